@@ -1,0 +1,93 @@
+"""Errors, named after what the caller does next.
+
+AndonError
+├── ConfigError                    refuse to start; names the YAML path and the remedy
+├── Refused                        a person asked for what cannot be: tell them why (HTTP 4xx)
+│   ├── NotAllowed                 403
+│   ├── NotFound                   404
+│   └── Conflict                   409: somebody was faster, or the state forbids it
+├── Transient                      try again later (`retry_after`)
+│   ├── SourceUnavailable          a collector lost its device
+│   ├── DeliveryDeferred           a carrier is busy, limited or away
+│   └── ErpUnavailable             the ERP is busy or away; `in_doubt` when it may have acted
+└── Permanent                      tell a person
+    ├── SourceRefused
+    ├── DeliveryRefused
+    └── ErpRefused
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class AndonError(Exception):
+    """Root of what we raise on purpose. Texts never hold a secret."""
+
+
+class ConfigError(AndonError):
+    """The configuration cannot be used: every complaint has its YAML path."""
+
+    def __init__(self, *complaints: str) -> None:
+        self.complaints = complaints
+        super().__init__("\n".join(complaints))
+
+
+class Refused(AndonError):
+    """A person's wish that cannot be met. `code` is a stable word for clients, the text is for people."""
+
+    status = 400
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+class NotAllowed(Refused):
+    status = 403
+
+
+class NotFound(Refused):
+    status = 404
+
+
+class Conflict(Refused):
+    status = 409
+
+
+class Transient(AndonError):
+    def __init__(self, text: str, retry_after: timedelta | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(text)
+
+
+class SourceUnavailable(Transient):
+    pass
+
+
+class DeliveryDeferred(Transient):
+    """`limited`: the carrier's rate limit, which does not use up an attempt."""
+
+    def __init__(self, text: str, retry_after: timedelta | None = None, *, limited: bool = False) -> None:
+        self.limited = limited
+        super().__init__(text, retry_after)
+
+
+class ErpUnavailable(Transient):
+    pass
+
+
+class Permanent(AndonError):
+    pass
+
+
+class SourceRefused(Permanent):
+    pass
+
+
+class DeliveryRefused(Permanent):
+    pass
+
+
+class ErpRefused(Permanent):
+    pass

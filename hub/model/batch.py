@@ -1,0 +1,122 @@
+"""Many samples as four columns: what the hot path moves."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hub.model.sample import BAD_NO_COMMUNICATION, Sample, StatusCode
+
+_HEADER = struct.Struct("<4sII")  # magic, rows, bytes of the source name
+_MAGIC = b"AHB1"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ROW_BYTES = 4 + 8 + 8 + 4
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970, UTC, exactly (no float on the way)."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=int(us))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleBatch:
+    """Row `i` of every column is one sample; a batch of ten thousand costs four arrays."""
+
+    tags: NDArray[np.int32]  # numbers given out by the tag table
+    source_times: NDArray[np.int64]  # microseconds since 1970, UTC
+    values: NDArray[np.float64]  # engineering units; NaN where there is none
+    statuses: NDArray[np.uint32]  # OPC UA status codes
+    source: str = ""  # name of the collector
+
+    def __len__(self) -> int:
+        return len(self.tags)
+
+    @classmethod
+    def at(
+        cls,
+        tags: NDArray[np.int32] | Sequence[int],
+        source_time: datetime,
+        values: NDArray[np.float64] | Sequence[float],
+        source: str = "",
+        status: int = 0,
+    ) -> SampleBatch:
+        """All rows share one source time and one status: what a poll of a device gives."""
+        n = len(tags)
+        return cls(
+            np.asarray(tags, np.int32),
+            np.full(n, micros(source_time), np.int64),
+            np.asarray(values, np.float64),
+            np.full(n, status, np.uint32),
+            source,
+        )
+
+    @classmethod
+    def lost(cls, tags: Sequence[int], source_time: datetime, source: str = "") -> SampleBatch:
+        """The source cannot be heard any more: no value, BadNoCommunication."""
+        return cls.at(tags, source_time, np.full(len(tags), np.nan), source, BAD_NO_COMMUNICATION)
+
+    def sample(self, row: int) -> Sample:
+        value = float(self.values[row])
+        return Sample(
+            from_micros(int(self.source_times[row])),
+            None if math.isnan(value) else value,
+            StatusCode(int(self.statuses[row])),
+        )
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> SampleBatch:
+        return SampleBatch(
+            self.tags[rows], self.source_times[rows], self.values[rows], self.statuses[rows], self.source
+        )
+
+    def to_bytes(self) -> bytes:
+        """Header, source name, then the four columns, little-endian."""
+        name = self.source.encode()
+        return b"".join(
+            (
+                _HEADER.pack(_MAGIC, len(self), len(name)),
+                name,
+                self.tags.astype("<i4", copy=False).tobytes(),
+                self.source_times.astype("<i8", copy=False).tobytes(),
+                self.values.astype("<f8", copy=False).tobytes(),
+                self.statuses.astype("<u4", copy=False).tobytes(),
+            )
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> SampleBatch:
+        """The inverse; raises ValueError on anything that is not exactly one batch."""
+        if len(data) < _HEADER.size:
+            raise ValueError("sample batch: too short for a header")
+        magic, n, name_bytes = _HEADER.unpack_from(data)
+        at = _HEADER.size + name_bytes
+        if magic != _MAGIC or len(data) != at + n * ROW_BYTES:
+            raise ValueError("sample batch: wrong magic or length")
+        return cls(
+            np.frombuffer(data, "<i4", n, at),
+            np.frombuffer(data, "<i8", n, at + 4 * n),
+            np.frombuffer(data, "<f8", n, at + 12 * n),
+            np.frombuffer(data, "<u4", n, at + 20 * n),
+            data[_HEADER.size : at].decode(),
+        )
+
+
+def join(batches: Sequence[SampleBatch]) -> SampleBatch:
+    """One batch of several, rows in the order given."""
+    if len(batches) == 1:
+        return batches[0]
+    return SampleBatch(
+        np.concatenate([b.tags for b in batches]),
+        np.concatenate([b.source_times for b in batches]),
+        np.concatenate([b.values for b in batches]),
+        np.concatenate([b.statuses for b in batches]),
+    )

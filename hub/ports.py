@@ -1,0 +1,406 @@
+"""The sockets between rooms and pipes: Protocols and the small values that pass through them.
+
+Rooms (collectors, alert_rules, notifiers, erp_bridge, screens) and pipes (bus, store, api) meet only here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from hub.model.alarm import Alarm, AlarmLine
+from hub.model.batch import SampleBatch
+from hub.model.equipment import Count, Equipment, StateSpan
+from hub.model.intent import Errand, Intent, IntentKind
+from hub.model.message import Message, Receipt
+from hub.model.people import Person, Shift
+from hub.model.production import JobProgress, JobResponse, WorkOrder
+from hub.model.sample import Tag
+from hub.model.ticket import MaintenanceTicket, TicketLine
+from hub.model.words import Words
+
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+# ------------------------------------------------------------------ time
+class Clock(Protocol):
+    """The only door to time. Tests turn it by hand."""
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds; only differences mean anything."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+# ------------------------------------------------------------------ the plant, as configured
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """The plant tree with its tags and calendar; the same frozen value in every process."""
+
+    site: Equipment
+    equipment: Mapping[str, Equipment]  # every node, by path, in the order of the file
+    tags: Mapping[str, Tag]  # by tag path
+    time_zone: str = "Asia/Shanghai"
+    shifts: tuple[Shift, ...] = ()
+    people: Mapping[str, Person] = field(default_factory=dict)
+    targets: Mapping[str, int] = field(default_factory=dict)  # line path -> good pieces per planned hour
+
+    def machines(self, below: str = "") -> list[Equipment]:
+        return [
+            e
+            for e in self.equipment.values()
+            if e.level == "work-unit" and (not below or e.path.startswith(below + "/") or e.path == below)
+        ]
+
+    def tag_numbered(self, number: int) -> Tag:
+        for tag in self.tags.values():
+            if tag.number == number:
+                return tag
+        raise KeyError(number)
+
+    def full_name(self, path: str) -> Words:
+        """`3号线 冲压机07`: the line's name and the machine's, the way people say it."""
+        node = self.equipment[path]
+        above = self.equipment.get(node.parent)
+        if above is None or node.level != "work-unit":
+            return node.name
+        return Words(
+            f"{above.name.in_('zh')} {node.name.in_('zh')}", f"{above.name.in_('en')} {node.name.in_('en')}"
+        )
+
+
+# ------------------------------------------------------------------ bus
+class Sink(Protocol[T_contra]):
+    async def put(self, item: T_contra) -> None:
+        """Take one; wait while the house is full. Returns once the bus has it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One entry of a durable topic. `position` orders entries and survives restarts; "" where nothing does.
+
+    The entry is handed out again, to this group, after a crash before `ack`.
+    """
+
+    body: bytes
+    position: str
+    ack: Callable[[], Any]  # async; taken as `await delivery.ack()`
+
+
+class Bus(Protocol):
+    """Two promises. `publish`/`consume`: at least once to every group, in order, with back-pressure.
+    `shout`/`listen`: to whoever listens now, best effort, newest kept when a listener is slow.
+    """
+
+    async def publish(self, topic: str, body: bytes) -> None: ...
+
+    def consume(self, topic: str, group: str) -> AsyncIterator[Delivery]:
+        """Entries this group has not acknowledged, oldest first, for ever. One consumer per group."""
+        ...
+
+    async def shout(self, topic: str, body: bytes) -> None: ...
+
+    def listen(self, topic: str) -> AsyncIterator[bytes]: ...
+
+    async def healthy(self) -> bool: ...
+
+    async def close(self) -> None: ...
+
+
+SAMPLES = "samples"  # durable: SampleBatch.to_bytes(); groups "store" and "rules"; also shouted for screens
+EVENTS = (
+    "events"  # shouted: JSON {"kind": "alarm|ticket|state|count|order|source", ...}; a hint, never the record
+)
+
+
+# ------------------------------------------------------------------ plugins
+class Collector(Protocol):
+    """Lives for one connection. The supervisor gives it the next one."""
+
+    Config: type[BaseModel]
+
+    def __init__(self, config: Any, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
+        """Opens nothing. Raises ConfigError when a point names a tag that is not in `tags`."""
+        ...
+
+    @property
+    def tag_numbers(self) -> Sequence[int]:
+        """What it reads: these turn bad when the source is lost."""
+        ...
+
+    async def run(self, sink: Sink[SampleBatch]) -> None:
+        """Read until cancelled; raise SourceUnavailable or SourceRefused."""
+        ...
+
+
+class MesSource(Protocol):
+    """Tells of orders and of reports 报工. Same life as a collector."""
+
+    Config: type[BaseModel]
+
+    def __init__(self, config: Any, clock: Clock, name: str) -> None: ...
+
+    async def run(self, sink: Sink[JobResponse], orders: Sink[WorkOrder], since: str) -> None:
+        """`since`: the id of the last report that is on record, "" for none."""
+        ...
+
+
+class Notifier(Protocol):
+    Config: type[BaseModel]
+
+    def __init__(self, config: Any, clock: Clock) -> None: ...
+
+    async def send(self, message: Message) -> Receipt:
+        """Say it once. Raise DeliveryDeferred (try later) or DeliveryRefused (tell a person)."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ErpConnector(Protocol):
+    """`capabilities`: the words of erp_bridge.mapping.Capability this ERP can do."""
+
+    Config: type[BaseModel]
+    capabilities: frozenset[str]
+
+    def __init__(self, config: Any, clock: Clock) -> None: ...
+
+    async def find_ticket(self, key: str) -> tuple[str, str] | None:
+        """(ERP id, ERP number) of the document that carries our key, or None when there is none."""
+        ...
+
+    async def open_ticket(self, key: str, fields: Mapping[str, Any]) -> tuple[str, str]: ...
+
+    async def update_ticket(self, erp_id: str, fields: Mapping[str, Any]) -> None: ...
+
+    async def close_ticket(self, erp_id: str, fields: Mapping[str, Any]) -> None: ...
+
+    async def find_report(self, key: str) -> str | None: ...
+
+    async def report_operation(self, key: str, fields: Mapping[str, Any]) -> str: ...
+
+    async def orders(self, changed_since: datetime | None) -> Sequence[WorkOrder]: ...
+
+    async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
+        """ERP id -> "open" or "closed": what the office did by hand."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+# ------------------------------------------------------------------ the record
+class Tx(Protocol):
+    """One database transaction. What is written here stands or falls together."""
+
+    async def alarm_for(self, rule: str, subject: str) -> Alarm | None:
+        """The open alarm of this rule and subject, else its newest closed one, locked."""
+        ...
+
+    async def alarm(self, alarm_id: int) -> Alarm:
+        """Locked; raises NotFound."""
+        ...
+
+    async def save_alarm(self, alarm: Alarm) -> Alarm:
+        """Insert when `id` is 0 (Conflict when another one is open), update otherwise; returns it with id."""
+        ...
+
+    async def add_alarm_line(self, line: AlarmLine) -> None: ...
+
+    async def ticket(self, ticket_id: str) -> MaintenanceTicket:
+        """Locked; raises NotFound."""
+        ...
+
+    async def open_ticket_of(self, equipment: str) -> MaintenanceTicket | None:
+        """The machine's open ticket, locked. A database constraint allows one."""
+        ...
+
+    async def next_ticket_id(self, at: datetime) -> str:
+        """AH-YYYYMMDD-NNNN, the day in the plant's time zone; gapless is not promised, unique is."""
+        ...
+
+    async def save_ticket(self, ticket: MaintenanceTicket) -> None:
+        """Insert or update by id."""
+        ...
+
+    async def add_ticket_line(self, line: TicketLine) -> None: ...
+
+    async def add_states(self, spans: Sequence[StateSpan]) -> None:
+        """Each span's `since` ends the machine's previous span; a span already there changes nothing."""
+        ...
+
+    async def add_counts(self, counts: Sequence[Count]) -> None:
+        """Keyed by (equipment, good, at): a repeat changes nothing."""
+        ...
+
+    async def add_response(self, response: JobResponse) -> bool:
+        """False when this report is already on record."""
+        ...
+
+    async def save_order(self, order: WorkOrder) -> bool:
+        """Insert or update with its jobs; False when nothing changed."""
+        ...
+
+    async def intend(self, intent: Intent) -> None:
+        """Into the outbox; a repeated key changes nothing."""
+        ...
+
+    async def set_mark(self, name: str, value: str) -> None:
+        """A named position (rule evaluation, MES watermark ...), in this transaction."""
+        ...
+
+
+class Ledger(Protocol):
+    """The record of what happened. PostgreSQL behind it; nothing that matters lives anywhere else."""
+
+    def begin(self) -> AbstractAsyncContextManager[Tx]: ...
+
+    # --- reading; snapshots for screens, rules and warm starts
+    async def open_alarms(self) -> list[Alarm]: ...
+    async def recent_alarms(self, limit: int) -> list[Alarm]: ...
+    async def alarm_lines(self, alarm_id: int) -> list[AlarmLine]: ...
+    async def open_tickets(self) -> list[MaintenanceTicket]: ...
+    async def recent_tickets(self, limit: int) -> list[MaintenanceTicket]: ...
+    async def ticket_of(self, ticket_id: str) -> MaintenanceTicket: ...
+    async def ticket_lines(self, ticket_id: str) -> list[TicketLine]: ...
+    async def states(self, since: datetime, until: datetime) -> list[StateSpan]:
+        """Spans that touch [since, until), clipped to it, oldest first within a machine."""
+        ...
+
+    async def current_states(self) -> dict[str, StateSpan]: ...
+    async def counts(self, since: datetime, until: datetime) -> list[Count]: ...
+    async def last_counts(self) -> dict[tuple[str, bool], Count]: ...
+    async def orders(self) -> list[WorkOrder]: ...
+    async def progress(self) -> list[JobProgress]: ...
+    async def mark(self, name: str) -> str: ...
+    async def photo(self, photo_id: str) -> tuple[str, bytes]: ...
+    async def save_photo(self, photo_id: str, content_type: str, data: bytes) -> None: ...
+    async def healthy(self) -> bool: ...
+
+
+class SampleStore(Protocol):
+    async def write(self, batches: Sequence[SampleBatch], position: str = "") -> int:
+        """COPY them in, in one transaction with the stream's position; rows written.
+
+        Batches at or before the position on record are left out: a repeat is harmless.
+        """
+        ...
+
+    async def newest(self, tags: Sequence[int]) -> SampleBatch:
+        """The last sample of each tag that has one."""
+        ...
+
+    async def since(self, tags: Sequence[int], start: datetime) -> SampleBatch:
+        """Raw samples of these tags from `start`, ordered by time."""
+        ...
+
+    async def trend(
+        self, tag: int, start: datetime, end: datetime, points: int
+    ) -> list[tuple[datetime, float, float, float]]:
+        """(bucket, mean, min, max) from raw or the roll-up that fits; at most about `points` rows."""
+        ...
+
+
+class Outbox(Protocol):
+    async def claim(self, kinds: Sequence[IntentKind], worker: str, lease: timedelta) -> Errand | None:
+        """The oldest due intent whose lane has nothing older unfinished; None when there is none."""
+        ...
+
+    async def done(self, errand: Errand, receipt: Mapping[str, Any]) -> bool:
+        """False when somebody else has claimed it since (fence)."""
+        ...
+
+    async def put_back(self, errand: Errand, reason: str, retry_at: datetime, *, counted: bool) -> bool: ...
+
+    async def give_up(self, errand: Errand, reason: str) -> bool:
+        """Into the dead letters, with the reason; the lane goes on."""
+        ...
+
+    async def release(self, worker: str) -> int:
+        """At start: what this worker held when it died is due at once, in doubt."""
+        ...
+
+    async def wait(self, seconds: float) -> None:
+        """Until something was written, or so long."""
+        ...
+
+    async def stats(self) -> Mapping[str, Any]:
+        """{"waiting": {kind: n}, "oldest_seconds": {kind: s}, "dead": n}"""
+        ...
+
+
+class PeopleStore(Protocol):
+    """Logins. Passwords are argon2id hashes; session and device tokens are stored as SHA-256."""
+
+    async def set_password(self, person_id: str, hashed: str) -> None: ...
+    async def password(self, person_id: str) -> str | None: ...
+    async def people_with_password(self) -> set[str]: ...
+    async def add_session(self, token_hash: str, person_id: str, now: datetime) -> None: ...
+    async def session(self, token_hash: str, now: datetime) -> str | None:
+        """Person id of a live session (12 h absolute, 30 min idle; touched), or None."""
+        ...
+
+    async def end_session(self, token_hash: str) -> None: ...
+    async def add_device(self, token_hash: str, name: str, scope: str, now: datetime) -> None: ...
+    async def device(self, token_hash: str) -> tuple[str, str] | None:
+        """(name, scope) of a wall screen, or None."""
+        ...
+
+    async def note_failure(self, key: str, now: datetime) -> int:
+        """Failed logins of this key in the last 15 minutes, this one included."""
+        ...
+
+    async def failures(self, key: str, now: datetime) -> int: ...
+    async def clear_failures(self, key: str) -> None: ...
+    async def audit(
+        self, at: datetime, who: str, what: str, about: str, detail: Mapping[str, Any]
+    ) -> None: ...
+
+
+# ------------------------------------------------------------------ wishes of people
+class Desk(Protocol):
+    """What people (and the ERP) may do to alarms and tickets. Raises Refused with a reason."""
+
+    async def acknowledge(self, alarm_id: int, by: Person, note: str = "") -> Alarm: ...
+    async def shelve(self, alarm_id: int, by: Person, until: datetime, reason: str) -> Alarm: ...
+    async def unshelve(self, alarm_id: int, by: Person) -> Alarm: ...
+    async def accept(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket: ...
+    async def arrive(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket: ...
+    async def repaired(
+        self,
+        ticket_id: str,
+        by: Person,
+        cause_class: str,
+        cause: str,
+        photo: str,
+        device_time: datetime | None,
+    ) -> MaintenanceTicket: ...
+    async def close(self, ticket_id: str, by: Person, reason: str) -> MaintenanceTicket:
+        """By hand, without the machine's proof: managers only, with a reason."""
+        ...
+
+    async def closed_in_erp(self, ticket_id: str) -> MaintenanceTicket: ...
+    async def sent_to_erp(self, ticket_id: str, erp_id: str, erp_number: str) -> MaintenanceTicket: ...
+
+
+# ------------------------------------------------------------------ health
+@dataclass(slots=True)
+class PartHealth:
+    """One supervised runner as the status page shows it."""
+
+    name: str
+    up: bool = False
+    since: datetime | None = None
+    restarts: int = 0
+    last_error: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,375 @@
+"""The configuration as people write it: YAML in, frozen settings out.
+
+Read twice: here as the outline, then every `with:` block by its plugin's own `Config` (hub.registry).
+Every complaint names the file, the YAML path and the remedy; unknown keys are errors with a near spelling.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+
+from hub.config import Block, ClockTime, Duration, Text
+from hub.errors import ConfigError
+from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState
+from hub.model.people import Break, Person, Role, Shift
+from hub.model.sample import Tag
+from hub.ports import Plant
+
+_ID = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
+
+
+def _identifier(value: str) -> str:
+    if not _ID.match(value):
+        raise ValueError(f"{value!r} is not an id; use small letters, digits, - and _")
+    return value
+
+
+Id = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)]
+
+
+class TagBlock(Block):
+    name: Text
+    unit: str = ""
+    decimals: int = Field(1, ge=0, le=6)
+    stale_after: Duration = timedelta(seconds=5)
+    shown: bool = True
+
+
+class StateBlock(Block):
+    tag: str
+    numbering: str = Field(
+        description="which numbering the codes follow, e.g. packml-30050, packml-30060, own"
+    )
+    map: dict[int, EquipmentState]
+
+
+class FaultBlock(Block):
+    tag: str
+    texts: dict[int, Text] = {}
+
+
+class CountersBlock(Block):
+    good: str = ""
+    scrap: str = ""
+
+
+class MachineBlock(Block):
+    id: Id
+    name: Text
+    kind: str = Field("", alias="class")
+    ideal_cycle: Duration | None = None
+    erp_id: str = ""
+    state: StateBlock | None = None
+    fault: FaultBlock | None = None
+    counters: CountersBlock = CountersBlock()
+    verify_cycles: int = Field(3, ge=1)
+    tags: dict[str, TagBlock] = {}
+
+    _check = field_validator("id")(_identifier)
+
+
+class LineBlock(Block):
+    id: Id
+    name: Text
+    target_per_hour: int = Field(0, ge=0)
+    machines: list[MachineBlock] = []
+
+    _check = field_validator("id")(_identifier)
+
+
+class AreaBlock(Block):
+    id: Id
+    name: Text
+    lines: list[LineBlock] = []
+
+    _check = field_validator("id")(_identifier)
+
+
+class SiteBlock(Block):
+    id: Id
+    name: Text
+    time_zone: str = "Asia/Shanghai"
+    areas: list[AreaBlock] = []
+
+    _check = field_validator("id")(_identifier)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{value!r} is not an IANA time zone; write for example Asia/Shanghai") from None
+        return value
+
+
+class PluginBlock(Block):
+    """One use of a plugin; `with` is read by the plugin's own Config."""
+
+    name: str
+    kind: str
+    with_: dict[str, Any] = Field({}, alias="with")
+
+
+class RuleBlock(BaseModel):
+    """Outline of a rule; the rest is read by its kind's own Config."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+    kind: str
+
+
+class BreakBlock(Block):
+    start: ClockTime
+    end: ClockTime
+
+
+class ShiftBlock(Block):
+    name: Text
+    start: ClockTime
+    end: ClockTime
+    days: list[Annotated[int, Field(ge=1, le=7)]] = [1, 2, 3, 4, 5, 6, 7]
+    breaks: list[BreakBlock] = []
+    on_duty: dict[str, str] = {}
+
+
+class PersonBlock(Block):
+    id: Id
+    name: Text
+    roles: list[Role]
+    scopes: list[str] = []
+    language: Literal["zh", "en"] = "zh"
+    phone: str = ""
+    wecom_id: str = ""
+    dingtalk_id: str = ""
+
+
+class HubBlock(Block):
+    host: str = "127.0.0.1"
+    port: int = Field(8800, ge=1, le=65535)
+    public_url: str = Field("", description="the address phones reach; links in messages begin with it")
+    allowed_origins: list[str] = []
+    data: Path = Path(".andon")
+    database: SecretStr | None = Field(None, description="DSN; empty starts the embedded PostgreSQL")
+    redis: SecretStr | None = Field(None, description="URL; empty uses the in-process bus")
+    retention_raw: Duration = timedelta(days=7)
+
+
+class File(Block):
+    """The whole file."""
+
+    plant: SiteBlock
+    hub: HubBlock = HubBlock()
+    collectors: list[PluginBlock] = []
+    mes: list[PluginBlock] = []
+    rules: list[RuleBlock] = []
+    notifiers: list[PluginBlock] = []
+    erp: PluginBlock | None = None
+    people: list[PersonBlock] = []
+    shifts: list[ShiftBlock] = []
+
+
+class Settings(BaseModel):
+    """What the roof works with: the file as written, and the plant drawn from it (tag numbers still 0)."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    file: File
+    plant: Plant
+    source: Path
+
+
+# ------------------------------------------------------------------ reading
+def load(path: Path, environment: dict[str, str] | None = None) -> Settings:
+    """Read and check; raises ConfigError with every complaint at once."""
+    env = dict(os.environ if environment is None else environment)
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as cause:
+        raise ConfigError(f"{path}: cannot be read ({cause.strerror}); name the file with --config") from None
+    except yaml.YAMLError as cause:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(cause).split())}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected keys such as plant:, collectors:, rules: at the top")
+    complaints: list[str] = []
+    raw = _with_secrets(raw, env, path.parent, "", complaints)
+    for key in ("database", "redis", "data", "port", "host", "public_url"):
+        value = _from_environment(f"ANDON_{key.upper()}", env, complaints)
+        if value is not None:
+            raw.setdefault("hub", {})[key] = value
+    try:
+        file = File.model_validate(raw)
+    except ValidationError as cause:
+        raise ConfigError(*complaints, *explain(cause, str(path))) from None
+    plant = _draw(file, complaints)
+    if complaints:
+        raise ConfigError(*(f"{path}: {c}" for c in complaints))
+    return Settings(file=file, plant=plant, source=path)
+
+
+def _from_environment(name: str, env: dict[str, str], complaints: list[str]) -> str | None:
+    """`NAME`, or the content of the file that `NAME_FILE` names (container secrets)."""
+    if name + "_FILE" in env:
+        try:
+            return Path(env[name + "_FILE"]).read_text(encoding="utf-8").strip()
+        except OSError as cause:
+            complaints.append(f"{name}_FILE: cannot read {env[name + '_FILE']} ({cause.strerror})")
+    return env.get(name) or None
+
+
+def _with_secrets(node: Any, env: dict[str, str], base: Path, at: str, complaints: list[str]) -> Any:
+    """`{file: path}` and `{env: NAME}` stand for the text they name."""
+    if isinstance(node, list):
+        return [_with_secrets(n, env, base, f"{at}[{i}]", complaints) for i, n in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    if set(node) == {"file"}:
+        try:
+            return (base / str(node["file"])).read_text(encoding="utf-8").strip()
+        except OSError as cause:
+            complaints.append(f"{at}: cannot read the secret file {node['file']} ({cause.strerror})")
+            return ""
+    if set(node) == {"env"}:
+        if node["env"] not in env:
+            complaints.append(f"{at}: the environment has no {node['env']}; set it or use {{file: ...}}")
+            return ""
+        return env[node["env"]]
+    return {k: _with_secrets(v, env, base, f"{at}.{k}".lstrip("."), complaints) for k, v in node.items()}
+
+
+def explain(error: ValidationError, where: str) -> list[str]:
+    """Pydantic's findings in our words: place, what is wrong, what to write. Never the offending secret."""
+    out = []
+    for item in error.errors(include_url=False, include_input=False, include_context=True):
+        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"]).lstrip(".")
+        text = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            key = str(item["loc"][-1])
+            near = difflib.get_close_matches(key, _known_keys(error.title), 1)
+            text = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "; remove it")
+        elif item["type"] == "missing":
+            text = "is missing; add it"
+        out.append(f"{where}: {path}: {text}")
+    return out
+
+
+def _known_keys(title: str) -> list[str]:
+    keys: set[str] = set()
+    todo: list[type[BaseModel]] = [BaseModel]
+    while todo:
+        model = todo.pop()
+        todo.extend(model.__subclasses__())
+        keys.update(f.alias or n for n, f in model.model_fields.items())
+    return sorted(keys)
+
+
+# ------------------------------------------------------------------ the plant tree
+def _draw(file: File, complaints: list[str]) -> Plant:
+    site = Equipment(file.plant.id, EquipmentLevel.SITE, file.plant.name.words())
+    nodes = {site.path: site}
+    tags: dict[str, Tag] = {}
+    targets: dict[str, int] = {}
+
+    def add(node: Equipment, at: str) -> None:
+        if node.path in nodes:
+            complaints.append(f"{at}: {node.path} is there twice; ids must differ among siblings")
+        nodes[node.path] = node
+
+    for a, area in enumerate(file.plant.areas):
+        area_path = f"{site.path}/{area.id}"
+        add(Equipment(area_path, EquipmentLevel.AREA, area.name.words()), f"plant.areas[{a}]")
+        for n, line in enumerate(area.lines):
+            line_path = f"{area_path}/{line.id}"
+            at = f"plant.areas[{a}].lines[{n}]"
+            add(Equipment(line_path, EquipmentLevel.WORK_CENTER, line.name.words()), at)
+            targets[line_path] = line.target_per_hour
+            for m, machine in enumerate(line.machines):
+                where = f"{at}.machines[{m}]"
+                add(_machine(machine, line_path, tags, where, complaints), where)
+    people = {p.id: _person(p, site.path, nodes, complaints) for p in file.people}
+    shifts = tuple(_shift(s, i, nodes, people, complaints) for i, s in enumerate(file.shifts))
+    _unique([c.name for c in file.collectors], "collectors", complaints)
+    _unique([r.name for r in file.rules], "rules", complaints)
+    _unique([n.name for n in file.notifiers], "notifiers", complaints)
+    _unique([p.id for p in file.people], "people", complaints)
+    return Plant(site, nodes, tags, file.plant.time_zone, shifts, people, targets)
+
+
+def _machine(
+    block: MachineBlock, line: str, tags: dict[str, Tag], at: str, complaints: list[str]
+) -> Equipment:
+    path = f"{line}/{block.id}"
+    for tag_id, tag in block.tags.items():
+        full = f"{path}/{tag_id}"
+        tags[full] = Tag(0, full, tag.name.words(), tag.unit, tag.decimals, tag.stale_after, tag.shown)
+
+    def tag_path(tag_id: str, where: str) -> str:
+        if not tag_id:
+            return ""
+        if tag_id not in block.tags:
+            near = difflib.get_close_matches(tag_id, block.tags, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else "; add it under tags:"
+            complaints.append(f"{at}.{where}: no tag {tag_id!r} on this machine{hint}")
+        return f"{path}/{tag_id}"
+
+    return Equipment(
+        path, EquipmentLevel.WORK_UNIT, block.name.words(), block.kind, block.ideal_cycle, block.erp_id,
+        block.verify_cycles,
+        tag_path(block.state.tag, "state.tag") if block.state else "",
+        dict(block.state.map) if block.state else {},
+        tag_path(block.fault.tag, "fault.tag") if block.fault else "",
+        {k: v.words() for k, v in block.fault.texts.items()} if block.fault else {},
+        tag_path(block.counters.good, "counters.good"),
+        tag_path(block.counters.scrap, "counters.scrap"),
+    )  # fmt: skip
+
+
+def _person(block: PersonBlock, site: str, nodes: dict[str, Equipment], complaints: list[str]) -> Person:
+    for scope in block.scopes:
+        if scope not in nodes:
+            near = difflib.get_close_matches(scope, nodes, 1)
+            complaints.append(
+                f"people.{block.id}.scopes: no node {scope!r} in the plant"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+    return Person(
+        block.id, block.name.words(), frozenset(block.roles), tuple(block.scopes), block.language,
+        block.phone, block.wecom_id, block.dingtalk_id,
+    )  # fmt: skip
+
+
+def _shift(
+    block: ShiftBlock, i: int, nodes: dict[str, Equipment], people: dict[str, Person], complaints: list[str]
+) -> Shift:
+    for node, person in block.on_duty.items():
+        if node not in nodes:
+            complaints.append(f"shifts[{i}].on_duty: no node {node!r} in the plant")
+        if person not in people:
+            complaints.append(f"shifts[{i}].on_duty.{node}: no person {person!r} under people:")
+    return Shift(
+        block.name.words(), block.start, block.end, frozenset(d - 1 for d in block.days),
+        tuple(Break(b.start, b.end) for b in block.breaks), dict(block.on_duty),
+    )  # fmt: skip
+
+
+def _unique(names: list[str], where: str, complaints: list[str]) -> None:
+    complaints.extend(
+        f"{where}: the name {n!r} is there twice; names must differ"
+        for n in {n for n in names if names.count(n) > 1}
+    )
