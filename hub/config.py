@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from datetime import time, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from hub.model.words import Words
 
@@ -55,3 +56,29 @@ class WordsBlock(Block):
 
 
 Text = Annotated[WordsBlock, BeforeValidator(parse_words)]
+
+
+def explain(error: ValidationError, where: str) -> list[str]:
+    """Pydantic's findings in our words: place, what is wrong, what to write. Never the offending secret."""
+    out = []
+    for item in error.errors(include_url=False, include_input=False, include_context=True):
+        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"]).lstrip(".")
+        text = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            key = str(item["loc"][-1])
+            near = difflib.get_close_matches(key, _known_keys(error.title), 1)
+            text = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "; remove it")
+        elif item["type"] == "missing":
+            text = "is missing; add it"
+        out.append(f"{where}: {path}: {text}")
+    return out
+
+
+def _known_keys(title: str) -> list[str]:
+    keys: set[str] = set()
+    todo: list[type[BaseModel]] = [BaseModel]
+    while todo:
+        model = todo.pop()
+        todo.extend(model.__subclasses__())
+        keys.update(f.alias or n for n, f in model.model_fields.items())
+    return sorted(keys)

@@ -25,7 +25,7 @@ from pydantic import (
     field_validator,
 )
 
-from hub.config import Block, ClockTime, Duration, Text
+from hub.config import Block, ClockTime, Duration, Text, explain
 from hub.errors import ConfigError
 from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState
 from hub.model.people import Break, Person, Role, Shift
@@ -251,32 +251,6 @@ def _with_secrets(node: Any, env: dict[str, str], base: Path, at: str, complaint
             return ""
         return env[node["env"]]
     return {k: _with_secrets(v, env, base, f"{at}.{k}".lstrip("."), complaints) for k, v in node.items()}
-
-
-def explain(error: ValidationError, where: str) -> list[str]:
-    """Pydantic's findings in our words: place, what is wrong, what to write. Never the offending secret."""
-    out = []
-    for item in error.errors(include_url=False, include_input=False, include_context=True):
-        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"]).lstrip(".")
-        text = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            key = str(item["loc"][-1])
-            near = difflib.get_close_matches(key, _known_keys(error.title), 1)
-            text = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "; remove it")
-        elif item["type"] == "missing":
-            text = "is missing; add it"
-        out.append(f"{where}: {path}: {text}")
-    return out
-
-
-def _known_keys(title: str) -> list[str]:
-    keys: set[str] = set()
-    todo: list[type[BaseModel]] = [BaseModel]
-    while todo:
-        model = todo.pop()
-        todo.extend(model.__subclasses__())
-        keys.update(f.alias or n for n, f in model.model_fields.items())
-    return sorted(keys)
 
 
 # ------------------------------------------------------------------ the plant tree

@@ -1,0 +1,50 @@
+"""Raw state codes and counters to equipment states and piece counts. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hub.model.equipment import Count, Equipment, EquipmentState, StateSpan
+
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(slots=True)
+class MachineWatch:
+    """What is known of one machine: its state and what its counters last showed."""
+
+    machine: Equipment
+    state: EquipmentState | None = None
+    since: datetime | None = None
+    good: int | None = None
+    scrap: int | None = None
+
+    def become(self, state: EquipmentState, at: datetime) -> StateSpan | None:
+        """The new span, or None when nothing changed. Spans never overlap: one state at every instant."""
+        if state is self.state:
+            return None
+        if self.since is not None and at <= self.since:
+            at = self.since + _TICK
+        self.state, self.since = state, at
+        return StateSpan(self.machine.path, state, at)
+
+    def read_state(self, code: float, at: datetime) -> StateSpan | None:
+        """A code that the map does not name is UNKNOWN, not the last state."""
+        return self.become(self.machine.state_map.get(int(code), EquipmentState.UNKNOWN), at)
+
+    def read_counter(self, reading: float, good: bool, at: datetime) -> Count | None:
+        """Pieces since the last reading. The very first reading only sets the mark.
+
+        A counter that went back was reset: what it shows has been made since.
+        """
+        shown = int(reading)
+        before = self.good if good else self.scrap
+        if good:
+            self.good = shown
+        else:
+            self.scrap = shown
+        if before is None or shown == before:
+            return None if before is not None else Count(self.machine.path, at, good, 0, shown)
+        delta = shown - before if shown > before else shown
+        return Count(self.machine.path, at, good, delta, shown)

@@ -1,0 +1,207 @@
+"""All rules and machine watches of this process, fed with batches and with passing time. No I/O.
+
+Time comes in as an argument. Delays run in the source's time: a tick stands as far after the last sample
+as the hub's clock does, so that a device with a slow clock neither waits longer nor shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from alert_rules.equipment import MachineWatch
+from alert_rules.lifecycle import Cleared, Event, Raised, Sight
+from alert_rules.limit import elapse, observe
+from alert_rules.prefilter import RuleTable, suspects
+from alert_rules.rule import Rule, Silence, Watch
+from alert_rules.stale import silent
+from hub.model.alarm import Alarm
+from hub.model.batch import SampleBatch, from_micros, micros
+from hub.model.equipment import Count, EquipmentState, StateSpan
+from hub.ports import Plant
+
+_FUTURE = 2_000_000  # microseconds a source's clock may be ahead before it is held back
+_BAD = np.uint32(0x80000000)
+
+
+@dataclass(slots=True)
+class Happenings:
+    """What one batch or one tick brought about."""
+
+    alarms: list[tuple[Rule, Event]] = field(default_factory=list)
+    states: list[StateSpan] = field(default_factory=list)
+    counts: list[Count] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.alarms or self.states or self.counts)
+
+
+class Evaluator:
+    """Remembers; `take` and `tick` answer with what happened."""
+
+    def __init__(self, plant: Plant, rules: Sequence[Rule], start: datetime) -> None:
+        self.plant = plant
+        self.rules = {(r.name, r.subject): r for r in rules}
+        size = max((t.number for t in plant.tags.values()), default=0)
+        self._valued = [r for r in rules if not isinstance(r.condition, Silence)]
+        self._table = RuleTable(self._valued, size)
+        self._slots = {(r.name, r.subject): i for i, r in enumerate(self._valued, 1)}
+        self._silences = [r for r in rules if isinstance(r.condition, Silence)]
+        self._silence_tags = [np.array(r.condition.tags) for r in self._silences]  # type: ignore[union-attr]
+        self._silence_watch = [Watch() for _ in self._silences]
+        self._seen = np.full(size + 1, np.iinfo(np.int64).min)  # newest source time of each tag
+        self._heard = np.full(size + 1, micros(start))  # hub time of the last good sample
+        self._value = np.full(size + 1, np.nan)  # the newest good value of each tag
+        self._lag = np.zeros(size + 1, np.int64)  # hub time minus source time at the last sample
+        self._signal = np.zeros(size + 1, bool)  # state, fault or counter of some machine
+        self._shown = np.full(size + 1, np.nan)  # what that signal last said
+        self.machines = {m.path: MachineWatch(m) for m in plant.machines()}
+        self._meaning: dict[int, list[tuple[MachineWatch, str]]] = {}
+        for watch in self.machines.values():
+            m = watch.machine
+            for path, what in ((m.state_tag, "state"), (m.good_tag, "good"), (m.scrap_tag, "scrap")):
+                if path:
+                    number = plant.tags[path].number
+                    self._signal[number] = True
+                    self._meaning.setdefault(number, []).append((watch, what))
+
+    # ---------------------------------------------------------------- warm start
+    def seed(
+        self, alarms: Iterable[Alarm], states: dict[str, StateSpan], counts: dict[tuple[str, bool], Count]
+    ) -> list[Alarm]:
+        """Take up where the record ends; returns open alarms whose rule no longer exists."""
+        orphans = []
+        for alarm in alarms:
+            key = (alarm.rule, alarm.subject)
+            if key not in self.rules:
+                orphans.append(alarm)
+            elif key in self._slots:
+                self._table.active[self._slots[key]] = alarm.condition
+                self._table.blind[self._slots[key]] = alarm.blind
+            elif alarm.condition:
+                at = next(i for i, r in enumerate(self._silences) if (r.name, r.subject) == key)
+                self._silence_watch[at] = Watch(active=True)
+        for path, span in states.items():
+            if path in self.machines:
+                self.machines[path].state, self.machines[path].since = span.state, span.since
+        for (path, good), count in counts.items():
+            if path in self.machines:
+                if good:
+                    self.machines[path].good = count.reading
+                else:
+                    self.machines[path].scrap = count.reading
+        return orphans
+
+    def longest_delay(self) -> timedelta:
+        return max((max(r.on_delay, r.off_delay) for r in self._valued), default=timedelta(0))
+
+    # ---------------------------------------------------------------- samples
+    def take(self, batch: SampleBatch, now: datetime) -> Happenings:
+        """One batch that arrived at `now`. Rows no newer than their tag's last are history only."""
+        out = Happenings()
+        batch = self._newer(batch, micros(now))
+        if not len(batch):
+            return out
+        for row, slot in suspects(self._table, batch):
+            sample = batch.sample(row)
+            then = observe(self._rule(slot), self._table.watch(slot), sample)
+            self._note(slot, then, sample.value, sample.source_time, out)
+        self._machines(batch, out)
+        return out
+
+    def _newer(self, batch: SampleBatch, now: int) -> SampleBatch:
+        known = batch.tags < len(self._seen)
+        times = np.minimum(batch.source_times, now + _FUTURE)
+        fresh = known & (times > self._seen[np.where(known, batch.tags, 0)])
+        if not fresh.all():
+            batch, times = batch.take(fresh), times[fresh]
+        batch = SampleBatch(batch.tags, times, batch.values, batch.statuses, batch.source)
+        good = ((batch.statuses & _BAD) == 0) & ~np.isnan(batch.values)
+        self._seen[batch.tags] = times
+        self._lag[batch.tags] = np.maximum(now - times, 0)
+        self._heard[batch.tags[good]] = now
+        self._value[batch.tags[good]] = batch.values[good]
+        return batch
+
+    def _machines(self, batch: SampleBatch, out: Happenings) -> None:
+        mine = self._signal[batch.tags] & ~np.isnan(batch.values) & ((batch.statuses & _BAD) == 0)
+        rows = np.flatnonzero(mine)
+        if not len(rows):
+            return
+        tags, values = batch.tags[rows], batch.values[rows]
+        repeated = len(np.unique(tags)) < len(tags)
+        for row in rows if repeated else rows[values != self._shown[tags]]:
+            tag, value = int(batch.tags[row]), float(batch.values[row])
+            self._shown[tag] = value
+            at = from_micros(int(batch.source_times[row]))
+            for watch, what in self._meaning[tag]:
+                if what == "state":
+                    if (span := watch.read_state(value, at)) is not None:
+                        out.states.append(span)
+                elif (count := watch.read_counter(value, what == "good", at)) is not None:
+                    out.counts.append(count)
+
+    # ---------------------------------------------------------------- passing time
+    def tick(self, now: datetime) -> Happenings:
+        out = Happenings()
+        for slot in self._table.leaning_slots().tolist():
+            lag = timedelta(microseconds=int(self._lag[self._table.tags[slot]]))
+            then = elapse(self._rule(slot), self._table.watch(slot), now - lag)
+            self._note(slot, then, self._last_value(slot), now - lag, out)
+        for at in range(len(self._silences)):
+            self._silence(at, now, out)
+        for watch in self.machines.values():
+            self._unknown(watch, now, out)
+        return out
+
+    def _silence(self, at: int, now: datetime, out: Happenings) -> None:
+        rule, watch = self._silences[at], self._silence_watch[at]
+        heard = from_micros(int(self._heard[self._silence_tags[at]].max()))
+        gone = silent(rule, watch.active, heard, now)
+        if gone and not watch.active:
+            assert isinstance(rule.condition, Silence)
+            self._silence_watch[at] = Watch(active=True)
+            out.alarms.append((rule, Raised(heard + rule.condition.after)))
+        elif gone:
+            self._silence_watch[at] = Watch(active=True)
+        elif watch.active:
+            since = watch.leaning_since or heard
+            if now - since >= rule.off_delay:
+                self._silence_watch[at] = Watch()
+                out.alarms.append((rule, Cleared(now)))
+            else:
+                self._silence_watch[at] = Watch(active=True, leaning_since=since)
+
+    def _unknown(self, watch: MachineWatch, now: datetime, out: Happenings) -> None:
+        if not watch.machine.state_tag or watch.state is EquipmentState.UNKNOWN:
+            return
+        tag = self.plant.tags[watch.machine.state_tag]
+        gone_at = from_micros(int(self._heard[tag.number])) + tag.stale_after
+        if now >= gone_at and (span := watch.become(EquipmentState.UNKNOWN, gone_at)) is not None:
+            self._shown[tag.number] = np.nan
+            out.states.append(span)
+
+    # ---------------------------------------------------------------- changes
+    def _rule(self, slot: int) -> Rule:
+        rule = self._table.rules[slot]
+        assert rule is not None
+        return rule
+
+    def _note(self, slot: int, then: Watch, value: float | None, time: datetime, out: Happenings) -> None:
+        """Compare with what was known, keep the new memory, and say what it means for the alarm."""
+        before, rule = self._table.watch(slot), self._rule(slot)
+        if then.active and then.blind != before.blind and then.active == before.active:
+            out.alarms.append((rule, Sight(time, then.blind)))
+        if then.active != before.active:
+            delay = rule.off_delay if before.active else rule.on_delay
+            since = before.leaning_since or time
+            at = since + delay
+            out.alarms.append((rule, Raised(at, value) if then.active else Cleared(at, value)))
+        self._table.keep(slot, then, value)
+
+    def _last_value(self, slot: int) -> float | None:
+        value = float(self._value[self._table.tags[slot]])
+        return None if np.isnan(value) else value
