@@ -17,7 +17,16 @@ from hub.model.ticket import MaintenanceTicket, TicketState
 
 T = TicketState
 CAUSES = ("mechanical", "electrical", "tooling", "material", "operation", "other")
-_RANK = {T.NEW: 0, T.SENT: 1, T.REOPENED: 1, T.ACCEPTED: 2, T.ON_SITE: 3, T.WAIT_PARTS: 3, T.REPAIRING: 4, T.VERIFYING: 5}  # fmt: skip
+_RANK = {
+    T.NEW: 0,
+    T.SENT: 1,
+    T.REOPENED: 1,
+    T.ACCEPTED: 2,
+    T.ON_SITE: 3,
+    T.WAIT_PARTS: 3,
+    T.REPAIRING: 4,
+    T.VERIFYING: 5,
+}
 
 
 def accepted(ticket: MaintenanceTicket, by: Person, at: datetime) -> MaintenanceTicket:

@@ -1,0 +1,183 @@
+"""Writing an alarm's or a ticket's change with all that follows from it, inside one transaction.
+
+The evaluator's runner and the desk both write through here, so that a change by telemetry and a change by a
+person have the same history lines, the same messages and the same ERP documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from alert_rules import telling, ticketing
+from alert_rules.lifecycle import Acked, Cleared, Event, Raised, Retired, Shelved, Unshelved, after
+from alert_rules.rule import Rule
+from hub.kpi.calendar import on_duty
+from hub.model.alarm import Alarm, AlarmLine, AlarmState
+from hub.model.people import Person
+from hub.model.ticket import MaintenanceTicket, TicketLine, TicketState
+from hub.ports import Clock, Ledger, Plant, Tx
+
+Shout = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Casebook:
+    """`rules` by (name, subject); `link` is the address of the phone page, for messages."""
+
+    def __init__(
+        self, plant: Plant, rules: Mapping[tuple[str, str], Rule], ledger: Ledger, clock: Clock, shout: Shout,
+        link: str,
+    ) -> None:  # fmt: skip
+        self.plant = plant
+        self.rules = rules
+        self.ledger = ledger
+        self.clock = clock
+        self.shout = shout
+        self._link = link
+
+    # ---------------------------------------------------------------- alarms
+    async def condition(self, tx: Tx, rule: Rule, event: Event) -> Alarm | None:
+        """An event of the evaluator; the alarm as it now stands, None when nothing changed."""
+        known = await tx.alarm_for(rule.name, rule.subject)
+        if known is None or not known.is_open:
+            if not isinstance(event, Raised) or _old_news(known, event):
+                return None
+            known = self._fresh(rule)
+        return await self.change(tx, known, event)
+
+    def _fresh(self, rule: Rule) -> Alarm:
+        now = self.clock.now()
+        owner = on_duty(self.plant, rule.equipment, now)
+        return Alarm(
+            rule.name, rule.subject, rule.equipment, rule.priority, rule.title,
+            limit=rule.limit, unit=rule.tag.unit if rule.tag and rule.comparison else "",
+            rule_version=rule.version, opened_at=now, latched=rule.latched, owner=owner.id if owner else "",
+        )  # fmt: skip
+
+    async def change(self, tx: Tx, before: Alarm, event: Event, by: str = "", note: str = "") -> Alarm | None:
+        """Apply the event; when it changes something: alarm, history line, ticket and messages together."""
+        then = after(before, event)
+        if then is before:
+            return None
+        if isinstance(event, Acked) and event.by:
+            then = replace(then, owner=event.by)
+        then = await tx.save_alarm(then)
+        at = self.clock.now()
+        await tx.add_alarm_line(
+            AlarmLine(
+                then.id,
+                at,
+                _word(event),
+                before.state,
+                then.state,
+                by,
+                note,
+                getattr(event, "at", None),
+                getattr(event, "value", None),
+            )
+        )
+        rule = self.rules.get((then.rule, then.subject))
+        if rule is not None:
+            await self._consequences(tx, rule, before, then)
+        return then
+
+    async def _consequences(self, tx: Tx, rule: Rule, before: Alarm, then: Alarm) -> None:
+        ticket = await tx.open_ticket_of(then.equipment)
+        risen = then.condition and not before.condition
+        if risen and rule.ticket and then.state is AlarmState.UNACKED:
+            ticket = await self._ticket(tx, rule, then, ticket)
+        number = ticket.id if ticket is not None and ticket.is_open and rule.ticket else ""
+        owner = self.plant.people.get(then.owner)
+        for intent in telling.tells(self.plant, rule, before, then, owner, number, self._link):
+            await tx.intend(intent)
+
+    async def _ticket(
+        self, tx: Tx, rule: Rule, alarm: Alarm, known: MaintenanceTicket | None
+    ) -> MaintenanceTicket:
+        now = self.clock.now()
+        if known is not None:
+            again = ticketing.relapsed(known)
+            if again is not known:
+                await self.save_ticket(tx, known, again, None, "telemetry", note="relapse")
+            return again
+        ticket = MaintenanceTicket(
+            await tx.next_ticket_id(now), alarm.id, alarm.equipment, TicketState.NEW, now,
+            alarm.raised_at or now, cycles_needed=self.plant.equipment[alarm.equipment].verify_cycles,
+        )  # fmt: skip
+        await tx.save_ticket(ticket)
+        await tx.add_ticket_line(TicketLine(ticket.id, now, TicketState.NEW, TicketState.NEW, "", "hub"))
+        code = rule.subject.partition("#")[2]
+        await tx.intend(telling.open_ticket(self.plant, ticket, alarm, code, ""))
+        return ticket
+
+    # ---------------------------------------------------------------- tickets
+    async def save_ticket(
+        self,
+        tx: Tx,
+        before: MaintenanceTicket,
+        then: MaintenanceTicket,
+        by: Person | None,
+        channel: str,
+        device_time: datetime | None = None,
+        note: str = "",
+    ) -> None:
+        """The ticket, its history line and what the ERP has to learn."""
+        now = self.clock.now()
+        await tx.save_ticket(then)
+        if then.state is before.state:
+            return
+        await tx.add_ticket_line(
+            TicketLine(
+                then.id, now, before.state, then.state, by.id if by else "", channel, device_time, note
+            )
+        )
+        if channel == "erp":
+            return
+        if then.state is TicketState.CLOSED:
+            await tx.intend(await self._closing(then, now, note))
+        elif then.state is not TicketState.SENT:
+            await tx.intend(telling.update_ticket(then, by, now, note))
+
+    async def _closing(self, ticket: MaintenanceTicket, now: datetime, note: str) -> Any:
+        end = ticket.reset_at or ticket.closed_at or now
+        spans = [
+            s for s in await self.ledger.states(ticket.stopped_at, end) if s.equipment == ticket.equipment
+        ]
+        stopped = ticketing.downtime(spans, ticket.stopped_at, end)
+        technician = self.plant.people.get(ticket.technician)
+        return telling.close_ticket(ticket, technician, now, stopped.total_seconds(), note)
+
+    # ---------------------------------------------------------------- telling the house
+    async def told(self, *alarms: Alarm | None) -> None:
+        """After the commit: hints for the screens."""
+        for alarm in alarms:
+            if alarm is not None:
+                await self.shout({"kind": "alarm", "id": alarm.id, "equipment": alarm.equipment})
+
+    async def told_ticket(self, ticket: MaintenanceTicket) -> None:
+        await self.shout({"kind": "ticket", "id": ticket.id, "equipment": ticket.equipment})
+
+
+def _old_news(closed: Alarm | None, event: Raised) -> bool:
+    """A raising that the newest closed episode has already seen: a replay after a crash."""
+    return closed is not None and closed.condition_at is not None and event.at <= closed.condition_at
+
+
+def _word(event: Event) -> str:
+    match event:
+        case Raised():
+            return "raised"
+        case Cleared():
+            return "cleared"
+        case Acked():
+            return "acked"
+        case Shelved():
+            return "shelved"
+        case Unshelved():
+            return "unshelved"
+        case Retired():
+            return "retired"
+        case _:
+            return type(event).__name__.lower()

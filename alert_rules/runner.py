@@ -1,0 +1,155 @@
+"""Samples and ticks through the evaluator; what happened into the record, one transaction at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from alert_rules import ticketing
+from alert_rules.casebook import Casebook
+from alert_rules.evaluator import Evaluator, Happenings
+from alert_rules.lifecycle import Retired, Unshelved
+from hub.failpoint import failpoint
+from hub.model.alarm import Alarm, AlarmState
+from hub.model.batch import SampleBatch
+from hub.model.ticket import TicketState
+from hub.ports import SAMPLES, Bus, SampleStore
+
+log = structlog.get_logger(__name__)
+
+TICK = 0.1  # seconds between looks at running delays
+VERIFY = 0.5  # seconds between looks at tickets that wait for the machine's proof
+MARK_EVERY = timedelta(seconds=5)
+MARK = "rules:evaluated"
+
+
+class RuleRunner:
+    """One in the whole plant. Warm start: the record's open alarms, then the samples since the last mark."""
+
+    def __init__(self, evaluator: Evaluator, casebook: Casebook, bus: Bus, samples: SampleStore) -> None:
+        self._evaluator = evaluator
+        self._book = casebook
+        self._bus = bus
+        self._samples = samples
+        self._clock = casebook.clock
+        self._marked: datetime | None = None
+        self.evaluated = 0
+        self.last_seconds = 0.0
+        self._turn = asyncio.Lock()  # samples and ticks take turns: one order of events for all
+
+    def health(self) -> dict[str, Any]:
+        return {"samples": self.evaluated, "last_batch_seconds": round(self.last_seconds, 6)}
+
+    async def run(self) -> None:
+        await self._warm_start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            group.create_task(self._tick())
+            group.create_task(self._verify())
+
+    # ---------------------------------------------------------------- warm start
+    async def _warm_start(self) -> None:
+        ledger = self._book.ledger
+        alarms = await ledger.open_alarms()
+        orphans = self._evaluator.seed(alarms, await ledger.current_states(), await ledger.last_counts())
+        for alarm in orphans:
+            async with ledger.begin() as tx:
+                locked = await tx.alarm(alarm.id)
+                gone = await self._book.change(tx, locked, Retired(self._clock.now()), note="rule removed")
+            await self._book.told(gone)
+        mark = await ledger.mark(MARK)
+        if mark:
+            start = datetime.fromisoformat(mark) - self._evaluator.longest_delay() - timedelta(seconds=1)
+            tags = sorted(t.number for t in self._book.plant.tags.values())
+            await self._take(await self._samples.since(tags, start))
+        log.info("rules.warm", alarms=len(alarms), retired=len(orphans), since=mark or None)
+
+    # ---------------------------------------------------------------- samples
+    async def _listen(self) -> None:
+        async for delivery in self._bus.consume(SAMPLES, "rules"):
+            await self._take(SampleBatch.from_bytes(delivery.body))
+            await delivery.ack()
+
+    async def _take(self, batch: SampleBatch) -> None:
+        async with self._turn:
+            began = self._clock.monotonic()
+            happened = self._evaluator.take(batch, self._clock.now())
+            self.last_seconds = self._clock.monotonic() - began
+            self.evaluated += len(batch)
+            await self._record(happened)
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep(TICK)
+            async with self._turn:
+                await self._record(self._evaluator.tick(self._clock.now()))
+
+    async def _record(self, happened: Happenings) -> None:
+        now = self._clock.now()
+        due = self._marked is None or now - self._marked >= MARK_EVERY
+        if not happened and not due:
+            return
+        changed: list[Alarm | None] = []
+        async with self._book.ledger.begin() as tx:
+            if happened.states:
+                await tx.add_states(happened.states)
+            if happened.counts:
+                await tx.add_counts(happened.counts)
+            for rule, event in happened.alarms:
+                changed.append(await self._book.condition(tx, rule, event))
+            if due:
+                await tx.set_mark(MARK, now.isoformat())
+            if happened.alarms:
+                failpoint("rules.before_commit")
+        self._marked = now if due else self._marked
+        if happened.alarms:
+            failpoint("rules.after_commit")
+        await self._book.told(*changed)
+        for span in happened.states:
+            await self._book.shout({"kind": "state", "equipment": span.equipment})
+        if happened.counts:
+            await self._book.shout({"kind": "count", "equipment": [c.equipment for c in happened.counts]})
+
+    # ---------------------------------------------------------------- the machine's proof, and shelves
+    async def _verify(self) -> None:
+        while True:
+            await self._clock.sleep(VERIFY)
+            await self._prove()
+            await self._unshelve()
+
+    async def _prove(self) -> None:
+        ledger = self._book.ledger
+        waiting = [t for t in await ledger.open_tickets() if t.state is TicketState.VERIFYING]
+        if not waiting:
+            return
+        states = await ledger.current_states()
+        for known in waiting:
+            now = self._clock.now()
+            since = known.arrived_at or known.opened_at
+            counts = [
+                c
+                for c in await ledger.counts(since, now + timedelta(seconds=1))
+                if c.equipment == known.equipment
+            ]
+            async with ledger.begin() as tx:
+                ticket = await tx.ticket(known.id)
+                alarm = await tx.alarm(ticket.alarm_id)
+                state = states.get(ticket.equipment)
+                then = ticketing.verified(ticket, state, counts, alarm.condition, now)
+                if then is not ticket and then != ticket:
+                    await self._book.save_ticket(tx, ticket, then, None, "telemetry")
+                    failpoint("rules.ticket_verified")
+            if then != ticket:
+                await self._book.told_ticket(then)
+
+    async def _unshelve(self) -> None:
+        now = self._clock.now()
+        for known in await self._book.ledger.open_alarms():
+            if known.state is not AlarmState.SHELVED or not known.shelved_until or known.shelved_until > now:
+                continue
+            async with self._book.ledger.begin() as tx:
+                changed = await self._book.change(tx, await tx.alarm(known.id), Unshelved(now))
+            await self._book.told(changed)

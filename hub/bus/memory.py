@@ -1,0 +1,100 @@
+"""The bus of one process: bounded queues, the same promises as the streams of Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from hub.ports import Delivery
+
+DURABLE_LIMIT = 2_000  # entries a group may be behind before publishers wait
+LISTENER_LIMIT = 1_000  # entries a listener may be behind before it loses the oldest
+
+
+class _Group:
+    """Entries not yet acknowledged, oldest first, and how many of them are out with the consumer."""
+
+    def __init__(self) -> None:
+        self.entries: deque[tuple[int, bytes]] = deque()
+        self.handed = 0
+        self.changed = asyncio.Condition()
+
+
+class MemoryBus:
+    """`groups` names the consumer groups of each durable topic, so that nothing published before a consumer
+    has come is lost to it."""
+
+    def __init__(self, groups: Mapping[str, Sequence[str]], limit: int = DURABLE_LIMIT) -> None:
+        self._groups = {topic: {name: _Group() for name in names} for topic, names in groups.items()}
+        self._limit = limit
+        self._next = 0
+        self._listeners: dict[str, set[_Listener]] = {}
+
+    async def publish(self, topic: str, body: bytes) -> None:
+        self._next += 1
+        number = self._next
+        for group in self._groups.get(topic, {}).values():
+            async with group.changed:
+                while len(group.entries) >= self._limit:
+                    await group.changed.wait()
+                group.entries.append((number, body))
+                group.changed.notify_all()
+
+    async def consume(self, topic: str, group: str) -> AsyncIterator[Delivery]:
+        queue = self._groups[topic][group]
+        queue.handed = 0  # a new consumer: what the last one never acknowledged comes again
+        while True:
+            async with queue.changed:
+                while queue.handed >= len(queue.entries):
+                    await queue.changed.wait()
+                number, body = queue.entries[queue.handed]
+                queue.handed += 1
+            yield Delivery(body, "", lambda n=number: self._ack(queue, n))  # type: ignore[misc]
+
+    async def _ack(self, queue: _Group, number: int) -> None:
+        async with queue.changed:
+            for at, (n, _) in enumerate(queue.entries):
+                if n == number:
+                    del queue.entries[at]
+                    queue.handed -= 1
+                    queue.changed.notify_all()
+                    return
+
+    async def shout(self, topic: str, body: bytes) -> None:
+        for listener in self._listeners.get(topic, ()):
+            listener.put(body)
+
+    async def listen(self, topic: str) -> AsyncIterator[bytes]:
+        listener = _Listener()
+        self._listeners.setdefault(topic, set()).add(listener)
+        try:
+            while True:
+                yield await listener.get()
+        finally:
+            self._listeners[topic].discard(listener)
+
+    def behind(self, topic: str) -> dict[str, int]:
+        return {name: len(g.entries) for name, g in self._groups.get(topic, {}).items()}
+
+    async def healthy(self) -> bool:
+        return True
+
+    async def close(self) -> None:
+        return None
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self._waiting: deque[bytes] = deque(maxlen=LISTENER_LIMIT)
+        self._there = asyncio.Event()
+
+    def put(self, body: bytes) -> None:
+        self._waiting.append(body)
+        self._there.set()
+
+    async def get(self) -> bytes:
+        while not self._waiting:
+            self._there.clear()
+            await self._there.wait()
+        return self._waiting.popleft()

@@ -1,0 +1,60 @@
+"""Entry points to plugin classes, and each `with:` block read by its plugin's own Config."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib.metadata import entry_points, packages_distributions
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from hub.config import explain
+from hub.errors import ConfigError
+from hub.settings import PluginBlock
+
+GROUPS = {
+    "collectors": "andon_hub.collectors",
+    "mes": "andon_hub.mes_sources",
+    "notifiers": "andon_hub.notifiers",
+    "erp": "andon_hub.erp_connectors",
+    "rules": "andon_hub.rules",
+}
+ROOTS = ("hub", "collectors", "alert_rules", "notifiers", "erp_bridge", "screens")
+DISTRIBUTION = "andon-hub"
+
+
+def plugins(family: str) -> dict[str, Any]:
+    """kind -> class. A plugin that cannot be imported is a ConfigError that names it."""
+    found = {}
+    for entry in entry_points(group=GROUPS[family]):
+        try:
+            found[entry.name] = entry.load()
+        except ImportError as cause:
+            raise ConfigError(f"plugin {entry.name} ({entry.value}) cannot be imported: {cause}") from None
+    return found
+
+
+def configured(
+    family: str, block: PluginBlock, known: Mapping[str, Any], where: str
+) -> tuple[Any, BaseModel]:
+    """(class, its config) of one block; raises ConfigError with the YAML path."""
+    if block.kind not in known:
+        near = difflib.get_close_matches(block.kind, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(sorted(known))}"
+        raise ConfigError(f"{where}: kind {block.kind!r} is unknown; {hint}")
+    cls = known[block.kind]
+    try:
+        return cls, cls.Config.model_validate(block.with_)
+    except ValidationError as cause:
+        raise ConfigError(*explain(cause, f"{where}.with")) from None
+
+
+def intruders() -> list[str]:
+    """Our package names that belong to another distribution too: its files may have replaced ours."""
+    owners = packages_distributions()
+    return [
+        f"{root}: also installed by {', '.join(sorted(set(owners[root]) - {DISTRIBUTION}))}; remove that package"
+        for root in ROOTS
+        if set(owners.get(root, ())) - {DISTRIBUTION}
+    ]

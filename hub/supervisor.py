@@ -1,0 +1,105 @@
+"""Keeps runners running: restarts them with growing pauses and says how they are.
+
+The only place that may catch everything. What a runner raises on purpose (Transient) is weather; anything
+else is a bug, logged with its trace, and restarted all the same: one broken room must not darken the house.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from hub.errors import ConfigError, Permanent, Transient
+from hub.ports import Clock, PartHealth
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE = 0.5  # seconds
+LONGEST_PAUSE = 15.0
+STEADY = 30.0  # a run this long counts as healthy: the pauses start anew
+SETTLED = 0.2  # a run this long counts as up
+
+Run = Callable[[], Awaitable[None]]
+
+
+class Supervisor:
+    """`watch` each runner before `run`; `health` any time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._runs: dict[str, Run] = {}
+        self._details: dict[str, Callable[[], dict[str, Any]]] = {}
+        self.parts: dict[str, PartHealth] = {}
+
+    def watch(self, name: str, run: Run, detail: Callable[[], dict[str, Any]] | None = None) -> None:
+        """`run` makes a fresh runner each time: nothing of a failed life is carried over."""
+        self._runs[name] = run
+        self.parts[name] = PartHealth(name)
+        if detail is not None:
+            self._details[name] = detail
+
+    def health(self) -> list[PartHealth]:
+        for name, detail in self._details.items():
+            self.parts[name].detail = detail()
+        return list(self.parts.values())
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, run in self._runs.items():
+                group.create_task(self._keep(name, run), name=name)
+
+    async def _keep(self, name: str, run: Run) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            began = self._clock.monotonic()
+            reason = await self._live(name, run)
+            if self._clock.monotonic() - began >= STEADY:
+                pause = FIRST_PAUSE
+            part = self.parts[name]
+            part.up, part.since, part.last_error = False, self._clock.now(), reason
+            part.restarts += 1
+            await self._clock.sleep(pause * random.uniform(0.8, 1.2))
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _live(self, name: str, run: Run) -> str:
+        """One life; what it ended with, in a line without a secret."""
+        settled = asyncio.create_task(self._settle(name))
+        try:
+            await run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as cause:
+            return self._ended(name, cause)
+        finally:
+            settled.cancel()
+        log.warning("part.ended", part=name)
+        return "ended"
+
+    def _ended(self, name: str, cause: BaseException) -> str:
+        if isinstance(cause, BaseExceptionGroup):
+            others = [e for e in _leaves(cause) if not isinstance(e, asyncio.CancelledError)]
+            cause = others[0] if others else cause
+        if isinstance(cause, KeyboardInterrupt | SystemExit):
+            raise cause
+        if isinstance(cause, Transient | Permanent | ConfigError | OSError):
+            log.warning("part.down", part=name, error=type(cause).__name__, reason=str(cause))
+            return f"{type(cause).__name__}: {cause}"
+        log.error("part.bug", part=name, exc_info=cause)
+        return type(cause).__name__
+
+    async def _settle(self, name: str) -> None:
+        await self._clock.sleep(SETTLED)
+        part = self.parts[name]
+        part.up, part.since = True, self._clock.now()
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    out: list[BaseException] = []
+    for e in group.exceptions:
+        out.extend(_leaves(e) if isinstance(e, BaseExceptionGroup) else [e])
+    return out
