@@ -1,0 +1,328 @@
+"""Modbus TCP: polls a device's registers on a fixed grid of the clock. Reads only (function codes 1 to 4)."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.constants import ExcCodes
+from pymodbus.exceptions import ModbusException
+from pymodbus.pdu import ModbusPDU
+
+from collectors.blocks import BIT_TABLES, Block, Kind, Order, Point, Table, decode, halves, plan, rejoin
+from hub.config import Block as ConfigBlock
+from hub.config import Duration
+from hub.errors import ConfigError, SourceUnavailable
+from hub.model.batch import SampleBatch, micros
+from hub.model.sample import BAD_OUT_OF_RANGE, Tag
+from hub.ports import Clock, Sink
+
+_log = logging.getLogger(__name__)
+
+# Answers that say "not this address here", so that other addresses may still do.
+_NOT_HERE = frozenset({ExcCodes.ILLEGAL_FUNCTION, ExcCodes.ILLEGAL_ADDRESS, ExcCodes.ILLEGAL_VALUE})
+_ASK_AGAIN = 30.0  # seconds until a refused register is tried again: programs get changed
+_FUNCTION: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+
+
+class PointBlock(ConfigBlock):
+    """One register or bit. `address` counts from 0, as on the wire."""
+
+    tag: str
+    address: int = Field(ge=0, le=65535)
+    type: Kind = "uint16"
+    table: Table = "holding"
+    scale: float = Field(1.0, allow_inf_nan=False)
+    offset: float = Field(0.0, allow_inf_nan=False)
+    word_order: Order = "big"
+    byte_order: Order = "big"
+    bit: int | None = Field(None, ge=0, le=15)
+    fast: bool = False
+    codes: dict[float, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _sensible(self) -> PointBlock:
+        if self.bit is not None and (self.type != "bool" or self.table in BIT_TABLES):
+            raise ValueError("bit: picks one bit of a register; write type: bool and a table of registers")
+        if self.scale == 0:
+            raise ValueError("scale: 0 would make every value the same; leave it out or correct it")
+        if self.codes and (self.scale != 1 or self.offset != 0):
+            raise ValueError("codes: already name the final numbers; leave out scale and offset")
+        if self.point(0).end > 65536:
+            raise ValueError(f"address: a {self.type} at {self.address} reaches past 65535")
+        return self
+
+    def point(self, tag: int) -> Point:
+        kind: Kind = "bool" if self.table in BIT_TABLES else self.type
+        return Point(
+            tag, self.address, kind, self.table, self.scale, self.offset,
+            self.word_order, self.byte_order, self.bit, self.codes,
+        )  # fmt: skip
+
+
+class ModbusConfig(ConfigBlock):
+    """The `with:` block of a `kind: modbus` collector."""
+
+    host: str
+    port: int = Field(502, ge=1, le=65535)
+    unit: int = Field(1, ge=0, le=255)
+    every: Duration = timedelta(seconds=1)
+    fast: Duration | None = Field(None, description="interval of the points marked fast; 100ms if any is")
+    timeout: Duration = timedelta(seconds=1)
+    hole: int = Field(8, ge=0, le=123, description="registers read in vain rather than asked for apart")
+    points: list[PointBlock] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _positive(self) -> ModbusConfig:
+        for name, span in (("every", self.every), ("fast", self.fast), ("timeout", self.timeout)):
+            if span is not None and span < timedelta(milliseconds=1):
+                raise ValueError(f"{name}: is too short; write for example 100ms or 1s")
+        return self
+
+
+class _Answer(ModbusPDU):
+    """An answer kept as the bytes that came: `decode` of collectors.blocks wants nothing else."""
+
+    data: bytes = b""
+
+    def decode(self, data: bytes) -> None:
+        self.data = data[1:] if data and data[0] == len(data) - 1 else b""
+
+
+_ANSWERS = tuple(type(f"_Answer{code}", (_Answer,), {"function_code": code}) for code in (1, 2, 3, 4))
+
+
+class _NotHere(Exception):
+    """The device knows no such address (or no such function)."""
+
+
+class _Lane:
+    """Blocks read at one interval, always at whole multiples of it."""
+
+    def __init__(self, interval: float, points: Sequence[Point], hole: int) -> None:
+        self.interval = interval
+        self.due = -math.inf
+        self.planned = plan(points, hole)
+        self.reset()
+
+    def reset(self) -> None:
+        """As configured again: whatever was refused is asked for anew."""
+        self.blocks: tuple[Block, ...] = self.planned
+        self.refused: tuple[Block, ...] = ()  # one point each
+
+    def done(self, now: float) -> None:
+        """Next at the grid point after `now`; rounds that were missed meanwhile stay missed."""
+        self.due = (math.floor(now / self.interval + 1e-6) + 1) * self.interval
+
+
+class ModbusCollector:
+    """Lives for one connection. The supervisor gives it the next one.
+
+    Points marked fast are read at `fast`, the others at `every`. Both intervals are counted from the same
+    zero for all devices of a process, so that one wake-up serves many answers.
+    """
+
+    Config = ModbusConfig
+
+    def __init__(self, config: ModbusConfig, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
+        self._config, self._clock, self._name = config, clock, name
+        self._where = f"{config.host}:{config.port}"
+        points = [p.point(_number(p.tag, tags, name, i)) for i, p in enumerate(config.points)]
+        self._tag_numbers = [p.tag for p in points]
+        fast = [p for p, c in zip(points, config.points, strict=True) if c.fast]
+        slow = [p for p, c in zip(points, config.points, strict=True) if not c.fast]
+        quick = (config.fast or min(config.every, timedelta(milliseconds=100))).total_seconds()
+        self._lanes = [
+            _Lane(interval, some, config.hole)
+            for interval, some in ((quick, fast), (config.every.total_seconds(), slow))
+            if some
+        ]
+        self._ask_again_at = math.inf
+
+    @property
+    def tag_numbers(self) -> Sequence[int]:
+        return self._tag_numbers
+
+    @property
+    def requests_per_round(self) -> int:
+        return sum(len(lane.blocks) for lane in self._lanes)
+
+    async def run(self, sink: Sink[SampleBatch]) -> None:
+        """Poll until cancelled; raise SourceUnavailable when the device goes silent or talks nonsense."""
+        client = self._client()
+        try:
+            if not await client.connect():
+                raise SourceUnavailable(f"{self._name}: no answer from {self._where}")
+            await self._poll(client, sink)
+        except ModbusException as cause:
+            raise SourceUnavailable(f"{self._name}: {self._where}: {cause}") from cause
+        finally:
+            client.close()
+
+    def _client(self) -> AsyncModbusTcpClient:
+        def heard_of(connected: bool) -> None:
+            waiting = client.ctx.response_future
+            if not connected and not waiting.done():  # do not sit out the timeout on a closed line
+                waiting.set_exception(ModbusException("the device closed the connection"))
+                waiting.exception()  # nobody may be waiting: not an error then
+
+        client = AsyncModbusTcpClient(
+            self._config.host, port=self._config.port, name=self._name, reconnect_delay=0, retries=0,
+            timeout=self._config.timeout.total_seconds(), trace_connect=heard_of,
+        )  # fmt: skip
+        for answer in _ANSWERS:
+            client.register(answer)
+        return client
+
+    async def _poll(self, client: AsyncModbusTcpClient, sink: Sink[SampleBatch]) -> None:
+        while True:
+            await self._serve(client, sink, self._lanes)
+            if self._clock.monotonic() >= self._ask_again_at:
+                await self._ask_the_refused(client)
+            due = min(lane.due for lane in self._lanes)
+            await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
+
+    async def _serve(
+        self, client: AsyncModbusTcpClient, sink: Sink[SampleBatch], lanes: Sequence[_Lane]
+    ) -> None:
+        """Read those of the lanes that are due, fast ones first and again between a slow one's blocks."""
+        for i, lane in enumerate(lanes):
+            if lane.due > self._clock.monotonic():
+                continue
+            at = micros(
+                self._clock.now()
+            )  # all of a round is stamped with the moment before its first question
+            tags: list[NDArray[np.int32]] = []
+            values: list[NDArray[np.float64]] = []
+            for n, block in enumerate(lane.blocks):
+                if n and i:
+                    await self._serve(client, sink, lanes[:i])
+                for good, column in await self._read_or_hunt(client, lane, block):
+                    tags.append(good.tags)
+                    values.append(column)
+            await sink.put(self._batch(at, tags, values, lane.refused))
+            lane.done(self._clock.monotonic())
+
+    async def _read_or_hunt(
+        self, client: AsyncModbusTcpClient, lane: _Lane, block: Block
+    ) -> list[tuple[Block, NDArray[np.float64]]]:
+        try:
+            return [(block, await self._read(client, block))]
+        except _NotHere:
+            return await self._hunt(client, lane, block)
+
+    def _batch(
+        self,
+        at: int,
+        tags: list[NDArray[np.int32]],
+        values: list[NDArray[np.float64]],
+        refused: Sequence[Block],
+    ) -> SampleBatch:
+        for block in refused:
+            tags.append(block.tags)
+            values.append(np.full(len(block.tags), np.nan))
+        column = values[0] if len(values) == 1 else np.concatenate(values)
+        numbers = tags[0] if len(tags) == 1 else np.concatenate(tags)
+        statuses = np.zeros(len(column), np.uint32)
+        wrong = ~np.isfinite(column)
+        if wrong.any():  # refused, an unknown code, or a float that is no number
+            column[wrong] = np.nan
+            statuses[wrong] = BAD_OUT_OF_RANGE
+        return SampleBatch(numbers, np.full(len(column), at, np.int64), column, statuses, self._name)
+
+    async def _read(self, client: AsyncModbusTcpClient, block: Block) -> NDArray[np.float64]:
+        answer = await self._reader(client, block.table)(
+            block.start, count=block.count, device_id=self._config.unit
+        )
+        asked = (client.ctx.request_transaction_id, _FUNCTION[block.table])
+        if (answer.transaction_id, answer.function_code & 0x7F) != asked:  # 0 would pass the library
+            raise SourceUnavailable(f"{self._name}: {self._where} answered a question we did not ask")
+        if answer.isError():
+            if answer.exception_code in _NOT_HERE:
+                raise _NotHere
+            said = _said(answer.exception_code)
+            raise SourceUnavailable(f"{self._name}: {self._where} answered with exception {said}")
+        try:
+            return decode(block, getattr(answer, "data", b""))
+        except ValueError as cause:
+            raise SourceUnavailable(f"{self._name}: {self._where}: {cause}") from None
+
+    @staticmethod
+    def _reader(client: AsyncModbusTcpClient, table: Table) -> Callable[..., Awaitable[Any]]:
+        match table:
+            case "holding":
+                return client.read_holding_registers
+            case "input":
+                return client.read_input_registers
+            case "coil":
+                return client.read_coils
+            case "discrete":
+                return client.read_discrete_inputs
+
+    async def _hunt(
+        self, client: AsyncModbusTcpClient, lane: _Lane, whole: Block
+    ) -> list[tuple[Block, NDArray[np.float64]]]:
+        """The block was refused: halve it until only points the device does not know are left out."""
+        good: list[tuple[Block, NDArray[np.float64]]] = []
+        bad: list[Block] = []
+        todo = [whole]
+        while todo:
+            block = todo.pop()
+            if block is whole and len(block.points) > 1:
+                todo.extend(halves(block))
+                continue
+            try:
+                good.append((block, await self._read(client, block)))
+            except _NotHere:
+                if len(block.points) == 1:
+                    bad.append(block)
+                else:
+                    todo.extend(halves(block))
+        self._remember(lane, whole, [b for b, _ in good], bad)
+        return good
+
+    def _remember(self, lane: _Lane, whole: Block, good: Sequence[Block], bad: Sequence[Block]) -> None:
+        rest = (b for b in lane.blocks if b is not whole)
+        lane.blocks = tuple(chain(rest, rejoin(good)))
+        lane.refused += tuple(bad)
+        if bad:
+            self._ask_again_at = self._clock.monotonic() + _ASK_AGAIN
+        for block in bad:
+            _log.warning(
+                "%s: %s has no %s %d (tag %d); check points: the other points go on",
+                self._name, self._where, block.table, block.start, block.tags[0],
+            )  # fmt: skip
+
+    async def _ask_the_refused(self, client: AsyncModbusTcpClient) -> None:
+        """One question each: where a refused point answers now, its lane is read as configured again."""
+        self._ask_again_at = math.inf
+        for lane in self._lanes:
+            if not lane.refused:
+                continue
+            try:
+                await self._read(client, lane.refused[0])
+                lane.reset()
+            except _NotHere:
+                self._ask_again_at = self._clock.monotonic() + _ASK_AGAIN
+
+
+def _said(code: int) -> str:
+    name = next((c.name for c in ExcCodes if c.value == code), "unknown")
+    return f"{code} ({name.lower().replace('_', ' ')})"
+
+
+def _number(tag: str, tags: Mapping[str, Tag], name: str, index: int) -> int:
+    if tag in tags:
+        return tags[tag].number
+    near = difflib.get_close_matches(tag, tags, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else "; add it to its machine's tags:"
+    raise ConfigError(f"collectors.{name}.with.points[{index}].tag: no tag {tag!r} in the plant{hint}")
