@@ -54,7 +54,7 @@ def intruders() -> list[str]:
     """Our package names that belong to another distribution too: its files may have replaced ours."""
     owners = packages_distributions()
     return [
-        f"{root}: also installed by {', '.join(sorted(set(owners[root]) - {DISTRIBUTION}))}; remove that package"
+        f"{root}: also installed by {', '.join(sorted(set(owners[root]) - {DISTRIBUTION}))}; remove it"
         for root in ROOTS
         if set(owners.get(root, ())) - {DISTRIBUTION}
     ]

@@ -144,7 +144,7 @@ class RedisBus:
         except RedisError as cause:
             raise BusUnavailable(f"bus: {type(cause).__name__}") from None
         finally:
-            await pubsub.aclose()
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def healthy(self) -> bool:
         try:
@@ -166,20 +166,13 @@ def _order(number: str) -> tuple[int, int]:
 
 
 def _entries(answer: Any) -> list[tuple[str, dict[bytes, bytes]]]:
-    """XREADGROUP's answer in RESP2 (lists) or RESP3 (a map): [(id, fields)]."""
-    if not answer:
-        return []
-    streams = answer.values() if isinstance(answer, dict) else [entries for _, entries in answer]
-    out = []
-    for entries in streams:
-        flat = (
-            entries[0]
-            if entries
-            and isinstance(entries[0], list)
-            and len(entries) == 1
-            and entries[0]
-            and isinstance(entries[0][0], (list, tuple))
-            else entries
-        )
-        out.extend((_text(number), fields or {}) for number, fields in flat)
+    """XREADGROUP's entries, whether it came as lists (RESP2) or as a map of lists (RESP3)."""
+    out: list[tuple[str, dict[bytes, bytes]]] = []
+    todo = list(answer.values()) if isinstance(answer, dict) else [s[1] for s in answer or ()]
+    while todo:
+        node = todo.pop(0)
+        if len(node) == 2 and isinstance(node[0], bytes | str):
+            out.append((_text(node[0]), node[1] or {}))
+        else:
+            todo[:0] = list(node)
     return out
