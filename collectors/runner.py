@@ -1,0 +1,266 @@
+"""Where collectors touch the house: batches onto the bus, lost tags marked bad, MES reports on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+
+from hub.errors import Permanent, Transient
+from hub.failpoint import failpoint
+from hub.model.batch import SampleBatch, from_micros, join
+from hub.model.intent import Intent, IntentKind
+from hub.model.production import JobResponse, WorkOrder
+from hub.ports import EVENTS, SAMPLES, Bus, Clock, Collector, Ledger, MesSource, Sink
+
+_log = logging.getLogger(__name__)
+
+OnState = Callable[[bool, str], Awaitable[None]]
+Shout = Callable[[Mapping[str, object]], Awaitable[None]]
+
+
+def shouter(bus: Bus) -> Shout:
+    """Events as JSON onto the bus, for whoever listens now."""
+
+    async def shout(event: Mapping[str, object]) -> None:
+        await bus.shout(EVENTS, json.dumps(event, ensure_ascii=False).encode())
+
+    return shout
+
+
+def source_state(shout: Shout, clock: Clock, name: str) -> OnState:
+    """An `on_state` that tells everybody that a source is up or down, and why."""
+
+    async def on_state(up: bool, error: str) -> None:
+        await shout({"kind": "source", "name": name, "up": up, "at": stamp(clock.now()), "error": error})
+
+    return on_state
+
+
+def stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class BusSink:
+    """One way onto the bus for all collectors of a process.
+
+    `put` returns once the bus has the batch, so each collector has at most one on its way and a full bus
+    slows all of them down. Batches that are put while another one is being published (or within `linger`
+    seconds) travel together: a hundred devices polled in one tick cost a few messages, not a hundred.
+    """
+
+    def __init__(self, bus: Bus, linger: float = 0.0) -> None:
+        self._bus, self._linger = bus, linger
+        self._waiting: list[SampleBatch] = []
+        self._turn = asyncio.Lock()
+        self.batches = 0
+        self.samples = 0
+
+    async def put(self, item: SampleBatch) -> None:
+        if not len(item):
+            return
+        self._waiting.append(item)
+        async with self._turn:
+            if not any(w is item for w in self._waiting):
+                return  # went out with somebody else's
+            await asyncio.sleep(self._linger)  # of the loop, not of the clock: it gathers, it does not time
+            taken, self._waiting = self._waiting, []
+            try:
+                await self._publish(join(taken))
+            except BaseException:
+                self._waiting = [w for w in taken if w is not item] + self._waiting
+                raise
+
+    async def _publish(self, batch: SampleBatch) -> None:
+        body = batch.to_bytes()
+        failpoint("collector.before_publish")
+        await self._bus.publish(SAMPLES, body)
+        failpoint("collector.after_publish")
+        await self._bus.shout(SAMPLES, body)
+        self.batches += 1
+        self.samples += len(batch)
+
+
+class _Watch:
+    """Stands before the sink: notices the first batch, remembers what time it is at the source."""
+
+    def __init__(self, sink: Sink[SampleBatch], clock: Clock, heard: Callable[[], Awaitable[None]]) -> None:
+        self._sink, self._clock, self._heard = sink, clock, heard
+        self._newest = 0
+        self._at = 0.0
+
+    async def put(self, item: SampleBatch) -> None:
+        if len(item):
+            self._newest, self._at = int(item.source_times.max()), self._clock.monotonic()
+            await self._heard()
+        await self._sink.put(item)
+
+    def time_at_source(self) -> datetime:
+        """The source's clock as far as it can be known: a lost mark belongs right behind its samples."""
+        if not self._newest:
+            return self._clock.now()
+        elapsed = int((self._clock.monotonic() - self._at) * 1_000_000)
+        return from_micros(self._newest + max(elapsed, 1))
+
+
+class CollectorRunner:
+    """One source. `run` is one connection's life; the supervisor calls it again with growing pauses.
+
+    When the connection ends, all tags of the source turn bad (once, not with every failed attempt) and
+    `on_state(False, why)` is called; with the first samples of the next connection `on_state(True, "")`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Collector],
+        sink: Sink[SampleBatch],
+        clock: Clock,
+        on_state: OnState,
+    ) -> None:
+        self.name = name
+        self._make, self._sink, self._clock, self._on_state = make, sink, clock, on_state
+        self._watch = _Watch(sink, clock, self._heard)
+        self._up: bool | None = None
+        self._error = ""
+
+    async def run(self) -> None:
+        collector = self._make()
+        error = "the collector stopped with an error of its own"
+        try:
+            await collector.run(self._watch)
+            error = "the collector ended"
+        except asyncio.CancelledError:
+            error = ""
+            raise
+        except (Transient, Permanent) as cause:
+            error = str(cause)
+            raise
+        finally:
+            if error:
+                await self._lost(collector, error)
+
+    async def _heard(self) -> None:
+        if self._up:
+            return
+        self._up, self._error = True, ""
+        await self._on_state(True, "")
+
+    async def _lost(self, collector: Collector, error: str) -> None:
+        if self._up is not False:
+            self._up = False
+            at = self._watch.time_at_source()
+            await self._sink.put(SampleBatch.lost(collector.tag_numbers, at, self.name))
+        if error != self._error:
+            self._error = error
+            await self._on_state(False, error)
+
+
+class MesRunner:
+    """Orders and reports of one MES onto the record; what is new is told to the screens and to the ERP.
+
+    A report, the intent to pass it on and the mark of how far we have read are one transaction, so that a
+    crash at any point neither loses nor doubles one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], MesSource],
+        ledger: Ledger,
+        clock: Clock,
+        shout: Shout,
+        on_state: OnState | None = None,
+    ) -> None:
+        self.name = name
+        self._make, self._ledger, self._clock, self._shout = make, ledger, clock, shout
+        self._on_state = on_state or source_state(shout, clock, name)
+        self._known: dict[str, frozenset[str]] = {}  # order -> its operations
+        self._up: bool | None = None
+        self._error = ""
+
+    @property
+    def mark(self) -> str:
+        return f"mes:{self.name}"
+
+    async def run(self) -> None:
+        """One connection's life. Raises what the source raises."""
+        for order in await self._ledger.orders():
+            self._know(order)
+        since = await self._ledger.mark(self.mark)
+        try:
+            await self._make().run(_Reports(self), _Orders(self), since)
+        except (Transient, Permanent) as cause:
+            await self._tell(False, str(cause))
+            raise
+
+    async def take_order(self, order: WorkOrder) -> None:
+        await self._tell(True, "")
+        async with self._ledger.begin() as tx:
+            changed = await tx.save_order(order)
+        self._know(order)
+        if changed:
+            await self._shout({"kind": "order", "number": order.number})
+
+    async def take_report(self, report: JobResponse) -> None:
+        await self._tell(True, "")
+        if report.operation not in self._known.get(report.order, frozenset()):
+            _log.warning(
+                "%s: report %s names operation %s of order %s, which the MES has not told us; kept",
+                self.name, report.id, report.operation, report.order,
+            )  # fmt: skip
+        async with self._ledger.begin() as tx:
+            new = await tx.add_response(report)
+            if new:
+                await tx.intend(pass_on(report))
+            await tx.set_mark(self.mark, report.id)
+            failpoint("mes.before_commit")
+        failpoint("mes.after_commit")
+        if new:
+            await self._shout({"kind": "order", "number": report.order})
+
+    def _know(self, order: WorkOrder) -> None:
+        self._known[order.number] = frozenset(job.operation for job in order.jobs)
+
+    async def _tell(self, up: bool, error: str) -> None:
+        if (up, error) != (self._up, self._error):
+            self._up, self._error = up, error
+            await self._on_state(up, error)
+
+
+class _Orders:
+    def __init__(self, runner: MesRunner) -> None:
+        self._runner = runner
+
+    async def put(self, item: WorkOrder) -> None:
+        await self._runner.take_order(item)
+
+
+class _Reports:
+    def __init__(self, runner: MesRunner) -> None:
+        self._runner = runner
+
+    async def put(self, item: JobResponse) -> None:
+        await self._runner.take_report(item)
+
+
+def pass_on(report: JobResponse) -> Intent:
+    """What the ERP is to be told of a report; reports of one operation go out in their order."""
+    return Intent(
+        IntentKind.REPORT_OPERATION,
+        key=f"report:{report.id}",
+        lane=f"order:{report.order}:{report.operation}",
+        payload={
+            "response": report.id,
+            "order": report.order,
+            "operation": report.operation,
+            "good": report.good,
+            "scrap": report.scrap,
+            "state": report.state.value,
+            "at": stamp(report.at),
+            "equipment": report.equipment,
+            "person": report.person,
+        },
+    )
