@@ -15,6 +15,9 @@ import pytest
 
 from hub.postgres import EmbeddedPostgres
 from hub.store.migrate import migrate
+from tests.valkey import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
 
 _numbers = itertools.count(1)
 

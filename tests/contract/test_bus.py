@@ -1,0 +1,98 @@
+"""One suite of promises for both buses: in process, and a real Valkey server from a wheel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from hub.bus.memory import MemoryBus
+from hub.bus.redis_streams import RedisBus
+from hub.ports import Bus
+
+pytestmark = pytest.mark.anyio
+GROUPS = {"samples": ("store", "rules")}
+PATIENCE = 20.0
+
+
+@pytest.fixture(params=["memory", "valkey"])
+async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
+    if request.param == "memory":
+        made: Any = MemoryBus(GROUPS, limit=5)
+    else:
+        made = RedisBus(request.getfixturevalue("redis_url"), GROUPS, limit=5)
+    yield made
+    await made.close()
+
+
+async def take(source: AsyncIterator[Any], n: int) -> list[Any]:
+    return [await asyncio.wait_for(anext(source), PATIENCE) for _ in range(n)]
+
+
+async def test_every_group_gets_everything_in_order_even_what_was_said_before_it_came(bus: Bus) -> None:
+    for i in range(4):
+        await bus.publish("samples", b"%d" % i)
+    for group in ("store", "rules"):
+        got = await take(bus.consume("samples", group), 4)
+        assert [d.body for d in got] == [b"0", b"1", b"2", b"3"]
+
+
+async def test_what_was_not_acknowledged_comes_again_to_the_next_consumer(bus: Bus) -> None:
+    for i in range(3):
+        await bus.publish("samples", b"%d" % i)
+    first = bus.consume("samples", "store")
+    taken = await take(first, 2)
+    await taken[0].ack()
+    await first.aclose()  # type: ignore[attr-defined]
+    again = await take(bus.consume("samples", "store"), 2)
+    assert [d.body for d in again] == [b"1", b"2"]
+
+
+async def test_an_entry_published_while_a_consumer_waits_arrives(bus: Bus) -> None:
+    source = bus.consume("samples", "store")
+    waiting = asyncio.create_task(take(source, 1))
+    await asyncio.sleep(0)
+    await bus.publish("samples", b"now")
+    assert (await waiting)[0].body == b"now"
+
+
+async def test_publishers_wait_while_a_group_is_too_far_behind(bus: Bus) -> None:
+    if isinstance(bus, RedisBus):
+        bus._published = 62  # its length is looked at every 64 publishes
+    for i in range(5):
+        await bus.publish("samples", b"%d" % i) if not isinstance(bus, RedisBus) or i < 5 else None
+    if isinstance(bus, RedisBus):
+        bus._published = 63
+    blocked = asyncio.create_task(bus.publish("samples", b"late"))
+    done, _ = await asyncio.wait({blocked}, timeout=0.3)
+    assert not done, "a publisher must wait while the belt is full"
+    for group in ("store", "rules"):
+        for delivery in await take(bus.consume("samples", group), 5):
+            await delivery.ack()
+    await asyncio.wait_for(blocked, PATIENCE)
+
+
+async def test_a_hint_reaches_everybody_who_listens_now(bus: Bus) -> None:
+    ears = [bus.listen("events"), bus.listen("events")]
+    heard = [asyncio.create_task(take(e, 1)) for e in ears]
+    while not all(t.done() for t in heard):
+        await bus.shout("events", b"look")
+        await asyncio.wait(heard, timeout=0.05)
+    assert [t.result() for t in heard] == [[b"look"], [b"look"]]
+
+
+async def test_a_hint_nobody_listens_to_is_no_error(bus: Bus) -> None:
+    await bus.shout("events", b"into the void")
+    assert await bus.healthy()
+
+
+async def test_positions_grow_where_the_bus_has_them(bus: Bus) -> None:
+    for i in range(3):
+        await bus.publish("samples", b"%d" % i)
+    positions = [d.position for d in await take(bus.consume("samples", "store"), 3)]
+    if isinstance(bus, MemoryBus):
+        assert positions == ["", "", ""]
+    else:
+        assert positions == sorted(set(positions)) and len(positions) == 3
