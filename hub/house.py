@@ -1,0 +1,144 @@
+"""What every process of the hub shares: the settings made concrete, the record opened, the bus built."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from hub.bus.memory import MemoryBus
+from hub.bus.redis_streams import RedisBus
+from hub.errors import ConfigError, Transient
+from hub.ports import EVENTS, SAMPLES, Bus, Clock, Plant
+from hub.postgres import EmbeddedPostgres
+from hub.registry import configured, plugins
+from hub.settings import PluginBlock, Settings
+from hub.store.ledger import PgLedger
+from hub.store.outbox import PgOutbox
+from hub.store.people import PgPeopleStore
+from hub.store.pool import Pool, open_pool
+from hub.store.samples import PgSampleStore
+from hub.store.tags import TagTable
+
+GROUPS = {SAMPLES: ("store", "rules")}
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One configured use of a plugin."""
+
+    name: str
+    cls: Any
+    config: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """Every `with:` block, read by its plugin."""
+
+    collectors: Sequence[Use]
+    mes: Sequence[Use]
+    notifiers: Sequence[Use]
+    erp: Use | None
+
+
+def read_plugins(settings: Settings) -> Plugins:
+    """Raises ConfigError with every complaint at once."""
+    complaints: list[str] = []
+
+    def use(family: str, block: PluginBlock, where: str) -> Use | None:
+        try:
+            cls, config = configured(family, block, plugins(family), where)
+        except ConfigError as cause:
+            complaints.extend(f"{settings.source}: {c}" for c in cause.complaints)
+            return None
+        return Use(block.name, cls, config)
+
+    def uses(family: str, blocks: Sequence[PluginBlock]) -> list[Use]:
+        made = (use(family, b, f"{family}[{i}] {b.name}") for i, b in enumerate(blocks))
+        return [u for u in made if u is not None]
+
+    file = settings.file
+    found = Plugins(
+        uses("collectors", file.collectors),
+        uses("mes", file.mes),
+        uses("notifiers", file.notifiers),
+        use("erp", file.erp, "erp") if file.erp else None,
+    )
+    if complaints:
+        raise ConfigError(*complaints)
+    return found
+
+
+def with_numbers(plant: Plant, numbers: Mapping[str, int]) -> Plant:
+    """The plant with the tag numbers that the record has given out."""
+    return replace(plant, tags={p: replace(t, number=numbers[p]) for p, t in plant.tags.items()})
+
+
+@dataclass(slots=True)
+class Record:
+    """The database and the stores on it."""
+
+    dsn: str
+    pool: Pool
+    ledger: PgLedger
+    samples: PgSampleStore
+    outbox: PgOutbox
+    people: PgPeopleStore
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+
+async def open_record(dsn: str, time_zone: str, clock: Clock) -> Record:
+    pool = await open_pool(dsn, max_size=10)
+    return Record(
+        dsn, pool, PgLedger(pool, time_zone), PgSampleStore(pool), PgOutbox(pool, dsn), PgPeopleStore(pool)
+    )
+
+
+async def number_tags(record: Record, plant: Plant) -> Plant:
+    return with_numbers(plant, await TagTable(record.pool).number(sorted(plant.tags)))
+
+
+def make_bus(redis: SecretStr | None) -> Bus:
+    if redis is None:
+        return MemoryBus(GROUPS)
+    return RedisBus(redis.get_secret_value(), GROUPS)
+
+
+def embedded(settings: Settings) -> EmbeddedPostgres | None:
+    """None when the settings name a server."""
+    if settings.file.hub.database is not None:
+        return None
+    return EmbeddedPostgres(Path(settings.file.hub.data) / "postgres")
+
+
+def shouter(bus: Bus) -> Any:
+    """Events as JSON to whoever listens now."""
+
+    async def shout(event: Mapping[str, Any]) -> None:
+        await bus.shout(EVENTS, json.dumps(event, ensure_ascii=False).encode())
+
+    return shout
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """A clear word instead of a trace when another program has our address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise ConfigError(
+                f"hub.port: {host}:{port} is in use by another program; end it, or choose another port "
+                "with hub.port, --port or ANDON_PORT"
+            ) from None
+
+
+__all__ = ["Plugins", "Record", "Transient", "Use", "embedded", "make_bus", "open_record", "read_plugins"]

@@ -1,0 +1,182 @@
+"""Batches and time in, happenings out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import pytest
+
+from alert_rules.evaluator import Evaluator, Happenings
+from alert_rules.lifecycle import Cleared, Raised, Sight
+from alert_rules.limit import HighLimit
+from alert_rules.rulebook import rulebook
+from alert_rules.stale import NoDataRule
+from alert_rules.state import FaultCodeRule, StateRule
+from hub.errors import ConfigError
+from hub.model.alarm import Alarm, AlarmState, Priority
+from hub.model.batch import SampleBatch
+from hub.model.equipment import Count, Equipment, EquipmentLevel, EquipmentState, StateSpan
+from hub.model.sample import Tag
+from hub.model.words import Words
+from hub.ports import Plant
+from hub.testing.clock import NOON
+
+PRESS = "p1/a/l/press"
+TEMP, STATE, FAULT, GOOD, SCRAP = range(1, 6)
+KINDS = {
+    "high-limit": HighLimit, "state": StateRule, "fault-code": FaultCodeRule, "no-data": NoDataRule,
+}  # fmt: skip
+
+
+def plant() -> Plant:
+    names = ("oil_temp", "state", "fault", "good", "scrap")
+    tags = {f"{PRESS}/{n}": Tag(i, f"{PRESS}/{n}", Words(n, n)) for i, n in enumerate(names, 1)}
+    press = Equipment(
+        PRESS, EquipmentLevel.WORK_UNIT, Words("压", "Press"), state_tag=f"{PRESS}/state",
+        state_map={1: EquipmentState.EXECUTING, 7: EquipmentState.FAULT}, fault_tag=f"{PRESS}/fault",
+        fault_texts={301: Words("过热", "Overheated")}, good_tag=f"{PRESS}/good", scrap_tag=f"{PRESS}/scrap",
+    )  # fmt: skip
+    site = Equipment("p1", EquipmentLevel.SITE, Words("厂", "Plant"))
+    return Plant(site, {"p1": site, PRESS: press}, tags)
+
+
+def evaluator(*blocks: Mapping[str, object]) -> Evaluator:
+    here = plant()
+    return Evaluator(here, rulebook(blocks, here, KINDS, []), NOON)
+
+
+HOT = {"name": "hot", "kind": "high-limit", "tag": "p1/+/+/+/oil_temp", "limit": 80, "deadband": 5}
+LOST = {"name": "lost", "kind": "no-data", "equipment": "p1/+/+/+", "after": "10s"}
+FAULTS = {"name": "faults", "kind": "fault-code", "equipment": PRESS}
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def feed(
+    what: Evaluator, seconds: float, tag: int, value: float, *, late: float = 0, bad: bool = False
+) -> Happenings:
+    batch = SampleBatch.at([tag], at(seconds), [value], status=0x80310000 if bad else 0)
+    return what.take(batch, at(seconds + late))
+
+
+def test_a_limit_without_delay_raises_with_the_sample_that_crossed_it() -> None:
+    [(rule, event)] = feed(evaluator(HOT), 1, TEMP, 92.4).alarms
+    assert (rule.subject, event) == (f"{PRESS}/oil_temp", Raised(at(1), 92.4))
+
+
+def test_a_running_delay_ends_by_the_clock_alone() -> None:
+    what = evaluator({**HOT, "on_delay": "5s"})
+    assert not feed(what, 1, TEMP, 92).alarms
+    assert not what.tick(at(5.9)).alarms
+    [(_, event)] = what.tick(at(6.1)).alarms
+    assert event == Raised(at(6), 92.0)
+
+
+def test_a_source_with_a_slow_clock_waits_no_longer_and_no_shorter() -> None:
+    what = evaluator({**HOT, "on_delay": "5s"})
+    feed(what, 1, TEMP, 92, late=30)  # its clock is half a minute behind ours
+    assert not what.tick(at(31 + 4.9)).alarms
+    assert what.tick(at(31 + 5.1)).alarms
+
+
+def test_old_samples_are_history_and_change_no_alarm() -> None:
+    what = evaluator(HOT)
+    feed(what, 10, TEMP, 92)
+    assert not feed(what, 9, TEMP, 20)
+    assert not feed(what, 10, TEMP, 20)
+
+
+def test_a_clock_in_the_future_does_not_silence_what_comes_after() -> None:
+    what = evaluator(HOT)
+    what.take(SampleBatch.at([TEMP], at(86_400), [20.0]), at(0))
+    assert what.take(SampleBatch.at([TEMP], at(4), [92.0]), at(4)).alarms
+
+
+def test_a_lost_device_blinds_an_active_alarm_and_clears_nothing() -> None:
+    what = evaluator(HOT)
+    feed(what, 1, TEMP, 92)
+    lost = feed(what, 2, TEMP, float("nan"), bad=True)
+    assert [e for _, e in lost.alarms] == [Sight(at(2), True)]
+    assert [e for _, e in feed(what, 3, TEMP, 70).alarms] == [Cleared(at(3), 70.0)]
+
+
+def test_two_fault_codes_are_two_alarms() -> None:
+    what = evaluator(FAULTS)
+    feed(what, 1, FAULT, 0)
+    assert [r.subject[-4:] for r, _ in feed(what, 2, FAULT, 301).alarms] == ["#301"]
+    changed = feed(what, 3, FAULT, 555).alarms
+    assert {(r.subject.rpartition("#")[2], type(e)) for r, e in changed} == {
+        ("301", Cleared),
+        ("other", Raised),
+    }
+
+
+def test_a_silent_device_is_one_alarm_and_comes_back_by_itself() -> None:
+    what = evaluator(LOST)
+    feed(what, 1, TEMP, 50)
+    assert not what.tick(at(10.9)).alarms
+    assert [e for _, e in what.tick(at(11)).alarms] == [Raised(at(11))]
+    assert not what.tick(at(60)).alarms
+    feed(what, 61, GOOD, 5)
+    assert [e for _, e in what.tick(at(61.1)).alarms] == [Cleared(at(61.1))]
+
+
+def test_bad_samples_do_not_count_as_being_heard() -> None:
+    what = evaluator(LOST)
+    feed(what, 9, TEMP, float("nan"), bad=True)
+    assert what.tick(at(10)).alarms
+
+
+def test_state_codes_become_spans_and_an_unmapped_code_is_unknown() -> None:
+    what = evaluator()
+    assert feed(what, 1, STATE, 1).states == [StateSpan(PRESS, EquipmentState.EXECUTING, at(1))]
+    assert not feed(what, 2, STATE, 1).states
+    assert feed(what, 3, STATE, 42).states == [StateSpan(PRESS, EquipmentState.UNKNOWN, at(3))]
+
+
+def test_a_machine_not_heard_within_its_limit_is_unknown_from_that_limit_on() -> None:
+    what = evaluator()
+    feed(what, 1, STATE, 1)
+    assert not what.tick(at(5.9)).states
+    assert what.tick(at(6.2)).states == [StateSpan(PRESS, EquipmentState.UNKNOWN, at(6))]
+    assert feed(what, 8, STATE, 1).states == [StateSpan(PRESS, EquipmentState.EXECUTING, at(8))]
+
+
+def test_counters_give_differences_and_survive_a_reset() -> None:
+    what = evaluator()
+    got = [feed(what, i, GOOD, v).counts for i, v in enumerate([100, 100, 103, 2, 4], 1)]
+    assert [[c.delta for c in counts] for counts in got] == [[0], [], [3], [2], [2]]
+
+
+def test_a_warm_start_goes_on_where_the_record_ends() -> None:
+    what = evaluator(HOT)
+    subject = f"{PRESS}/oil_temp"
+    known = Alarm("hot", subject, PRESS, Priority.HIGH, Words("", ""), AlarmState.ACKED, 7, condition=True)
+    gone = Alarm("old", subject, PRESS, Priority.HIGH, Words("", ""), AlarmState.UNACKED, 8, condition=True)
+    span = StateSpan(PRESS, EquipmentState.EXECUTING, at(-60))
+    counted = Count(PRESS, at(-1), True, 1, 50)
+    assert what.seed([known, gone], {PRESS: span}, {(PRESS, True): counted}) == [gone]
+    assert not feed(what, 1, TEMP, 92).alarms, "already raised before the crash"
+    assert [e for _, e in feed(what, 2, TEMP, 60).alarms] == [Cleared(at(2), 60.0)]
+    assert not feed(what, 3, STATE, 1).states
+    assert [c.delta for c in feed(what, 4, GOOD, 52).counts] == [2]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"tag": "p1/+/+/+/oil_tmp"}, "fits nothing"),
+        ({"limt": 3}, "did you mean 'limit'"),
+        ({"kind": "high-limt"}, "did you mean 'high-limit'"),
+        ({"tell": ["nobody"]}, "no notifier 'nobody'"),
+        ({"on_delay": "10"}, "write 500ms, 10s"),
+        ({"deadband": -1}, "deadband"),
+    ],
+)
+def test_a_wrong_rule_is_told_by_its_place_and_the_remedy(change: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError) as wrong:
+        evaluator({**HOT, **change})
+    assert told in str(wrong.value) and "rules[0] hot" in str(wrong.value)
