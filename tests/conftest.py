@@ -82,3 +82,11 @@ def named(server: str, database_name: str) -> str:
     """The server's DSN with another database."""
     head, question, options = server.partition("?")
     return f"{head.rpartition('/')[0]}/{database_name}{question}{options}"
+
+
+@pytest.fixture(params=["plain", pytest.param("timescale", marks=pytest.mark.timescale)])
+def any_dsn(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database on each kind of server we promise to run on."""
+    name = {"plain": "dsn", "timescale": "timescale_dsn"}[request.param]
+    dsn: str = request.getfixturevalue(name)
+    return dsn

@@ -92,8 +92,8 @@ def missing(known: list[Migration], applied: dict[str, str], edition: Edition) -
     for name, checksum in applied.items():
         if name not in by_name:
             raise ConfigError(
-                f"hub.database: its schema has {name}, which this release does not know: it is older than the "
-                "database. Install the newer release, or restore a backup made by this one"
+                f"hub.database: its schema has {name}, which this release does not know: the release "
+                "is older than the database. Install the newer release, or restore a backup made by this one"
             )
         if by_name[name].checksum != checksum:
             raise ConfigError(
@@ -105,7 +105,7 @@ def missing(known: list[Migration], applied: dict[str, str], edition: Edition) -
 
 async def _applied(connection: AsyncConnection[Any]) -> dict[str, str]:
     rows = await connection.execute("select name, checksum from schema_migrations order by name")
-    return {name: checksum for name, checksum in await rows.fetchall()}
+    return dict(await rows.fetchall())
 
 
 async def _settle(connection: AsyncConnection[Any], offered: Edition) -> Edition:

@@ -58,7 +58,7 @@ async def make_ahead(
 
 
 async def _make(connection: AsyncConnection[Any], partition: Partition) -> None:
-    """Strays that belong in it are moved first: PostgreSQL refuses a partition whose rows lie in the default."""
+    """Strays are moved in first: PostgreSQL refuses a partition whose rows lie in the default one."""
     name = sql.Identifier(partition.name)
     bounds = {"a": sql.Literal(partition.start), "b": sql.Literal(partition.end), "name": name}
     async with connection.transaction():

@@ -1,0 +1,110 @@
+"""Work orders, their operations and the reports from the MES."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict
+from typing import Any
+
+from hub.model.production import JobOrder, JobProgress, JobResponse, JobState, WorkOrder
+from hub.model.words import Words
+from hub.store.pool import Connection
+from hub.store.statements import insert, upsert
+
+COLUMNS = (
+    "number", "product", "product_zh", "product_en", "quantity", "due_at", "priority", "rush", "sales_order",
+    "customer", "erp_id", "erp_entry_id",
+)  # fmt: skip
+_SAME_NAME = tuple(c for c in COLUMNS if c not in ("product_zh", "product_en"))
+JOB_COLUMNS = ("work_order", "operation", "place", "name_zh", "name_en", "work_center", "quantity")
+RESPONSE_COLUMNS = (
+    "id", "work_order", "operation", "at", "good", "scrap", "state", "equipment", "person", "labour_seconds",
+)  # fmt: skip
+
+
+def _order_row(order: WorkOrder) -> dict[str, Any]:
+    row = {name: getattr(order, name) for name in _SAME_NAME}
+    return row | {"product_zh": order.product_name.zh, "product_en": order.product_name.en}
+
+
+def _job_row(job: JobOrder, number: str, place: int) -> dict[str, Any]:
+    return {
+        "work_order": number,
+        "operation": job.operation,
+        "place": place,
+        "name_zh": job.name.zh,
+        "name_en": job.name.en,
+        "work_center": job.work_center,
+        "quantity": job.quantity,
+    }
+
+
+def _job(row: dict[str, Any]) -> JobOrder:
+    return JobOrder(
+        row["work_order"],
+        row["operation"],
+        Words(row["name_zh"], row["name_en"]),
+        row["work_center"],
+        row["quantity"],
+    )
+
+
+async def save(connection: Connection, order: WorkOrder) -> bool:
+    """False when the order and its operations were on record just so."""
+    touched = (await connection.execute(SAVE, _order_row(order))).rowcount
+    for place, job in enumerate(order.jobs):
+        touched += (await connection.execute(SAVE_JOB, _job_row(job, order.number, place))).rowcount
+    kept = [job.operation for job in order.jobs]
+    touched += (await connection.execute(DROP_JOBS, [order.number, kept])).rowcount
+    return touched > 0
+
+
+async def add_response(connection: Connection, response: JobResponse) -> bool:
+    row = asdict(response) | {"work_order": response.order, "state": response.state.value}
+    return (await connection.execute(ADD_RESPONSE, row)).rowcount > 0
+
+
+async def every(connection: Connection) -> list[WorkOrder]:
+    """The most urgent first."""
+    jobs: dict[str, list[JobOrder]] = defaultdict(list)
+    async for row in await connection.execute(JOBS):
+        jobs[row["work_order"]].append(_job(row))
+    return [
+        WorkOrder(
+            product_name=Words(row["product_zh"], row["product_en"]),
+            jobs=tuple(jobs[row["number"]]),
+            **{name: row[name] for name in _SAME_NAME},
+        )
+        async for row in await connection.execute(ORDERS)
+    ]
+
+
+async def progress(connection: Connection) -> list[JobProgress]:
+    return [
+        JobProgress(
+            _job(row), row["good"], row["scrap"], JobState(row["state"]), row["started_at"], row["last_at"]
+        )
+        async for row in await connection.execute(PROGRESS)
+    ]
+
+
+SAVE = upsert("work_orders", ("number",), COLUMNS)
+SAVE_JOB = upsert("job_orders", ("work_order", "operation"), JOB_COLUMNS)
+DROP_JOBS = "delete from job_orders where work_order = %s and operation <> all (%s)"
+ADD_RESPONSE = insert("job_responses", RESPONSE_COLUMNS, "on conflict (id) do nothing")
+ORDERS = "select * from work_orders order by rush desc, priority, due_at, number"
+JOBS = "select * from job_orders order by work_order, place"
+# The state is what the latest report says; of two at one instant, the one that is further on.
+PROGRESS = """
+select j.*, r.good, r.scrap, r.state, r.started_at, r.last_at
+from job_orders j join work_orders o on o.number = j.work_order
+cross join lateral (
+    select coalesce(sum(good), 0) as good, coalesce(sum(scrap), 0) as scrap,
+           min(at) as started_at, max(at) as last_at,
+           coalesce((array_agg(state order by at desc,
+               array_position(array['waiting', 'running', 'inspection', 'done'], state) desc))[1],
+               'waiting') as state
+    from job_responses r where r.work_order = j.work_order and r.operation = j.operation
+) r
+order by o.rush desc, o.priority, o.due_at, o.number, j.place
+"""
