@@ -1,0 +1,41 @@
+import {h, mark, put} from '../lib/dom.js'
+import {since} from '../lib/format.js'
+import {say, t} from '../lib/i18n.js'
+import {putIcon} from '../lib/icons.js'
+
+/** One alarm in a list: how urgent, where and what, how old, whose. */
+export class AlarmRow extends HTMLElement {
+  #parts
+  #alarm
+
+  set alarm(alarm) {
+    if (alarm === this.#alarm) return
+    this.#parts ??= this.#build()
+    this.#alarm = alarm
+    const {sign, title, where, state, owner} = this.#parts
+    this.dataset.testid = `alarm-${alarm.id}`
+    mark(this, 'priority', alarm.priority)
+    mark(this, 'state', alarm.state)
+    putIcon(sign, alarm.priority)
+    sign.setAttribute('aria-label', t(`priority.${alarm.priority}`))
+    put(where, say(alarm.where))
+    put(title, say(alarm.title))
+    put(state, alarm.blind ? t('alarm.blind') : t(`alarm.state.${alarm.state}`))
+    put(owner, alarm.owner?.name ? say(alarm.owner.name) : t('alarm.nobody'))
+    this.title = `${say(alarm.where)} ${say(alarm.title)}`
+  }
+
+  tick(now, zone) {
+    if (this.#alarm) put(this.#parts.since, since(this.#alarm.raised_at, now, zone, t))
+  }
+
+  #build() {
+    const parts = {sign: h('span.row-sign', {role: 'img'}), where: h('span.row-where'), title: h('span.row-title'),
+      since: h('time'), owner: h('span.row-owner'), state: h('span.row-state')}
+    this.replaceChildren(parts.sign, h('div.row-text', h('div.row-head', parts.where, parts.title),
+      h('div.row-facts', parts.since, parts.owner, parts.state)))
+    return parts
+  }
+}
+
+customElements.define('andon-alarm', AlarmRow)

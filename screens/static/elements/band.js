@@ -1,0 +1,98 @@
+import {h, mark, put} from '../lib/dom.js'
+import {age, clock, fitScale, number, since} from '../lib/format.js'
+import {say, t} from '../lib/i18n.js'
+import {icon, putIcon} from '../lib/icons.js'
+
+const ROOM = {alarm: 15.2, handled: 19} // ems that the title line holds at its full size
+
+/** The top of a wall: is anything wrong now? Takes what lib/board.js `wrongNow` found. */
+export class AndonBand extends HTMLElement {
+  #parts
+  #shown
+  #arrived = null
+
+  /** @param {{found: object, board: object, now: number, zone: string}} scene */
+  set scene({found, board, now, zone}) {
+    this.#parts ??= this.#build()
+    mark(this, 'kind', found.kind)
+    mark(this, 'priority', found.alarm?.priority)
+    if (found.alarm) this.#alarm(found, board, now, zone)
+    else this.#calm(found, board, now, zone)
+  }
+
+  set loading(text) {
+    this.#parts ??= this.#build()
+    mark(this, 'kind', 'loading')
+    mark(this, 'priority', '')
+    this.#say('clock', '', text, [])
+  }
+
+  #alarm({alarm, more, kind}, board, now, zone) {
+    const live = board.machines?.[alarm.equipment]?.values?.[alarm.subject]
+    const who = alarm.owner?.name ? say(alarm.owner.name) : t('alarm.nobody')
+    this.#say(alarm.priority, t(kind === 'alarm' ? `priority.${alarm.priority}` : `alarm.state.${alarm.state}`), `${say(alarm.where)} ${say(alarm.title)}`, [
+      reading(alarm, live),
+      t(alarm.state === 'rtn-unacked' ? 'band.was' : 'band.since', {since: since(alarm.raised_at, now, zone, t)}),
+      t(alarm.acked_by ? 'band.handled-by' : 'band.duty', {who}),
+      alarm.blind ? t('alarm.blind') : '',
+      more > 0 ? t('band.more', {n: more}) : '',
+    ])
+    this.#pulse(alarm.id)
+  }
+
+  #calm(found, board, now, zone) {
+    const last = board.last_calm_since
+    const quiet = last ? t('band.calm-since', {age: age((now - Date.parse(last)) / 1000, t), at: clock(last, zone)}) : ''
+    const doubts = [
+      found.lost ? t('band.lost-sources', {n: found.lost}) : '',
+      found.unknown ? t('band.unknown-machines', {n: found.unknown}) : '',
+    ]
+    const doubtful = found.kind === 'doubt'
+    this.#say(doubtful ? 'unknown' : 'check', '', t(doubtful ? 'band.doubt' : 'band.calm'), [...doubts, quiet])
+    this.#shown = null
+  }
+
+  #say(symbol, word, title, facts) {
+    const {sign, wordText, head, line} = this.#parts
+    putIcon(sign, symbol)
+    put(wordText, word)
+    put(head, title)
+    head.style.setProperty('--fit', fitScale(title, ROOM[this.dataset.kind] ?? 20, 0.55))
+    const told = facts.filter(Boolean)
+    while (line.children.length > told.length) line.lastChild.remove()
+    while (line.children.length < told.length) line.append(h('span'))
+    told.forEach((fact, i) => put(line.children[i], fact))
+  }
+
+  #pulse(id) {
+    if (this.#shown === id) return
+    this.#shown = id
+    clearTimeout(this.#arrived)
+    this.dataset.fresh = 'yes' // one soft pulse for what is new
+    this.#arrived = setTimeout(() => delete this.dataset.fresh, 1600)
+  }
+
+  #build() {
+    const sign = h('span.band-sign')
+    const wordText = h('span.band-word')
+    const head = h('h1.band-title')
+    const line = h('p.band-facts')
+    this.setAttribute('role', 'alert')
+    this.replaceChildren(h('div.band-mark', sign, wordText), h('div.band-text', head, line))
+    return {sign, wordText, head, line}
+  }
+}
+
+function reading(alarm, live) {
+  if (typeof alarm.value !== 'number') return ''
+  const decimals = live?.decimals ?? 1
+  const unit = alarm.unit ? ` ${alarm.unit}` : ''
+  if (typeof alarm.limit !== 'number') return `${number(alarm.value, decimals)}${unit}`
+  const sign = alarm.value < alarm.limit ? '<' : '>'
+  const limit = number(alarm.limit, Number.isInteger(alarm.limit) ? 0 : decimals)
+  const seen = `${number(alarm.value, decimals)}${unit} ${sign} ${limit}${unit}`
+  return typeof live?.value === 'number' && live.status !== 'bad'
+    ? `${seen} · ${t('band.now', {value: `${number(live.value, decimals)}${unit}`})}` : seen
+}
+
+customElements.define('andon-band', AndonBand)

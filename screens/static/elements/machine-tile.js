@@ -1,0 +1,76 @@
+import {freshness} from '../lib/board.js'
+import {h, keyed, mark, put} from '../lib/dom.js'
+import {shorten, since, widthOf} from '../lib/format.js'
+import {say, t} from '../lib/i18n.js'
+import {putIcon} from '../lib/icons.js'
+import './reading.js'
+
+const SHOWN = 2 // readings that a full tile has room for
+const ROOM = {full: 9, brief: 6.3, mark: 2.9} // ems for the name
+
+/** One machine on a wall: state, since when, its key numbers with their age. */
+export class MachineTile extends HTMLElement {
+  #parts
+  #machine
+  #detail = 'full'
+
+  connectedCallback() {
+    this.setAttribute('role', 'group')
+  }
+
+  set detail(detail) {
+    if (detail === this.#detail) return
+    this.#detail = detail
+    if (this.#machine) this.#name()
+  }
+
+  set machine(machine) {
+    if (machine === this.#machine) return
+    this.#parts ??= this.#build()
+    this.#machine = machine
+    this.dataset.testid = `machine-${machine.path}`
+    mark(this, 'state', machine.state)
+    mark(this, 'alarm', machine.alarm)
+    putIcon(this.#parts.sign, machine.state)
+    put(this.#parts.state, t(`state.${machine.state}`))
+    if (machine.alarm) putIcon(this.#parts.alarm, machine.alarm)
+    this.#parts.alarm.hidden = !machine.alarm
+    this.#name()
+    this.#readings()
+  }
+
+  /** Ages move even when no data does. */
+  tick(now, zone) {
+    if (!this.#machine) return
+    put(this.#parts.since, since(this.#machine.since, now, zone, t))
+    for (const reading of this.#parts.readings.children) reading.tick?.(now)
+    const stale = Object.values(this.#machine.values ?? {}).some(v => freshness(v, now).kind !== 'good')
+    mark(this, 'stale', stale ? 'yes' : '')
+  }
+
+  #name() {
+    const full = say(this.#machine.name)
+    put(this.#parts.name, shorten(full, ROOM[this.#detail]))
+    mark(this, 'long', widthOf(full) > ROOM.full * 0.7 ? 'yes' : '')
+    this.title = `${full} · ${t(`state.${this.#machine.state}`)}`
+    this.setAttribute('aria-label', this.title)
+  }
+
+  #readings() {
+    const all = Object.entries(this.#machine.values ?? {})
+    keyed(this.#parts.readings, all.slice(0, SHOWN), ([path]) => path, () => document.createElement('andon-reading'),
+      (reading, [, value]) => (reading.value = value))
+    put(this.#parts.more, all.length > SHOWN ? `+${all.length - SHOWN}` : '')
+  }
+
+  #build() {
+    const [sign, state, sinceText] = [h('span.tile-sign'), h('span.tile-state'), h('time.tile-since')]
+    const [name, alarm, more] = [h('span.tile-name'), h('span.tile-alarm'), h('span.tile-more')]
+    const readings = h('div.tile-readings')
+    this.replaceChildren(
+      h('div.tile-body', h('div.tile-head', sign, state, sinceText), h('div.tile-title', name, more, alarm), readings))
+    return {sign, state, since: sinceText, name, alarm, more, readings}
+  }
+}
+
+customElements.define('andon-machine', MachineTile)

@@ -1,0 +1,44 @@
+import {progress} from '../lib/board.js'
+import {h, keyed, mark, put} from '../lib/dom.js'
+import {age, dayClock, percent, shorten} from '../lib/format.js'
+import {say, t} from '../lib/i18n.js'
+import {icon} from '../lib/icons.js'
+
+/** One order: number, product, rush and late marks, progress of every operation in the order of work. */
+export class OrderRow extends HTMLElement {
+  #parts
+  #order
+
+  set order(order) {
+    if (order === this.#order) return
+    this.#parts ??= this.#build()
+    this.#order = order
+    const {number, product, rush, due} = this.#parts
+    this.dataset.testid = `order-${order.number}`
+    put(number, order.number)
+    put(product, say(order.product_name) || order.product)
+    rush.hidden = !order.rush
+    mark(this, 'late', order.late_by ? 'yes' : '')
+    put(due, order.late_by ? t('order.late', {age: age(order.late_by, t)}) : t('order.due', {at: dayClock(order.due_at, this.zone)}))
+    keyed(this.#parts.operations, order.operations ?? [], o => o.operation, () => h('li', h('span'), h('b'), h('i')), operation)
+    this.title = `${order.number} ${product.textContent} · ${order.customer ?? ''} · ${due.textContent}`
+  }
+
+  #build() {
+    const parts = {number: h('b.order-number'), product: h('span.order-product'), due: h('span.order-due'),
+      rush: h('span.order-rush', icon('rush'), t('order.rush')), operations: h('ol.order-operations')}
+    this.replaceChildren(h('div.order-head', parts.number, parts.rush, parts.due), parts.product, parts.operations)
+    return parts
+  }
+}
+
+function operation(cell, item) {
+  const share = progress(item)
+  mark(cell, 'state', item.state)
+  put(cell.children[0], shorten(say(item.name), 3))
+  put(cell.children[1], item.state === 'done' ? '✓' : item.state === 'inspection' ? t('order.inspection') : `${percent(share)}%`)
+  cell.children[2].style.setProperty('--share', share)
+  cell.title = `${say(item.name)} ${item.good}/${item.quantity} (${t('order.scrap', {n: item.scrap ?? 0})}) ${t(`job.${item.state}`)}`
+}
+
+customElements.define('andon-order', OrderRow)

@@ -1,0 +1,46 @@
+import {freshness} from '../lib/board.js'
+import {h, mark, put} from '../lib/dom.js'
+import {number, shorten, shortAge} from '../lib/format.js'
+import {say, t} from '../lib/i18n.js'
+import {icon} from '../lib/icons.js'
+
+/** One number with its unit, age and trustworthiness. Old numbers must not look live: struck, grey, with a clock. */
+export class AndonReading extends HTMLElement {
+  #parts
+  #value
+
+  set value(value) {
+    if (value === this.#value) return
+    this.#parts ??= this.#build()
+    this.#value = value
+    const {label, figure, unit} = this.#parts
+    put(label, shorten(say(value.label), 3.6))
+    const known = value.status !== 'bad' && value.value !== undefined && value.value !== null
+    put(figure, known ? shown(value) : '—')
+    put(unit, known ? value.unit ?? '' : '')
+    mark(this, 'long', figure.textContent.length > 5 ? 'yes' : '')
+    this.title = say(value.label)
+  }
+
+  tick(now) {
+    if (!this.#value) return
+    const {kind, age} = freshness(this.#value, now)
+    mark(this, 'kind', kind)
+    put(this.#parts.age, kind === 'bad' ? t('reading.none') : age === null ? '—' : shortAge(age))
+  }
+
+  #build() {
+    const parts = {label: h('span.reading-label'), figure: h('span.reading-figure'), unit: h('span.reading-unit'),
+      age: h('span')}
+    this.replaceChildren(
+      h('div.reading-top', parts.label, h('span.reading-age', icon('clock'), parts.age)),
+      h('div.reading-number', parts.figure, parts.unit))
+    return parts
+  }
+}
+
+function shown({value, decimals}) {
+  return typeof value === 'number' ? number(value, decimals ?? 1) : String(value)
+}
+
+customElements.define('andon-reading', AndonReading)

@@ -1,0 +1,44 @@
+import {h, keyed, put} from '../lib/dom.js'
+import {t} from '../lib/i18n.js'
+import {rowsThatFit} from '../lib/layout.js'
+
+/** As many rows as there is room for, and a line that says how many are not shown. Never scrolls, never cuts. */
+export class AndonShortlist extends HTMLElement {
+  #parts
+  #items = []
+
+  /** `tag` of a row, `key(item)`, `fill(row, item)`, `empty`: the text for an empty list. */
+  setup({tag, key, fill, empty, heading}) {
+    Object.assign(this, {rowTag: tag, keyOf: key, fillRow: fill, emptyText: empty})
+    this.#parts = {heading: h('h2', heading, h('small')), list: h('div.list-rows'), more: h('p.list-more')}
+    this.replaceChildren(this.#parts.heading, this.#parts.list, this.#parts.more)
+    new ResizeObserver(() => this.#render()).observe(this.#parts.list)
+  }
+
+  set items(items) {
+    this.#items = items
+    this.#render()
+  }
+
+  tick(now, zone) {
+    for (const row of this.#parts?.list.children ?? []) row.tick?.(now, zone)
+  }
+
+  #render() {
+    const {list, more, heading} = this.#parts
+    const shown = this.#room(list)
+    keyed(list, this.#items.slice(0, shown), this.keyOf, () => document.createElement(this.rowTag), this.fillRow)
+    put(heading.lastChild, this.#items.length || '')
+    const hidden = this.#items.length - shown
+    put(more, this.#items.length ? (hidden > 0 ? t('more.items', {n: hidden}) : '') : this.emptyText)
+    more.hidden = this.#items.length > 0 && hidden <= 0
+  }
+
+  #room(list) {
+    const style = getComputedStyle(list)
+    const row = parseFloat(style.getPropertyValue('grid-auto-rows'))
+    return Number.isNaN(row) ? this.#items.length : rowsThatFit(list.clientHeight, row, parseFloat(style.rowGap) || 0, this.#items.length)
+  }
+}
+
+customElements.define('andon-shortlist', AndonShortlist)

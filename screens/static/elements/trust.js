@@ -1,0 +1,64 @@
+import {lostSources, oldestAge} from '../lib/board.js'
+import {h, mark, put} from '../lib/dom.js'
+import {age, fullClock, number, shortAge} from '../lib/format.js'
+import {say, t} from '../lib/i18n.js'
+import {putIcon} from '../lib/icons.js'
+
+const SLOW = 1 // seconds from sensor to screen at p99 that a shift leader should know about
+const OLD = 30 // seconds
+
+/** The foot of a wall: can I believe this? A moving second, the oldest number, lost sources, sensor-to-screen time. */
+export class AndonTrust extends HTMLElement {
+  #cells
+
+  /** `store` for status and time, `oldestAllowed` in seconds. */
+  show(store, zone, scope = '') {
+    this.#cells ??= this.#build()
+    const board = store.board
+    put(this.#cells.clock.figure, fullClock(store.now(), zone))
+    this.#feed(store)
+    if (!board) return
+    put(this.#cells.plant.figure, [say(board.plant?.name), scope, board.shift ? say(board.shift.name) : ''].filter(Boolean).join(' · '))
+    const oldest = oldestAge(board, store.now())
+    this.#tell('oldest', oldest === null ? '—' : shortAge(oldest), oldest !== null && oldest > OLD)
+    const lost = lostSources(board)
+    this.#tell('sources', lost.length ? `${lost.length}: ${lost.slice(0, 2).map(s => s.name).join(' ')}` : '0', lost.length > 0)
+    const {p50, p99} = board.health?.latency ?? {}
+    this.#tell('latency', `${seconds(p50)} / ${seconds(p99)}`, p99 > SLOW)
+    const down = board.health?.parts_down ?? []
+    this.#tell('parts', down.length ? `${down.length}: ${down[0]}` : '0', down.length > 0)
+    const waiting = board.health?.outbox_oldest ?? 0
+    this.#tell('outbox', age(waiting, t), waiting > OLD)
+    this.#cells.outbox.box.hidden = waiting <= OLD
+  }
+
+  #feed(store) {
+    const kind = store.status
+    put(this.#cells.feed.figure, t(`feed.${kind}`))
+    putIcon(this.#cells.feed.sign, kind === 'live' ? 'check' : kind === 'polling' ? 'clock' : 'unplugged')
+    mark(this.#cells.feed.box, 'bad', kind !== 'live' ? 'yes' : '')
+  }
+
+  #tell(name, text, bad) {
+    put(this.#cells[name].figure, text)
+    mark(this.#cells[name].box, 'bad', bad ? 'yes' : '')
+  }
+
+  #build() {
+    const cells = {}
+    for (const name of ['clock', 'feed', 'oldest', 'sources', 'latency', 'parts', 'outbox', 'plant']) {
+      const [sign, figure] = [h('span.trust-sign'), h('b')]
+      const label = ['clock', 'feed', 'plant'].includes(name) ? '' : h('span', t(`trust.${name}`))
+      cells[name] = {sign, figure, box: h('div.trust-cell', {data: {cell: name}}, sign, label, figure)}
+    }
+    this.replaceChildren(...Object.values(cells).map(cell => cell.box))
+    return cells
+  }
+}
+
+function seconds(span) {
+  if (typeof span !== 'number') return '—'
+  return span < 1 ? `${number(span * 1000)} ms` : `${number(span, 1)} s`
+}
+
+customElements.define('andon-trust', AndonTrust)

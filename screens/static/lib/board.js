@@ -1,0 +1,109 @@
+/** Questions that screens ask of a board. Pure: the time is an argument, in ms since 1970. */
+
+const RANK = {critical: 4, high: 3, medium: 2, low: 1}
+const URGENCY = {unacked: 4, 'rtn-unacked': 3, acked: 2, shelved: 1, suppressed: 0, 'out-of-service': 0}
+const ABNORMAL = new Set(['fault', 'held', 'unknown'])
+
+export const rank = priority => RANK[priority] ?? 0
+export const isUnacknowledged = alarm => alarm.state === 'unacked'
+export const isAside = alarm => (URGENCY[alarm.state] ?? 2) < 2
+
+/** Open alarms, most urgent first: what nobody has seen before what somebody has in hand, oldest first. */
+export function openAlarms(board) {
+  return Object.values(board?.alarms ?? {}).filter(a => a.state !== 'normal').sort(moreUrgent)
+}
+
+function moreUrgent(a, b) {
+  return (
+    (URGENCY[b.state] ?? 2) - (URGENCY[a.state] ?? 2) ||
+    rank(b.priority) - rank(a.priority) ||
+    String(a.raised_at ?? '').localeCompare(String(b.raised_at ?? '')) ||
+    a.id - b.id
+  )
+}
+
+/** What the band shows: {kind: 'alarm' | 'handled' | 'calm' | 'doubt', alarm?, more?}. */
+export function wrongNow(board, now) {
+  const alarms = openAlarms(board).filter(a => !isAside(a))
+  if (alarms.length) {
+    const kind = isUnacknowledged(alarms[0]) ? 'alarm' : 'handled'
+    return {kind, alarm: alarms[0], more: alarms.length - 1}
+  }
+  const doubts = lostSources(board).length + unknownMachines(board)
+  return {kind: doubts ? 'doubt' : 'calm', lost: lostSources(board).length, unknown: unknownMachines(board), now}
+}
+
+const unknownMachines = board => Object.values(board?.machines ?? {}).filter(m => m.state === 'unknown').length
+
+/** The tone a wall with sound should make: only what nobody has acknowledged, only critical and high. */
+export function soundLevel(board) {
+  const heard = openAlarms(board).filter(isUnacknowledged).map(a => rank(a.priority))
+  const loudest = Math.max(0, ...heard)
+  return loudest >= 4 ? 'critical' : loudest === 3 ? 'high' : ''
+}
+
+/** How far a number can be believed: {kind: good | uncertain | stale | bad, age: seconds or null}. */
+export function freshness(value, now) {
+  const at = Date.parse(value?.at)
+  const age = Number.isNaN(at) ? null : Math.max(0, (now - at) / 1000)
+  if (!value || value.status === 'bad' || value.value === undefined || value.value === null) return {kind: 'bad', age}
+  if (age === null || age > (value.stale_after ?? 5)) return {kind: 'stale', age}
+  return {kind: value.status === 'uncertain' ? 'uncertain' : 'good', age}
+}
+
+/** Age in seconds of the oldest number shown, null when none is shown. */
+export function oldestAge(board, now) {
+  let oldest = null
+  for (const machine of Object.values(board?.machines ?? {})) {
+    for (const value of Object.values(machine.values ?? {})) {
+      const {age} = freshness(value, now)
+      if (age !== null && (oldest === null || age > oldest)) oldest = age
+    }
+  }
+  return oldest
+}
+
+export function lostSources(board) {
+  return Object.entries(board?.health?.sources ?? {})
+    .filter(([, source]) => !source.up)
+    .map(([name, source]) => ({name, since: source.since}))
+}
+
+/** Lines in the order in which they stand on the floor, with their machines; only those at or below `at`. */
+export function floor(board, at = '') {
+  const found = []
+  for (const area of board?.areas ?? []) {
+    for (const line of area.lines ?? []) {
+      const machines = line.machines.filter(path => within(path, at)).map(path => board.machines?.[path]).filter(Boolean)
+      if (machines.length || within(line.path, at)) {
+        found.push({path: line.path, name: line.name, area: area.name, machines, sums: board.lines?.[line.path] ?? {}})
+      }
+    }
+  }
+  return found
+}
+
+export const within = (path, at) => !at || path === at || path.startsWith(`${at}/`)
+
+/** Machines that must stay visible when there is no room for all. */
+export const isAbnormal = machine => Boolean(machine.alarm) || ABNORMAL.has(machine.state)
+
+/** Orders: late ones first (most late first), then rush, then by due date; finished ones last. */
+export function orders(board) {
+  return Object.values(board?.orders ?? {}).sort(
+    (a, b) =>
+      finished(a) - finished(b) ||
+      (b.late_by ?? 0) - (a.late_by ?? 0) ||
+      Number(b.rush ?? false) - Number(a.rush ?? false) ||
+      String(a.due_at ?? '').localeCompare(String(b.due_at ?? '')) ||
+      String(a.number).localeCompare(String(b.number)),
+  )
+}
+
+const finished = order => Number((order.operations ?? []).length > 0 && order.operations.every(o => o.state === 'done'))
+
+/** Share 0..1 of an operation that is done. */
+export function progress(operation) {
+  if (operation.state === 'done') return 1
+  return operation.quantity > 0 ? Math.min(1, Math.max(0, operation.good / operation.quantity)) : 0
+}

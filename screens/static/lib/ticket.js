@@ -1,0 +1,58 @@
+/** Where a ticket stands, as the row of four buttons shows it. Pure. */
+
+export const CAUSES = ['mechanical', 'electrical', 'tooling', 'material', 'operation', 'other']
+const SIDE_EXITS = new Set(['closed', 'false-alarm'])
+const WORKERS = new Set(['technician', 'manager', 'admin'])
+const DECIDERS = new Set(['manager', 'admin'])
+const ACKNOWLEDGERS = new Set(['operator', 'technician', 'manager', 'admin'])
+
+export const isOpen = ticket => !SIDE_EXITS.has(ticket.state)
+
+/** The four steps in order: {verb, at, place: done | next | later}. A step with a time is done. */
+export function steps(ticket) {
+  const times = [
+    ['accept', ticket.accepted_at],
+    ['arrive', ticket.arrived_at],
+    ['repair', ticket.repaired_at],
+    ['close', ticket.closed_at],
+  ]
+  const over = !isOpen(ticket)
+  let next = over ? times.length : times.findIndex(([, at]) => !at)
+  if (next < 0) next = times.length
+  return times.map(([verb, at], i) => ({
+    verb,
+    at: at ?? null,
+    place: i < next ? 'done' : i === next ? 'next' : 'later',
+  }))
+}
+
+export const nextStep = ticket => steps(ticket).find(step => step.place === 'next')?.verb ?? ''
+
+/** May this person press this button? Closing by hand, without the machine's proof, is a manager's decision. */
+export function may(person, verb) {
+  const allowed = verb === 'close' ? DECIDERS : verb === 'acknowledge' ? ACKNOWLEDGERS : WORKERS
+  return (person?.roles ?? []).some(role => allowed.has(role))
+}
+
+/** The ticket as it will stand once the phone's waiting actions have reached the hub. */
+export function withWaiting(ticket, items) {
+  return items.filter(item => item.ticket === ticket.id && !item.conflict).reduce(apply, ticket)
+}
+
+function apply(ticket, {verb, at}) {
+  if (verb === 'accept') return {...ticket, accepted_at: ticket.accepted_at ?? at}
+  if (verb === 'arrive') return {...ticket, arrived_at: ticket.arrived_at ?? at}
+  if (verb === 'repair') return {...ticket, repaired_at: ticket.repaired_at ?? at}
+  return ticket
+}
+
+/** Open tickets, those of this person first, then the oldest stop. */
+export function ordered(tickets, personId) {
+  return Object.values(tickets ?? {})
+    .filter(isOpen)
+    .sort(
+      (a, b) =>
+        Number(b.technician?.id === personId) - Number(a.technician?.id === personId) ||
+        String(a.stopped_at ?? a.opened_at).localeCompare(String(b.stopped_at ?? b.opened_at)),
+    )
+}

@@ -1,0 +1,50 @@
+/** The wall's voice: two short tones for critical, one for high. Browsers need a tap before they let it sound. */
+
+const TONES = {
+  critical: {every: 2500, notes: [[880, 0], [660, 0.28]]},
+  high: {every: 6000, notes: [[587, 0]]},
+}
+
+export class Tone {
+  #context = null
+  #level = ''
+  #timer = 0
+
+  /** Call from a tap. Answers whether the browser really lets us sound. */
+  async unlock() {
+    this.#context ??= new AudioContext()
+    await Promise.race([this.#context.resume(), new Promise(done => setTimeout(done, 300))])
+    return this.isOpen
+  }
+
+  get isOpen() {
+    return this.#context?.state === 'running'
+  }
+
+  /** '', 'high' or 'critical'; goes on until told otherwise. */
+  set level(level) {
+    if (level === this.#level) return
+    this.#level = level
+    clearInterval(this.#timer)
+    if (!level) return
+    this.#play()
+    this.#timer = setInterval(() => this.#play(), TONES[level].every)
+  }
+
+  #play() {
+    if (!this.isOpen) return
+    for (const [pitch, wait] of TONES[this.#level].notes) this.#note(pitch, this.#context.currentTime + wait)
+  }
+
+  #note(pitch, at) {
+    const gain = this.#context.createGain()
+    gain.gain.setValueAtTime(0, at)
+    gain.gain.linearRampToValueAtTime(0.4, at + 0.02)
+    gain.gain.linearRampToValueAtTime(0, at + 0.24)
+    const voice = this.#context.createOscillator()
+    voice.frequency.value = pitch
+    voice.connect(gain).connect(this.#context.destination)
+    voice.start(at)
+    voice.stop(at + 0.26)
+  }
+}
