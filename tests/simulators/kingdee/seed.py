@@ -1,0 +1,150 @@
+"""The demo tenant: organisations, materials, equipment, employees, and the order book of the demo plant.
+
+Work centres are numbered with the hub's equipment paths, so that nothing needs translating in the demo.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.simulators.kingdee.books import SERVER_ZONE, Books, Record, Row
+from tests.simulators.plant.orders import Order, order_book
+
+PLANT_FILE = Path(__file__).parents[3] / "examples" / "demo" / "plant.yaml"
+SPARE_EQUIPMENT = (
+    ("EQ-PRESS-01", "冲压机 01"),
+    ("EQ-CNC-03", "加工中心 03"),
+)  # for tests of the contract's examples
+EMPLOYEES = (("E001", "李强"), ("E002", "王芳"))
+
+
+def seed(books: Books, start: datetime, user: str) -> None:
+    """Fill empty books; `start` is when the order book was opened (aware)."""
+    sower = _Sower(books)
+    sower.base("ORG_Organizations", "100", "一厂")
+    sower.base("SEC_User", user, "安灯接口用户")
+    for number, name in (
+        ("SCDD01_SYS", "汇报入库-普通生产"),
+        ("SCHBD02_SYS", "生产汇报"),
+        ("XSDD01_SYS", "标准销售订单"),
+    ):
+        sower.base("BOS_BillType", number, name)
+    sower.base("BD_UNIT", "Pcs", "件")
+    sower.base("BD_Currency", "PRE001", "人民币", fcode="CNY")
+    sower.base("BD_Department", "WS01", "生产车间")
+    for number, name in EMPLOYEES:
+        sower.base("BD_Empinfo", number, name)
+    for number, name in equipment(PLANT_FILE):
+        sower.base("ENG_Equipment", number, name)
+    for order in order_book(start):
+        sower.order(order, start)
+    books.commit()
+
+
+def equipment(path: Path) -> list[tuple[str, str]]:
+    """Number and name of every machine in the plant file that has a number in the ERP."""
+    known = dict(SPARE_EQUIPMENT)
+    raw = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for area in raw.get("plant", {}).get("areas", []):
+        for line in area.get("lines", []):
+            for machine in line.get("machines", []):
+                if machine.get("erp_id"):
+                    known[str(machine["erp_id"])] = _chinese(machine.get("name", machine["id"]))
+    return list(known.items())
+
+
+def _chinese(name: Any) -> str:
+    return str(name.get("zh", "")) if isinstance(name, dict) else str(name)
+
+
+class _Sower:
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    def base(self, form: str, number: str, name: str, **values: Any) -> int:
+        known = self._books.numbered(form, number)
+        if known is not None:
+            return known.id
+        return self._put(form, {"fnumber": number, "fname": name} | values, {})
+
+    def order(self, order: Order, start: datetime) -> None:
+        product = self.base(
+            "BD_MATERIAL", order.product, order.product_name.zh, f_ah_nameen=order.product_name.en
+        )
+        sale = self._sales_order(order, product, start)
+        line = {
+            "fproducttype": "1",
+            "fmaterialid": product,
+            "fqty": float(order.quantity),
+            "fstatus": "4",
+            "fplanstartdate": local(start),
+            "fplanfinishdate": local(order.due_at),
+            "fsaleorderno": order.sales_order,
+            "fsaleorderid": float(sale),
+            "funitid": self.base("BD_UNIT", "Pcs", "件"),
+            "f_ah_priority": float(order.priority),
+        }
+        entry = Row(int(order.entry_id), line)
+        org = self._books.numbered("ORG_Organizations", "100")
+        values = {"fbillno": order.number, "fdate": local(start), "fprdorgid": org.id if org else None}
+        self._put("PRD_MO", values, {"ftreeentity": [entry]})
+        self._plan(order, product, entry.id, start)
+
+    def _plan(self, order: Order, product: int, entry: int, start: datetime) -> None:
+        rows = []
+        for job in order.jobs:
+            centre = self.base("ENG_WorkCenter", job.work_center, job.work_center)
+            values = {
+                "fopernumber": job.operation,
+                "foperdescription": job.name.zh,
+                "f_ah_descen": job.name.en,
+                "fworkcenterid": centre,
+                "foperqty": float(job.quantity),
+                "fqualifiedqty": float(job.made),
+            }
+            rows.append(Row(self._books.next_id(), values))
+        head = {
+            "fbillno": "OP" + order.number,
+            "fmonumber": order.number,
+            "fmoentryid": float(entry),
+            "fproductid": product,
+            "fproductname": order.product_name.zh,
+            "fdate": local(start),
+        }
+        self._put("SFC_OperationPlanning", head, {"fsubentity": rows})
+
+    def _sales_order(self, order: Order, product: int, start: datetime) -> int:
+        row = Row(
+            self._books.next_id(),
+            {
+                "fmaterialid": product,
+                "fqty": float(order.quantity),
+                "fdeliverydate": local(order.due_at),
+                "fpriority": float(order.priority),
+                "f_ah_rush": order.rush,
+            },
+        )
+        known = self._books.numbered("SAL_SaleOrder", order.sales_order)
+        if known is not None:
+            changed = known.copy()
+            changed.rows["fsaleorderentry"].append(row)
+            self._books.put(changed)
+            return known.id
+        customer = self.base("BD_Customer", order.customer, order.customer)
+        head = {"fbillno": order.sales_order, "fdate": local(start), "fcustid": customer}
+        return self._put("SAL_SaleOrder", head, {"fsaleorderentry": [row]})
+
+    def _put(self, form: str, values: dict[str, Any], rows: dict[str, list[Row]]) -> int:
+        now = self._books.local_time()
+        flags = {"fdocumentstatus": "C", "fcancelstatus": "A", "fforbidstatus": "A", "fclosestatus": "A"}
+        record = Record(form, self._books.next_id(), flags | {"fcreatedate": now} | values, rows)
+        self._books.put(record)
+        return record.id
+
+
+def local(at: datetime) -> str:
+    return at.astimezone(SERVER_ZONE).strftime("%Y-%m-%dT%H:%M:%S")
