@@ -1,0 +1,283 @@
+"""OPC UA publish answers into columns (OPC 10000-6, clause 5.2; OPC 10000-4, clauses 5.14.5 and 7.25).
+
+`fast` reads the bytes itself: items that all carry the same fields are one numpy view, others are walked with
+prepared structs. Whatever is not plain (arrays, structures, events, diagnostics) it leaves alone by answering
+None, and `slow` takes what asyncua's own decoder made of it. Both mean the same, which a test holds them to.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hub.model.batch import micros
+
+EPOCH_1601 = 11_644_473_600_000_000  # microseconds from 1601, where OPC UA begins to count, to 1970
+BAD_TYPE_MISMATCH = 0x80740000
+OVERFLOW = 0x0480  # InfoType DataValue with the overflow bit: the server's queue lost values before this one
+
+_NUMBERS = {
+    1: "u1", 2: "i1", 3: "u1", 4: "<i2", 5: "<u2", 6: "<i4", 7: "<u4", 8: "<i8", 9: "<u8", 10: "<f4",
+    11: "<f8",
+}  # fmt: skip
+_STRING = 12
+_CODES = {
+    "u1": "B", "i1": "b", "<i2": "h", "<u2": "H", "<i4": "i", "<u4": "I", "<i8": "q", "<u8": "Q", "<f4": "f",
+    "<f8": "d",
+}  # fmt: skip
+_TAIL = (  # of a data value, in the order of the wire, which is not that of the bits
+    (2, "status", "<u4"), (4, "source", "<i8"), (16, "source_ps", "<u2"), (8, "server", "<i8"),
+    (32, "server_ps", "<u2"),
+)  # fmt: skip
+_PUBLISH_RESPONSE, _DATA_CHANGE = 829, 811
+_NO_VALUE = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Changes:
+    """Data changes; row `i` is one. `texts` are the rows whose value is a text (NaN in `values`)."""
+
+    handles: NDArray[np.uint32]
+    values: NDArray[np.float64]
+    statuses: NDArray[np.uint32]
+    times: NDArray[np.int64]  # microseconds since 1970; the source's, else the server's, 0 when neither came
+    texts: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Published:
+    """One publish answer. `ended`: the server's reason for dropping the subscription."""
+
+    subscription: int
+    sequence: int
+    at: int  # microseconds since 1970 by the server's clock, 0 when it did not say
+    changes: tuple[Changes, ...] = ()
+    ended: int | None = None
+    acknowledge: bool = field(default=True)  # False for a keep-alive, which has nothing to acknowledge
+
+
+def fast(body: bytes) -> Published | None:
+    """The answer when it is of the plain form, else None. Never raises on bytes that make no sense."""
+    try:
+        return _fast(body)
+    except (struct.error, IndexError, ValueError):
+        return None
+
+
+def _fast(body: bytes) -> Published | None:
+    kind, namespace, number = struct.unpack_from("<BBH", body, 0)
+    if (kind, namespace, number) != (1, 0, _PUBLISH_RESPONSE):
+        return None
+    result, inner = struct.unpack_from("<IB", body, 16)  # after timestamp (8) and request handle (4)
+    names, *rest = struct.unpack_from("<iBBB", body, 21)
+    if result or inner or names > 0 or any(rest):  # faulty, diagnostics, texts or an additional header
+        return None
+    at = 28
+    subscription, available = struct.unpack_from("<Ii", body, at)
+    at += 8 + 4 * max(available, 0) + 1
+    sequence, published, parts = struct.unpack_from("<Iqi", body, at)
+    at += 16
+    changes: list[Changes] = []
+    for _ in range(max(parts, 0)):
+        form, namespace, number, has_body = struct.unpack_from("<BBHB", body, at)
+        if (form, namespace, number, has_body) != (1, 0, _DATA_CHANGE, 1):
+            return None
+        (size,) = struct.unpack_from("<i", body, at + 5)
+        end = at + 9 + size
+        if size < 8 or end > len(body):
+            return None
+        change = _data_change(body, at + 9, end)
+        if change is None:
+            return None
+        changes.append(change)
+        at = end
+    return Published(
+        subscription, sequence, _from_ticks(published), tuple(changes), None, acknowledge=bool(changes)
+    )
+
+
+def _data_change(body: bytes, at: int, end: int) -> Changes | None:
+    (count,) = struct.unpack_from("<i", body, at)
+    at += 4
+    if count <= 0:
+        return _columns([], [], [], [], [])
+    if count * 5 > end - at:
+        return None
+    return _at_once(body, at, end, count) or _one_by_one(body, at, end, count)
+
+
+def _at_once(body: bytes, at: int, end: int, count: int) -> Changes | None:
+    """All items of one form, one after the other: the rule for a machine's analogue values."""
+    mask, kind = body[at + 4], body[at + 5]
+    if not mask & 1 or kind not in _NUMBERS or mask & 0xC0:
+        return None
+    form = _dtype(mask, kind)
+    if at + count * form.itemsize > end:
+        return None
+    items = np.frombuffer(body, form, count, at)
+    if not ((items["mask"] == mask).all() and (items["kind"] == kind).all()):
+        return None
+    if at + count * form.itemsize + 4 > end:  # the empty list of diagnostics must follow
+        return None
+    if struct.unpack_from("<i", body, at + count * form.itemsize)[0] > 0:
+        return None
+    zero = np.zeros(count, np.int64)
+    ticks = items["source"] if mask & 4 else zero
+    if mask & 8:
+        ticks = np.where(ticks > 0, ticks, items["server"])
+    statuses = items["status"].astype(np.uint32) if mask & 2 else np.zeros(count, np.uint32)
+    values = items["value"].astype(np.float64)
+    if kind == 1:
+        values = (values != 0).astype(np.float64)
+    return Changes(items["handle"].astype(np.uint32), values, statuses, _micros_of(ticks))
+
+
+def _one_by_one(body: bytes, at: int, end: int, count: int) -> Changes | None:
+    handles: list[int] = []
+    values: list[float] = []
+    statuses: list[int] = []
+    ticks: list[int] = []
+    texts: list[tuple[int, str]] = []
+    for row in range(count):
+        handle, mask = struct.unpack_from("<IB", body, at)
+        if mask & 0xC0:
+            return None
+        kind = body[at + 5] if mask & 1 else _NO_VALUE
+        tail: Sequence[int]
+        if mask & 1 and kind == _STRING:
+            (length,) = struct.unpack_from("<i", body, at + 6)
+            start = at + 10
+            at = start + max(length, 0)
+            if at > end:
+                return None
+            if length >= 0:
+                texts.append((row, body[start:at].decode("utf-8")))
+            value = np.nan
+            form = _struct(mask, None)
+            tail = form.unpack_from(body, at)
+        elif mask & 1 and kind not in _NUMBERS:
+            return None
+        else:
+            form = _struct(mask, kind)
+            content = form.unpack_from(body, at)[2:]
+            value, tail = (float(content[1]), content[2:]) if mask & 1 else (np.nan, content)
+            value = float(value != 0) if kind == 1 else value
+        at += form.size
+        fields = dict(zip([bit for bit, _, _ in _TAIL if mask & bit], tail, strict=True))
+        handles.append(handle)
+        values.append(value)
+        statuses.append(fields.get(2, 0))
+        ticks.append(fields.get(4, 0) if fields.get(4, 0) > 0 else fields.get(8, 0))
+    if at + 4 > end or struct.unpack_from("<i", body, at)[0] > 0:
+        return None
+    return _columns(handles, values, statuses, ticks, texts)
+
+
+_dtypes: dict[tuple[int, int], np.dtype[Any]] = {}
+_structs: dict[tuple[int, int | None], struct.Struct] = {}
+
+
+def _dtype(mask: int, kind: int) -> np.dtype[Any]:
+    """One record with a value: handle, which fields follow, type of the value, value, the fields."""
+    if (mask, kind) not in _dtypes:
+        fields = [("handle", "<u4"), ("mask", "u1"), ("kind", "u1"), ("value", _NUMBERS[kind])]
+        _dtypes[mask, kind] = np.dtype(fields + [(name, form) for bit, name, form in _TAIL if mask & bit])
+    return _dtypes[mask, kind]
+
+
+def _struct(mask: int, kind: int | None) -> struct.Struct:
+    """As `_dtype`, for one record; `kind` None: only the fields behind the value, _NO_VALUE: no value."""
+    key = (mask, kind)
+    if key not in _structs:
+        tail = "".join(_CODES[form] for bit, _, form in _TAIL if mask & bit)
+        head = "" if kind is None else "IB" if kind == _NO_VALUE else "IBB" + _CODES[_NUMBERS[kind]]
+        _structs[key] = struct.Struct("<" + head + tail)
+    return _structs[key]
+
+
+def _columns(
+    handles: Sequence[int],
+    values: Sequence[float],
+    statuses: Sequence[int],
+    ticks: Sequence[int],
+    texts: Sequence[tuple[int, str]],
+) -> Changes:
+    return Changes(
+        np.array(handles, np.uint32),
+        np.array(values, np.float64),
+        np.array(statuses, np.uint32),
+        _micros_of(np.array(ticks, np.int64)),
+        tuple(texts),
+    )
+
+
+def _micros_of(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """From 100 ns since 1601; what lies before 1970 means "not said"."""
+    us: NDArray[np.int64] = ticks // 10 - EPOCH_1601
+    return np.maximum(us, 0)
+
+
+def _from_ticks(ticks: int) -> int:
+    return max(ticks // 10 - EPOCH_1601, 0)
+
+
+# ------------------------------------------------------------------ what asyncua has decoded
+def slow(answer: Any) -> Published:
+    """The same of an `asyncua.ua.PublishResponse`."""
+    result = answer.Parameters
+    message = result.NotificationMessage
+    return slow_message(int(result.SubscriptionId), message)
+
+
+def slow_message(subscription: int, message: Any) -> Published:
+    """Of a `ua.NotificationMessage`, as Republish gives it too."""
+    changes: list[Changes] = []
+    ended: int | None = None
+    for part in message.NotificationData or ():
+        if hasattr(part, "MonitoredItems"):
+            changes.append(_slow_changes(part.MonitoredItems or ()))
+        elif hasattr(part, "Status"):
+            ended = int(part.Status.value)
+    return Published(
+        subscription, int(message.SequenceNumber), _us(message.PublishTime), tuple(changes), ended,
+        acknowledge=bool(message.NotificationData),
+    )  # fmt: skip
+
+
+def _slow_changes(items: Sequence[Any]) -> Changes:
+    values, statuses, times = [], [], []
+    texts: list[tuple[int, str]] = []
+    for row, item in enumerate(items):
+        data = item.Value
+        status = int(data.StatusCode.value) if data.StatusCode is not None else 0
+        content = data.Value.Value if data.Value is not None else None
+        content = getattr(content, "Text", content)  # of a localized text the text
+        if isinstance(content, bool | int | float):
+            values.append(float(content))
+        else:
+            values.append(np.nan)
+            if isinstance(content, str):
+                texts.append((row, content))
+            elif content is not None and not status & 0x80000000:
+                status = BAD_TYPE_MISMATCH
+        statuses.append(status)
+        times.append(_us(data.SourceTimestamp) or _us(data.ServerTimestamp))
+    return Changes(
+        np.array([int(i.ClientHandle) for i in items], np.uint32),
+        np.array(values, np.float64),
+        np.array(statuses, np.uint32),
+        np.array(times, np.int64),
+        tuple(texts),
+    )
+
+
+def _us(at: datetime | None) -> int:
+    if at is None:
+        return 0
+    return max(micros(at if at.tzinfo else at.replace(tzinfo=UTC)), 0)

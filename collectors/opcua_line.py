@@ -1,0 +1,197 @@
+"""One line to an OPC UA server: asyncua's session, with our own limits, publish requests and clean end.
+
+asyncua's publish loop swallows what we want to hear about and makes objects of every value, so publish
+requests are sent here, two at a time, and their answers stay bytes until collectors.opcua_decode reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.client.ua_client import UASocketProtocol
+from asyncua.common.connection import TransportLimits
+from asyncua.crypto import security_policies
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.ua_binary import struct_from_binary
+from asyncua.ua.uaerrors import BadMessageNotAvailable, UaError
+
+from collectors.opcua_decode import Published, fast, slow, slow_message
+from hub.errors import SourceUnavailable
+
+# asyncua prints whole requests at DEBUG, log-ins with their passwords among them, and its client logs the
+# trace of every lost connection, which we raise as an error of our own.
+logging.getLogger("asyncua").setLevel(logging.WARNING)
+logging.getLogger("asyncua.client").setLevel(logging.CRITICAL)
+
+_CHUNK = 65_535  # bytes
+_MESSAGE = 4 * 1024 * 1024  # bytes; 10,000 texts of 300 characters still fit into one answer
+_PER_PUBLISH = 5_000  # notifications
+_AT_ONCE = 500  # monitored items in one request
+_WINDOW = 2  # publish requests the server holds, so that it need not wait for us
+_LIFETIME = 60.0  # seconds after which a server may forget a hub that has gone
+_UNREADABLE = (struct.error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class _Limits(TransportLimits):
+    """What a server may send; its own offer can lower this, never raise it or take it off."""
+
+    def update_client_limits(self, msg: Any) -> None:
+        super().update_client_limits(msg)
+        self.max_recv_buffer = min(self.max_recv_buffer or _CHUNK, _CHUNK)
+        self.max_message_size = _MESSAGE
+        self.max_chunk_count = _MESSAGE // 8192
+
+
+class _Protocol(UASocketProtocol):
+    """Hangs up on a server that announces more than a chunk and keeps sending."""
+
+    def data_received(self, data: bytes) -> None:
+        if self.receive_buffer and len(self.receive_buffer) > _CHUNK:
+            self.disconnect_socket()
+            return
+        super().data_received(data)
+
+
+class Line:
+    """From `open` to `close`. Everything in between raises asyncua's and the socket's own errors."""
+
+    def __init__(self, endpoint: str, timeout: timedelta) -> None:
+        self._timeout = timeout.total_seconds()
+        self.client = Client(endpoint, timeout=self._timeout, watchdog_intervall=max(self._timeout, 1.0))
+        self.client.name = self.client.description = "Andon Hub"
+        self.client.product_uri = "urn:andon-hub"
+        self.client.application_uri = "urn:andon-hub:collector"
+        self.client.session_timeout = int(_LIFETIME * 1000)
+        self.client.uaclient._make_protocol = self._make_protocol  # type: ignore[method-assign]
+        self.subscription = 0
+        self.keep_alive = 0.0  # seconds, as revised by the server
+        self.answers_fast = 0
+        self.answers_slow = 0
+        self._acks: list[ua.SubscriptionAcknowledgement] = []
+        self._waiting: deque[asyncio.Task[Published]] = deque()
+
+    def _make_protocol(self) -> UASocketProtocol:
+        low = self.client.uaclient
+        limits = _Limits(_CHUNK, _CHUNK, _MESSAGE // 8192, _MESSAGE)
+        low.protocol = _Protocol(self._timeout, security_policy=low.security_policy, limits=limits)
+        low.protocol.pre_request_hook = low.pre_request_hook
+        low.protocol.on_connection_lost = low._on_transport_lost
+        low.protocol.is_session_closing = low._is_session_closing
+        return low.protocol
+
+    async def open(self) -> None:
+        await self.client.connect()
+
+    async def close(self) -> None:
+        """Say goodbye if there is somebody to say it to; never waits longer than the timeout."""
+        for task in self._waiting:
+            task.cancel()
+        await asyncio.gather(*self._waiting, return_exceptions=True)
+        self._waiting.clear()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self.client.disconnect()
+        except (TimeoutError, OSError, UaError):
+            self.client.disconnect_socket()
+
+    async def namespaces(self) -> list[str]:
+        found: list[str] = await self.client.get_namespace_array()
+        return found
+
+    async def subscribe(self, interval: timedelta, keep_alive: timedelta) -> None:
+        period = interval.total_seconds()
+        request = ua.CreateSubscriptionRequest()
+        wish = request.Parameters
+        wish.RequestedPublishingInterval = period * 1000
+        wish.RequestedMaxKeepAliveCount = max(1, round(keep_alive.total_seconds() / period))
+        wish.RequestedLifetimeCount = max(3 * wish.RequestedMaxKeepAliveCount, round(_LIFETIME / period))
+        wish.MaxNotificationsPerPublish = _PER_PUBLISH
+        wish.PublishingEnabled = True
+        body = await self.client.uaclient.session._send_request(request)
+        answer = struct_from_binary(ua.CreateSubscriptionResponse, body)
+        answer.ResponseHeader.ServiceResult.check()
+        given = answer.Parameters
+        self.subscription = int(given.SubscriptionId)
+        self.keep_alive = given.RevisedPublishingInterval / 1000 * max(given.RevisedMaxKeepAliveCount, 1)
+
+    async def watch(
+        self, items: Sequence[tuple[int, ua.NodeId]], interval: timedelta, queue: int
+    ) -> list[tuple[int, int]]:
+        """Monitor the value of each (handle, node); (handle, status code) of those the server refused."""
+        refused: list[tuple[int, int]] = []
+        for start in range(0, len(items), _AT_ONCE):
+            some = items[start : start + _AT_ONCE]
+            wish = ua.CreateMonitoredItemsParameters()
+            wish.SubscriptionId = self.subscription
+            wish.TimestampsToReturn = ua.TimestampsToReturn.Both
+            wish.ItemsToCreate = [_item(handle, node, interval, queue) for handle, node in some]
+            results = await self.client.uaclient.session.create_monitored_items(wish)
+            for (handle, _), result in zip(some, results, strict=True):
+                if not result.StatusCode.is_good():
+                    refused.append((handle, int(result.StatusCode.value)))
+        return refused
+
+    async def next(self) -> Published:
+        """The next publish answer, in order. SourceUnavailable when three keep-alives were missed."""
+        while len(self._waiting) < _WINDOW:
+            self._waiting.append(asyncio.create_task(self._publish()))
+        oldest = self._waiting[0]
+        done, _ = await asyncio.wait({oldest}, timeout=3 * self.keep_alive)
+        if not done:
+            raise SourceUnavailable(f"nothing heard for {3 * self.keep_alive:.1f} s, no keep-alive either")
+        self._waiting.popleft()
+        heard = oldest.result()
+        if heard.acknowledge:
+            self._acks.append(ua.SubscriptionAcknowledgement(heard.subscription, heard.sequence))
+        return heard
+
+    async def _publish(self) -> Published:
+        request = ua.PublishRequest()
+        request.Parameters.SubscriptionAcknowledgements, self._acks = self._acks, []
+        body = await self.client.uaclient.session._send_request(request, timeout=0)
+        heard = fast(bytes(body))
+        if heard is not None:
+            self.answers_fast += 1
+            return heard
+        self.answers_slow += 1
+        try:
+            answer = struct_from_binary(ua.PublishResponse, body)
+            answer.ResponseHeader.ServiceResult.check()
+            return slow(answer)
+        except _UNREADABLE as cause:
+            raise SourceUnavailable(f"a publish answer cannot be read: {type(cause).__name__}") from cause
+
+    async def again(self, sequence: int) -> Published | None:
+        """A notification that never came, once more (Republish); None when the server has it no longer."""
+        try:
+            message = await self.client.uaclient.session.republish(self.subscription, sequence)
+        except BadMessageNotAvailable:
+            return None
+        return slow_message(self.subscription, message)
+
+
+def _item(handle: int, node: ua.NodeId, interval: timedelta, queue: int) -> ua.MonitoredItemCreateRequest:
+    wish = ua.MonitoredItemCreateRequest()
+    wish.ItemToMonitor.NodeId = node
+    wish.ItemToMonitor.AttributeId = AttributeIds.Value
+    wish.MonitoringMode = ua.MonitoringMode.Reporting
+    wish.RequestedParameters.ClientHandle = handle
+    wish.RequestedParameters.SamplingInterval = interval.total_seconds() * 1000
+    wish.RequestedParameters.QueueSize = queue
+    wish.RequestedParameters.DiscardOldest = True
+    return wish
+
+
+POLICIES: dict[str, Any] = {
+    "Basic256Sha256": security_policies.SecurityPolicyBasic256Sha256,
+    "Aes128Sha256RsaOaep": security_policies.SecurityPolicyAes128Sha256RsaOaep,
+    "Aes256Sha256RsaPss": security_policies.SecurityPolicyAes256Sha256RsaPss,
+}

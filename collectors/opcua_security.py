@@ -1,0 +1,152 @@
+"""Which OPC UA servers we trust, and how the line to them is protected."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from pydantic import Field, SecretStr
+
+from hub.config import Block
+from hub.errors import SourceRefused
+
+_log = logging.getLogger(__name__)
+_WARN_AHEAD = timedelta(days=30)
+
+
+class SecurityBlock(Block):
+    """Protected line: our certificate and key, and the folder of the servers we trust.
+
+    `trust_folder` holds certificates (.der, .pem, .crt) of servers or of the authorities that signed them;
+    its subfolder `crl` holds revocation lists.
+    """
+
+    policy: Literal["Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = "Basic256Sha256"
+    mode: Literal["SignAndEncrypt", "Sign"] = "SignAndEncrypt"
+    certificate: Path
+    key: Path
+    key_password: SecretStr | None = None
+    trust_folder: Path = Field(description="certificates of trusted servers; its subfolder crl: revocations")
+
+
+def read_certificate(path: Path) -> x509.Certificate:
+    """Raises SourceRefused with the remedy."""
+    try:
+        return _certificate(path.read_bytes())
+    except OSError as cause:
+        raise SourceRefused(f"certificate {path} cannot be read ({cause.strerror})") from None
+    except ValueError:
+        raise SourceRefused(f"{path} is no certificate; give X.509 as .pem or .der") from None
+
+
+def _certificate(data: bytes) -> x509.Certificate:
+    if data.lstrip().startswith(b"-----BEGIN"):
+        return x509.load_pem_x509_certificate(data)
+    return x509.load_der_x509_certificate(data)
+
+
+def thumbprint(certificate: x509.Certificate) -> str:
+    """SHA-1 in hex, as OPC UA (part 6, clause 6.2.2) and the servers' own screens show it."""
+    return certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303  named by the standard
+
+
+def application_uri(certificate: x509.Certificate) -> str:
+    """The URI the certificate was issued for; "" when it names none."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ""
+    return next(iter(names.get_values_for_type(x509.UniformResourceIdentifier)), "")
+
+
+def warn_before_expiry(certificate: x509.Certificate, now: datetime, whose: str) -> None:
+    left = certificate.not_valid_after_utc - now
+    if left < _WARN_AHEAD:
+        _log.warning("%s: our OPC UA certificate ends in %d days; renew it", whose, left.days)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFolder:
+    """What a folder held when it was read."""
+
+    trusted: tuple[x509.Certificate, ...]
+    revocations: tuple[x509.CertificateRevocationList, ...]
+    where: Path
+
+    @classmethod
+    def read(cls, folder: Path) -> TrustFolder:
+        """Raises SourceRefused when the folder is missing or holds a file that cannot be used."""
+        if not folder.is_dir():
+            raise SourceRefused(f"trust_folder: {folder} is no folder; make it and put certificates in")
+        certificates = tuple(read_certificate(path) for path in _files(folder))
+        return cls(certificates, tuple(_revocations(folder / "crl")), folder)
+
+    def check(self, server: x509.Certificate, uri: str, now: datetime) -> None:
+        """Raise SourceRefused unless this is a server we trust, now, under the name it gives itself."""
+        shown = f"server certificate {thumbprint(server)} ({server.subject.rfc4514_string()})"
+        issuers = [c for c in self.trusted if _issued(server, c)]
+        if server not in self.trusted and not issuers:
+            raise SourceRefused(
+                f"{shown} is not trusted; compare its thumbprint with the server's own screen and, when it is"
+                f" the same, put the certificate into {self.where}"
+            )
+        if not server.not_valid_before_utc <= now <= server.not_valid_after_utc:
+            raise SourceRefused(
+                f"{shown} is valid from {server.not_valid_before_utc:%Y-%m-%d} to"
+                f" {server.not_valid_after_utc:%Y-%m-%d} only; renew it on the server or correct the clock"
+            )
+        if any(not i.not_valid_before_utc <= now <= i.not_valid_after_utc for i in issuers):
+            raise SourceRefused(f"{shown}: its authority's certificate has expired; renew it")
+        if application_uri(server) != uri or not uri:
+            raise SourceRefused(
+                f"{shown} was issued for {application_uri(server)!r}, but the server calls itself {uri!r};"
+                " correct the application URI on the server"
+            )
+        if self._revoked(server, issuers):
+            raise SourceRefused(f"{shown} has been revoked; the server needs a new one")
+
+    def _revoked(self, server: x509.Certificate, issuers: Iterable[x509.Certificate]) -> bool:
+        keys = [i.public_key() for i in issuers]
+        if server.issuer == server.subject:
+            keys.append(server.public_key())
+        for known in self.revocations:
+            signed = any(known.is_signature_valid(k) for k in keys)  # type: ignore[arg-type]
+            if signed and known.get_revoked_certificate_by_serial_number(server.serial_number):
+                return True
+        return False
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in (".der", ".pem", ".crt", ".cer"))
+
+
+def _revocations(folder: Path) -> Iterable[x509.CertificateRevocationList]:
+    if not folder.is_dir():
+        return
+    for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
+        data = path.read_bytes()
+        try:
+            if data.lstrip().startswith(b"-----BEGIN"):
+                yield x509.load_pem_x509_crl(data)
+            else:
+                yield x509.load_der_x509_crl(data)
+        except ValueError:  # to go on without it would let a revoked server in
+            raise SourceRefused(f"{path} is no revocation list; replace it or take it away") from None
+
+
+def _issued(server: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        basic = authority.extensions.get_extension_for_class(x509.BasicConstraints).value
+        if not basic.ca:
+            return False
+        server.verify_directly_issued_by(authority)
+    except (x509.ExtensionNotFound, ValueError, TypeError, InvalidSignature):
+        return False
+    return True
