@@ -1,0 +1,81 @@
+"""A manufacturing execution system's HTTP interface: orders, and reports in the order in which they were told.
+
+GET /mes/orders                      every order that is open or was finished lately
+GET /mes/reports?after=ID&limit=500  reports told after the one named; `wait=20` waits so long for the first
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+MOST = 1000
+LONGEST_WAIT = 30.0
+
+
+class Shop(Protocol):
+    """Where the orders and reports come from."""
+
+    def orders(self) -> list[dict[str, Any]]: ...
+
+    def reports(self, after: str, limit: int) -> list[dict[str, Any]]: ...
+
+    async def news(self, seconds: float) -> None:
+        """Until something was reported, or so long."""
+        ...
+
+
+class MemoryShop:
+    """A shop made of lists, for tests: `report` adds one and wakes who waits."""
+
+    def __init__(self, orders: Sequence[dict[str, Any]] = ()) -> None:
+        self.book = list(orders)
+        self.told: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
+
+    def report(self, **fields: Any) -> dict[str, Any]:
+        line = {
+            "id": f"R{len(self.told) + 1:010d}", "good": 0, "scrap": 0, "state": "running", "equipment": "",
+            "person": "", "labour_seconds": 0.0, **fields,
+        }  # fmt: skip
+        self.told.append(line)
+        self._news.set()
+        self._news = asyncio.Event()
+        return line
+
+    def orders(self) -> list[dict[str, Any]]:
+        return self.book
+
+    def reports(self, after: str, limit: int) -> list[dict[str, Any]]:
+        return [r for r in self.told if r["id"] > after][:limit]
+
+    async def news(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._news.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+def mes_routes(shop: Shop) -> list[Route]:
+    async def orders(request: Request) -> JSONResponse:
+        return JSONResponse(shop.orders())
+
+    async def reports(request: Request) -> JSONResponse:
+        try:
+            limit = min(MOST, int(request.query_params.get("limit", "500")))
+            wait = min(LONGEST_WAIT, float(request.query_params.get("wait", "0")))
+        except ValueError:
+            return JSONResponse({"error": "limit and wait are numbers"}, 400)
+        after = request.query_params.get("after", "")
+        lines = shop.reports(after, limit)
+        if not lines and wait > 0:
+            await shop.news(wait)
+            lines = shop.reports(after, limit)
+        return JSONResponse(lines)
+
+    return [Route("/mes/orders", orders), Route("/mes/reports", reports)]

@@ -1,0 +1,170 @@
+"""Joins the simulation with time and the world: steps it, shows it on the machines' servers, answers HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from hub.clock import SystemClock
+from tests.simulators.fleet import Fleet
+from tests.simulators.mes import mes_routes
+from tests.simulators.plant.machines import STATE_WORDS, UNITS, wiring
+from tests.simulators.plant.memory import Journal, recall, remember
+from tests.simulators.plant.orders import as_json
+from tests.simulators.plant.plant import STORY_MACHINE, TICK, Plant
+
+LONGEST_LEAP = 2.0  # seconds of real time made up for at most, after the computer was asleep
+
+
+class Conductor:
+    """Holds plant and fleet together. `speed` is plant seconds per second."""
+
+    def __init__(
+        self, seed: int, speed: float, modbus_base: int, opcua_base: int,
+        state: Path | None = None, faults: bool = True,
+    ) -> None:  # fmt: skip
+        self.clock = SystemClock()
+        self.speed = speed
+        start = self.clock.now()
+        self.plant = Plant(seed, start, faults=faults, stamp=lambda at: start + (at - start) / speed)
+        self.fleet = Fleet(wiring(modbus_base, opcua_base))
+        self.journal = Journal(state) if state else None
+        self._news = asyncio.Event()
+        self._open()
+
+    def _open(self) -> None:
+        before = self.journal.read() if self.journal else []
+        if before:
+            recall(self.plant, before)
+        else:
+            self.plant.open()
+        if self.journal:
+            self.journal.rewrite(remember(self.plant))
+            self.plant.floor.write_down = self.journal.add
+
+    async def run(self, story_after: float | None) -> None:
+        """Until cancelled: step, show, wake who waits for reports."""
+        last = self.clock.monotonic()
+        due = None if story_after is None else last + story_after
+        while True:
+            await asyncio.sleep(TICK)
+            now = self.clock.monotonic()
+            if due is not None and now >= due:
+                due = None
+                self.plant.cause(STORY_MACHINE, "overheat")
+            told = self.plant.floor.next_report
+            self.plant.step(min(now - last, LONGEST_LEAP) * self.speed)
+            last = now
+            self.show()
+            if self.plant.floor.next_report != told:
+                self._news.set()
+                self._news = asyncio.Event()
+
+    def show(self) -> None:
+        for name, image in self.plant.image().items():
+            self.fleet.hands[name].tell(image)
+
+    async def close(self) -> None:
+        await self.fleet.stop()
+        self.plant.floor.tell_tallies(self.plant.seconds, self.plant.now, 0.0)
+        if self.journal:
+            self.journal.close()
+
+    # -------------------------------------------------------------- the MES's view
+    def orders(self) -> list[dict[str, Any]]:
+        return [as_json(o) for o in self.plant.floor.orders.values()]
+
+    def reports(self, after: str, limit: int) -> list[dict[str, Any]]:
+        told = list(self.plant.floor.reports)
+        first = bisect_right(told, after, key=lambda r: r.id)
+        return [r.as_json() for r in told[first : first + limit]]
+
+    async def news(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._news.wait(), seconds)
+        except TimeoutError:
+            return
+
+    # -------------------------------------------------------------- the truth, for tests and for the curious
+    def truth(self) -> dict[str, Any]:
+        return {name: self.truth_of(name) for name in self.plant.machines}
+
+    def truth_of(self, name: str) -> dict[str, Any]:
+        machine, hand = self.plant.machines[name], self.fleet.hands[name]
+        return {
+            "path": machine.unit.path,
+            "protocol": machine.unit.protocol,
+            "endpoint": hand.machine.endpoint,
+            "up": hand.up,
+            "pid": hand.process.pid if hand.process else None,
+            "state": STATE_WORDS[machine.state],
+            "problem": machine.fault.kind.name if machine.fault else "",
+            "order": machine.work.order.number if machine.work else "",
+            "operation": machine.work.job.operation if machine.work else "",
+            "values": machine.image(),
+        }
+
+
+def app(conductor: Conductor) -> Starlette:
+    return Starlette(routes=[*mes_routes(conductor), *control_routes(conductor)])
+
+
+def control_routes(conductor: Conductor) -> list[Route]:
+    def unknown(name: str) -> JSONResponse:
+        return JSONResponse({"error": f"no machine {name!r}; known are {', '.join(UNITS)}"}, 404)
+
+    async def machines(request: Request) -> JSONResponse:
+        return JSONResponse(conductor.truth())
+
+    async def health(request: Request) -> JSONResponse:
+        hands = conductor.fleet.hands
+        return JSONResponse(
+            {
+                "status": "ok" if all(h.up for h in hands.values()) else "degraded",
+                "machines": {n: h.up for n, h in hands.items()},
+                "restarts": {n: h.restarts for n, h in hands.items()},
+                "plant_seconds": conductor.plant.seconds,
+                "speed": conductor.speed,
+            }
+        )
+
+    async def fault(request: Request) -> JSONResponse:
+        name = request.path_params["id"]
+        if name not in UNITS:
+            return unknown(name)
+        try:
+            conductor.plant.cause(name, str((await request.json()).get("kind", "")))
+        except ValueError as cause:
+            return JSONResponse({"error": str(cause)}, 400)
+        return JSONResponse(conductor.truth_of(name))
+
+    async def repair(request: Request) -> JSONResponse:
+        name = request.path_params["id"]
+        if name not in UNITS:
+            return unknown(name)
+        return JSONResponse({"repaired": conductor.plant.repair(name)})
+
+    async def power(request: Request) -> JSONResponse:
+        name = request.path_params["id"]
+        if name not in UNITS:
+            return unknown(name)
+        on = (await request.json()).get("on")
+        if not isinstance(on, bool):
+            return JSONResponse({"error": 'say {"on": true} or {"on": false}'}, 400)
+        await conductor.fleet.power(name, on)
+        return JSONResponse({"up": conductor.fleet.hands[name].up})
+
+    return [
+        Route("/control/machines", machines),
+        Route("/control/health", health),
+        Route("/control/machines/{id}/fault", fault, methods=["POST"]),
+        Route("/control/machines/{id}/repair", repair, methods=["POST"]),
+        Route("/control/machines/{id}/power", power, methods=["POST"]),
+    ]
