@@ -1,0 +1,274 @@
+"""MES over HTTP: orders are polled, reports 报工 are long-polled from the last one that is on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine
+from datetime import UTC, timedelta
+from typing import Annotated, Any, TypeVar
+
+import httpx
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+
+from hub.config import Block, Duration, Text
+from hub.errors import SourceRefused, SourceUnavailable
+from hub.model.production import JobOrder, JobResponse, JobState, WorkOrder
+from hub.ports import Clock, Sink
+
+_log = logging.getLogger(__name__)
+_PAGE = 500
+_LARGEST = 16 * 1024 * 1024  # bytes of one answer
+_ANSWER_IN = 10.0  # seconds, on top of the time we ask the MES to wait
+
+
+def _as_word(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Word = Annotated[str, BeforeValidator(_as_word), Field(min_length=1, max_length=200)]
+Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class _Record(BaseModel):
+    """What an MES may send: it may know more than we ask for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class JobIn(_Record):
+    operation: Word
+    name: Text
+    work_center: str = ""
+    quantity: Quantity
+
+
+class OrderIn(_Record):
+    number: Word
+    product: Word
+    product_name: Text
+    quantity: Quantity
+    due_at: AwareDatetime
+    priority: int = 5
+    rush: bool = False
+    customer: str = ""
+    sales_order: str = ""
+    erp_id: str = ""
+    erp_entry_id: str = ""
+    jobs: list[JobIn] = Field(default_factory=list)
+
+    @field_validator("jobs")
+    @classmethod
+    def _apart(cls, jobs: list[JobIn]) -> list[JobIn]:
+        names = [j.operation for j in jobs]
+        if len(set(names)) != len(names):
+            raise ValueError("two jobs have the same operation")
+        return jobs
+
+    def order(self) -> WorkOrder:
+        jobs = tuple(
+            JobOrder(self.number, j.operation, j.name.words(), j.work_center, j.quantity) for j in self.jobs
+        )
+        return WorkOrder(
+            self.number, self.product, self.product_name.words(), self.quantity, self.due_at.astimezone(UTC),
+            self.priority, self.rush, self.sales_order, self.customer, self.erp_id, self.erp_entry_id, jobs,
+        )  # fmt: skip
+
+
+class ReportIn(_Record):
+    id: Word
+    order: Word
+    operation: Word
+    at: AwareDatetime
+    good: Quantity = 0
+    scrap: Quantity = 0
+    state: JobState = JobState.RUNNING
+    equipment: str = ""
+    person: str = ""
+    labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+
+    def response(self) -> JobResponse:
+        return JobResponse(
+            self.id, self.order, self.operation, self.at.astimezone(UTC), self.good, self.scrap, self.state,
+            self.equipment, self.person, self.labour_seconds,
+        )  # fmt: skip
+
+
+class MesHttpConfig(Block):
+    """The `with:` block of a `kind: mes-http` source."""
+
+    base_url: str
+    token: SecretStr | None = None
+    every: Duration = timedelta(seconds=2)
+    wait: Duration = timedelta(seconds=20)
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            url = httpx.URL(value)
+        except httpx.InvalidURL:
+            url = httpx.URL("")
+        if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query:
+            raise ValueError("is no address; write http://HOST:PORT/PATH and give a secret as token:")
+        return value.rstrip("/")
+
+
+R = TypeVar("R", bound=_Record)
+
+
+class MesHttpSource:
+    """Lives for one connection. The supervisor gives it the next one.
+
+    A record that cannot be read is left out with its reason in the log (once) and counted in `skipped`;
+    those before and behind it go on.
+    """
+
+    Config = MesHttpConfig
+
+    def __init__(self, config: MesHttpConfig, clock: Clock, name: str) -> None:
+        self._config, self._clock, self._name = config, clock, name
+        self._orders: dict[str, WorkOrder] = {}  # as they were put
+        self._complained: set[str] = set()
+        self.skipped = 0
+
+    async def run(self, sink: Sink[JobResponse], orders: Sink[WorkOrder], since: str) -> None:
+        """Read until cancelled; raise SourceUnavailable or SourceRefused."""
+        token = self._config.token
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        wait = self._config.wait.total_seconds()
+        patience = httpx.Timeout(_ANSWER_IN, read=wait + _ANSWER_IN)
+        async with httpx.AsyncClient(headers=headers, timeout=patience) as http:
+            await self._take_orders(http, orders)  # before the reports that name them
+            await _first_to_end(self._follow_orders(http, orders), self._follow_reports(http, sink, since))
+
+    async def _follow_orders(self, http: httpx.AsyncClient, sink: Sink[WorkOrder]) -> None:
+        while True:
+            await self._clock.sleep(self._config.every.total_seconds())
+            await self._take_orders(http, sink)
+
+    async def _take_orders(self, http: httpx.AsyncClient, sink: Sink[WorkOrder]) -> None:
+        for found in self._read(await self._get(http, "orders", {}), "orders", OrderIn):
+            order = found.order()
+            if self._orders.get(order.number) != order:
+                await sink.put(order)
+                self._orders[order.number] = order
+
+    async def _follow_reports(self, http: httpx.AsyncClient, sink: Sink[JobResponse], since: str) -> None:
+        wait = self._config.wait.total_seconds()
+        while True:
+            asked_at = self._clock.monotonic()
+            query = {"after": since, "limit": _PAGE, "wait": f"{wait:g}"}
+            answer = await self._get(http, "reports", query)
+            before = since
+            for found in self._read(answer, "reports", ReportIn):
+                await sink.put(found.response())
+            since = _last_id(answer) or since
+            idle = self._clock.monotonic() - asked_at < wait / 2
+            if since == before and idle:  # it would not wait, or only repeats what we cannot read
+                await self._clock.sleep(self._config.every.total_seconds())
+
+    async def _get(self, http: httpx.AsyncClient, what: str, query: dict[str, Any]) -> list[Any]:
+        url = f"{self._config.base_url}/mes/{what}"
+        try:
+            async with http.stream("GET", url, params=query) as reply:
+                self._check(reply)
+                body = b""
+                async for part in reply.aiter_bytes():
+                    body += part
+                    if len(body) > _LARGEST:
+                        raise SourceUnavailable(f"{self._name}: {url} sent more than {_LARGEST} bytes")
+        except httpx.HTTPError as cause:
+            said = type(cause).__name__
+            raise SourceUnavailable(f"{self._name}: no answer from {url} ({said})") from None
+        return self._records(body, what, url)
+
+    def _records(self, body: bytes, what: str, url: str) -> list[Any]:
+        """A bare list, or a list under the name of what was asked for."""
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError):
+            raise SourceUnavailable(f"{self._name}: {url} answered, but not with JSON") from None
+        found = answer.get(what) if isinstance(answer, dict) else answer
+        if not isinstance(found, list):
+            raise SourceUnavailable(f"{self._name}: {url} answered, but with no list of {what}")
+        return found
+
+    def _check(self, reply: httpx.Response) -> None:
+        where = f"{self._name}: {reply.url.copy_with(query=None)}"
+        match reply.status_code:
+            case 200:
+                return
+            case 401 | 403:
+                raise SourceRefused(f"{where} refuses our token ({reply.status_code}); correct token:")
+            case 404:
+                raise SourceRefused(f"{where} does not exist (404); correct base_url:")
+            case 429 | 503:
+                pause = reply.headers.get("Retry-After", "")
+                later = timedelta(seconds=min(int(pause), 3600)) if pause.isdecimal() else None
+                raise SourceUnavailable(f"{where} is busy ({reply.status_code})", retry_after=later)
+            case status:
+                raise SourceUnavailable(f"{where} answered {status}")
+
+    def _read(self, records: list[Any], what: str, kind: type[R]) -> list[R]:
+        good: list[R] = []
+        for index, record in enumerate(records):
+            try:
+                good.append(kind.model_validate(record))
+            except ValidationError as cause:
+                self._skip(f"{what}[{index}] {_named(record)}", cause)
+        return good
+
+    def _skip(self, which: str, cause: ValidationError) -> None:
+        self.skipped += 1
+        found = "; ".join(
+            f"{'.'.join(str(p) for p in e['loc']) or 'record'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in cause.errors(include_url=False, include_input=False, include_context=False)[:5]
+        )
+        text = f"{which}: {found}"
+        if text not in self._complained and len(self._complained) < 1000:
+            self._complained.add(text)
+            _log.warning("%s: left out %s", self._name, text)
+
+
+async def _first_to_end(*jobs: Coroutine[Any, Any, None]) -> None:
+    """All of them until one raises: that error, and the others cancelled and waited for."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _last_id(records: list[Any]) -> str:
+    """The id of the last record that has one, readable otherwise or not: it must not hold up the rest."""
+    for record in reversed(records):
+        if isinstance(record, dict):
+            number = _as_word(record.get("id"))
+            if isinstance(number, str) and number:
+                return number
+    return ""
+
+
+def _named(record: Any) -> str:
+    if not isinstance(record, dict):
+        return f"({type(record).__name__})"
+    return (
+        "("
+        + ", ".join(f"{k} {str(record[k])[:40]!r}" for k in ("id", "number", "order") if k in record)
+        + ")"
+    )
