@@ -59,6 +59,12 @@ class StateBlock(Block):
     )
     map: dict[int, EquipmentState]
 
+    @field_validator("map", mode="before")
+    @classmethod
+    def _off_is_a_state(cls, value: object) -> object:
+        """YAML 1.1 reads an unquoted `off` as false, which we take back."""
+        return {k: "off" if v is False else v for k, v in value.items()} if isinstance(value, dict) else value
+
 
 class FaultBlock(Block):
     tag: str

@@ -43,7 +43,7 @@ FAULTS: Mapping[str, FaultKind] = {
         FaultKind("tool", "cnc", 211, FAULT, (60, 120)),
         FaultKind("chips", "cnc", 213, HELD, (15, 40)),
         FaultKind("filter", "washer", 0, EXECUTING, (60, 120), "pump_pressure", 2.3, 20.0, 0.0, 30, 1, 150.0),
-        FaultKind("heater", "oven", 0, EXECUTING, (60, 150), "zone2_temp", 188.0, 15.0, 0.0, 0, 1, 120.0),
+        FaultKind("heater", "oven", 0, EXECUTING, (60, 150), "zone2_temp", 186.0, 15.0, 0.0, 0, 1, 120.0),
         FaultKind("belt", "oven", 312, FAULT, (40, 90)),
         FaultKind("drift", "filler", 0, EXECUTING, (30, 90), "fill_weight", 507.0, 10.0, 0.0, 0, 1, 60.0),
         FaultKind("cap", "filler", 321, FAULT, (30, 80)),

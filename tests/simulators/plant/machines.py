@@ -55,13 +55,13 @@ KINDS: Mapping[str, Kind] = {
         )),
         Kind("washer", 2.5, 0.002, 0.0, (
             Signal("bath_temp", 60.0, 55.0, 120.0, 0.1),
-            Signal("pump_pressure", 4.2, 0.3, 1.5, 0.04, 2),
+            Signal("pump_pressure", 4.2, 4.1, 1.5, 0.04, 2),
             Signal("power", 14.0, 5.0, 3.0, 0.3),
         )),
         Kind("oven", 4.0, 0.006, 15.0, (
-            Signal("zone1_temp", 180.0, 168.0, 90.0, 0.15),
-            Signal("zone2_temp", 200.0, 186.0, 90.0, 0.15),
-            Signal("zone3_temp", 190.0, 178.0, 90.0, 0.15),
+            Signal("zone1_temp", 180.0, 179.0, 90.0, 0.15),
+            Signal("zone2_temp", 200.0, 198.0, 90.0, 0.15),
+            Signal("zone3_temp", 190.0, 189.0, 90.0, 0.15),
             Signal("belt_speed", 1.2, 0.0, 1.0, 0.005, 2),
             Signal("power", 48.0, 22.0, 8.0, 0.9),
         )),
