@@ -1,0 +1,71 @@
+"""What the routes stand on. The roof fills it in; a test fills it with fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends
+from starlette.requests import HTTPConnection
+
+from hub.api.rights import Caller, Right
+from hub.ports import Clock, Desk, Ledger, Outbox, PeopleStore, Plant, SampleStore
+
+
+class Feed(Protocol):
+    """The board as the screens have it."""
+
+    def snapshot(self, scopes: Iterable[str]) -> dict[str, Any]:
+        """`{"type", "seq", "at", "board"}`: the board cut to these nodes; Transient while it is being read."""
+        ...
+
+    async def timeline(self, hours: float, scopes: Iterable[str]) -> dict[str, Any]:
+        """`{"spans": [{"equipment", "state", "since", "until"}]}` of the last hours."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plugged:
+    """Routes of somebody else (the screens'), and who may use each path. A path that is missing stops the
+    start.
+    """
+
+    router: APIRouter
+    rights: Mapping[str, Right]
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    plant: Plant
+    ledger: Ledger
+    samples: SampleStore
+    outbox: Outbox
+    people: PeopleStore
+    desk: Desk
+    feed: Feed
+    clock: Clock
+    status: Callable[[], Mapping[str, Any]]
+    health: Callable[[], Mapping[str, Any]]  # {"status": "ok|starting|degraded", "parts": {name: bool}}
+    public_url: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    plugged: tuple[Plugged, ...] = field(default=())
+
+    @property
+    def https(self) -> bool:
+        return self.public_url.lower().startswith("https://")
+
+
+def _deps(connection: HTTPConnection) -> Deps:
+    found: Deps = connection.app.state.deps
+    return found
+
+
+def _caller(connection: HTTPConnection) -> Caller:
+    """Put there by the guard; only public and loopback routes are reached without one."""
+    found: Caller = connection.scope["andon.caller"]
+    return found
+
+
+House = Annotated[Deps, Depends(_deps)]
+Who = Annotated[Caller, Depends(_caller)]

@@ -1,0 +1,132 @@
+"""Errors as clients see them: a code, a text in two languages, and an id that the log line carries too."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.api.headers import SECURITY
+from hub.api.texts import BY_STATUS, TEXTS, problem
+from hub.errors import Refused, Transient
+from hub.model.people import Person
+from hub.model.words import Words
+
+_log = structlog.get_logger("hub.api")
+
+
+class NotLoggedIn(Refused):
+    status = 401
+
+
+class TooMany(Refused):
+    status = 429
+
+    def __init__(self, code: str, retry_after: timedelta) -> None:
+        self.retry_after = retry_after
+        super().__init__(code, TEXTS[code].en)
+
+
+class TooLarge(HTTPException):
+    """An HTTPException because FastAPI lets only those out of the reading of a body."""
+
+    def __init__(self, code: str = "too-large") -> None:
+        self.code = code
+        super().__init__(413)
+
+
+def json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Times in UTC with `Z`; NaN and infinities become null."""
+    body = orjson.dumps(content, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+    return Response(body, status, headers, "application/json")
+
+
+def error(
+    status: int,
+    code: str,
+    text: Words,
+    *,
+    detail: str = "",
+    headers: Mapping[str, str] | None = None,
+    id_: str = "",
+) -> Response:
+    """`detail`: the English words of a refusal that has no text in both languages yet."""
+    said = {"code": code, "text": text.as_dict(), "id": id_ or secrets.token_hex(6)}
+    if detail:
+        said["detail"] = detail
+    return json({"error": said}, status, headers)
+
+
+def refused(cause: Refused, people: Mapping[str, Person] = MappingProxyType({})) -> Response:
+    """What is not found is not found in the same words: nobody learns which ids exist elsewhere."""
+    code = "not-found" if cause.status == 404 else cause.code
+    detail = str(cause)
+    names = people[detail].name if detail in people else Words(detail, detail)
+    known = TEXTS.get(code) or TEXTS[BY_STATUS.get(cause.status, "refused")]
+    text = Words(known.zh.replace("{detail}", names.zh), known.en.replace("{detail}", names.en))
+    headers = {}
+    if isinstance(cause, TooMany):
+        headers["Retry-After"] = str(max(1, math.ceil(cause.retry_after.total_seconds())))
+    detail = "" if code in TEXTS else detail
+    return error(cause.status, code, text, detail=detail, headers=headers)
+
+
+def by_status(status: int, code: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    code = code or BY_STATUS.get(status, "refused")
+    return error(status, code, TEXTS[code], headers=headers)
+
+
+def bad_request(cause: RequestValidationError) -> Response:
+    """Names each field and the remedy; what was sent is not repeated."""
+    zh, en = [], []
+    for item in cause.errors()[:5]:
+        where = ".".join(str(p) for p in item["loc"][1:] if item["type"] != "json_invalid") or str(
+            item["loc"][0]
+        )
+        said = problem(item["type"], item["msg"], item.get("ctx", {}))
+        zh.append(f"{where[:100]} {said.zh}")
+        en.append(f"{where[:100]} {said.en}")
+    return error(400, "bad-request", Words("；".join(zh), "; ".join(en)))
+
+
+def install(app: FastAPI, people: Mapping[str, Person]) -> None:
+    """Every way out of the app that is not an answer."""
+
+    async def on_refused(_: Request, cause: Exception) -> Response:
+        assert isinstance(cause, Refused)
+        return refused(cause, people)
+
+    async def on_invalid(_: Request, cause: Exception) -> Response:
+        assert isinstance(cause, RequestValidationError)
+        return bad_request(cause)
+
+    async def on_http(_: Request, cause: Exception) -> Response:
+        assert isinstance(cause, HTTPException)
+        return by_status(cause.status_code, getattr(cause, "code", ""), cause.headers)
+
+    async def on_transient(_: Request, cause: Exception) -> Response:
+        assert isinstance(cause, Transient)
+        _log.warning("not available", reason=str(cause))
+        return by_status(503, headers={"Retry-After": "2"})
+
+    async def on_bug(request: Request, cause: Exception) -> Response:
+        number = secrets.token_hex(6)
+        _log.error("unhandled", id=number, method=request.method, path=request.url.path, exc_info=cause)
+        return error(500, "internal", TEXTS["internal"], headers=SECURITY, id_=number)
+
+    app.add_exception_handler(Refused, on_refused)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Transient, on_transient)
+    app.add_exception_handler(Exception, on_bug)

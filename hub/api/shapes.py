@@ -1,0 +1,132 @@
+"""(pure) Alarms, tickets and people as JSON, as docs/api.md writes them. What is not known is left out."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Any
+
+from hub.kpi.calendar import on_duty
+from hub.model.alarm import Alarm, AlarmLine
+from hub.model.people import Person
+from hub.model.ticket import MaintenanceTicket, TicketLine
+from hub.model.words import Words
+from hub.ports import Plant
+
+Json = dict[str, Any]
+
+
+def alarm(it: Alarm, plant: Plant, now: datetime, ticket: MaintenanceTicket | None = None) -> Json:
+    return _known(
+        id=it.id,
+        rule=it.rule,
+        subject=it.subject,
+        equipment=it.equipment,
+        where=where(it.equipment, plant).as_dict(),
+        title=it.title.as_dict(),
+        priority=it.priority.word,
+        state=it.state.value,
+        condition=it.condition,
+        blind=it.blind,
+        value=it.value,
+        limit=it.limit,
+        unit=it.unit,
+        raised_at=it.raised_at,
+        opened_at=it.opened_at,
+        cleared_at=it.cleared_at,
+        acked_at=it.acked_at,
+        acked_by=it.acked_by or None,
+        owner=owner(it, plant, now, ticket),
+        count=it.count,
+        note=it.note or None,
+        shelved_until=it.shelved_until,
+        ticket=ticket.id if ticket else None,
+    )
+
+
+def owner(it: Alarm, plant: Plant, now: datetime, ticket: MaintenanceTicket | None) -> Json | None:
+    """Who has accepted or acknowledged, else who is on duty."""
+    named = (ticket.technician if ticket else "") or it.owner or it.acked_by
+    if not named:
+        on_call = on_duty(plant, it.equipment, now)
+        named = on_call.id if on_call else ""
+    return who(named, plant)
+
+
+def alarm_line(line: AlarmLine) -> Json:
+    return _known(
+        at=line.at,
+        event=line.event,
+        before=line.before.value,
+        after=line.after.value,
+        by=line.by,
+        note=line.note,
+        value=line.value,
+    )
+
+
+def ticket(it: MaintenanceTicket, plant: Plant, title: Words | None = None) -> Json:
+    """`title` is its alarm's; without one the machine's name has to do."""
+    place = where(it.equipment, plant)
+    return _known(
+        id=it.id,
+        alarm_id=it.alarm_id,
+        equipment=it.equipment,
+        where=place.as_dict(),
+        title=(title or place).as_dict(),
+        state=it.state.value,
+        opened_at=it.opened_at,
+        stopped_at=it.stopped_at,
+        technician=who(it.technician, plant),
+        erp_number=it.erp_number,
+        accepted_at=it.accepted_at,
+        arrived_at=it.arrived_at,
+        repaired_at=it.repaired_at,
+        reset_at=it.reset_at,
+        good_cycles=it.good_cycles,
+        cycles_needed=it.cycles_needed,
+        closed_at=it.closed_at,
+        cause_class=it.cause_class,
+        cause=it.cause,
+        photo=it.photo,
+    )
+
+
+def ticket_line(line: TicketLine) -> Json:
+    return _known(
+        at=line.at,
+        before=line.before.value,
+        after=line.after.value,
+        by=line.by,
+        channel=line.channel,
+        note=line.note,
+        device_time=line.device_time,
+    )
+
+
+def person(it: Person) -> Json:
+    return {
+        "id": it.id,
+        "name": it.name.as_dict(),
+        "roles": sorted(role.value for role in it.roles),
+        "scopes": list(it.scopes),
+        "language": it.language,
+    }
+
+
+def who(person_id: str, plant: Plant) -> Json | None:
+    if not person_id:
+        return None
+    known = plant.people.get(person_id)
+    return {"id": person_id, "name": (known.name if known else Words(person_id, person_id)).as_dict()}
+
+
+def where(path: str, plant: Plant) -> Words:
+    """A machine that has left the configuration keeps its path."""
+    return plant.full_name(path) if path in plant.equipment else Words(path, path)
+
+
+def _known(**members: Any) -> Json:
+    return {
+        k: v for k, v in members.items() if v is not None and not (isinstance(v, float) and math.isnan(v))
+    }

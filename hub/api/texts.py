@@ -1,0 +1,100 @@
+"""Every error code in both languages. Codes are stable words for clients; the texts are for people."""
+
+from __future__ import annotations
+
+from hub.model.words import Words
+
+TEXTS: dict[str, Words] = {
+    # the door
+    "not-logged-in": Words("请先登录", "please log in"),
+    "login-failed": Words("账号或密码不正确", "the name or the password is wrong"),
+    "device-unknown": Words(
+        "设备令牌无效，请向管理员索取新的令牌",
+        "this device token is not valid; ask an administrator for a new one",
+    ),
+    "too-many-tries": Words("尝试次数过多，请稍后再试", "too many tries; please wait and try again"),
+    "too-many-requests": Words("请求过于频繁，请稍后再试", "too many requests; please wait a moment"),
+    "foreign-origin": Words(
+        "请求来自其他网站，已拒绝；管理员可在 hub.allowed_origins 中加入可信地址",
+        "the request comes from another site and was refused; an administrator can add a trusted address to "
+        "hub.allowed_origins",
+    ),
+    "csrf": Words("页面已过期，请刷新后重试", "this page is out of date; reload it and try again"),
+    "not-allowed": Words("您的角色无权进行此操作", "your role may not do this"),
+    "outside-scope": Words(
+        "该设备不在您的管辖范围内", "this equipment is outside the part of the plant that is yours"
+    ),
+    # the request
+    "bad-request": Words("请求格式不正确", "the request cannot be understood"),
+    "not-found": Words(
+        "没有找到，或不在您的管辖范围内", "not found, or outside the part of the plant that is yours"
+    ),
+    "method-not-allowed": Words("此地址不支持该操作", "this address does not take that method"),
+    "too-large": Words("提交的内容过大", "what was sent is too large"),
+    "photo-too-large": Words(
+        "照片超过 8 MB，请压缩后重试", "the photo is larger than 8 MB; make it smaller and try again"
+    ),
+    "photo-kind": Words("只接受 JPEG、PNG 或 WebP 照片", "a photo is a JPEG, PNG or WebP picture"),
+    "photo-missing": Words("请用 photo 字段提交一张照片", "send one photo in the form field named photo"),
+    "photo-unknown": Words("照片不存在，请重新上传", "there is no such photo; upload it again"),
+    # what people want of alarms and tickets
+    "refused": Words("此操作无法执行", "this cannot be done"),
+    "conflict": Words("状态已变化，请刷新后重试", "the state has changed meanwhile; reload and try again"),
+    "reason-missing": Words("请填写原因", "say why"),
+    "cause-missing": Words("请选择故障原因类别", "choose the class of the cause"),
+    "shelve-until": Words(
+        "搁置时间须在未来 24 小时之内", "an alarm is shelved for 24 hours at most, from now on"
+    ),
+    "alarm-not-open": Words("报警已恢复正常，无需处理", "this alarm is back to normal already"),
+    "alarm-open": Words("该报警已存在", "this alarm is open already"),
+    "ticket-taken": Words("工单已由 {detail} 接单", "{detail} has accepted this ticket already"),
+    "ticket-closed": Words("工单已关闭", "this ticket is closed"),
+    "ticket-open": Words("该设备已有未关闭的工单", "this machine has an open ticket already"),
+    "close-by-manager": Words(
+        "没有设备数据证明时，只有主管可以关闭工单",
+        "without the machine's proof only a manager closes a ticket",
+    ),
+    # the hub
+    "unavailable": Words(
+        "服务暂时不可用，请稍后再试", "the hub cannot answer just now; please try again shortly"
+    ),
+    "internal": Words(
+        "系统内部错误，请把编号告诉管理员", "something went wrong inside; tell an administrator the id"
+    ),
+}
+
+BY_STATUS = {
+    400: "bad-request", 401: "not-logged-in", 403: "not-allowed", 404: "not-found", 405: "method-not-allowed",
+    409: "conflict", 413: "too-large", 429: "too-many-requests", 503: "unavailable",
+}  # fmt: skip
+
+_PROBLEMS = {
+    "missing": Words("缺少，请填写", "is missing; add it"),
+    "extra_forbidden": Words("是未知字段，请去掉", "is not a field we know; remove it"),
+    "json_invalid": Words("不是有效的 JSON", "is not valid JSON"),
+    "string_too_long": Words("最多 {max_length} 个字符", "has {max_length} characters at most"),
+    "string_too_short": Words("至少 {min_length} 个字符", "has {min_length} characters at least"),
+    "string_type": Words("须为文字", "must be a text"),
+    "string_unicode": Words("须为有效的文字", "must be valid text"),
+    "int_parsing": Words("须为整数", "must be a whole number"),
+    "int_type": Words("须为整数", "must be a whole number"),
+    "bool_parsing": Words("须为 true 或 false", "must be true or false"),
+    "greater_than_equal": Words("不得小于 {ge}", "must be {ge} or more"),
+    "less_than_equal": Words("不得大于 {le}", "must be {le} or less"),
+    "literal_error": Words("须为 {expected} 之一", "must be one of {expected}"),
+    "timezone_aware": Words("须带时区，例如 2026-01-05T12:00:00Z", "needs its zone: 2026-01-05T12:00:00Z"),
+    "model_attributes_type": Words("须为 JSON 对象", "must be a JSON object"),
+}  # fmt: skip
+_TIME = Words("须为时间，例如 2026-01-05T12:00:00Z", "must be a time such as 2026-01-05T12:00:00Z")
+
+
+def problem(kind: str, message: str, context: dict[str, object]) -> Words:
+    """One finding of the request check, never with the value that was sent."""
+    if kind.startswith("datetime"):
+        return _TIME
+    if kind == "value_error":  # ours: "中文 | English"
+        zh, _, en = message.removeprefix("Value error, ").partition(" | ")
+        return Words(zh, en or zh)
+    found = _PROBLEMS.get(kind, Words("不正确", "is not right"))
+    zh = {k: str(v).replace(" or ", ", ") for k, v in context.items()}
+    return Words(found.zh.format_map(zh), found.en.format_map(context))

@@ -1,0 +1,46 @@
+"""Curves, state spans and the board as one answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from hub.api import record
+from hub.api.deps import House, Who
+from hub.api.errors import json
+from hub.api.rights import BOARD, EVERYBODY, requires
+
+router = APIRouter(prefix="/api")
+
+_POINTS = 600  # about as many as a phone or a tile has pixels
+_YEAR = 366 * 24 * 60
+
+
+@router.get("/board")
+@requires(*BOARD.roles, devices=True)
+async def board(house: House, caller: Who) -> Response:
+    return json(house.feed.snapshot(caller.scopes))
+
+
+@router.get("/trend")
+@requires(*EVERYBODY)
+async def trend(
+    house: House,
+    caller: Who,
+    tag: Annotated[str, Query(max_length=400)],
+    minutes: Annotated[int, Query(ge=1, le=_YEAR)] = 60,
+) -> Response:
+    found = house.plant.tags.get(tag)
+    if found is None or not caller.may_see(found.equipment):
+        raise record.missing()
+    end = house.clock.now()
+    points = await house.samples.trend(found.number, end - timedelta(minutes=minutes), end, _POINTS)
+    return json({"tag": tag, "unit": found.unit, "points": points})
+
+
+@router.get("/timeline")
+@requires(*EVERYBODY)
+async def timeline(house: House, caller: Who, hours: Annotated[int, Query(ge=1, le=168)] = 8) -> Response:
+    return json(await house.feed.timeline(hours, caller.scopes))

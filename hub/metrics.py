@@ -1,0 +1,148 @@
+"""Figures for Prometheus, counted where things happen. Rooms call the small functions here and nothing else.
+
+Every process has its own registry; `/metrics` of the hub shows the hub's. Names begin with `andon_`, units
+are seconds and rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+
+from hub.model.alarm import Alarm, Priority
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+_samples = Counter("andon_samples", "Samples taken in", ["source"], registry=REGISTRY)
+_rows = Counter("andon_written_rows", "Samples written to the database", registry=REGISTRY)
+_write = Histogram("andon_write_batch_seconds", "One COPY of samples", buckets=_FAST, registry=REGISTRY)
+_rules = Histogram(
+    "andon_rule_evaluation_seconds", "One batch through the rules", buckets=_FAST, registry=REGISTRY
+)
+_alarms = Gauge("andon_alarms_open", "Alarms that are not normal", ["priority"], registry=REGISTRY)
+_waiting = Gauge("andon_outbox_waiting", "Intents not yet carried out", ["kind"], registry=REGISTRY)
+_oldest = Gauge("andon_outbox_oldest_seconds", "Age of the oldest of them", ["kind"], registry=REGISTRY)
+_dead = Gauge("andon_outbox_dead", "Intents given up", registry=REGISTRY)
+_told = Counter("andon_notifications", "Messages tried", ["notifier", "outcome"], registry=REGISTRY)
+_erp = Counter("andon_erp_calls", "Calls to the ERP", ["call", "outcome"], registry=REGISTRY)
+_erp_time = Histogram(
+    "andon_erp_call_seconds", "One call to the ERP", ["call"], buckets=_SLOW, registry=REGISTRY
+)
+_viewers = Gauge("andon_ws_clients", "Open board sockets", registry=REGISTRY)
+_latency = Histogram(
+    "andon_sensor_to_screen_seconds",
+    "From source time to the frame sent",
+    buckets=(*_FAST, 10.0),
+    registry=REGISTRY,
+)
+_part = Gauge("andon_part_up", "1 while a supervised runner runs", ["part"], registry=REGISTRY)
+_restarts = Counter("andon_part_restarts", "How often it was started again", ["part"], registry=REGISTRY)
+
+
+def samples(source: str, rows: int) -> None:
+    """A batch of this collector has been taken in."""
+    _samples.labels(source).inc(rows)
+
+
+def written(rows: int, seconds: float) -> None:
+    """A batch is on disk."""
+    _rows.inc(rows)
+    _write.observe(seconds)
+
+
+def rules(seconds: float) -> None:
+    """A batch has gone through the rules."""
+    _rules.observe(seconds)
+
+
+def alarms_open(alarms: Iterable[Alarm]) -> None:
+    """All alarms that are open now."""
+    counts = dict.fromkeys(Priority, 0)
+    for alarm in alarms:
+        counts[alarm.priority] += 1
+    for priority, count in counts.items():
+        _alarms.labels(priority.word).set(count)
+
+
+def outbox(stats: Mapping[str, Any] | None) -> None:
+    """What `Outbox.stats` says; None when it cannot be asked."""
+    if stats is None:
+        for gauge in (_waiting, _oldest):
+            for metric in gauge.collect():
+                for sample in metric.samples:
+                    gauge.labels(sample.labels["kind"]).set(math.nan)
+        _dead.set(math.nan)
+        return
+    for gauge, name in ((_waiting, "waiting"), (_oldest, "oldest_seconds")):
+        gauge.clear()
+        for kind, value in stats.get(name, {}).items():
+            gauge.labels(str(kind)).set(value)
+    _dead.set(stats.get("dead", 0))
+
+
+def notification(notifier: str, outcome: str) -> None:
+    """`outcome`: sent, deferred, limited or refused."""
+    _told.labels(notifier, outcome).inc()
+
+
+def erp_call(call: str, outcome: str, seconds: float) -> None:
+    """`outcome`: done, unavailable, in-doubt or refused."""
+    _erp.labels(call, outcome).inc()
+    _erp_time.labels(call).observe(seconds)
+
+
+def viewer_came() -> None:
+    _viewers.inc()
+
+
+def viewer_left() -> None:
+    _viewers.dec()
+
+
+def sensor_to_screen(seconds: float) -> None:
+    """Source time of the newest value in a patch until its frame was sent; a clock ahead of ours counts as
+    0.
+    """
+    _latency.observe(max(0.0, seconds))
+
+
+def part(name: str, *, up: bool) -> None:
+    _part.labels(name).set(1 if up else 0)
+
+
+def restarted(name: str) -> None:
+    _restarts.labels(name).inc()
+
+
+@contextmanager
+def timed(observe: Any) -> Iterator[None]:
+    """`with timed(rules): ...`: seconds of the block, also when it raises."""
+    begun = perf_counter()
+    try:
+        yield
+    finally:
+        observe(perf_counter() - begun)
+
+
+def value(name: str, **labels: str) -> float | None:
+    """One figure as it stands, for the status page and for tests."""
+    return REGISTRY.get_sample_value(name, labels)
+
+
+def render() -> tuple[bytes, str]:
+    """Prometheus text and its content type."""
+    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST

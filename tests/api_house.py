@@ -1,0 +1,326 @@
+"""A small plant behind the real door, with the record in memory: what the API's tests share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from hub.api import passwords
+from hub.api.app import build
+from hub.api.auth import DEVICE_COOKIE, SESSION_COOKIE, Door
+from hub.api.deps import Deps, Plugged
+from hub.api.limits import Meter
+from hub.api.tokens import csrf_of, new_token, token_hash
+from hub.errors import Conflict, NotFound
+from hub.model.alarm import Alarm, AlarmLine, AlarmState, Priority
+from hub.model.equipment import Equipment, EquipmentLevel
+from hub.model.people import Person, Role
+from hub.model.sample import Tag
+from hub.model.ticket import MaintenanceTicket, TicketLine, TicketState
+from hub.model.words import Words
+from hub.ports import Plant
+from hub.testing.clock import NOON, HandClock
+
+HOST = "hub.test:8800"
+ORIGIN = f"http://{HOST}"
+PASSWORD = "Tief-blauer-Kran-7"  # noqa: S105
+PRESS, CNC = "p1/stamping/l1/press-01", "p1/machining/l2/cnc-01"
+HERE, ELSEWHERE = "p1/stamping", "p1/machining"
+MY_TICKET, THEIR_TICKET = "AH-20260105-0001", "AH-20260105-0002"
+JPEG = b"\xff\xd8\xff\xe0" + b"\x00" * 200
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 200
+WEBP = b"RIFF\x00\x00\x00\x00WEBP" + b"\x00" * 200
+
+
+def w(zh: str, en: str) -> Words:
+    return Words(zh, en)
+
+
+def person(role: Role, scope: str = HERE) -> Person:
+    return Person(f"{role.value}-1", w(f"人{role.value}", f"The {role.value}"), frozenset({role}), (scope,))
+
+
+def plant(*extra: Person) -> Plant:
+    nodes = [
+        Equipment("p1", EquipmentLevel.SITE, w("一厂", "Plant 1")),
+        Equipment("p1/stamping", EquipmentLevel.AREA, w("冲压车间", "Stamping")),
+        Equipment("p1/stamping/l1", EquipmentLevel.WORK_CENTER, w("1号线", "Line 1")),
+        Equipment(PRESS, EquipmentLevel.WORK_UNIT, w("冲压机01", "Press 01"), "press"),
+        Equipment("p1/machining", EquipmentLevel.AREA, w("机加车间", "Machining")),
+        Equipment("p1/machining/l2", EquipmentLevel.WORK_CENTER, w("2号线", "Line 2")),
+        Equipment(CNC, EquipmentLevel.WORK_UNIT, w("数控01", "CNC 01"), "cnc"),
+    ]
+    people = {p.id: p for p in (*(person(role) for role in Role), *extra)}
+    tags = [
+        Tag(1, f"{PRESS}/oil_temp", w("油温", "Oil temperature"), "℃"),
+        Tag(2, f"{CNC}/spindle", w("转速", "Spindle")),
+    ]
+    return Plant(nodes[0], {n.path: n for n in nodes}, {t.path: t for t in tags}, people=people)
+
+
+def alarm(number: int, equipment: str, **changes: Any) -> Alarm:
+    made = Alarm(
+        "oil-hot", f"{equipment}/oil_temp", equipment, Priority.CRITICAL, w("油温过高", "Oil too hot"),
+        AlarmState.UNACKED, number, True, value=92.4, limit=80.0, unit="℃", raised_at=NOON, opened_at=NOON, count=1,
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def ticket(number: str, alarm_id: int, equipment: str, **changes: Any) -> MaintenanceTicket:
+    return replace(MaintenanceTicket(number, alarm_id, equipment, TicketState.SENT, NOON, NOON), **changes)
+
+
+class MemoryPeople:
+    """hub.ports.PeopleStore."""
+
+    def __init__(self) -> None:
+        self.passwords: dict[str, str] = {}
+        self.sessions: dict[str, tuple[str, datetime, datetime]] = {}
+        self.devices: dict[str, tuple[str, str]] = {}
+        self.failed: list[tuple[str, datetime]] = []
+        self.trail: list[tuple[str, str, str, dict[str, Any]]] = []
+
+    async def set_password(self, person_id: str, hashed: str) -> None:
+        self.passwords[person_id] = hashed
+
+    async def password(self, person_id: str) -> str | None:
+        return self.passwords.get(person_id)
+
+    async def people_with_password(self) -> set[str]:
+        return set(self.passwords)
+
+    async def add_session(self, token_hash: str, person_id: str, now: datetime) -> None:
+        self.sessions[token_hash] = (person_id, now, now)
+
+    async def session(self, token_hash: str, now: datetime) -> str | None:
+        found = self.sessions.get(token_hash)
+        if found is None or now - found[1] >= timedelta(hours=12) or now - found[2] >= timedelta(minutes=30):
+            return None
+        self.sessions[token_hash] = (found[0], found[1], now)
+        return found[0]
+
+    async def end_session(self, token_hash: str) -> None:
+        self.sessions.pop(token_hash, None)
+
+    async def add_device(self, token_hash: str, name: str, scope: str, now: datetime) -> None:
+        self.devices[token_hash] = (name, scope)
+
+    async def device(self, token_hash: str) -> tuple[str, str] | None:
+        return self.devices.get(token_hash)
+
+    async def note_failure(self, key: str, now: datetime) -> int:
+        self.failed.append((key, now))
+        return await self.failures(key, now)
+
+    async def failures(self, key: str, now: datetime) -> int:
+        return sum(1 for k, at in self.failed if k == key and now - at < timedelta(minutes=15))
+
+    async def clear_failures(self, key: str) -> None:
+        self.failed = [f for f in self.failed if f[0] != key]
+
+    async def audit(self, at: datetime, who: str, what: str, about: str, detail: Mapping[str, Any]) -> None:
+        self.trail.append((who, what, about, dict(detail)))
+
+
+class MemoryLedger:
+    """What the API reads of hub.ports.Ledger; also its own transaction."""
+
+    def __init__(self) -> None:
+        self.alarms = {1: alarm(1, PRESS), 2: alarm(2, CNC), 3: alarm(3, PRESS, state=AlarmState.NORMAL)}
+        self.tickets = {
+            MY_TICKET: ticket(MY_TICKET, 1, PRESS),
+            THEIR_TICKET: ticket(THEIR_TICKET, 2, CNC),
+            "AH-20260104-0009": ticket("AH-20260104-0009", 3, PRESS, state=TicketState.CLOSED),
+        }
+        self.photos: dict[str, tuple[str, bytes]] = {}
+        self.broken: Exception | None = None
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[MemoryLedger]:
+        yield self
+
+    async def alarm(self, alarm_id: int) -> Alarm:
+        if self.broken:
+            raise self.broken
+        if alarm_id not in self.alarms:
+            raise NotFound("no-such-alarm", str(alarm_id))
+        return self.alarms[alarm_id]
+
+    async def open_alarms(self) -> list[Alarm]:
+        return [a for a in self.alarms.values() if a.is_open]
+
+    async def recent_alarms(self, limit: int) -> list[Alarm]:
+        return list(self.alarms.values())[:limit]
+
+    async def alarm_lines(self, alarm_id: int) -> list[AlarmLine]:
+        return [AlarmLine(alarm_id, NOON, "raised", AlarmState.NORMAL, AlarmState.UNACKED, value=92.4)]
+
+    async def open_tickets(self) -> list[MaintenanceTicket]:
+        return [t for t in self.tickets.values() if t.is_open]
+
+    async def recent_tickets(self, limit: int) -> list[MaintenanceTicket]:
+        return list(self.tickets.values())[:limit]
+
+    async def ticket_of(self, ticket_id: str) -> MaintenanceTicket:
+        if ticket_id not in self.tickets:
+            raise NotFound("no-such-ticket", ticket_id)
+        return self.tickets[ticket_id]
+
+    async def ticket_lines(self, ticket_id: str) -> list[TicketLine]:
+        return [TicketLine(ticket_id, NOON, TicketState.NEW, TicketState.SENT, "", "erp")]
+
+    async def photo(self, photo_id: str) -> tuple[str, bytes]:
+        if photo_id not in self.photos:
+            raise NotFound("no-such-photo", photo_id)
+        return self.photos[photo_id]
+
+    async def save_photo(self, photo_id: str, content_type: str, data: bytes) -> None:
+        self.photos[photo_id] = (content_type, data)
+
+
+class QuickDesk:
+    """hub.ports.Desk that does what it is asked, and remembers it."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self._ledger = ledger
+        self.asked: list[tuple[Any, ...]] = []
+
+    def _alarm(self, alarm_id: int, **changes: Any) -> Alarm:
+        self._ledger.alarms[alarm_id] = replace(self._ledger.alarms[alarm_id], **changes)
+        return self._ledger.alarms[alarm_id]
+
+    def _ticket(self, ticket_id: str, **changes: Any) -> MaintenanceTicket:
+        self._ledger.tickets[ticket_id] = replace(self._ledger.tickets[ticket_id], **changes)
+        return self._ledger.tickets[ticket_id]
+
+    async def acknowledge(self, alarm_id: int, by: Person, note: str = "") -> Alarm:
+        self.asked.append(("acknowledge", alarm_id, by.id, note))
+        return self._alarm(alarm_id, state=AlarmState.ACKED, acked_by=by.id)
+
+    async def shelve(self, alarm_id: int, by: Person, until: datetime, reason: str) -> Alarm:
+        self.asked.append(("shelve", alarm_id, by.id, until, reason))
+        return self._alarm(alarm_id, state=AlarmState.SHELVED, shelved_until=until)
+
+    async def unshelve(self, alarm_id: int, by: Person) -> Alarm:
+        self.asked.append(("unshelve", alarm_id, by.id))
+        return self._alarm(alarm_id, state=AlarmState.UNACKED, shelved_until=None)
+
+    async def accept(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket:
+        taken = self._ledger.tickets[ticket_id].technician
+        if taken and taken != by.id:
+            raise Conflict("ticket-taken", taken)
+        self.asked.append(("accept", ticket_id, by.id, device_time))
+        return self._ticket(ticket_id, state=TicketState.ACCEPTED, technician=by.id)
+
+    async def arrive(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket:
+        self.asked.append(("arrive", ticket_id, by.id, device_time))
+        return self._ticket(ticket_id, state=TicketState.ON_SITE)
+
+    async def repaired(
+        self,
+        ticket_id: str,
+        by: Person,
+        cause_class: str,
+        cause: str,
+        photo: str,
+        device_time: datetime | None,
+    ) -> MaintenanceTicket:
+        self.asked.append(("repaired", ticket_id, by.id, cause_class, cause, photo))
+        return self._ticket(ticket_id, state=TicketState.VERIFYING, cause=cause, photo=photo)
+
+    async def close(self, ticket_id: str, by: Person, reason: str) -> MaintenanceTicket:
+        self.asked.append(("close", ticket_id, by.id, reason))
+        return self._ticket(ticket_id, state=TicketState.CLOSED)
+
+
+class StillFeed:
+    def snapshot(self, scopes: Iterable[str]) -> dict[str, Any]:
+        return {"type": "snapshot", "seq": 1, "at": NOON, "board": {"scopes": list(scopes)}}
+
+    async def timeline(self, hours: float, scopes: Iterable[str]) -> dict[str, Any]:
+        return {"spans": [{"hours": hours, "equipment": scope} for scope in scopes]}
+
+
+class FlatSamples:
+    async def trend(self, tag: int, start: datetime, end: datetime, points: int) -> Sequence[Any]:
+        return [(start, 1.5, 1.0, float("nan"))]
+
+
+class CalmOutbox:
+    async def stats(self) -> Mapping[str, Any]:
+        return {"waiting": {"tell": 2}, "oldest_seconds": {"tell": 3.5}, "dead": 0}
+
+
+@dataclass
+class House:
+    """Everything a test may look behind."""
+
+    clock: HandClock
+    people: MemoryPeople
+    ledger: MemoryLedger
+    desk: QuickDesk
+    deps: Deps
+    app: FastAPI
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def client(self, address: str = "10.0.0.5", **headers: str) -> httpx.AsyncClient:
+        """Nobody yet: no cookie and no mark, but an honest Origin."""
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(address, 40000))
+        return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"Origin": ORIGIN, **headers})
+
+    def token(self, person_id: str) -> str:
+        """A session as a login would make it, without the cost of argon2."""
+        token = self.tokens.setdefault(person_id, new_token())
+        self.people.sessions[token_hash(token)] = (person_id, self.clock.now(), self.clock.now())
+        return token
+
+    def as_person(self, person_id: str, **more: Any) -> httpx.AsyncClient:
+        token = self.token(person_id)
+        client = self.client(**more)
+        client.headers["X-Andon-CSRF"] = csrf_of(token)
+        client.cookies.set(SESSION_COOKIE, token)
+        return client
+
+    def as_role(self, role: Role, **more: Any) -> httpx.AsyncClient:
+        return self.as_person(f"{role.value}-1", **more)
+
+    def as_device(self, scope: str = HERE) -> httpx.AsyncClient:
+        token = self.tokens.setdefault(f"device {scope}", new_token())
+        self.people.devices[token_hash(token)] = ("wall-1", scope)
+        client = self.client(**{"X-Andon-CSRF": csrf_of(token)})
+        client.cookies.set(DEVICE_COOKIE, token)
+        return client
+
+    def audited(self) -> Counter[str]:
+        return Counter(what for _, what, _, _ in self.people.trail)
+
+
+def house(
+    *extra: Person,
+    public_url: str = "",
+    allowed_origins: tuple[str, ...] = (),
+    plugged: tuple[Plugged, ...] = (),
+    meter: Meter | None = None,
+    people: MemoryPeople | None = None,
+    health: Callable[[], Mapping[str, Any]] = lambda: {"status": "ok", "parts": {"web": True}},
+) -> House:
+    clock, store, ledger = HandClock(), people or MemoryPeople(), MemoryLedger()
+    desk, where = QuickDesk(ledger), plant(*extra)
+    deps = Deps(
+        plant=where, ledger=ledger, samples=FlatSamples(), outbox=CalmOutbox(), people=store, desk=desk,  # type: ignore[arg-type]
+        feed=StillFeed(), clock=clock, status=lambda: {"parts": []}, health=health,
+        public_url=public_url, allowed_origins=allowed_origins, plugged=plugged,
+    )  # fmt: skip
+    app = build(deps, Door(where.people, store, clock), meter or Meter(burst=1e9))
+    return House(clock, store, ledger, desk, deps, app)
+
+
+async def with_password(it: House, person_id: str, password: str = PASSWORD) -> None:
+    await it.people.set_password(person_id, await passwords.hashed(password))
