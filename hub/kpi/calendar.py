@@ -7,11 +7,11 @@ in fact, and the night of the change is an hour shorter or longer, as it really 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -71,8 +71,11 @@ def working_time(span: ShiftSpan) -> list[Interval]:
 def on_duty(plant: PlantCalendar, path: str, at: datetime) -> Person | None:
     """Who answers for the node `path` now: the roster's most specific node at or above it wins."""
     span = shift_at(plant, at)
-    if span is None:
-        return None
+    return rostered(plant, span, path) if span else None
+
+
+def rostered(plant: PlantCalendar, span: ShiftSpan, path: str) -> Person | None:
+    """As `on_duty`, of a shift already found."""
     nodes = [n for n, p in span.shift.on_duty.items() if within(path, n) and p in plant.people]
     return plant.people[span.shift.on_duty[max(nodes, key=len)]] if nodes else None
 
@@ -92,6 +95,34 @@ def local_hours(zone: str, start: datetime, end: datetime) -> list[Interval]:
         hours.append((at, after if after > at else at + HOUR))
         at = hours[-1][1]
     return hours
+
+
+class WorkingTime:
+    """Planned time laid out once, for many questions about it. Outside [start, end) nothing is planned."""
+
+    def __init__(self, plant: PlantCalendar, start: datetime, end: datetime) -> None:
+        self._pieces = planned_time(plant, start, end)
+        self._starts = [begin for begin, _ in self._pieces]
+        self._before = list(accumulate((e - b for b, e in self._pieces), initial=timedelta()))
+
+    def between(self, start: datetime, end: datetime) -> timedelta:
+        """Planned time in [start, end)."""
+        return self._until(end) - self._until(start) if start < end else timedelta()
+
+    def after(self, start: datetime, work: timedelta) -> datetime | None:
+        """When `work` of planned time has passed since `start`; None when that lies beyond the end."""
+        if work <= timedelta():
+            return start
+        goal = self._until(start) + work
+        i = bisect_left(self._before, goal) - 1
+        return self._starts[i] + (goal - self._before[i]) if i < len(self._pieces) else None
+
+    def _until(self, at: datetime) -> timedelta:
+        i = bisect_right(self._starts, at)
+        if i == 0:
+            return timedelta()
+        begin, end = self._pieces[i - 1]
+        return self._before[i - 1] + min(at, end) - begin
 
 
 # ------------------------------------------------------------------ intervals

@@ -1,0 +1,367 @@
+"""Everything a wall, a phone and the console show, built from facts and cut to what somebody may see. (pure)
+
+The shape is docs/api.md's. Numbers of tags are not in here but in `screens.live`: they change a thousand
+times as often. What is not known is absent, never null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from hub.kpi.calendar import rostered, shift_at
+from hub.kpi.progress import Outlook
+from hub.model.alarm import Alarm, AlarmState
+from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState, StateSpan, within
+from hub.model.people import ShiftSpan
+from hub.model.production import JobProgress, JobState, WorkOrder
+from hub.model.ticket import MaintenanceTicket
+from hub.ports import Plant
+from screens.figures import as_time
+from screens.merge import Json, tidy
+
+ACTIVE = frozenset({AlarmState.UNACKED, AlarmState.ACKED, AlarmState.RTN_UNACKED})
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the record says, as last read."""
+
+    alarms: Sequence[Alarm] = ()  # open
+    ended: Sequence[Alarm] = ()  # the newest that are not open any more
+    tickets: Sequence[MaintenanceTicket] = ()  # open
+    states: Mapping[str, StateSpan] = field(default_factory=dict)
+    orders: Sequence[WorkOrder] = ()
+    progress: Sequence[JobProgress] = ()
+    outlooks: Mapping[str, Outlook] = field(default_factory=dict)
+    made: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # machine -> good, scrap this shift
+    lines: Mapping[str, Json] = field(default_factory=dict)  # line -> figures
+    health: Mapping[str, Any] = field(default_factory=dict)
+    feeds: Mapping[str, frozenset[str]] = field(default_factory=dict)  # source -> machines it speaks for
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The whole plant's board as JSON, and what `cut` must know beside it."""
+
+    sections: Json
+    calm: Mapping[str, datetime]  # equipment -> end of its last alarm
+    feeds: Mapping[str, frozenset[str]]
+    site: str
+
+
+def build(plant: Plant, facts: Facts, now: datetime) -> Board:
+    span = shift_at(plant, now)
+    desk = _People(plant, facts, span)
+    sections = tidy(
+        plant={
+            "path": plant.site.path,
+            "name": plant.site.name.as_dict(),
+            "time_zone": plant.time_zone,
+        },
+        areas=_areas(plant),
+        machines=_machines(plant, facts),
+        lines={path: dict(figures) for path, figures in facts.lines.items()},
+        alarms={str(a.id): _alarm(plant, a, desk) for a in facts.alarms},
+        tickets={t.id: _ticket(plant, t, desk) for t in facts.tickets},
+        orders=_orders(facts),
+        shift=_shift(span),
+        health=_health(facts.health),
+    )
+    return Board(sections, _calm(facts), facts.feeds, plant.site.path)
+
+
+def cut(board: Board, scopes: Iterable[str]) -> Json:
+    """What these scopes may see: nodes at or below one of them, and the names of those above."""
+    allowed = tuple(scopes)
+    whole = board.site in allowed
+    out = dict(board.sections) if whole else _cut_sections(board, allowed)
+    calm = [at for path, at in board.calm.items() if whole or _sees(allowed, path)]
+    if calm and not any(a["state"] in ACTIVE for a in out["alarms"].values()):
+        out["last_calm_since"] = as_time(max(calm))
+    return out
+
+
+def visible_machines(plant: Plant, scopes: Iterable[str]) -> frozenset[str] | None:
+    """Paths of machines in these scopes; None when that is all."""
+    allowed = tuple(scopes)
+    if plant.site.path in allowed:
+        return None
+    return frozenset(m.path for m in plant.machines() if _sees(allowed, m.path))
+
+
+# ------------------------------------------------------------------ cutting
+def _sees(scopes: tuple[str, ...], path: str) -> bool:
+    return any(within(path, scope) for scope in scopes)
+
+
+def _touches(scopes: tuple[str, ...], path: str) -> bool:
+    return any(within(path, scope) or within(scope, path) for scope in scopes)
+
+
+def _cut_sections(board: Board, scopes: tuple[str, ...]) -> Json:
+    full = board.sections
+    mine = {path: m for path, m in full["machines"].items() if _sees(scopes, path)}
+    out = tidy(
+        plant=full["plant"],
+        areas=_cut_areas(full["areas"], scopes),
+        machines=mine,
+        lines={path: line for path, line in full["lines"].items() if _sees(scopes, path)},
+        alarms=_at_equipment(full["alarms"], scopes),
+        tickets=_at_equipment(full["tickets"], scopes),
+        orders=_cut_orders(full["orders"], scopes),
+        shift=full.get("shift"),
+        health=_cut_health(full["health"], board.feeds, frozenset(mine)),
+    )
+    known = set(out["tickets"])
+    for key, alarm in out["alarms"].items():
+        if alarm.get("ticket", "") not in known | {""}:
+            out["alarms"][key] = {k: v for k, v in alarm.items() if k != "ticket"}
+    return out
+
+
+def _at_equipment(items: Json, scopes: tuple[str, ...]) -> Json:
+    return {key: item for key, item in items.items() if _sees(scopes, item["equipment"])}
+
+
+def _cut_areas(areas: list[Json], scopes: tuple[str, ...]) -> list[Json]:
+    out = []
+    for area in areas:
+        lines = [
+            {**line, "machines": [m for m in line["machines"] if _sees(scopes, m)]}
+            for line in area["lines"]
+            if _touches(scopes, line["path"])
+        ]
+        if lines or _touches(scopes, area["path"]):
+            out.append({**area, "lines": lines})
+    return out
+
+
+def _cut_orders(orders: Json, scopes: tuple[str, ...]) -> Json:
+    """Orders that touch the scope, with those of their operations that do."""
+    out = {}
+    for number, order in orders.items():
+        mine = [o for o in order["operations"] if _touches(scopes, o["work_center"])]
+        if mine:
+            out[number] = {**order, "operations": mine}
+    return out
+
+
+def _cut_health(health: Json, feeds: Mapping[str, frozenset[str]], machines: frozenset[str]) -> Json:
+    """Sources that speak for a machine in sight; parts that carry another source's name are left out."""
+    sources = health.get("sources", {})
+    mine = {name: s for name, s in sources.items() if feeds.get(name, frozenset()) & machines}
+    hidden = (set(sources) | set(feeds)) - set(mine)
+    parts = [p for p in health.get("parts_down", []) if not any(name in p for name in hidden)]
+    return {**health, "sources": mine, "parts_down": parts}
+
+
+# ------------------------------------------------------------------ building
+class _People:
+    """Who answers for what: who took it, else who is on duty."""
+
+    def __init__(self, plant: Plant, facts: Facts, span: ShiftSpan | None) -> None:
+        self._plant, self._span = plant, span
+        self._by_alarm = {t.alarm_id: t for t in facts.tickets}
+        self._by_machine = {t.equipment: t for t in facts.tickets}
+        self._titles = {a.id: a.title for a in (*facts.ended, *facts.alarms)}
+
+    def ticket_of(self, alarm: Alarm) -> MaintenanceTicket | None:
+        return self._by_alarm.get(alarm.id) or self._by_machine.get(alarm.equipment)
+
+    def title(self, ticket: MaintenanceTicket) -> Json | None:
+        title = self._titles.get(ticket.alarm_id)
+        return title.as_dict() if title else None
+
+    def owner(self, alarm: Alarm) -> Json | None:
+        ticket = self.ticket_of(alarm)
+        named = (ticket.technician if ticket else "") or alarm.owner or alarm.acked_by
+        if named or self._span is None:
+            return self.person(named)
+        on_duty = rostered(self._plant, self._span, alarm.equipment)
+        return self.person(on_duty.id) if on_duty else None
+
+    def person(self, person_id: str) -> Json | None:
+        if not person_id:
+            return None
+        known = self._plant.people.get(person_id)
+        name = known.name.as_dict() if known else {"zh": person_id, "en": person_id}
+        return {"id": person_id, "name": name}
+
+
+def _areas(plant: Plant) -> list[Json]:
+    nodes = list(plant.equipment.values())
+
+    def below(parent: Equipment, level: EquipmentLevel) -> list[Equipment]:
+        return [n for n in nodes if n.level == level and n.parent == parent.path]
+
+    return [
+        {
+            "path": area.path,
+            "name": area.name.as_dict(),
+            "lines": [
+                {
+                    "path": line.path,
+                    "name": line.name.as_dict(),
+                    "machines": [m.path for m in below(line, EquipmentLevel.WORK_UNIT)],
+                }
+                for line in below(area, EquipmentLevel.WORK_CENTER)
+            ],
+        }
+        for area in below(plant.site, EquipmentLevel.AREA)
+    ]
+
+
+def _machines(plant: Plant, facts: Facts) -> Json:
+    worst: dict[str, Alarm] = {}
+    for alarm in facts.alarms:
+        known = worst.get(alarm.equipment)
+        if alarm.state in ACTIVE and (known is None or alarm.priority > known.priority):
+            worst[alarm.equipment] = alarm
+    return {m.path: _machine(m, facts, worst.get(m.path)) for m in plant.machines()}
+
+
+def _machine(machine: Equipment, facts: Facts, worst: Alarm | None) -> Json:
+    span = facts.states.get(machine.path)
+    good, scrap = facts.made.get(machine.path, (0, 0))
+    return tidy(
+        **{"class": machine.kind},
+        path=machine.path,
+        name=machine.name.as_dict(),
+        line=machine.parent,
+        state=(span.state if span else EquipmentState.UNKNOWN).value,
+        since=_time(span.since) if span else None,
+        alarm=worst.priority.word if worst else None,
+        good=good,
+        scrap=scrap,
+    )
+
+
+def _alarm(plant: Plant, alarm: Alarm, desk: _People) -> Json:
+    ticket = desk.ticket_of(alarm)
+    return tidy(
+        id=alarm.id,
+        rule=alarm.rule,
+        subject=alarm.subject,
+        equipment=alarm.equipment,
+        where=_where(plant, alarm.equipment),
+        title=alarm.title.as_dict(),
+        priority=alarm.priority.word,
+        state=alarm.state.value,
+        condition=alarm.condition,
+        blind=alarm.blind,
+        value=alarm.value,
+        limit=alarm.limit,
+        unit=alarm.unit,
+        raised_at=_time(alarm.raised_at),
+        opened_at=_time(alarm.opened_at),
+        cleared_at=_time(alarm.cleared_at),
+        acked_at=_time(alarm.acked_at),
+        acked_by=alarm.acked_by or None,
+        owner=desk.owner(alarm),
+        count=alarm.count,
+        ticket=ticket.id if ticket else None,
+    )
+
+
+def _ticket(plant: Plant, ticket: MaintenanceTicket, desk: _People) -> Json:
+    return tidy(
+        id=ticket.id,
+        alarm_id=ticket.alarm_id,
+        equipment=ticket.equipment,
+        where=_where(plant, ticket.equipment),
+        title=desk.title(ticket) or _where(plant, ticket.equipment),
+        state=ticket.state.value,
+        opened_at=_time(ticket.opened_at),
+        stopped_at=_time(ticket.stopped_at),
+        technician=desk.person(ticket.technician),
+        erp_number=ticket.erp_number,
+        accepted_at=_time(ticket.accepted_at),
+        arrived_at=_time(ticket.arrived_at),
+        repaired_at=_time(ticket.repaired_at),
+        reset_at=_time(ticket.reset_at),
+        good_cycles=ticket.good_cycles,
+        cycles_needed=ticket.cycles_needed,
+        closed_at=_time(ticket.closed_at),
+        cause_class=ticket.cause_class,
+        cause=ticket.cause,
+        photo=ticket.photo,
+    )
+
+
+def _orders(facts: Facts) -> Json:
+    told = {(p.job.order, p.job.operation): p for p in facts.progress}
+    out = {}
+    for order in facts.orders:
+        parts = [
+            told.get((j.order, j.operation)) or JobProgress(j, 0, 0, JobState.WAITING, None, None)
+            for j in order.jobs
+        ]
+        out[order.number] = _order(order, parts, facts.outlooks.get(order.number))
+    return out
+
+
+def _order(order: WorkOrder, parts: Sequence[JobProgress], outlook: Outlook | None) -> Json:
+    late = outlook.late_by if outlook else None
+    return tidy(
+        number=order.number,
+        product=order.product,
+        product_name=order.product_name.as_dict(),
+        quantity=order.quantity,
+        due_at=_time(order.due_at),
+        priority=order.priority,
+        rush=order.rush,
+        customer=order.customer,
+        late_by=late // _MINUTE * 60 if late is not None and late >= _MINUTE else None,
+        operations=[
+            {
+                "operation": p.job.operation,
+                "name": p.job.name.as_dict(),
+                "work_center": p.job.work_center,
+                "quantity": p.job.quantity,
+                "good": p.good,
+                "scrap": p.scrap,
+                "state": p.state.value,
+            }
+            for p in parts
+        ],
+    )
+
+
+def _shift(span: ShiftSpan | None) -> Json | None:
+    if span is None:
+        return None
+    return {"name": span.shift.name.as_dict(), "start": _time(span.start), "end": _time(span.end)}
+
+
+def _health(health: Mapping[str, Any]) -> Json:
+    sources = {
+        name: tidy(up=bool(s.get("up")), since=_time(s.get("since")))
+        for name, s in health.get("sources", {}).items()
+    }
+    return tidy(
+        latency=health.get("latency"),
+        sources=sources,
+        outbox_oldest=int(health.get("outbox_oldest") or 0),
+        parts_down=sorted(health.get("parts_down", ())),
+    )
+
+
+def _calm(facts: Facts) -> dict[str, datetime]:
+    out: dict[str, datetime] = {}
+    for alarm in facts.ended:
+        ends = [at for at in (alarm.cleared_at, alarm.acked_at) if at is not None]
+        if ends:
+            out[alarm.equipment] = max(*ends, out.get(alarm.equipment, ends[0]))
+    return out
+
+
+def _where(plant: Plant, path: str) -> Json:
+    return plant.full_name(path).as_dict() if path in plant.equipment else {"zh": path, "en": path}
+
+
+def _time(at: datetime | str | None) -> str | None:
+    return as_time(at) if isinstance(at, datetime) else at

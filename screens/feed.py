@@ -1,0 +1,282 @@
+"""The board, kept up to date and told to everybody who looks: snapshot, numbered patches, a heartbeat.
+
+The record (the ledger) is what counts. Hints on the bus only say when to read it again, and a reading every
+ten seconds heals the hints that were lost. Numbers of tags come straight off the bus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import structlog
+
+from hub.errors import Transient
+from hub.kpi.latency import Ring
+from hub.model.batch import SampleBatch, micros
+from hub.model.equipment import within
+from hub.ports import EVENTS, SAMPLES, Bus, Clock, Ledger, Plant, SampleStore
+from screens.board import Board, build, cut, visible_machines
+from screens.channel import Channel, Subscription
+from screens.figures import as_time
+from screens.live import Live
+from screens.merge import Json, tidy
+from screens.record import ALL, Record
+from screens.sources import Sources
+
+log = structlog.get_logger(__name__)
+
+PACE = 0.25  # seconds between patches; what concerns alarms and tickets does not wait for it
+URGENT_PACE = 0.05
+BEAT = 1.0
+RECKON = 5.0
+HEAL = 10.0
+DEAF = 3.0  # seconds without a batch before the sample store is asked instead
+_AWAY = (Transient, OSError, TimeoutError)
+
+
+class Feed:
+    """`run` is the runner; `watch` and `snapshot` serve screens while it runs and while it is restarted.
+
+    `health` gives {"sources": {name: {"up", "since"}}, "outbox_oldest": seconds, "parts_down": [name]}.
+    """
+
+    def __init__(
+        self,
+        plant: Plant,
+        ledger: Ledger,
+        samples: SampleStore,
+        bus: Bus,
+        clock: Clock,
+        health: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._plant, self._ledger, self._samples, self._bus = plant, ledger, samples, bus
+        self.clock, self._health = clock, health
+        self._record = Record(plant, ledger, clock)
+        self._live = Live(plant.tags.values())
+        self._sources = Sources(plant.tags.values())
+        self._ring = Ring()
+        self._board = Board({}, {}, {}, plant.site.path)
+        self._channels: dict[frozenset[str], Channel] = {}
+        self._wanted: set[str] = set()
+        self._hinted = asyncio.Event()
+        self._dirty = asyncio.Event()
+        self._heard_at = clock.monotonic()
+        self._told: Mapping[str, Any] = {}  # health, as last looked at
+        self._away: set[str] = set()  # what could not be reached: "record", "bus"
+        self._moved = True  # facts changed since the board was built
+        self.ready = asyncio.Event()
+
+    # ---------------------------------------------------------------- for screens
+    @asynccontextmanager
+    async def watch(self, scopes: Iterable[str]) -> AsyncIterator[Subscription]:
+        """A reader's place; its first frame is the snapshot. Waits until the record has been read once."""
+        await self.ready.wait()
+        allowed = frozenset(scopes)
+        if allowed not in self._channels:
+            self._channels[allowed] = self._channel(allowed)
+        channel = self._channels[allowed]
+        reader = channel.join()
+        try:
+            yield reader
+        finally:
+            reader.close()
+            if not channel.readers and self._channels.get(allowed) is channel:
+                del self._channels[allowed]
+
+    def snapshot(self, scopes: Iterable[str]) -> Json:
+        """{"type", "seq", "at", "board"}; raises Transient before the record has been read once."""
+        if not self.ready.is_set():
+            raise Transient("the board has not been read from the record yet", timedelta(seconds=1))
+        allowed = frozenset(scopes)
+        return (self._channels.get(allowed) or self._channel(allowed)).frame()
+
+    async def timeline(self, hours: float, scopes: Iterable[str]) -> Json:
+        """What machines in these scopes have been doing; the present span has no `until`."""
+        allowed, now = tuple(scopes), self.clock.now()
+        spans = await self._ledger.states(now - timedelta(hours=hours), now)
+        return {
+            "spans": [
+                tidy(
+                    equipment=s.equipment,
+                    state=s.state.value,
+                    since=as_time(s.since),
+                    until=as_time(s.until) if s.until and s.until < now else None,
+                )
+                for s in spans
+                if any(within(s.equipment, scope) for scope in allowed)
+            ]
+        }
+
+    def latency(self) -> Json:
+        """Seconds from a value's source time to its patch: {"p50", "p99"}, {} while none was sent."""
+        p50, p99 = self._ring.percentile(50), self._ring.percentile(99)
+        return {} if p50 is None or p99 is None else {"p50": round(p50, 3), "p99": round(p99, 3)}
+
+    @property
+    def readers(self) -> int:
+        return sum(len(c.readers) for c in self._channels.values())
+
+    # ---------------------------------------------------------------- the runner
+    async def run(self) -> None:
+        """Until cancelled. Raises only when the record cannot be read at the start."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(SAMPLES, self._take_batch))
+            group.create_task(self._listen(EVENTS, self._take_hint))
+            await self._warm_start()
+            for task in (self._follow, self._pump, self._beat, self._reckon, self._heal, self._poll):
+                group.create_task(task())
+
+    async def _warm_start(self) -> None:
+        await self._record.read(ALL)
+        await self._record.reckon()
+        await self._ask_store(heard=False)
+        self._moved = True
+        self._look()
+        self.flush()
+        self.ready.set()
+
+    def flush(self) -> None:
+        """Build, cut, encode and hand out what has changed since the last time."""
+        now = self.clock.now()
+        moved, self._moved = self._moved, False
+        if moved:
+            facts = replace(self._record.facts, health=self._told, feeds=self._sources.machines)
+            self._board = build(self._plant, facts, now)
+        fragment, ages = self._live.changes(micros(now))
+        for scopes, channel in self._channels.items():
+            channel.show(cut(self._board, scopes) if moved else None, self._live.board, fragment)
+        if len(ages):
+            self._ring.add(ages)
+
+    def _channel(self, scopes: frozenset[str]) -> Channel:
+        channel = Channel(visible_machines(self._plant, scopes), self.clock)
+        channel.show(cut(self._board, scopes), self._live.board, {})
+        return channel
+
+    # ---------------------------------------------------------------- what comes in
+    async def _listen(self, topic: str, take: Callable[[bytes], None]) -> None:
+        """For ever: a bus that is away is tried again, and the store is asked meanwhile."""
+        while True:
+            try:
+                async for body in self._bus.listen(topic):
+                    self._away.discard("bus")
+                    take(body)
+            except _AWAY as cause:
+                self._away.add("bus")
+                log.warning("feed.bus_away", topic=topic, error=str(cause))
+            await self.clock.sleep(BEAT)
+
+    def _take_batch(self, body: bytes) -> None:
+        try:
+            batch = SampleBatch.from_bytes(body)
+        except ValueError as cause:
+            log.warning("feed.not_a_batch", error=str(cause))
+            return
+        self._heard_at = self.clock.monotonic()
+        if self._sources.take(batch):
+            self._moved = True
+        if self._live.take(batch, micros(self.clock.now())):
+            self._dirty.set()
+
+    def _take_hint(self, body: bytes) -> None:
+        try:
+            hint = orjson.loads(body)
+            kind = hint.get("kind") if isinstance(hint, dict) else None
+        except ValueError:
+            kind = None
+        if kind == "source":
+            self._look()
+            self._dirty.set()
+        elif kind == "count":
+            self._wanted.add("count")  # read with the next beat
+        else:
+            self._want({kind} if kind in ALL else ALL)
+
+    def _want(self, kinds: Iterable[str]) -> None:
+        self._wanted.update(kinds)
+        self._hinted.set()
+
+    # ---------------------------------------------------------------- what goes out
+    async def _follow(self) -> None:
+        """Reads what hints name; hints that come during a reading are one reading together."""
+        while True:
+            await self._hinted.wait()
+            self._hinted.clear()
+            kinds, self._wanted = self._wanted, set()
+            try:
+                await self._record.read(kinds)
+                self._away.discard("record")
+            except _AWAY as cause:
+                self._away.add("record")
+                log.warning("feed.record_away", error=str(cause))
+                self._want(kinds)
+                await self.clock.sleep(BEAT)
+                continue
+            self._moved = True
+            if kinds & {"alarm", "ticket"}:
+                self.flush()
+            else:
+                self._dirty.set()
+            await self.clock.sleep(URGENT_PACE)
+
+    async def _pump(self) -> None:
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            self.flush()
+            await self.clock.sleep(PACE)
+
+    async def _beat(self) -> None:
+        while True:
+            await self.clock.sleep(BEAT)
+            if "count" in self._wanted:
+                self._hinted.set()
+            self._look()
+            self.flush()
+            for channel in self._channels.values():
+                channel.beat()
+                for reader in [r for r in channel.readers if r.is_stuck()]:
+                    log.warning("feed.reader_let_go", skipped=reader.skipped)
+                    reader.close()
+
+    async def _reckon(self) -> None:
+        while True:
+            await self.clock.sleep(RECKON)
+            await self._record.reckon()
+            self._moved = True
+            self._dirty.set()
+
+    async def _heal(self) -> None:
+        while True:
+            await self.clock.sleep(HEAL)
+            self._want(ALL)
+
+    async def _poll(self) -> None:
+        while True:
+            await self.clock.sleep(DEAF)
+            if self.clock.monotonic() - self._heard_at >= DEAF:
+                await self._ask_store(heard=True)
+
+    def _look(self) -> None:
+        """Health as it is now; a board with the same health is not built again."""
+        health = dict(self._health())
+        down = {*health.get("parts_down", ()), *self._away}
+        health |= {"latency": self.latency(), "parts_down": sorted(down)}
+        if health != self._told:
+            self._told, self._moved = health, True
+
+    async def _ask_store(self, *, heard: bool) -> None:
+        """The newest values on record: at the start, and while nothing can be heard on the bus."""
+        try:
+            batch = await self._samples.newest(self._live.numbers)
+        except _AWAY as cause:
+            log.warning("feed.samples_away", error=str(cause))
+            return
+        if self._live.take(batch, micros(self.clock.now()), heard=heard):
+            self._dirty.set()

@@ -1,0 +1,140 @@
+"""Pieces, targets and OEE of the present shift, drawn from the record with hub.kpi. (pure)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hub.kpi.calendar import (
+    HOUR,
+    Interval,
+    PlantCalendar,
+    common,
+    latest_shift,
+    length,
+    local_day,
+    local_hours,
+    planned_time,
+)
+from hub.kpi.oee import Oee, figures, machine_sums, total
+from hub.kpi.pieces import Pieces
+from hub.model.batch import from_micros, micros
+from hub.model.equipment import Count, Equipment, StateSpan
+from hub.ports import Plant
+from screens.merge import Json, tidy
+
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftRecord:
+    """What the record says of one shift; taking a fact in again changes nothing."""
+
+    start: datetime
+    end: datetime
+    spans: Mapping[str, Sequence[StateSpan]] = field(default_factory=dict)
+    pieces: Mapping[str, Pieces] = field(default_factory=dict)
+
+    def with_counts(self, counts: Iterable[Count]) -> ShiftRecord:
+        new: dict[str, list[Count]] = {}
+        for count in counts:
+            if count.at >= self.start:
+                new.setdefault(count.equipment, []).append(count)
+        grown = {path: self.pieces.get(path, Pieces()).with_(told) for path, told in new.items()}
+        return ShiftRecord(self.start, self.end, self.spans, {**self.pieces, **grown})
+
+    def with_spans(self, spans: Iterable[StateSpan]) -> ShiftRecord:
+        """`spans` are all that touch the shift."""
+        by_machine: dict[str, list[StateSpan]] = {}
+        for span in spans:
+            by_machine.setdefault(span.equipment, []).append(span)
+        return ShiftRecord(self.start, self.end, by_machine, self.pieces)
+
+    def made(self, machine: str, start: datetime, end: datetime) -> tuple[int, int]:
+        return self.pieces[machine].made([(start, end)]) if machine in self.pieces else (0, 0)
+
+
+def window(plant: PlantCalendar, now: datetime) -> Interval:
+    """What "this shift" means: the one that runs, between shifts the last one, without a calendar the day."""
+    span = latest_shift(plant, now)
+    return (span.start, span.end) if span else local_day(plant.time_zone, now)
+
+
+def line_figures(plant: Plant, line: Equipment, record: ShiftRecord, now: datetime) -> Json:
+    """A line's members of the board. Its pieces are those of all its machines, each operation counted."""
+    machines = plant.machines(line.path)
+    target = plant.targets.get(line.path, 0)
+    plan = planned_time(plant, record.start, record.end)
+    hours = list(_hours(plant, machines, record, plan, target, now))
+    good, scrap = _made(machines, record, record.start, now + _SECOND)
+    return tidy(
+        good=good,
+        scrap=scrap,
+        target=_target(plan, record.start, now, target),
+        hour_good=hours[-1]["good"] if hours else 0,
+        hour_target=hours[-1]["target"] if hours else 0,
+        hours=hours,
+        oee=_oee_json(oee(plant, machines, record, now)),
+    )
+
+
+def oee(plant: Plant, machines: Sequence[Equipment], record: ShiftRecord, now: datetime) -> Oee:
+    """From the shift's beginning to now, to the whole second."""
+    until = from_micros(micros(now) // 1_000_000 * 1_000_000)
+    planned = planned_time(plant, record.start, min(until, record.end))
+    return figures(
+        total(
+            machine_sums(
+                record.spans.get(m.path, ()),
+                record.pieces.get(m.path, Pieces(counted=bool(m.good_tag))),
+                planned,
+                m.ideal_cycle,
+                until=until,
+            )
+            for m in machines
+        )
+    )
+
+
+def _hours(
+    plant: Plant,
+    machines: Sequence[Equipment],
+    record: ShiftRecord,
+    plan: Sequence[Interval],
+    target: int,
+    now: datetime,
+) -> Iterator[Json]:
+    for start, end in local_hours(plant.time_zone, record.start, now + _SECOND):
+        good, _ = _made(machines, record, max(start, record.start), end)
+        yield {"hour": as_time(start), "good": good, "target": _target(plan, start, end, target)}
+
+
+def _made(
+    machines: Sequence[Equipment], record: ShiftRecord, start: datetime, end: datetime
+) -> tuple[int, int]:
+    counts = [record.made(m.path, start, end) for m in machines]
+    return sum(g for g, _ in counts), sum(s for _, s in counts)
+
+
+def _target(plan: Sequence[Interval], start: datetime, end: datetime, per_hour: int) -> int:
+    return int(length(common(plan, [(start, end)])) * per_hour / HOUR)
+
+
+def _oee_json(found: Oee) -> Json:
+    def short(ratio: float | None) -> float | None:
+        return None if ratio is None else round(ratio, 3)
+
+    return tidy(
+        oee=short(found.oee),
+        availability=short(found.availability),
+        performance=short(found.performance),
+        quality=short(found.quality),
+        coverage=round(found.coverage, 3),
+    )
+
+
+def as_time(at: datetime) -> str:
+    """ISO 8601 in UTC with Z, to the millisecond where there is one."""
+    ms = at.microsecond // 1000
+    return at.strftime("%Y-%m-%dT%H:%M:%S") + (f".{ms:03d}Z" if ms else "Z")

@@ -1,0 +1,95 @@
+"""Reads from the ledger what the board needs, only as much of it as a hint says has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hub.kpi.progress import finishes
+from hub.model.equipment import EquipmentLevel, StateSpan
+from hub.ports import Clock, Ledger, Plant
+from screens.board import Facts
+from screens.figures import ShiftRecord, line_figures, window
+
+ALL = frozenset({"alarm", "ticket", "state", "count", "order"})
+OVERLAP = timedelta(minutes=1)  # counts are read again this far back: reports may arrive out of order
+LATE = timedelta(minutes=5)  # the whole shift is read again this often, for what came later than that
+_AHEAD = timedelta(minutes=1)  # device clocks may be ahead of ours
+_RECENT = 200  # alarms looked through for the end of the last one
+
+
+class Record:
+    """`facts` as last read. One reader at a time."""
+
+    def __init__(self, plant: Plant, ledger: Ledger, clock: Clock) -> None:
+        self._plant, self._ledger, self._clock = plant, ledger, clock
+        self._lines = [e for e in plant.equipment.values() if e.level is EquipmentLevel.WORK_CENTER]
+        self._shift: ShiftRecord | None = None
+        self._whole_at: datetime | None = None
+        self._counted_to: datetime | None = None
+        self.facts = Facts()
+
+    async def read(self, kinds: Iterable[str]) -> None:
+        wanted = frozenset(kinds)
+        if "alarm" in wanted or "ticket" in wanted:
+            await self._read_alarms()
+        if "order" in wanted:
+            await self._read_orders()
+        if "state" in wanted:
+            states = await self._ledger.current_states()
+            self.facts = replace(self.facts, states=states)
+        if "state" in wanted or "count" in wanted:
+            await self._read_shift()
+
+    async def reckon(self) -> None:
+        """The lines' figures to now; other work may go on between two lines."""
+        if self._shift is None:
+            return
+        lines = {}
+        for line in self._lines:
+            lines[line.path] = line_figures(self._plant, line, self._shift, self._clock.now())
+            await self._clock.sleep(0)
+        self.facts = replace(self.facts, lines=lines)
+
+    async def _read_alarms(self) -> None:
+        alarms = await self._ledger.open_alarms()
+        tickets = await self._ledger.open_tickets()
+        recent = await self._ledger.recent_alarms(_RECENT)
+        ended = [a for a in recent if not a.is_open]
+        self.facts = replace(self.facts, alarms=alarms, tickets=tickets, ended=ended)
+
+    async def _read_orders(self) -> None:
+        orders = await self._ledger.orders()
+        progress = await self._ledger.progress()
+        outlooks = finishes(orders, progress, self._plant, self._plant.targets, self._clock.now())
+        self.facts = replace(self.facts, orders=orders, progress=progress, outlooks=outlooks)
+
+    async def _read_shift(self) -> None:
+        now = self._clock.now()
+        start, end = window(self._plant, now)
+        shift = self._shift
+        if shift is None or shift.start != start or self._whole_at is None or now - self._whole_at >= LATE:
+            shift, self._whole_at, self._counted_to = ShiftRecord(start, end), now, None
+        counts = await self._ledger.counts(
+            max(start, self._counted_to - OVERLAP) if self._counted_to else start, now + _AHEAD
+        )
+        shift = shift.with_counts(counts)
+        if not shift.spans or self._spans_moved(shift):
+            shift = shift.with_spans(_open_ended(await self._ledger.states(start, now), now))
+        self._shift, self._counted_to = shift, now
+        made = {m.path: shift.made(m.path, start, now + _AHEAD) for m in self._plant.machines()}
+        self.facts = replace(self.facts, made=made)
+
+    def _spans_moved(self, shift: ShiftRecord) -> bool:
+        """A machine is in another span than the last one that we know."""
+        for path, present in self.facts.states.items():
+            known = shift.spans.get(path)
+            if not known or known[-1].state is not present.state or known[-1].since < present.since:
+                return True
+        return False
+
+
+def _open_ended(spans: Sequence[StateSpan], now: datetime) -> list[StateSpan]:
+    """A span that the reading cut at `now` goes on until something else is known."""
+    return [replace(s, until=None) if s.until is not None and s.until >= now else s for s in spans]

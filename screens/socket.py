@@ -1,0 +1,31 @@
+"""uvicorn's WebSocket with two habits of ours: short buffers, no lingering with a peer that reads nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio.transports import BaseTransport, Transport
+from typing import cast
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+KERNEL_BUFFER = 128 * 1024  # bytes: what lies in here is already old when a slow reader gets to it
+OWN_BUFFER = 64 * 1024
+LINGER = 5.0  # seconds to get the last bytes out before the line is cut
+
+
+class ScreenSocket(WebSocketsSansIOProtocol):
+    """Give it to uvicorn as `ws=ScreenSocket`, with `ws_max_size=65536`, `ws_ping_interval=10` and
+    `ws_ping_timeout=20`: a peer that is gone or frozen is noticed within 30 s either way."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
+        cast(Transport, transport).set_write_buffer_limits(high=OWN_BUFFER)
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """`close` waits for a peer to read what is left; a frozen one never does."""
+        super().on_task_complete(task)
+        self.loop.call_later(LINGER, self.transport.abort)
