@@ -1,0 +1,316 @@
+"""The roof: plugs rooms and pipes together into one process that runs the parts it was asked for.
+
+One machine runs all parts in one process. Many machines run `andon run --parts ...` side by side on one
+TimescaleDB and one Redis; the parts are the same, only the bus differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+from erp_bridge.runner import BridgeRunner
+
+from alert_rules.casebook import Casebook
+from alert_rules.desk import AlarmDesk
+from alert_rules.evaluator import Evaluator
+from alert_rules.rule import Rule
+from alert_rules.rulebook import rulebook
+from alert_rules.runner import RuleRunner
+from collectors.runner import BusSink, CollectorRunner, MesRunner, source_state
+from hub.api.app import build, server
+from hub.api.auth import Door
+from hub.api.deps import Deps, Plugged
+from hub.clock import SystemClock
+from hub.errors import ConfigError
+from hub.house import (
+    Plugins,
+    Record,
+    Use,
+    embedded,
+    make_bus,
+    number_tags,
+    open_record,
+    read_plugins,
+    refuse_taken_port,
+    shouter,
+)
+from hub.ports import SAMPLES, Bus, Clock, Plant
+from hub.postgres import EmbeddedPostgres
+from hub.registry import plugins
+from hub.rollcall import RollCall
+from hub.settings import Settings
+from hub.store.migrate import migrate
+from hub.store.upkeep import Upkeep
+from hub.store.writer import Writer
+from hub.supervisor import Supervisor
+from notifiers.runner import NotifierRunner
+from screens.app import RIGHTS, pages
+from screens.feed import Feed
+
+log = structlog.get_logger(__name__)
+
+PARTS = ("web", "writer", "rules", "upkeep", "collectors", "mes", "notifiers", "bridge")
+SERVICES = {
+    "all": PARTS,
+    "hub": ("web", "writer", "rules", "upkeep"),
+    "collectors": ("collectors", "mes"),
+    "workers": ("notifiers", "bridge"),
+}
+
+Say = Callable[[str, str], None]  # (part, what about it) -> one line for the person who started us
+
+
+def parts_of(asked: Sequence[str]) -> tuple[str, ...]:
+    """Names of parts and of services (`hub`, `collectors`, `workers`, `all`), as parts."""
+    out: list[str] = []
+    for name in asked:
+        if name not in SERVICES and name not in PARTS:
+            raise ConfigError(f"--parts: {name!r} is unknown; choose from {', '.join((*SERVICES, *PARTS))}")
+        out.extend(p for p in SERVICES.get(name, (name,)) if p not in out)
+    return tuple(out)
+
+
+def read_rules(settings: Settings, plant: Plant) -> list[Rule]:
+    blocks = [dict(b.model_dump()) for b in settings.file.rules]
+    notifiers = [n.name for n in settings.file.notifiers]
+    return rulebook(blocks, plant, plugins("rules"), notifiers)
+
+
+def check(settings: Settings) -> dict[str, int]:
+    """Everything that can be known without a plant; raises ConfigError. Answers with counts to show."""
+    used = read_plugins(settings)
+    numbered = {t: i for i, t in enumerate(settings.plant.tags, 1)}
+    from hub.house import with_numbers
+
+    plant = with_numbers(settings.plant, numbered)
+    for use in used.collectors:
+        use.cls(use.config, SystemClock(), plant.tags, use.name)
+    rules = read_rules(settings, plant)
+    return {
+        "machines": len(plant.machines()),
+        "tags": len(plant.tags),
+        "collectors": len(used.collectors),
+        "rules": len(settings.file.rules),
+        "conditions": len(rules),
+        "notifiers": len(used.notifiers),
+        "people": len(plant.people),
+    }
+
+
+class App:
+    """One process. `run` until cancelled; everything that was opened is closed in reverse order."""
+
+    def __init__(
+        self, settings: Settings, parts: Sequence[str], clock: Clock | None = None, say: Say | None = None
+    ) -> None:
+        self.settings = settings
+        self.parts = tuple(parts)
+        self.clock = clock or SystemClock()
+        self.say = say or (lambda part, text: log.info("part.start", part=part, text=text))
+        self.supervisor = Supervisor(self.clock)
+        self.name = (
+            f"{socket.gethostname()}:{'+'.join(self.parts) if len(self.parts) < len(PARTS) else 'all'}"
+        )
+        self.ready = asyncio.Event()
+        self._gauges: dict[str, Any] = {}
+
+    # ---------------------------------------------------------------- opening
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Database up to date, bus connected, plant numbered; closed again at the end."""
+        hub = self.settings.file.hub
+        if "web" in self.parts:
+            refuse_taken_port(hub.host, hub.port)
+        self.plugins: Plugins = read_plugins(self.settings)
+        async with contextlib.AsyncExitStack() as stack:
+            dsn = await self._database(stack)
+            applied = await migrate(dsn)
+            self.say("migrations", ", ".join(applied) if applied else "up to date")
+            self.record: Record = await open_record(dsn, self.settings.plant.time_zone, self.clock)
+            stack.push_async_callback(self.record.close)
+            self.plant = await number_tags(self.record, self.settings.plant)
+            self.rules = read_rules(self.settings, self.plant)
+            self.bus: Bus = make_bus(hub.redis)
+            stack.push_async_callback(self.bus.close)
+            self.say("bus", "in this process" if hub.redis is None else "Redis streams")
+            self.shout = shouter(self.bus)
+            self.roll = RollCall(self.bus, self.clock, self.name, self.supervisor.health)
+            self._furnish()
+            yield
+
+    async def _database(self, stack: contextlib.AsyncExitStack) -> str:
+        server = embedded(self.settings)
+        if server is None:
+            assert self.settings.file.hub.database is not None
+            self.say("database", "outside server")
+            return self.settings.file.hub.database.get_secret_value()
+        dsn = await server.start()
+        stack.push_async_callback(server.stop)
+        self.say("database", f"embedded PostgreSQL in {server.folder}")
+        self.supervisor.watch("database", lambda: _kept(server))
+        return dsn
+
+    # ---------------------------------------------------------------- furnishing
+    def _furnish(self) -> None:
+        hub = self.settings.file.hub
+        link = (hub.public_url or f"http://{hub.host}:{hub.port}").rstrip("/") + "/phone"
+        by_key = {(r.name, r.subject): r for r in self.rules}
+        self.casebook = Casebook(self.plant, by_key, self.record.ledger, self.clock, self.shout, link)
+        self.desk = AlarmDesk(self.casebook)
+        for part in self.parts:
+            getattr(self, f"_furnish_{part}")()
+        self.supervisor.watch("roll-call", lambda: self.roll.say(self.shout))
+
+    def _furnish_writer(self) -> None:
+        self.supervisor.watch("writer", lambda: Writer(self.bus, self.record.samples, self.clock).run())
+        self.say("writer", "samples into the record")
+
+    def _furnish_rules(self) -> None:
+        current: list[RuleRunner] = []
+
+        async def run() -> None:
+            evaluator = Evaluator(self.plant, self.rules, self.clock.now())
+            current[:] = [RuleRunner(evaluator, self.casebook, self.bus, self.record.samples)]
+            await current[0].run()
+
+        self.supervisor.watch("rules", run, lambda: current[0].health() if current else {})
+        self.say("rules", f"{len(self.rules)} conditions of {len(self.settings.file.rules)} rules")
+
+    def _furnish_upkeep(self) -> None:
+        retention = self.settings.file.hub.retention_raw
+        self.supervisor.watch("upkeep", lambda: Upkeep(self.record.pool, self.clock, retention).run())
+
+    def _furnish_collectors(self) -> None:
+        sink = BusSink(self.bus)
+        for use in self.plugins.collectors:
+            runner = CollectorRunner(
+                use.name,
+                self._collector(use),
+                sink,
+                self.clock,
+                source_state(self.shout, self.clock, use.name),
+            )
+            self.supervisor.watch(f"collector {use.name}", runner.run)
+        self.say("collectors", f"{len(self.plugins.collectors)} sources")
+
+    def _collector(self, use: Use) -> Callable[[], Any]:
+        return lambda: use.cls(use.config, self.clock, self.plant.tags, use.name)
+
+    def _furnish_mes(self) -> None:
+        for use in self.plugins.mes:
+            made: Callable[[], Any] = lambda use=use: use.cls(use.config, self.clock, use.name)  # type: ignore[misc]
+            runner = MesRunner(use.name, made, self.record.ledger, self.clock, self.shout)
+            self.supervisor.watch(f"mes {use.name}", runner.run)
+            self.say("mes", use.name)
+
+    def _furnish_notifiers(self) -> None:
+        if not self.plugins.notifiers:
+            return
+
+        async def run() -> None:
+            made = {u.name: u.cls(u.config, self.clock) for u in self.plugins.notifiers}
+            try:
+                await NotifierRunner(
+                    self.record.outbox, self.record.ledger, made, self.clock, f"{self.name}/notifiers"
+                ).run()
+            finally:
+                for notifier in made.values():
+                    await notifier.close()
+
+        self.supervisor.watch("notifiers", run)
+        self.say("notifiers", ", ".join(u.name for u in self.plugins.notifiers))
+
+    def _furnish_bridge(self) -> None:
+        erp = self.plugins.erp
+        if erp is None:
+            return
+
+        async def run() -> None:
+            connector = erp.cls(erp.config, self.clock)
+            try:
+                await BridgeRunner(
+                    self.record.ledger, self.record.outbox, self.desk, connector, self.clock, self.shout,
+                    f"{self.name}/bridge",
+                ).run()  # fmt: skip
+            finally:
+                await connector.close()
+
+        self.supervisor.watch("erp bridge", run)
+        self.say("erp bridge", erp.name)
+
+    def _furnish_web(self) -> None:
+        hub = self.settings.file.hub
+        self.feed = Feed(
+            self.plant, self.record.ledger, self.record.samples, self.bus, self.clock, self._trust
+        )
+        door = Door(self.plant.people, self.record.people, self.clock)
+        deps = Deps(
+            self.plant, self.record.ledger, self.record.samples, self.record.outbox, self.record.people,
+            self.desk, self.feed, self.clock, self.status, self.health, hub.public_url,
+            tuple(hub.allowed_origins),
+            (Plugged(pages(self.feed, door.authenticate, hub.allowed_origins), RIGHTS),),
+        )  # fmt: skip
+        application = build(deps)
+        self.supervisor.watch("feed", self.feed.run)
+        self.supervisor.watch("gauges", self._measure)
+        self.supervisor.watch("roll", self.roll.hear)
+        self.supervisor.watch("web", lambda: server(application, hub.host, hub.port).serve())
+
+    # ---------------------------------------------------------------- how are we
+    def health(self) -> dict[str, Any]:
+        """For GET /health: ok once every part of this process is up and no other process is missing."""
+        parts = {p.name: p.up for p in self.supervisor.health()}
+        parts.update({p["name"]: bool(p["up"]) for p in self.roll.parts() if p["name"] not in parts})
+        up = all(parts.values())
+        return {"status": "ok" if up else "degraded" if self.ready.is_set() else "starting", "parts": parts}
+
+    def _trust(self) -> dict[str, Any]:
+        return {
+            "outbox_oldest": max(
+                self._gauges.get("outbox", {}).get("oldest_seconds", {}).values(), default=0
+            ),
+            "parts_down": self.roll.down(),
+            "sources": self.roll.sources,
+        }
+
+    def status(self) -> dict[str, Any]:
+        return {"parts": self.roll.parts(), "sources": self.roll.sources, **self._gauges}
+
+    async def _measure(self) -> None:
+        while True:
+            self._gauges["outbox"] = dict(await self.record.outbox.stats())
+            self._gauges["bus"] = await _behind(self.bus)
+            self._gauges["at"] = self.clock.now().isoformat().replace("+00:00", "Z")
+            await self.clock.sleep(1)
+
+    # ---------------------------------------------------------------- running
+    async def run(self) -> None:
+        async with self.opened(), asyncio.TaskGroup() as group:
+            group.create_task(self.announce())
+            await self.supervisor.run()
+
+    async def announce(self) -> None:
+        """Says each part once when it is first up, then that all are."""
+        waiting = {p.name for p in self.supervisor.parts.values()}
+        while waiting:
+            for name in sorted(waiting):
+                if self.supervisor.parts[name].up:
+                    waiting.discard(name)
+            await self.clock.sleep(0.05)
+        self.ready.set()
+
+
+async def _kept(server: EmbeddedPostgres) -> None:
+    """Lives as long as the server; a server that ended is started again, its data as it was."""
+    await server.wait()
+    await server.start()
+
+
+async def _behind(bus: Any) -> Any:
+    found = bus.behind(SAMPLES)
+    return await found if isinstance(found, Awaitable) else found

@@ -1,0 +1,299 @@
+"""`andon`: run | demo | replay | check | doctor | migrate | plugins | password | wall."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from hub.errors import AndonError, ConfigError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+screen = Console(highlight=False)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the plant's YAML file")]
+PLANT = Path("plant.yaml")
+
+
+class Progress:
+    """One line for each started part, with the seconds since the command."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def say(self, part: str, text: str) -> None:
+        screen.print(
+            f"[green]✓[/] [dim]{time.monotonic() - self._began:5.1f} s[/]  {part:<12} [dim]{text}[/]"
+        )
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+
+def _life(work: Coroutine[Any, Any, None]) -> None:
+    """Run until it ends or SIGINT/SIGTERM asks for it; a second signal does not break the clean-up."""
+
+    async def live() -> None:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            screen.print("[dim]stopped[/]")
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(live())
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _load(config: Path) -> Any:
+    from hub.settings import load
+
+    return load(config)
+
+
+@app.command()
+def run(
+    config: ConfigOption = PLANT,
+    parts: Annotated[
+        str, typer.Option(help="all, hub, collectors, workers, or single parts, with commas")
+    ] = "all",
+    port: Annotated[int | None, typer.Option(help="instead of hub.port")] = None,
+) -> None:
+    """Run the product: all of it in one process, or some of its parts."""
+    from hub import log
+    from hub.app import App, parts_of
+
+    if port is not None:
+        os.environ["ANDON_PORT"] = str(port)
+    settings = _load(config)
+    log.setup()
+    progress = Progress()
+    chosen = parts_of(parts.split(","))
+
+    async def work() -> None:
+        house = App(settings, chosen, say=progress.say)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_up(house, progress))
+            await house.run()
+
+    _life(work())
+
+
+async def _up(house: Any, progress: Progress) -> None:
+    await house.ready.wait()
+    hub = house.settings.file.hub
+    where = f"http://{hub.host}:{hub.port}" if "web" in house.parts else house.name
+    screen.print(f"[bold green]up[/] in {progress.seconds:.1f} s: {where}")
+
+
+@app.command()
+def demo(
+    data: Annotated[Path, typer.Option(help="where the demo keeps its data")] = Path(".andon/demo"),
+    speed: Annotated[float, typer.Option(help="plant time over real time")] = 1.0,
+    seed: Annotated[int, typer.Option(help="the same seed tells the same story")] = 7,
+    story: Annotated[float, typer.Option(help="seconds until the press overheats; negative: never")] = 40.0,
+    hands_off: Annotated[bool, typer.Option(help="a simulated technician steps in after 45 s")] = True,
+    port: Annotated[int, typer.Option(help="of the hub")] = 8800,
+    fresh: Annotated[bool, typer.Option(help="forget the data of earlier demos first")] = False,
+) -> None:
+    """The living plant: simulated machines, ERP and chat robots, and the product on top."""
+    from hub import log
+    from hub.demo import SHOWN, Demo
+
+    if fresh:
+        shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True, exist_ok=True)
+    log.setup(file=data / "hub.log")
+    progress = Progress()
+
+    def opened(demo: Demo) -> None:
+        screen.print(
+            f"\n[bold green]The plant is alive[/] after {progress.seconds:.1f} s. Ctrl-C stops everything.\n"
+        )
+        names = {
+            "wall": "大屏 wall",
+            "phone": "手机 phone",
+            "console": "控制台 console",
+            "robots": "群消息 inbox",
+            "kingdee": "金蝶 ERP",
+            "plant": "工厂 plant",
+        }
+        for key, name in names.items():
+            screen.print(f"  {name:<14} {demo.addresses[key]}", soft_wrap=True)
+        screen.print("\n  logins (made for this demo only):")
+        for person in [*SHOWN, *(p for p in demo.logins if p not in SHOWN)]:
+            screen.print(f"    {person:<12} {demo.logins.get(person, '')}")
+        screen.print()
+
+    work = Demo(
+        data, progress.say, speed=speed, seed=seed, story=story if story >= 0 else None,
+        hands_off=hands_off, port=port,
+    )  # fmt: skip
+    _life(work.run(opened))
+
+
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(help="a folder with recordings")],
+    protocol: Annotated[str, typer.Option("--as", help="opcua or modbus")] = "opcua",
+    speed: Annotated[float, typer.Option(help="recorded time over real time")] = 60.0,
+    data: Annotated[Path, typer.Option(help="where the replay keeps its data")] = Path(".andon/replay"),
+    port: Annotated[int, typer.Option(help="of the hub")] = 8800,
+    start: Annotated[str, typer.Option(help="recorded time to begin at, ISO 8601")] = "",
+    mapping: Annotated[
+        Path | None, typer.Option("--map", help="what the signals mean, instead of guessing")
+    ] = None,
+    fresh: Annotated[bool, typer.Option(help="forget earlier replays first")] = True,
+) -> None:
+    """Play recordings through a real protocol server into the running product."""
+    from hub import log
+    from hub.replay import Replay
+
+    if fresh:
+        shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True, exist_ok=True)
+    log.setup(file=data / "hub.log")
+    progress = Progress()
+    work = Replay(
+        folder,
+        data,
+        progress.say,
+        screen.print,
+        protocol=protocol,
+        speed=speed,
+        port=port,
+        start=start,
+        mapping=mapping,
+    )
+    _life(work.run())
+
+
+@app.command()
+def check(config: ConfigOption = PLANT) -> None:
+    """Read the configuration and say what is wrong with it; needs no plant."""
+    from hub.app import check as checked
+
+    counts = checked(_load(config))
+    screen.print(f"[green]✓[/] {config}: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+
+
+@app.command()
+def migrate(config: ConfigOption = PLANT) -> None:
+    """Bring the database of the configuration up to date."""
+    from hub.house import embedded
+    from hub.store.migrate import migrate as bring_up
+
+    settings = _load(config)
+
+    async def work() -> None:
+        server = embedded(settings)
+        dsn = await server.start() if server else settings.file.hub.database.get_secret_value()
+        try:
+            applied = await bring_up(dsn)
+        finally:
+            if server:
+                await server.stop()
+        screen.print("\n".join(f"[green]✓[/] {name}" for name in applied) or "up to date")
+
+    _life(work())
+
+
+@app.command()
+def doctor(config: ConfigOption = PLANT) -> None:
+    """Look at this machine and this configuration and say what could go wrong."""
+    from hub.doctor import examine
+
+    settings = _load(config)
+    found: list[bool] = []
+
+    async def work() -> None:
+        async for good, what, remedy in examine(settings):
+            found.append(good)
+            mark = "[green]✓[/]" if good else "[red]✗[/]"
+            screen.print(f"{mark} {what}" + (f"\n    → {remedy}" if remedy and not good else ""))
+
+    _life(work())
+    if not all(found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def alive() -> None:
+    """For health checks of a process without a web part: 0 while this container's process is well."""
+    from hub.rollcall import well
+
+    if complaint := well():
+        screen.print(complaint)
+        raise typer.Exit(1)
+
+
+@app.command()
+def plugins() -> None:
+    """Every plugin that is installed, ours and other people's."""
+    from hub.registry import GROUPS
+    from hub.registry import plugins as installed
+
+    for family in GROUPS:
+        for kind, cls in sorted(installed(family).items()):
+            screen.print(f"{family:<11} {kind:<16} {cls.__module__}:{cls.__qualname__}")
+
+
+@app.command()
+def password(person: str, config: ConfigOption = PLANT) -> None:
+    """Set a person's password; it is asked for, never taken from the command line."""
+    from hub.people import set_password
+
+    secret = (
+        sys.stdin.readline().rstrip("\n")
+        if not sys.stdin.isatty()
+        else typer.prompt("new password", hide_input=True)
+    )
+    _life(set_password(_load(config), person, secret))
+    screen.print(f"[green]✓[/] {person}")
+
+
+@app.command()
+def wall(name: str, config: ConfigOption = PLANT, scope: str = "") -> None:
+    """Make a token for a wall screen and print the address it opens."""
+    from hub.people import make_wall
+
+    shown: list[str] = []
+    _life(make_wall(_load(config), name, scope, shown.append))
+    screen.print(shown[0], soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point: complaints are for people, not traces."""
+    try:
+        app()
+    except ConfigError as cause:
+        for complaint in cause.complaints:
+            screen.print(f"[red]✗[/] {complaint}", markup=True, soft_wrap=True)
+        sys.exit(2)
+    except AndonError as cause:
+        screen.print(f"[red]✗[/] {cause}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Passwords and wall screens from the command line, on the machine where the record is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from hub.api.passwords import checked, hashed
+from hub.api.tokens import new_token, token_hash
+from hub.clock import SystemClock
+from hub.errors import ConfigError
+from hub.house import Record, embedded, open_record
+from hub.settings import Settings
+from hub.store.migrate import migrate
+
+
+@contextlib.asynccontextmanager
+async def record_of(settings: Settings) -> AsyncIterator[Record]:
+    """The record of this configuration, brought up to date; an embedded server is started for as long."""
+    server = embedded(settings)
+    named = settings.file.hub.database
+    async with contextlib.AsyncExitStack() as stack:
+        if server is not None:
+            dsn = await server.start()
+            stack.push_async_callback(server.stop)
+        else:
+            assert named is not None
+            dsn = named.get_secret_value()
+        await migrate(dsn)
+        record = await open_record(dsn, settings.plant.time_zone, SystemClock())
+        stack.push_async_callback(record.close)
+        yield record
+
+
+async def set_password(settings: Settings, person: str, password: str) -> None:
+    """Raises ConfigError for a person the configuration does not know, Refused for a weak password."""
+    if person not in settings.plant.people:
+        raise ConfigError(
+            f"people: no {person!r} in {settings.source}; known are {', '.join(settings.plant.people)}"
+        )
+    async with record_of(settings) as record:
+        await record.people.set_password(person, hashed(checked(password, person)))
+
+
+async def make_wall(settings: Settings, name: str, scope: str, show: Callable[[str], None]) -> None:
+    """A device token for one wall screen; `show` gets the address once, it is stored as a hash."""
+    scope = scope or settings.plant.site.path
+    if scope not in settings.plant.equipment:
+        raise ConfigError(f"--scope: no node {scope!r} in the plant")
+    token = new_token()
+    async with record_of(settings) as record:
+        await record.people.add_device(token_hash(token), name, scope, SystemClock().now())
+    hub = settings.file.hub
+    show(f"{(hub.public_url or f'http://{hub.host}:{hub.port}').rstrip('/')}/wall#device={token}")

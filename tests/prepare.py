@@ -1,0 +1,42 @@
+"""What the tests need beside the Python packages: Chromium and a Chinese font, from apt where that is allowed.
+
+Never fails: what could not be had is said here, and the tests that need it are skipped with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PACKAGES = ["chromium", "fonts-noto-cjk"]
+
+
+def browser() -> str | None:
+    """Path of a Chromium, or None."""
+    named = os.environ.get("ANDON_CHROMIUM")
+    return named or next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def main() -> None:
+    if browser() or not shutil.which("apt-get"):
+        return
+    if os.geteuid() != 0:
+        say("no Chromium, and only root may install it: the browser tests will be skipped")
+        return
+    say("installing Chromium and a Chinese font from apt ...")
+    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        if done.returncode:
+            say(f"apt-get could not ({done.stderr.strip().splitlines()[-1:]}): the browser tests will be skipped")
+            return
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"prepare: {text}\n")
+
+
+if __name__ == "__main__":
+    main()
