@@ -153,6 +153,7 @@ def _runs(points: Sequence[Point]) -> tuple[tuple[str, int, int, int, int], ...]
     return tuple(runs)
 
 
+@np.errstate(all="ignore")  # noise in a float register is data, not a fault of ours
 def decode(plan_of: Block, answer: bytes) -> NDArray[np.float64]:
     """The answer's data bytes as engineering values, one row per point; NaN where there is none.
 

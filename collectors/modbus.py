@@ -30,7 +30,11 @@ _log = logging.getLogger(__name__)
 
 # Answers that say "not this address here", so that other addresses may still do.
 _NOT_HERE = frozenset({ExcCodes.ILLEGAL_FUNCTION, ExcCodes.ILLEGAL_ADDRESS, ExcCodes.ILLEGAL_VALUE})
+_NOT_NOW = frozenset({ExcCodes.DEVICE_FAILURE, ExcCodes.MEMORY_PARITY_ERROR})
 _ASK_AGAIN = 30.0  # seconds until a refused register is tried again: programs get changed
+_ASK_SOON = 5.0  # the same for one that the device could not read just now
+_ASK_AT_MOST = 5  # refused registers asked for in one go
+BAD_DEVICE_FAILURE = 0x808B0000
 _FUNCTION: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 
 
@@ -102,7 +106,15 @@ _ANSWERS = tuple(type(f"_Answer{code}", (_Answer,), {"function_code": code}) for
 
 
 class _NotHere(Exception):
-    """The device knows no such address (or no such function)."""
+    """The device gives no answer for this address; `code` is its reason. Others may still do."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(code)
+
+    @property
+    def status(self) -> int:
+        return BAD_DEVICE_FAILURE if self.code in _NOT_NOW else BAD_OUT_OF_RANGE
 
 
 class _Lane:
@@ -117,7 +129,7 @@ class _Lane:
     def reset(self) -> None:
         """As configured again: whatever was refused is asked for anew."""
         self.blocks: tuple[Block, ...] = self.planned
-        self.refused: tuple[Block, ...] = ()  # one point each
+        self.refused: tuple[tuple[Block, int], ...] = ()  # one point each, and its status
 
     def done(self, now: float) -> None:
         """Next at the grid point after `now`; rounds that were missed meanwhile stay missed."""
@@ -147,6 +159,7 @@ class ModbusCollector:
             if some
         ]
         self._ask_again_at = math.inf
+        self._told: set[tuple[Table, int]] = set()
 
     @property
     def tag_numbers(self) -> Sequence[int]:
@@ -225,19 +238,22 @@ class ModbusCollector:
         at: int,
         tags: list[NDArray[np.int32]],
         values: list[NDArray[np.float64]],
-        refused: Sequence[Block],
+        refused: Sequence[tuple[Block, int]],
     ) -> SampleBatch:
-        for block in refused:
-            tags.append(block.tags)
-            values.append(np.full(len(block.tags), np.nan))
-        column = values[0] if len(values) == 1 else np.concatenate(values)
-        numbers = tags[0] if len(tags) == 1 else np.concatenate(tags)
+        if not values and any(status == BAD_DEVICE_FAILURE for _, status in refused):
+            raise SourceUnavailable(f"{self._name}: {self._where} cannot read any of its points")
+        good = sum(len(v) for v in values)
+        tags += [block.tags for block, _ in refused]
+        values.append(np.full(len(refused), np.nan))
+        column = np.concatenate(values)
         statuses = np.zeros(len(column), np.uint32)
         wrong = ~np.isfinite(column)
         if wrong.any():  # refused, an unknown code, or a float that is no number
             column[wrong] = np.nan
             statuses[wrong] = BAD_OUT_OF_RANGE
-        return SampleBatch(numbers, np.full(len(column), at, np.int64), column, statuses, self._name)
+            statuses[good:] = [status for _, status in refused]
+        times = np.full(len(column), at, np.int64)
+        return SampleBatch(np.concatenate(tags), times, column, statuses, self._name)
 
     async def _read(self, client: AsyncModbusTcpClient, block: Block) -> NDArray[np.float64]:
         answer = await self._reader(client, block.table)(
@@ -247,8 +263,8 @@ class ModbusCollector:
         if (answer.transaction_id, answer.function_code & 0x7F) != asked:  # 0 would pass the library
             raise SourceUnavailable(f"{self._name}: {self._where} answered a question we did not ask")
         if answer.isError():
-            if answer.exception_code in _NOT_HERE:
-                raise _NotHere
+            if answer.exception_code in _NOT_HERE | _NOT_NOW:
+                raise _NotHere(answer.exception_code)
             said = _said(answer.exception_code)
             raise SourceUnavailable(f"{self._name}: {self._where} answered with exception {said}")
         try:
@@ -273,46 +289,52 @@ class ModbusCollector:
     ) -> list[tuple[Block, NDArray[np.float64]]]:
         """The block was refused: halve it until only points the device does not know are left out."""
         good: list[tuple[Block, NDArray[np.float64]]] = []
-        bad: list[Block] = []
-        todo = [whole]
+        bad: list[tuple[Block, int]] = []
+        todo = list(halves(whole)) if len(whole.points) > 1 else [whole]
         while todo:
             block = todo.pop()
-            if block is whole and len(block.points) > 1:
-                todo.extend(halves(block))
-                continue
             try:
                 good.append((block, await self._read(client, block)))
-            except _NotHere:
-                if len(block.points) == 1:
-                    bad.append(block)
-                else:
+            except _NotHere as cause:
+                if len(block.points) > 1:
                     todo.extend(halves(block))
+                else:
+                    bad.append((block, cause.status))
         self._remember(lane, whole, [b for b, _ in good], bad)
         return good
 
-    def _remember(self, lane: _Lane, whole: Block, good: Sequence[Block], bad: Sequence[Block]) -> None:
+    def _remember(
+        self, lane: _Lane, whole: Block, good: Sequence[Block], bad: Sequence[tuple[Block, int]]
+    ) -> None:
         rest = (b for b in lane.blocks if b is not whole)
         lane.blocks = tuple(chain(rest, rejoin(good)))
         lane.refused += tuple(bad)
-        if bad:
-            self._ask_again_at = self._clock.monotonic() + _ASK_AGAIN
-        for block in bad:
-            _log.warning(
-                "%s: %s has no %s %d (tag %d); check points: the other points go on",
-                self._name, self._where, block.table, block.start, block.tags[0],
-            )  # fmt: skip
+        for block, status in bad:
+            self._ask_again(status)
+            point = block.points[0]
+            if (point.table, point.address) not in self._told:
+                self._told.add((point.table, point.address))
+                _log.warning(
+                    "%s: %s gives nothing for %s %d (0x%08X); check points: the others go on",
+                    self._name, self._where, point.table, point.address, status,
+                )  # fmt: skip
+
+    def _ask_again(self, status: int) -> None:
+        pause = _ASK_SOON if status == BAD_DEVICE_FAILURE else _ASK_AGAIN
+        self._ask_again_at = min(self._ask_again_at, self._clock.monotonic() + pause)
 
     async def _ask_the_refused(self, client: AsyncModbusTcpClient) -> None:
-        """One question each: where a refused point answers now, its lane is read as configured again."""
+        """A question each: where a refused point answers now, its lane is read as configured again."""
         self._ask_again_at = math.inf
         for lane in self._lanes:
-            if not lane.refused:
-                continue
-            try:
-                await self._read(client, lane.refused[0])
-                lane.reset()
-            except _NotHere:
-                self._ask_again_at = self._clock.monotonic() + _ASK_AGAIN
+            for block, status in lane.refused[:_ASK_AT_MOST]:
+                try:
+                    await self._read(client, block)
+                except _NotHere:
+                    self._ask_again(status)
+                else:
+                    lane.reset()
+                    break
 
 
 def _said(code: int) -> str:

@@ -132,7 +132,8 @@ def _at_once(body: bytes, at: int, end: int, count: int) -> Changes | None:
     if mask & 8:
         ticks = np.where(ticks > 0, ticks, items["server"])
     statuses = items["status"].astype(np.uint32) if mask & 2 else np.zeros(count, np.uint32)
-    values = items["value"].astype(np.float64)
+    with np.errstate(all="ignore"):
+        values = items["value"].astype(np.float64)
     if kind == 1:
         values = (values != 0).astype(np.float64)
     return Changes(items["handle"].astype(np.uint32), values, statuses, _micros_of(ticks))

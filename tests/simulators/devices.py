@@ -1,0 +1,273 @@
+"""Small real devices inside the test's own process, and bad lines to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from asyncua import ua
+from asyncua.server.server import Server
+from pymodbus.constants import ExcCodes
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from hub.model.batch import SampleBatch
+from hub.model.sample import Sample
+
+FUNCTIONS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Heard:
+    """A sink that remembers, and that a test can wait at."""
+
+    def __init__(self) -> None:
+        self.batches: list[SampleBatch] = []
+        self._news = asyncio.Condition()
+
+    async def put(self, item: SampleBatch) -> None:
+        async with self._news:
+            self.batches.append(item)
+            self._news.notify_all()
+
+    def of(self, tag: int) -> list[Sample]:
+        """Everything heard of a tag, oldest first."""
+        return [b.sample(int(row)) for b in self.batches for row in np.flatnonzero(b.tags == tag)]
+
+    def last(self, tag: int) -> Sample:
+        return self.of(tag)[-1]
+
+    async def until(self, true: Callable[[], bool], seconds: float = 10) -> None:
+        """Wait for something to be so after a batch; fails loudly when it never is."""
+        async with asyncio.timeout(seconds), self._news:
+            await self._news.wait_for(true)
+
+    async def said(self, tag: int, value: float, seconds: float = 10) -> Sample:
+        """Wait for this value of this tag."""
+        await self.until(lambda: bool(self.of(tag)) and self.last(tag).value == value, seconds)
+        return self.last(tag)
+
+
+class ModbusDevice:
+    """Knows exactly the registers and bits of `memory` (by table and address); counts what it is asked.
+
+    `failing`: addresses it cannot read just now (exception 4). `writes` counts every other function.
+    """
+
+    def __init__(self, memory: Mapping[str, Mapping[int, int]], port: int = 0, unit: int = 1) -> None:
+        self.memory: dict[str, dict[int, int]] = {t: dict(m) for t, m in memory.items()}
+        self.failing: set[int] = set()
+        self.requests: list[tuple[str, int, int]] = []
+        self.writes = 0
+        self.port = port
+        self._unit = unit
+        self._server: ModbusTcpServer | None = None
+
+    async def __aenter__(self) -> ModbusDevice:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        words = [SimData(0, count=2000, datatype=DataType.REGISTERS)]
+        bits = [SimData(0, count=128, datatype=DataType.REGISTERS)]
+        device = SimDevice(self._unit, (bits, bits, words, words), action=self._answer)
+        self._server = ModbusTcpServer(device, address=("127.0.0.1", self.port))
+        await self._server.serve_forever(background=True)
+        self.port = self._server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.shutdown()  # type: ignore[no-untyped-call]
+            self._server = None
+
+    async def _answer(
+        self, function: int, start: int, address: int, count: int, registers: list[int], new: Any
+    ) -> ExcCodes | None:
+        if new is not None or function not in FUNCTIONS:
+            self.writes += 1
+            return ExcCodes.ILLEGAL_FUNCTION
+        table = FUNCTIONS[function]
+        known = self.memory.get(table, {})
+        self.requests.append((table, address, count))
+        if table in ("coil", "discrete"):
+            for word in range(len(registers)):
+                registers[word] = sum(known.get(16 * word + bit, 0) << bit for bit in range(16))
+            return None if known else ExcCodes.ILLEGAL_FUNCTION
+        asked = range(address, address + count)
+        if any(a not in known for a in asked):
+            return ExcCodes.ILLEGAL_ADDRESS
+        if self.failing.intersection(asked):
+            return ExcCodes.DEVICE_FAILURE
+        registers[address - start : address - start + count] = [known[a] for a in asked]
+        return None
+
+
+class RawServer:
+    """Answers each piece of bytes with whatever `answer` makes of it; None says nothing, b"" hangs up."""
+
+    def __init__(self, answer: Callable[[bytes], bytes | None]) -> None:
+        self._answer = answer
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def __aenter__(self) -> RawServer:
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while asked := await reader.read(4096):
+                said = self._answer(asked)
+                if said == b"":
+                    break
+                if said is not None:
+                    writer.write(said)
+                    await writer.drain()
+        writer.close()
+
+
+class Proxy:
+    """A line that can be held (bytes stay, nobody is told) or cut."""
+
+    def __init__(self, to_port: int) -> None:
+        self._to = to_port
+        self._open = asyncio.Event()
+        self._open.set()
+        self._server: asyncio.Server | None = None
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+        self.passed = b""  # everything that went through, both ways
+
+    async def __aenter__(self) -> Proxy:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def hold(self) -> None:
+        self._open.clear()
+
+    def cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        except OSError:
+            writer.close()
+            return
+        self._writers += [writer, far_writer]
+        for source, target in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.create_task(self._pass(source, target))
+            self._tasks.add(task)
+
+    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(65536):
+                await self._open.wait()
+                self.passed += data
+                target.write(data)
+                await target.drain()
+        target.close()
+
+
+class OpcUaPlant:
+    """An OPC UA server with the variables it is given, under the namespace `urn:test:plant`."""
+
+    NAMESPACE = "urn:test:plant"
+
+    def __init__(
+        self,
+        variables: Mapping[str, ua.Variant],
+        port: int = 0,
+        *,
+        policies: list[ua.SecurityPolicyType] | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        uri: str = "urn:test:server",
+        shift_namespaces: int = 0,
+        users: Any = None,
+    ) -> None:
+        self._variables = dict(variables)
+        self._policies = policies or [ua.SecurityPolicyType.NoSecurity]
+        self._files = (certificate, key)
+        self._uri, self._shift, self._users = uri, shift_namespaces, users
+        self.port = port or free_port()
+        self._server: Server | None = None
+        self._ids: dict[str, ua.NodeId] = {}
+
+    @property
+    def endpoint(self) -> str:
+        return f"opc.tcp://127.0.0.1:{self.port}/plant"
+
+    def node(self, name: str) -> str:
+        return f"nsu={self.NAMESPACE};s={name}"
+
+    async def __aenter__(self) -> OpcUaPlant:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        server = Server(user_manager=self._users) if self._users else Server()
+        await server.init()
+        await server.set_application_uri(self._uri)
+        server.set_endpoint(self.endpoint)
+        certificate, key = self._files
+        if certificate and key:
+            await server.load_certificate(str(certificate))
+            await server.load_private_key(str(key))
+        server.set_security_policy(self._policies)
+        for number in range(self._shift):  # other namespaces first: ours gets another number
+            await server.register_namespace(f"urn:test:other:{number}")
+        index = await server.register_namespace(self.NAMESPACE)
+        for name, value in self._variables.items():
+            node = ua.NodeId.from_string(f"ns={index};s={name}")
+            await server.nodes.objects.add_variable(node, ua.QualifiedName(name, index), value)
+            self._ids[name] = node
+        await server.start()
+        self._server = server
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+
+    async def show(self, name: str, value: ua.Variant | None, at: Any = None, status: int = 0) -> None:
+        """Write one value with its source time and status, as the machine's own program would."""
+        assert self._server is not None
+        data = ua.DataValue(
+            value if value is not None else ua.Variant(None),
+            StatusCode=ua.StatusCode(ua.UInt32(status)), SourceTimestamp=at, ServerTimestamp=at,
+        )  # fmt: skip
+        await self._server.write_attribute_value(self._ids[name], data)
