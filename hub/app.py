@@ -13,7 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
+import uvicorn
 from erp_bridge.runner import BridgeRunner
+from starlette.requests import HTTPConnection
 
 from alert_rules.casebook import Casebook
 from alert_rules.desk import AlarmDesk
@@ -22,9 +24,12 @@ from alert_rules.rule import Rule
 from alert_rules.rulebook import rulebook
 from alert_rules.runner import RuleRunner
 from collectors.runner import BusSink, CollectorRunner, MesRunner, source_state
-from hub.api.app import build, server
+from hub.api.app import build
 from hub.api.auth import Door
 from hub.api.deps import Deps, Plugged
+from hub.api.origin import ours
+from hub.api.rights import BOARD, PUBLIC
+from hub.api.server import server
 from hub.clock import SystemClock
 from hub.errors import ConfigError
 from hub.house import (
@@ -45,11 +50,11 @@ from hub.registry import plugins
 from hub.rollcall import RollCall
 from hub.settings import Settings
 from hub.store.migrate import migrate
-from hub.store.upkeep import Upkeep
+from hub.store.upkeep import Keep, Upkeep
 from hub.store.writer import Writer
 from hub.supervisor import Supervisor
 from notifiers.runner import NotifierRunner
-from screens.app import RIGHTS, pages
+from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
 from screens.feed import Feed
 
 log = structlog.get_logger(__name__)
@@ -119,6 +124,12 @@ class App:
         self.ready = asyncio.Event()
         self._gauges: dict[str, Any] = {}
 
+    @property
+    def address(self) -> str:
+        """Where people reach the hub."""
+        hub = self.settings.file.hub
+        return (hub.public_url or f"http://{hub.host}:{hub.port}").rstrip("/")
+
     # ---------------------------------------------------------------- opening
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -151,23 +162,29 @@ class App:
             return self.settings.file.hub.database.get_secret_value()
         dsn = await server.start()
         stack.push_async_callback(server.stop)
-        self.say("database", f"embedded PostgreSQL in {server.folder}")
+        self.say("database", f"embedded PostgreSQL under {self.settings.file.hub.data}")
         self.supervisor.watch("database", lambda: _kept(server))
         return dsn
 
     # ---------------------------------------------------------------- furnishing
     def _furnish(self) -> None:
-        hub = self.settings.file.hub
-        link = (hub.public_url or f"http://{hub.host}:{hub.port}").rstrip("/") + "/phone"
         by_key = {(r.name, r.subject): r for r in self.rules}
-        self.casebook = Casebook(self.plant, by_key, self.record.ledger, self.clock, self.shout, link)
+        self.casebook = Casebook(
+            self.plant, by_key, self.record.ledger, self.clock, self.shout, self.address + "/phone"
+        )
         self.desk = AlarmDesk(self.casebook)
         for part in self.parts:
             getattr(self, f"_furnish_{part}")()
         self.supervisor.watch("roll-call", lambda: self.roll.say(self.shout))
 
     def _furnish_writer(self) -> None:
-        self.supervisor.watch("writer", lambda: Writer(self.bus, self.record.samples, self.clock).run())
+        current: list[Writer] = []
+
+        async def run() -> None:
+            current[:] = [Writer(self.bus, self.record.samples, self.clock)]
+            await current[0].run()
+
+        self.supervisor.watch("writer", run, lambda: current[0].detail() if current else {})
         self.say("writer", "samples into the record")
 
     def _furnish_rules(self) -> None:
@@ -182,8 +199,8 @@ class App:
         self.say("rules", f"{len(self.rules)} conditions of {len(self.settings.file.rules)} rules")
 
     def _furnish_upkeep(self) -> None:
-        retention = self.settings.file.hub.retention_raw
-        self.supervisor.watch("upkeep", lambda: Upkeep(self.record.pool, self.clock, retention).run())
+        upkeep = Upkeep(self.record.pool, self.clock, Keep(raw=self.settings.file.hub.retention_raw))
+        self.supervisor.watch("upkeep", upkeep.run, lambda: dict(upkeep.detail()))
 
     def _furnish_collectors(self) -> None:
         sink = BusSink(self.bus)
@@ -203,10 +220,12 @@ class App:
 
     def _furnish_mes(self) -> None:
         for use in self.plugins.mes:
-            made: Callable[[], Any] = lambda use=use: use.cls(use.config, self.clock, use.name)  # type: ignore[misc]
-            runner = MesRunner(use.name, made, self.record.ledger, self.clock, self.shout)
+            runner = MesRunner(use.name, self._mes(use), self.record.ledger, self.clock, self.shout)
             self.supervisor.watch(f"mes {use.name}", runner.run)
             self.say("mes", use.name)
+
+    def _mes(self, use: Use) -> Callable[[], Any]:
+        return lambda: use.cls(use.config, self.clock, use.name)
 
     def _furnish_notifiers(self) -> None:
         if not self.plugins.notifiers:
@@ -216,8 +235,9 @@ class App:
             made = {u.name: u.cls(u.config, self.clock) for u in self.plugins.notifiers}
             try:
                 await NotifierRunner(
-                    self.record.outbox, self.record.ledger, made, self.clock, f"{self.name}/notifiers"
-                ).run()
+                    self.record.outbox, self.record.ledger, made, self.clock,
+                    worker=f"{self.name}/notifiers", plant=self.plant, board=self.address + "/wall",
+                ).run()  # fmt: skip
             finally:
                 for notifier in made.values():
                     await notifier.close()
@@ -249,17 +269,27 @@ class App:
             self.plant, self.record.ledger, self.record.samples, self.bus, self.clock, self._trust
         )
         door = Door(self.plant.people, self.record.people, self.clock)
+        screens = Plugged(
+            pages(self.feed, door.authenticate, self._origin_is_ours),
+            dict.fromkeys(PUBLIC_PATHS, PUBLIC) | dict.fromkeys(BOARD_PATHS, BOARD),
+        )
         deps = Deps(
             self.plant, self.record.ledger, self.record.samples, self.record.outbox, self.record.people,
             self.desk, self.feed, self.clock, self.status, self.health, hub.public_url,
-            tuple(hub.allowed_origins),
-            (Plugged(pages(self.feed, door.authenticate, hub.allowed_origins), RIGHTS),),
+            tuple(hub.allowed_origins), (screens,),
         )  # fmt: skip
-        application = build(deps)
+        application = build(deps, door)
         self.supervisor.watch("feed", self.feed.run)
         self.supervisor.watch("gauges", self._measure)
         self.supervisor.watch("roll", self.roll.hear)
-        self.supervisor.watch("web", lambda: server(application, hub.host, hub.port).serve())
+        self.supervisor.watch("web", lambda: _serve(server(application, hub.host, hub.port)))
+
+    def _origin_is_ours(self, connection: HTTPConnection) -> bool:
+        hub, headers = self.settings.file.hub, connection.headers
+        return ours(
+            headers.getlist("origin"), headers.getlist("host"), connection.url.scheme, hub.public_url,
+            hub.allowed_origins,
+        )  # fmt: skip
 
     # ---------------------------------------------------------------- how are we
     def health(self) -> dict[str, Any]:
@@ -303,6 +333,18 @@ class App:
                     waiting.discard(name)
             await self.clock.sleep(0.05)
         self.ready.set()
+
+
+async def _serve(web: uvicorn.Server) -> None:
+    """Until cancelled, then with open sockets told. Signals are the process's business, not uvicorn's."""
+    web.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
+    serving = asyncio.create_task(web.serve())
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        web.should_exit = True
+        await serving
+        raise
 
 
 async def _kept(server: EmbeddedPostgres) -> None:

@@ -123,7 +123,7 @@ def demo(
     if fresh:
         shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True, exist_ok=True)
-    log.setup(file=data / "hub.log")
+    log.setup(stream=(data / "hub.log").open("a", encoding="utf-8"))
     progress = Progress()
 
     def opened(demo: Demo) -> None:
@@ -172,7 +172,7 @@ def replay(
     if fresh:
         shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True, exist_ok=True)
-    log.setup(file=data / "hub.log")
+    log.setup(stream=(data / "hub.log").open("a", encoding="utf-8"))
     progress = Progress()
     work = Replay(
         folder,

@@ -111,16 +111,16 @@ class Demo:
     # ---------------------------------------------------------------- people
     async def _people(self, app: App) -> None:
         """Passwords are made once and kept for the demo alone; the wall's device token likewise."""
-        file = self.folder / "logins.json"
-        kept = _read(file)
-        made = await ensure_passwords(app.plant.people, app.record.people, file)
-        self.logins = {**kept.get("passwords", {}), **made}
-        device = kept.get("wall") or new_token()
+        self.logins = await ensure_passwords(
+            app.plant.people.values(), app.record.people, self.folder / "logins.json"
+        )
+        kept = _read(self.folder / "wall.json")
+        device = kept.get("token") or new_token()
         if await app.record.people.device(token_hash(device)) is None:
             await app.record.people.add_device(
                 token_hash(device), "demo wall", app.plant.site.path, app.clock.now()
             )
-        _write(file, {"passwords": self.logins, "wall": device})
+        _write(self.folder / "wall.json", {"token": device})
         hub = f"http://127.0.0.1:{self.port}"
         self.addresses |= {
             "wall": f"{hub}/wall#device={device}", "phone": f"{hub}/phone", "console": f"{hub}/console",

@@ -23,7 +23,7 @@ from hub.store.outbox import PgOutbox
 from hub.store.people import PgPeopleStore
 from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
-from hub.store.tags import TagTable
+from hub.store.tag_table import TagTable
 
 GROUPS = {SAMPLES: ("store", "rules")}
 

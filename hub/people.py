@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from hub.api.passwords import checked, hashed
+from hub.api.passwords import complaint, hashed
 from hub.api.tokens import new_token, token_hash
 from hub.clock import SystemClock
 from hub.errors import ConfigError
@@ -33,13 +33,15 @@ async def record_of(settings: Settings) -> AsyncIterator[Record]:
 
 
 async def set_password(settings: Settings, person: str, password: str) -> None:
-    """Raises ConfigError for a person the configuration does not know, Refused for a weak password."""
+    """Raises ConfigError for a person the configuration does not know and for too weak a password."""
     if person not in settings.plant.people:
         raise ConfigError(
             f"people: no {person!r} in {settings.source}; known are {', '.join(settings.plant.people)}"
         )
+    if wrong := complaint(password, settings.plant.people[person]):
+        raise ConfigError(f"{wrong.zh} / {wrong.en}")
     async with record_of(settings) as record:
-        await record.people.set_password(person, hashed(checked(password, person)))
+        await record.people.set_password(person, await hashed(password))
 
 
 async def make_wall(settings: Settings, name: str, scope: str, show: Callable[[str], None]) -> None:
