@@ -30,7 +30,7 @@ from hub.testing.clock import NOON, HandClock
 
 HOST = "hub.test:8800"
 ORIGIN = f"http://{HOST}"
-PASSWORD = "Tief-blauer-Kran-7"  # noqa: S105
+PASSWORD = "Tief-blauer-Kran-7"
 PRESS, CNC = "p1/stamping/l1/press-01", "p1/machining/l2/cnc-01"
 HERE, ELSEWHERE = "p1/stamping", "p1/machining"
 MY_TICKET, THEIR_TICKET = "AH-20260105-0001", "AH-20260105-0002"
@@ -68,7 +68,8 @@ def plant(*extra: Person) -> Plant:
 def alarm(number: int, equipment: str, **changes: Any) -> Alarm:
     made = Alarm(
         "oil-hot", f"{equipment}/oil_temp", equipment, Priority.CRITICAL, w("油温过高", "Oil too hot"),
-        AlarmState.UNACKED, number, True, value=92.4, limit=80.0, unit="℃", raised_at=NOON, opened_at=NOON, count=1,
+        AlarmState.UNACKED, number, True,
+        value=92.4, limit=80.0, unit="℃", raised_at=NOON, opened_at=NOON, count=1,
     )  # fmt: skip
     return replace(made, **changes)
 

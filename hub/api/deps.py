@@ -17,7 +17,7 @@ class Feed(Protocol):
     """The board as the screens have it."""
 
     def snapshot(self, scopes: Iterable[str]) -> dict[str, Any]:
-        """`{"type", "seq", "at", "board"}`: the board cut to these nodes; Transient while it is being read."""
+        """`{"type", "seq", "at", "board"}`, cut to these nodes; Transient while it is being read."""
         ...
 
     async def timeline(self, hours: float, scopes: Iterable[str]) -> dict[str, Any]:

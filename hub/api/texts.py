@@ -96,5 +96,6 @@ def problem(kind: str, message: str, context: dict[str, object]) -> Words:
         zh, _, en = message.removeprefix("Value error, ").partition(" | ")
         return Words(zh, en or zh)
     found = _PROBLEMS.get(kind, Words("不正确", "is not right"))
-    zh = {k: str(v).replace(" or ", ", ") for k, v in context.items()}
-    return Words(found.zh.format_map(zh), found.en.format_map(context))
+    values = {k: str(v) for k, v in context.items()}
+    listed = {k: v.replace(" or ", ", ") for k, v in values.items()}
+    return Words(found.zh.format_map(listed), found.en.format_map(values))

@@ -1,0 +1,263 @@
+"""Every route, every role, own and other parts of the plant: what is not in this table does not exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+from starlette.responses import PlainTextResponse
+
+from hub.api.app import build, table
+from hub.api.deps import Plugged
+from hub.api.rights import BOARD, PUBLIC, Right
+from hub.model.people import Role
+from tests.api_house import (
+    CNC,
+    ELSEWHERE,
+    HERE,
+    JPEG,
+    MY_TICKET,
+    PRESS,
+    THEIR_TICKET,
+    House,
+    house,
+)
+
+pytestmark = pytest.mark.anyio
+
+ALL = set(Role)
+ACKNOWLEDGE = {Role.OPERATOR, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN}
+REPAIR = {Role.TECHNICIAN, Role.MANAGER, Role.ADMIN}
+LEAD = {Role.MANAGER, Role.ADMIN}
+ADMIN = {Role.ADMIN}
+SHELF = {"until": "2026-01-05T13:00:00Z", "reason": "sensor is being changed"}
+CAUSE = {"cause_class": "mechanical", "cause": "bearing"}
+REASON = {"reason": "tried by hand"}
+PHOTO = f"{'0' * 32}-{'0' * 16}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`other`: the same request for what lies outside the caller's scope, and what it must answer."""
+
+    route: str
+    roles: set[Role] | str
+    path: str
+    body: Any = None
+    good: int = 200
+    other: str = ""
+    other_body: Any = None
+    other_status: int = 404
+    devices: bool = False
+
+
+TABLE = [
+    Row("POST /api/login", "public", "/api/login", {"person": "nobody", "password": "wrong-wrong"}, 401),
+    Row("POST /api/device-login", "public", "/api/device-login", {"token": "unknown"}, 401),
+    Row("GET /health", "public", "/health"),
+    Row("POST /api/logout", ALL, "/api/logout", good=204),
+    Row("GET /api/me", ALL, "/api/me", devices=True),
+    Row(
+        "POST /api/devices", ADMIN, "/api/devices", {"name": "wall", "scope": HERE},
+        other="/api/devices", other_body={"name": "wall", "scope": ELSEWHERE}, other_status=403,
+    ),
+    Row("GET /api/board", ALL, "/api/board", devices=True),
+    Row("GET /api/alarms", ALL, "/api/alarms"),
+    Row("GET /api/alarms/{alarm_id}", ALL, "/api/alarms/1", other="/api/alarms/2"),
+    Row(
+        "POST /api/alarms/{alarm_id}/acknowledge", ACKNOWLEDGE, "/api/alarms/1/acknowledge",
+        other="/api/alarms/2/acknowledge",
+    ),
+    Row(
+        "POST /api/alarms/{alarm_id}/shelve", REPAIR, "/api/alarms/1/shelve", SHELF,
+        other="/api/alarms/2/shelve", other_body=SHELF,
+    ),
+    Row(
+        "POST /api/alarms/{alarm_id}/unshelve", REPAIR, "/api/alarms/1/unshelve",
+        other="/api/alarms/2/unshelve",
+    ),
+    Row("GET /api/tickets", ALL, "/api/tickets"),
+    Row(
+        "GET /api/tickets/{ticket_id}", ALL, f"/api/tickets/{MY_TICKET}",
+        other=f"/api/tickets/{THEIR_TICKET}",
+    ),
+    Row(
+        "POST /api/tickets/{ticket_id}/accept", REPAIR, f"/api/tickets/{MY_TICKET}/accept",
+        other=f"/api/tickets/{THEIR_TICKET}/accept",
+    ),
+    Row(
+        "POST /api/tickets/{ticket_id}/arrive", REPAIR, f"/api/tickets/{MY_TICKET}/arrive",
+        other=f"/api/tickets/{THEIR_TICKET}/arrive",
+    ),
+    Row(
+        "POST /api/tickets/{ticket_id}/repaired", REPAIR, f"/api/tickets/{MY_TICKET}/repaired", CAUSE,
+        other=f"/api/tickets/{THEIR_TICKET}/repaired", other_body=CAUSE,
+    ),
+    Row(
+        "POST /api/tickets/{ticket_id}/close", LEAD, f"/api/tickets/{MY_TICKET}/close", REASON,
+        other=f"/api/tickets/{THEIR_TICKET}/close", other_body=REASON,
+    ),
+    Row("POST /api/photos", REPAIR, "/api/photos", JPEG),
+    Row("GET /api/photos/{photo_id}", ALL, f"/api/photos/{PHOTO}", other=f"/api/photos/1{PHOTO[1:]}"),
+    Row(
+        "GET /api/trend", ALL, f"/api/trend?tag={PRESS}/oil_temp", other=f"/api/trend?tag={CNC}/spindle"
+    ),
+    Row("GET /api/timeline", ALL, "/api/timeline"),
+    Row("GET /api/status", LEAD, "/api/status"),
+    Row("GET /metrics", ADMIN, "/metrics"),
+    Row("GET /api/openapi.json", ADMIN, "/api/openapi.json"),
+]  # fmt: skip
+IDS = [row.route for row in TABLE]
+CLOSED = [row for row in TABLE if row.roles != "public"]
+
+
+@pytest.fixture
+def it() -> House:
+    return furnished()
+
+
+def furnished() -> House:
+    """One photo belongs to a ticket here, another to a ticket elsewhere."""
+    made = house()
+    tickets, photos = made.ledger.tickets, made.ledger.photos
+    for number, photo in ((MY_TICKET, PHOTO), (THEIR_TICKET, f"1{PHOTO[1:]}")):
+        object.__setattr__(tickets[number], "photo", photo)
+        photos[photo] = ("image/jpeg", JPEG)
+    return made
+
+
+async def ask(client: Any, row: Row, path: str, body: Any) -> int:
+    method = row.route.partition(" ")[0]
+    more = (
+        {"files": {"photo": ("p.jpg", body)}} if isinstance(body, bytes) else {"json": body} if body else {}
+    )
+    async with client:
+        answer = await client.request(method, path, **more)
+    return int(answer.status_code)
+
+
+def test_every_route_stands_in_the_table_and_nothing_else(it: House) -> None:
+    assert set(table(it.app)) == {row.route for row in TABLE}
+    assert len(IDS) == len(set(IDS))
+
+
+@pytest.mark.parametrize("row", TABLE, ids=IDS)
+async def test_each_role_may_do_what_the_table_says_in_its_own_part(row: Row) -> None:
+    for role in Role:
+        allowed = row.roles == "public" or role in row.roles
+        assert await ask(furnished().as_role(role), row, row.path, row.body) == (
+            row.good if allowed else 403
+        ), role
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.other], ids=lambda row: row.route)
+async def test_nobody_reaches_into_another_part_of_the_plant(row: Row, it: House) -> None:
+    for role in Role:
+        expected = row.other_status if role in row.roles else 403
+        assert await ask(it.as_role(role), row, row.other, row.other_body) == expected, role
+    assert not it.desk.asked
+
+
+@pytest.mark.parametrize("row", CLOSED, ids=lambda row: row.route)
+async def test_a_stranger_gets_nowhere(row: Row, it: House) -> None:
+    assert await ask(it.client(), row, row.path, row.body) == 401
+
+
+@pytest.mark.parametrize("row", CLOSED, ids=lambda row: row.route)
+async def test_a_wall_screen_only_looks_at_the_board(row: Row, it: House) -> None:
+    assert await ask(it.as_device(), row, row.path, row.body) == (row.good if row.devices else 403)
+
+
+@pytest.mark.parametrize("row", CLOSED, ids=lambda row: row.route)
+async def test_somebody_taken_out_of_the_configuration_is_a_stranger_at_once(row: Row, it: House) -> None:
+    assert await ask(it.as_person("left-last-week"), row, row.path, row.body) == 401
+
+
+@pytest.mark.parametrize("row", CLOSED, ids=lambda row: row.route)
+async def test_a_cookie_that_was_logged_out_opens_no_route(row: Row, it: House) -> None:
+    thief = it.as_role(Role.ADMIN)
+    async with it.as_role(Role.ADMIN) as client:
+        assert (await client.post("/api/logout")).status_code == 204
+    assert await ask(thief, row, row.path, row.body) == 401
+
+
+@pytest.mark.parametrize("row", [r for r in TABLE if r.route.startswith("POST")], ids=lambda row: row.route)
+async def test_a_page_of_another_site_can_post_nothing(row: Row, it: House) -> None:
+    for origin in (
+        "http://evil.example",
+        "null",
+        "http://hub.test:8800.evil.example",
+        "https://hub.test:8800",
+    ):
+        assert await ask(it.as_role(Role.ADMIN, Origin=origin), row, row.path, row.body) == 403, origin
+    bare = it.as_role(Role.ADMIN)
+    del bare.headers["Origin"]
+    assert await ask(bare, row, row.path, row.body) == 403
+    assert not it.desk.asked
+
+
+@pytest.mark.parametrize("row", [r for r in CLOSED if r.route.startswith("POST")], ids=lambda row: row.route)
+async def test_a_post_without_the_mark_of_its_session_is_refused(row: Row, it: House) -> None:
+    other = it.as_role(Role.VIEWER).headers["X-Andon-CSRF"]
+    for mark in ("", "x" * 43, other):
+        client = it.as_role(Role.ADMIN)
+        client.headers["X-Andon-CSRF"] = mark
+        assert await ask(client, row, row.path, row.body) == 403, mark
+    assert not it.desk.asked
+
+
+async def test_somebody_without_scopes_sees_an_empty_plant(it: House) -> None:
+    object.__setattr__(it.deps.plant.people["manager-1"], "scopes", ())
+    async with it.as_role(Role.MANAGER) as client:
+        assert (await client.get("/api/alarms")).json() == {"alarms": []}
+        assert (await client.get("/api/tickets")).json() == {"tickets": []}
+
+
+# ------------------------------------------------------------------ default deny
+def page(path: str) -> APIRouter:
+    router = APIRouter()
+
+    @router.get(path)
+    async def answer() -> PlainTextResponse:
+        return PlainTextResponse("hello")
+
+    return router
+
+
+def test_a_route_that_names_nobody_stops_the_start() -> None:
+    with pytest.raises(TypeError, match="/wall: say who may use it"):
+        house(plugged=(Plugged(page("/wall"), {}),))
+
+
+async def test_a_route_slipped_in_later_is_denied_to_everybody(it: House) -> None:
+    it.app.router.routes.extend(page("/late").routes)
+    async with it.as_role(Role.ADMIN) as client:
+        assert (await client.get("/late")).status_code == 403
+
+
+async def test_the_roof_says_who_may_use_the_screens_pages() -> None:
+    pages = (
+        Plugged(page("/wall"), {"/wall": PUBLIC}),
+        Plugged(page("/console"), {"/console": Right(frozenset(LEAD))}),
+    )
+    it = house(plugged=pages)
+    async with it.client() as client:
+        assert (await client.get("/wall")).text == "hello"
+        assert (await client.get("/console")).status_code == 401
+    async with it.as_role(Role.VIEWER) as client:
+        assert (await client.get("/console")).status_code == 403
+
+
+def test_routers_inside_routers_would_hide_from_the_guard_and_are_refused() -> None:
+    outer = APIRouter()
+    outer.include_router(page("/hidden"))
+    with pytest.raises(TypeError, match="without routers inside"):
+        house(plugged=(Plugged(outer, {"/hidden": PUBLIC}),))
+
+
+def test_the_board_is_the_only_thing_that_walls_and_people_share() -> None:
+    shared = {route for route, right in table(build(house().deps)).items() if right.devices}
+    assert shared == {"GET /api/board", "GET /api/me"}
+    assert BOARD.roles == frozenset(Role)
