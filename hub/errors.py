@@ -74,7 +74,11 @@ class DeliveryDeferred(Transient):
 
 
 class ErpUnavailable(Transient):
-    pass
+    """`in_doubt`: the ERP may have acted on what we sent; look before doing it again."""
+
+    def __init__(self, text: str, retry_after: timedelta | None = None, *, in_doubt: bool = False) -> None:
+        self.in_doubt = in_doubt
+        super().__init__(text, retry_after)
 
 
 class Permanent(AndonError):

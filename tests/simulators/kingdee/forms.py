@@ -129,9 +129,16 @@ def _form(block: list[str]) -> Form:
         else:
             (entities[-1][2] if entities else fields).append(_field(line))
     return Form(
-        form_id, name, tuple(fields), tuple(Entity(k, n, tuple(f)) for k, n, f in entities),
-        tuple(operations),        options.get("prefix", ""), "base" in options, options.get("pk", "FID"), "read-only" in options,
-    )  # fmt: skip
+        form_id,
+        name,
+        tuple(fields),
+        tuple(Entity(key, label, tuple(inner)) for key, label, inner in entities),
+        tuple(operations),
+        prefix=options.get("prefix", ""),
+        base="base" in options,
+        pk=options.get("pk", "FID"),
+        read_only="read-only" in options,
+    )
 
 
 def _field(line: str) -> Field:

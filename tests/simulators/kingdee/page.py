@@ -47,7 +47,8 @@ _STATES = {
     "CANCELLED": ("已取消", "cancelled"),
 }
 _STYLE = """
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, "Noto Sans CJK SC", "Microsoft YaHei", sans-serif }
+:root { color-scheme: light dark }
+:root { font: 15px/1.5 system-ui, "Noto Sans CJK SC", "Microsoft YaHei", sans-serif }
 body { margin: 0; background: Canvas; color: CanvasText }
 header { display: flex; gap: 1rem; align-items: baseline; padding: .8rem 1.2rem }
 header { background: #1f4e8c; color: #fff }

@@ -1,0 +1,107 @@
+"""One errand to the ERP: look, act, tell the desk. What stood in the way is raised; the runner judges it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from erp_bridge import mapping
+from hub.errors import ErpRefused, Refused
+from hub.failpoint import failpoint
+from hub.model.intent import Errand, IntentKind
+from hub.ports import Clock, Desk, ErpConnector, Ledger
+
+log = logging.getLogger(__name__)
+
+Receipt = dict[str, Any]
+
+SETTLE_SECONDS = 3.0  # a slow server may still be committing what an earlier try has sent
+
+
+@dataclass(frozen=True, slots=True)
+class ErpErrands:
+    ledger: Ledger
+    desk: Desk
+    connector: ErpConnector
+    clock: Clock
+
+    async def carry_out(self, errand: Errand) -> Receipt:
+        """Do it, or find that it is done. Raises Transient or Permanent."""
+        doings: dict[IntentKind, Callable[[Errand], Awaitable[Receipt]]] = {
+            IntentKind.OPEN_TICKET: self._open,
+            IntentKind.UPDATE_TICKET: self._update,
+            IntentKind.CLOSE_TICKET: self._close,
+            IntentKind.REPORT_OPERATION: self._report,
+        }
+        return await doings[errand.intent.kind](errand)
+
+    # ------------------------------------------------------------------ tickets
+    async def _open(self, errand: Errand) -> Receipt:
+        """The ticket's own number is the ERP's external key: chosen before the first call, never changed."""
+        ticket_id = str(errand.intent.payload["ticket"])
+        found = await self._found(errand, ticket_id)
+        erp_id, number = found or await self.connector.open_ticket(
+            ticket_id, mapping.opening(errand.intent.payload)
+        )
+        failpoint("bridge.after_create")
+        try:
+            await self.desk.sent_to_erp(ticket_id, erp_id, number)
+        except Refused as refusal:  # the ERP has it; the desk has its own reasons, which a person can read
+            log.warning("%s is %s in the ERP, but the desk says: %s", ticket_id, number, refusal)
+        return {"erp_id": erp_id, "erp_number": number, "adopted": found is not None}
+
+    async def _found(self, errand: Errand, key: str) -> tuple[str, str] | None:
+        """Look before the first try as well; after a try whose end is not known, look twice with a pause."""
+        found = await self.connector.find_ticket(key)
+        if found is None and (errand.in_doubt or errand.attempts > 1):
+            await self.clock.sleep(SETTLE_SECONDS)
+            found = await self.connector.find_ticket(key)
+        return found
+
+    async def _update(self, errand: Errand) -> Receipt:
+        erp_id = await self._erp_id(errand)
+        await self.connector.update_ticket(erp_id, mapping.update(errand.intent.payload))
+        return {"erp_id": erp_id}
+
+    async def _close(self, errand: Errand) -> Receipt:
+        erp_id = await self._erp_id(errand)
+        fields = mapping.closing(errand.intent.payload)
+        await self.connector.close_ticket(erp_id, fields | await self._photo(fields))
+        return {"erp_id": erp_id}
+
+    async def _erp_id(self, errand: Errand) -> str:
+        """From the record, else by our number: the desk may have refused to write it down."""
+        ticket_id = str(errand.intent.payload["ticket"])
+        known = (await self.ledger.ticket_of(ticket_id)).erp_id
+        if known:
+            return known
+        found = await self.connector.find_ticket(ticket_id)
+        if found is None:
+            raise ErpRefused(f"{ticket_id} was never made in the ERP: see the letter of its opening")
+        return found[0]
+
+    async def _photo(self, fields: Mapping[str, Any]) -> Receipt:
+        if not fields["photo"] or mapping.Capability.ATTACHMENTS not in self.connector.capabilities:
+            return {}
+        try:
+            content_type, data = await self.ledger.photo(fields["photo"])
+        except Refused:
+            log.warning("photo %s is not on record: the ticket is closed without it", fields["photo"])
+            return {}
+        suffix = content_type.rpartition("/")[2].replace("jpeg", "jpg")
+        return {"photo_data": data, "photo_name": f"{fields['photo']}.{suffix}"}
+
+    # ------------------------------------------------------------------ reports
+    async def _report(self, errand: Errand) -> Receipt:
+        """A report that only changes the operation's state moves nothing in the ERP."""
+        fields = mapping.report(errand.intent.payload)
+        if not fields["good"] and not fields["scrap"]:
+            return {"skipped": "no pieces"}
+        key = str(errand.intent.payload["response"])
+        number = await self.connector.find_report(key)
+        if number is None:
+            number = await self.connector.report_operation(key, fields)
+        failpoint("bridge.after_create")
+        return {"erp_number": number}
