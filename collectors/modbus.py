@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import math
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
@@ -16,7 +17,7 @@ from pydantic import Field, model_validator
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from collectors.blocks import BIT_TABLES, Block, Kind, Order, Point, Table, decode, halves, plan, rejoin
 from hub.config import Block as ConfigBlock
@@ -96,13 +97,19 @@ class ModbusConfig(ConfigBlock):
 class _Answer(ModbusPDU):
     """An answer kept as the bytes that came: `decode` of collectors.blocks wants nothing else."""
 
-    data: bytes = b""
+    def __init__(self, frame: bytes) -> None:
+        super().__init__()
+        self.function_code = frame[0]
+        rest = frame[1:]
+        self.exception_code = rest[0] if rest and self.isError() else 0
+        self.data = rest[1:] if rest and rest[0] == len(rest) - 1 else b""
 
-    def decode(self, data: bytes) -> None:
-        self.data = data[1:] if data and data[0] == len(data) - 1 else b""
 
+class _Decoder(DecodePDU):
+    """Takes whatever comes for an answer: what it is worth is decided where it was waited for."""
 
-_ANSWERS = tuple(type(f"_Answer{code}", (_Answer,), {"function_code": code}) for code in (1, 2, 3, 4))
+    def decode(self, frame: bytes) -> ModbusPDU:
+        return _Answer(frame)
 
 
 class _NotHere(Exception):
@@ -184,6 +191,8 @@ class ModbusCollector:
     def _client(self) -> AsyncModbusTcpClient:
         def heard_of(connected: bool) -> None:
             waiting = client.ctx.response_future
+            if connected:  # not from 1 again: a gateway may still hold an answer to the last connection
+                client.ctx.next_tid = random.randrange(1, 60_000)
             if not connected and not waiting.done():  # do not sit out the timeout on a closed line
                 waiting.set_exception(ModbusException("the device closed the connection"))
                 waiting.exception()  # nobody may be waiting: not an error then
@@ -192,8 +201,7 @@ class ModbusCollector:
             self._config.host, port=self._config.port, name=self._name, reconnect_delay=0, retries=0,
             timeout=self._config.timeout.total_seconds(), trace_connect=heard_of,
         )  # fmt: skip
-        for answer in _ANSWERS:
-            client.register(answer)
+        client.ctx.framer.decoder = _Decoder(False)
         return client
 
     async def _poll(self, client: AsyncModbusTcpClient, sink: Sink[SampleBatch]) -> None:

@@ -69,6 +69,7 @@ class ModbusDevice:
         self.failing: set[int] = set()
         self.requests: list[tuple[str, int, int]] = []
         self.writes = 0
+        self.before_answer: Callable[[], None] = lambda: None
         self.port = port
         self._unit = unit
         self._server: ModbusTcpServer | None = None
@@ -82,7 +83,7 @@ class ModbusDevice:
 
     async def start(self) -> None:
         words = [SimData(0, count=2000, datatype=DataType.REGISTERS)]
-        bits = [SimData(0, count=128, datatype=DataType.REGISTERS)]
+        bits = [SimData(0, count=128 * 16, values=False, datatype=DataType.BITS)]
         device = SimDevice(self._unit, (bits, bits, words, words), action=self._answer)
         self._server = ModbusTcpServer(device, address=("127.0.0.1", self.port))
         await self._server.serve_forever(background=True)
@@ -99,6 +100,7 @@ class ModbusDevice:
         if new is not None or function not in FUNCTIONS:
             self.writes += 1
             return ExcCodes.ILLEGAL_FUNCTION
+        self.before_answer()
         table = FUNCTIONS[function]
         known = self.memory.get(table, {})
         self.requests.append((table, address, count))
@@ -121,19 +123,26 @@ class RawServer:
     def __init__(self, answer: Callable[[bytes], bytes | None]) -> None:
         self._answer = answer
         self._server: asyncio.Server | None = None
+        self._talks: set[asyncio.Task[None]] = set()
         self.port = 0
 
     async def __aenter__(self) -> RawServer:
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        for talk in self._talks:
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._talks.add(asyncio.create_task(self._talk(reader, writer)))
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        try:
             while asked := await reader.read(4096):
                 said = self._answer(asked)
                 if said == b"":
@@ -141,7 +150,16 @@ class RawServer:
                 if said is not None:
                     writer.write(said)
                     await writer.drain()
-        writer.close()
+        except ConnectionError:
+            pass
+        finally:
+            await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 class Proxy:
@@ -178,16 +196,21 @@ class Proxy:
             writer.transport.abort()
         self._writers.clear()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._tasks.add(asyncio.create_task(self._join(reader, writer)))
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
         except OSError:
-            writer.close()
+            await _close(writer)
             return
         self._writers += [writer, far_writer]
-        for source, target in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._pass(source, target))
-            self._tasks.add(task)
+        try:
+            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+        finally:
+            await _close(writer)
+            await _close(far_writer)
 
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):

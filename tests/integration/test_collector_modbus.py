@@ -1,0 +1,247 @@
+"""The Modbus collector against real servers, and against devices that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from collectors.modbus import BAD_DEVICE_FAILURE, ModbusCollector
+from hub.errors import SourceUnavailable
+from hub.model.sample import BAD_OUT_OF_RANGE, Tag
+from hub.model.words import Words
+from hub.testing.clock import NOON, HandClock
+from tests.simulators.devices import Heard, ModbusDevice, RawServer, free_port
+
+pytestmark = pytest.mark.anyio
+
+TAGS = {f"m/t{n}": Tag(n, f"m/t{n}", Words("", f"t{n}")) for n in range(1, 41)}
+
+
+def point(number: int, address: int, **more: Any) -> dict[str, Any]:
+    return {"tag": f"m/t{number}", "address": address, **more}
+
+
+def collector(clock: HandClock, port: int, *points: dict[str, Any], **more: Any) -> ModbusCollector:
+    settings = {"host": "127.0.0.1", "port": port, "points": list(points), "timeout": "300ms", **more}
+    return ModbusCollector(ModbusCollector.Config.model_validate(settings), clock, TAGS, "press")
+
+
+@asynccontextmanager
+async def running(one: ModbusCollector, sink: Heard) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(one.run(sink))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def lost(task: asyncio.Task[None]) -> str:
+    with pytest.raises(SourceUnavailable) as caught:
+        async with asyncio.timeout(10):
+            await task
+    return str(caught.value)
+
+
+async def ticks(clock: HandClock, sink: Heard, seconds: float) -> None:
+    """Turn the clock and wait for the round that this brings."""
+    before = len(sink.batches)
+    await asleep(clock)
+    clock.turn(seconds)
+    await sink.until(lambda: len(sink.batches) > before)
+
+
+async def asleep(clock: HandClock) -> None:
+    async with asyncio.timeout(10):
+        while not clock._sleepers:
+            await asyncio.sleep(0.001)
+
+
+@dataclass
+class Scene:
+    device: ModbusDevice
+    clock: HandClock
+    sink: Heard
+    task: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def polling(
+    memory: dict[str, dict[int, int]], *points: dict[str, Any], failing: tuple[int, ...] = (), **more: Any
+) -> AsyncIterator[Scene]:
+    """A device with this memory, and a collector that reads these points of it."""
+    clock, sink = HandClock(), Heard()
+    async with ModbusDevice(memory) as device:
+        device.failing = set(failing)
+        async with running(collector(clock, device.port, *points, **more), sink) as task:
+            yield Scene(device, clock, sink, task)
+
+
+async def test_values_of_all_tables_arrive_with_scale_order_and_the_time_of_the_poll() -> None:
+    low, high = struct.unpack(">HH", struct.pack(">f", 81.5))[::-1]
+    memory = {"holding": {0: 815, 1: low, 2: high}, "input": {7: 65535}, "coil": {3: 1}, "discrete": {4: 0}}
+    points = (
+        point(1, 0, scale=0.1), point(2, 1, type="float32", word_order="little"),
+        point(3, 7, table="input", type="int16"), point(4, 3, table="coil"), point(5, 4, table="discrete"),
+    )  # fmt: skip
+    async with polling(memory, *points) as scene:
+        sink = scene.sink
+        await sink.until(lambda: len(sink.batches) == 1)
+        assert [sink.last(n).value for n in range(1, 6)] == [pytest.approx(81.5), 81.5, -1, 1, 0]
+        assert all(s.source_time == NOON and s.status.is_good for n in range(1, 6) for s in sink.of(n))
+        assert sink.batches[0].source == "press"
+        assert scene.device.writes == 0
+
+
+async def test_polls_lie_on_a_grid_and_missed_ones_stay_missed() -> None:
+    async with polling({"holding": {0: 1}}, point(1, 0)) as scene:
+        await scene.sink.said(1, 1)
+        await ticks(scene.clock, scene.sink, 3.4)
+        await ticks(scene.clock, scene.sink, 0.6)
+    at = [(s.source_time - NOON).total_seconds() for s in scene.sink.of(1)]
+    assert at == [0, 3.4, 4.0]
+
+
+async def test_fast_points_are_polled_in_reads_of_their_own() -> None:
+    points = (point(1, 0, fast=True), point(2, 1))
+    async with polling({"holding": {0: 1, 1: 2}}, *points, fast="100ms") as scene:
+        await scene.sink.until(lambda: len(scene.sink.batches) == 2)
+        for _ in range(5):
+            await ticks(scene.clock, scene.sink, 0.1)
+    assert (len(scene.sink.of(1)), len(scene.sink.of(2))) == (6, 1)
+    assert scene.device.requests[-1] == ("holding", 0, 1)
+
+
+async def test_a_slow_round_of_many_reads_does_not_hold_up_the_fast_points() -> None:
+    """Each answer takes 50 ms of the clock: between the slow reads the fast one gets its turn."""
+    points = (point(1, 0, fast=True), point(2, 200), point(3, 400), point(4, 600), point(5, 800))
+    memory = {"holding": {0: 1, 200: 1, 400: 1, 600: 1, 800: 1}}
+    async with polling(memory, *points, fast="100ms") as scene:
+        await scene.sink.until(lambda: len(scene.sink.batches) == 2)
+        scene.device.requests.clear()
+        scene.device.before_answer = lambda: scene.clock.turn(0.05)
+        await ticks(scene.clock, scene.sink, 1.0)
+        await scene.sink.until(lambda: len(scene.sink.of(5)) == 2)
+    asked = [address for _, address, _ in scene.device.requests]
+    assert asked[: asked.index(800) + 1] == [0, 200, 0, 400, 0, 600, 0, 800]
+
+
+async def test_an_illegal_address_spoils_only_its_own_point() -> None:
+    memory = {"holding": {a: a for a in range(40) if a != 17}}
+    async with polling(memory, *(point(n + 1, n) for n in range(40))) as scene:
+        sink = scene.sink
+        await sink.until(lambda: len(sink.batches) == 1)
+        assert sink.last(18)[1:] == (None, BAD_OUT_OF_RANGE)
+        assert all(sink.last(n + 1).value == n for n in range(40) if n != 17)
+        scene.device.requests.clear()
+        await ticks(scene.clock, sink, 1)
+        assert sorted(scene.device.requests) == [("holding", 0, 17), ("holding", 18, 22)]  # remembered
+        scene.device.memory["holding"][17] = 99
+        await ticks(scene.clock, sink, 30)
+        await ticks(scene.clock, sink, 1)
+        assert sink.last(18).value == 99
+
+
+async def test_a_hole_the_device_does_not_know_costs_one_more_read_and_no_point() -> None:
+    async with polling({"holding": {0: 1, 5: 2}}, point(1, 0), point(2, 5)) as scene:
+        await scene.sink.said(2, 2)
+        assert scene.sink.last(1).value == 1
+
+
+async def test_a_register_that_fails_for_a_while_comes_back() -> None:
+    async with polling({"holding": {0: 1, 1: 2}}, point(1, 0), point(2, 1)) as scene:
+        sink = scene.sink
+        await sink.said(2, 2)
+        scene.device.failing = {1}
+        await ticks(scene.clock, sink, 1)
+        assert sink.last(2)[1:] == (None, BAD_DEVICE_FAILURE)
+        assert sink.last(1).value == 1
+        scene.device.failing = set()
+        await ticks(scene.clock, sink, 5)
+        await ticks(scene.clock, sink, 1)
+        assert sink.last(2).value == 2
+
+
+async def test_a_device_that_cannot_read_anything_is_a_lost_source() -> None:
+    async with polling({"holding": {0: 1, 1: 2}}, point(1, 0), point(2, 1), failing=(0, 1)) as scene:
+        assert "cannot read any" in await lost(scene.task)
+    assert scene.sink.batches == []
+
+
+async def test_a_float_that_is_no_number_is_bad_and_has_no_value() -> None:
+    high, low = struct.unpack(">HH", struct.pack(">f", float("inf")))
+    async with polling({"holding": {0: high, 1: low}}, point(1, 0, type="float32")) as scene:
+        await scene.sink.until(lambda: len(scene.sink.batches) == 1)
+    assert scene.sink.last(1)[1:] == (None, BAD_OUT_OF_RANGE)
+
+
+async def test_nobody_there_is_said_with_the_address() -> None:
+    port = free_port()
+    async with running(collector(HandClock(), port, point(1, 0)), Heard()) as task:
+        assert f"127.0.0.1:{port}" in await lost(task)
+
+
+def reply(
+    asked: bytes, *, tid: int | None = None, unit: int | None = None, pdu: bytes = b"\x03\x02\x00\x2a"
+) -> bytes:
+    number = int.from_bytes(asked[:2], "big") if tid is None else tid
+    return struct.pack(">HHHB", number, 0, len(pdu) + 1, asked[6] if unit is None else unit) + pdu
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda asked: reply(asked, tid=999),
+        lambda asked: reply(asked, tid=0),
+        lambda asked: reply(asked, unit=9),
+        lambda asked: reply(asked, pdu=b"\x04\x02\x00\x2a"),
+        lambda asked: reply(asked, pdu=b"\x03\x04\x00\x2a\x00\x2a"),
+        lambda asked: reply(asked, pdu=b"\x03\x09\x00\x2a"),
+        lambda asked: reply(asked, pdu=b"\x03"),
+        lambda asked: reply(asked, pdu=b"\x63\x02"),
+        lambda asked: reply(asked, pdu=b"\x83\x06"),
+        lambda asked: b"\x00" * 4000,
+        lambda asked: b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        lambda asked: None,
+        lambda asked: b"",
+    ],
+    ids=[
+        "other transaction", "transaction 0", "other unit", "other function", "too long", "wrong count",
+        "cut", "unknown function", "busy", "zeros", "not Modbus", "silent", "hangs up",
+    ],
+)  # fmt: skip
+async def test_a_reply_that_is_not_ours_is_never_taken(wrong: Any) -> None:
+    async with RawServer(wrong) as server:
+        sink, one = Heard(), collector(HandClock(), server.port, point(1, 0))
+        with pytest.raises(SourceUnavailable):
+            await one.run(sink)
+    assert sink.batches == []
+
+
+async def test_the_right_reply_of_the_same_server_is_taken() -> None:
+    sink = Heard()
+    async with RawServer(reply) as server, running(collector(HandClock(), server.port, point(1, 0)), sink):
+        await sink.said(1, 42)
+
+
+async def test_a_reply_that_comes_after_the_timeout_is_never_taken_for_the_next_one() -> None:
+    """The first answer is kept back until the next connection asks: a gateway that muddles its callers."""
+    kept: list[bytes] = []
+
+    def late(asked: bytes) -> bytes | None:
+        kept.append(reply(asked, pdu=b"\x03\x02\x00\x07"))
+        return None if len(kept) == 1 else kept[0] + reply(asked)
+
+    async with RawServer(late) as server:
+        sink, one = Heard(), collector(HandClock(), server.port, point(1, 0))
+        with pytest.raises(SourceUnavailable, match="No response"):
+            await one.run(sink)
+        async with running(one, sink):
+            await sink.until(lambda: len(sink.batches) == 1)
+    assert [s.value for s in sink.of(1)] == [42]
