@@ -24,10 +24,10 @@ basketball baseball soccer hockey michael jordan michelle jennifer jessica danie
 andrew joshua matthew ashley nicole hunter batman spiderman pokemon starwars matrix ninja killer freedom
 whatever trustno trust money lucky happy summer winter spring autumn january february march april may june
 july august september october november december monday friday china beijing shanghai shenzhen guangzhou
-hongkong taiwan chelsea liverpool arsenal ferrari mercedes porsche toyota computer123 cookie cheese coffee
+hongkong taiwan chelsea liverpool arsenal ferrari mercedes porsche toyota cookie cheese coffee
 chocolate banana orange pepper ginger silver golden diamond purple qwerty qwertyuiop qwertz azerty asdfgh
 asdfghjkl zxcvbn zxcvbnm aa bb cc ab xx x a b c q z as qq ww ok no yes me my adminadmin rootroot testtest
-passpass useruser mima123 temp temporary new newpassword mypassword mypass pwd
+passpass useruser temp temporary new newpassword mypassword mypass pwd
 """
 _CHINESE = """
 woaini woaiwojia woaita aini ainiyouyou woaizhongguo woaibaobao baobei baobao laopo laogong qinaide nihao
