@@ -165,15 +165,15 @@ class _People:
 
     def __init__(self, plant: Plant, facts: Facts, span: ShiftSpan | None) -> None:
         self._plant, self._span = plant, span
-        self._by_alarm = {t.alarm_id: t for t in facts.tickets}
+        self._by_alarm = {(t.alarm_id, t.equipment): t for t in facts.tickets}
         self._by_machine = {t.equipment: t for t in facts.tickets}
-        self._titles = {a.id: a.title for a in (*facts.ended, *facts.alarms)}
+        self._titles = {(a.id, a.equipment): a.title for a in (*facts.ended, *facts.alarms)}
 
     def ticket_of(self, alarm: Alarm) -> MaintenanceTicket | None:
-        return self._by_alarm.get(alarm.id) or self._by_machine.get(alarm.equipment)
+        return self._by_alarm.get((alarm.id, alarm.equipment)) or self._by_machine.get(alarm.equipment)
 
     def title(self, ticket: MaintenanceTicket) -> Json | None:
-        title = self._titles.get(ticket.alarm_id)
+        title = self._titles.get((ticket.alarm_id, ticket.equipment))
         return title.as_dict() if title else None
 
     def owner(self, alarm: Alarm) -> Json | None:

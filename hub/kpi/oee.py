@@ -170,7 +170,7 @@ def timeline(spans: Iterable[StateSpan], until: datetime) -> list[tuple[datetime
     ranked = sorted(spans, key=lambda s: (s.since, _ORDER[s.state], s.until is None, s.until or until))
     first = [next(group) for _, group in groupby(ranked, key=lambda s: (s.since, s.state))]
     chosen = [list(group)[-1] for _, group in groupby(first, key=lambda s: s.since)]
-    ends = [s.since for s in chosen[1:]] + [until]
+    ends = [*(s.since for s in chosen), until][1:]
     cut = [(s.since, min(s.until or until, end, until), s.state) for s, end in zip(chosen, ends, strict=True)]
     return [piece for piece in cut if piece[0] < piece[1]]
 

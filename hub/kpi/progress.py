@@ -101,17 +101,19 @@ class _Schedule:
         remaining = part.job.quantity - part.good
         if remaining <= 0:
             return start
-        pace = each_takes(part, self._work, self._targets.get(part.job.work_center, 0))
-        return None if pace is None else self._work.after(start, pace * remaining)
+        target = self._targets.get(part.job.work_center, 0)
+        needed = time_for(remaining, part, self._work, target)
+        return None if needed is None else self._work.after(start, needed)
 
 
-def each_takes(part: JobProgress, work: WorkingTime, target_per_hour: int) -> timedelta | None:
-    """Planned time for one good piece: as seen between the first and the last report, else as targeted."""
+def time_for(pieces: int, part: JobProgress, work: WorkingTime, target_per_hour: int) -> timedelta | None:
+    """Planned time that so many good pieces take: at the pace between the first and the last report, else
+    at the line's target; None without either."""
     if part.started_at and part.last_at and part.good > 0:
         seen = work.between(part.started_at, part.last_at)
         if seen >= ENOUGH:
-            return seen / part.good
-    return timedelta(hours=1) / target_per_hour if target_per_hour > 0 else None
+            return seen * pieces / part.good
+    return timedelta(hours=1) * pieces / target_per_hour if target_per_hour > 0 else None
 
 
 def _untouched(job: JobOrder) -> JobProgress:
