@@ -13,6 +13,7 @@ from tests.simulators import servers
 from tests.simulators.wire import Machine, Value
 
 POWER_BACK = 5.0  # seconds after which a machine that was killed serves again
+BUSY = 0.005  # seconds between two looks at a pipe that is full
 
 
 class Hand:
@@ -80,6 +81,14 @@ class Fleet:
             hand.drop()
         for hand in self.hands.values():
             await self._end(hand)
+
+    async def tell(self, name: str, values: Mapping[str, Value]) -> None:
+        """Pass on every change in its order: waits while the machine's process is busy. A machine that is
+        down gets what holds when it is back."""
+        hand = self.hands[name]
+        while hand.pipe is not None and not select.select([], [hand.pipe], [], 0)[1]:
+            await asyncio.sleep(BUSY)
+        hand.tell(values)
 
     async def power(self, name: str, on: bool) -> None:
         """Off: the process is killed and stays down. On: it is started again."""
