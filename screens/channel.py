@@ -64,9 +64,13 @@ class Subscription:
             self._there.clear()
         return frame
 
+    @property
+    def waiting(self) -> bool:
+        """Whether `take` would give something at once."""
+        return self._behind or bool(self._frames)
+
     def is_stuck(self) -> bool:
-        waiting = self._behind or bool(self._frames)
-        return waiting and self._clock.monotonic() - self._moved >= PATIENCE
+        return self.waiting and self._clock.monotonic() - self._moved >= PATIENCE
 
     def close(self) -> None:
         self.closed.set()

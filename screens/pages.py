@@ -99,6 +99,8 @@ def _inside(static: Path, name: str) -> Path:
     """The file of that name below `static`; Plotly is served out of its own package, so nothing is copied."""
     if name == PLOTLY:
         return plotly()
+    if "\0" in name:
+        raise HTTPException(404)
     root = static.resolve()
     path = (root / name).resolve()
     if not path.is_relative_to(root) or any(part.startswith(".") for part in path.relative_to(root).parts):
