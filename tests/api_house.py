@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from hub.api import passwords
 from hub.api.app import build
-from hub.api.auth import DEVICE_COOKIE, SESSION_COOKIE, Door
+from hub.api.auth import DEVICE_COOKIE, SESSION_COOKIE
 from hub.api.deps import Deps, Plugged
 from hub.api.limits import Meter
 from hub.api.tokens import csrf_of, new_token, token_hash
@@ -319,7 +319,7 @@ def house(
         feed=StillFeed(), clock=clock, status=lambda: {"parts": []}, health=health,
         public_url=public_url, allowed_origins=allowed_origins, plugged=plugged,
     )  # fmt: skip
-    app = build(deps, Door(where.people, store, clock), meter or Meter(burst=1e9))
+    app = build(deps, meter=meter or Meter(burst=1e9))
     return House(clock, store, ledger, desk, deps, app)
 
 

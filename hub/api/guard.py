@@ -19,7 +19,6 @@ from hub.api import errors
 from hub.api.auth import Door, address_of
 from hub.api.deps import Deps
 from hub.api.limits import Meter, is_loopback
-from hub.api.origin import ours
 from hub.api.rights import SMALL_BODY, Caller, Right, right_of
 from hub.api.texts import TEXTS
 from hub.api.tokens import csrf_of, same
@@ -81,7 +80,7 @@ class Guard:
         if right is None:
             raise NotAllowed("not-allowed", TEXTS["not-allowed"].en)
         unsafe = scope["type"] == "websocket" or scope["method"] not in _SAFE
-        if unsafe and not self._ours(connection):
+        if unsafe and not self._door.origin_is_ours(connection):
             raise NotAllowed("foreign-origin", TEXTS["foreign-origin"].en)
         if not right.public and not (right.loopback and _from_here(connection)):
             scope["andon.caller"] = await self._known(connection, right, unsafe and scope["type"] == "http")
@@ -101,13 +100,6 @@ class Guard:
     def _route(self, scope: Scope) -> BaseRoute | None:
         """The first full match, as the router itself will choose."""
         return next((r for r in self._routes if r.matches(scope)[0] is Match.FULL), None)
-
-    def _ours(self, connection: HTTPConnection) -> bool:
-        headers = connection.headers
-        return ours(
-            headers.getlist("origin"), headers.getlist("host"), connection.scope["scheme"],
-            self._deps.public_url, self._deps.allowed_origins,
-        )  # fmt: skip
 
 
 def _from_here(connection: HTTPConnection) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
 
 import h11
 import uvicorn
@@ -12,6 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hub.api.limits import household, is_loopback
+from hub.errors import ConfigError
 
 HEAD_SECONDS = 10.0  # until the request line and the headers are there
 BODY_SECONDS = 180.0  # until the body is: a photo of 8 MB over 64 kB/s
@@ -23,15 +27,17 @@ def server(
     host: str,
     port: int,
     *,
+    ws: type[asyncio.Protocol] | None = None,
     trusted_proxies: str = "",
     head_seconds: float = HEAD_SECONDS,
     body_seconds: float = BODY_SECONDS,
     per_address: int = PER_ADDRESS,
     connections: int = 2000,
-) -> uvicorn.Server:
+) -> HubServer:
     """Not yet started: `await server.serve()`. Logs nothing of requests: their query strings are nobody's
     business.
 
+    `ws`: a WebSocket protocol of the screens' own, instead of uvicorn's.
     `trusted_proxies`: addresses, with commas, whose X-Forwarded-For and -Proto are believed; none unless
     told.
     """
@@ -47,14 +53,41 @@ def server(
     )
     config = uvicorn.Config(
         app, host, port,
-        http=http, ws="websockets-sansio", ws_max_size=64 << 10, ws_max_queue=8,
-        ws_ping_interval=10.0, ws_ping_timeout=10.0, ws_per_message_deflate=True,
+        http=http, ws=ws or "websockets-sansio", ws_max_size=64 << 10, ws_max_queue=8,
+        ws_ping_interval=10.0, ws_ping_timeout=20.0, ws_per_message_deflate=True,
         h11_max_incomplete_event_size=32 << 10, limit_concurrency=connections, backlog=512,
         timeout_keep_alive=20, timeout_graceful_shutdown=3,
         server_header=False, access_log=False, log_config=None, lifespan="off",
         proxy_headers=bool(trusted_proxies), forwarded_allow_ips=trusted_proxies or None,
     )  # fmt: skip
-    return uvicorn.Server(config)
+    return HubServer(config)
+
+
+class HubServer(uvicorn.Server):
+    """Leaves signals to the roof, says when it is ready, and on which port."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            at = f"{self.config.host}:{self.config.port}"
+            raise ConfigError(
+                f"{at}: cannot listen there; is a hub running? Choose another hub.port"
+            ) from None
+        self.ready.set()
+
+    @property
+    def port(self) -> int:
+        """The one it got, when it was asked for port 0."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
 
 
 class Impatient(H11Protocol):
@@ -89,6 +122,15 @@ class Impatient(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.trailing_data[0]:  # a next request has begun already; else keep-alive's own timer runs
+            self._look()
+
+    def _look(self) -> None:
+        """What of a request is still to come?"""
         state = self.conn.their_state
         if state is h11.SEND_BODY:
             self._wait_for("body")
@@ -126,9 +168,3 @@ class Impatient(H11Protocol):
             if self.open_by_address[self._counted] <= 0:
                 del self.open_by_address[self._counted]
             self._counted = ""
-
-
-def port_of(running: uvicorn.Server) -> int:
-    """The port it got, when it was asked for port 0."""
-    sockets: list[Any] = [s for one in running.servers for s in one.sockets]
-    return int(sockets[0].getsockname()[1])
