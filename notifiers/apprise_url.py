@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from hub.config import Block, Duration
 from hub.errors import DeliveryDeferred, DeliveryRefused
@@ -27,7 +27,8 @@ from notifiers.wording import PersonKey
 ALLOWED = frozenset({
     "mailto", "mailtos", "ntfy", "ntfys", "gotify", "gotifys", "bark", "barks", "json", "jsons", "form",
     "forms", "xml", "xmls", "matrix", "matrixs", "mqtt", "mqtts", "msteams", "workflows", "slack",
-    "tgram", "discord", "mmost", "mmosts", "rocket", "rockets", "pover", "signal", "signals", "syslog", "rsyslog",
+    "tgram", "discord", "mmost", "mmosts", "rocket", "rockets", "pover", "signal", "signals",
+    "syslog", "rsyslog",
 })  # fmt: skip
 INSTEAD = {
     "wecombot": "its success means nothing here (HTTP 200 with an error inside); use kind: wecom",
@@ -75,7 +76,7 @@ class AppriseConfig(Block):
 class AppriseNotifier:
     """One attempt for each call. Mentions nobody: a URL is an address already."""
 
-    Config = AppriseConfig
+    Config: type[BaseModel] = AppriseConfig
     person_key: PersonKey = ""
 
     def __init__(self, config: AppriseConfig, clock: Clock) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator
+from pydantic import BaseModel, Field, HttpUrl, SecretStr, field_validator
 
 from hub.config import Block, Duration
 from hub.errors import DeliveryDeferred, DeliveryRefused
@@ -87,7 +87,7 @@ class Verdict:
 class DingTalkNotifier:
     """Says it once; said again with the same key it is shown once."""
 
-    Config = DingTalkConfig
+    Config: type[BaseModel] = DingTalkConfig
     person_key: PersonKey = "dingtalk_id"
 
     def __init__(self, config: DingTalkConfig, clock: Clock) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -19,7 +19,7 @@ def _known_zone(value: object) -> object:
     """A zone nobody knows must not cost a person the message: the time is then told in UTC."""
     try:
         return ZoneInfo(str(value)).key
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZoneInfoNotFoundError):
         return "UTC"
 
 

@@ -48,7 +48,7 @@ class Budget:
     def after_sending(self, at: float, messages: int = 1, *, failed: bool = False) -> Budget:
         """`at` is when the answer came: the vendor cannot have counted it later than that. What `failed` may
         have been counted as well."""
-        recent = tuple(s for s in self.sent if s > at - WINDOW)
+        recent = tuple(s for s in self.sent if s + WINDOW > at)
         return Budget(recent + (at,) * messages, self.held_until, self.failures if failed else 0)
 
     def after_limit(self, until: float) -> Budget:
@@ -65,12 +65,12 @@ class Budget:
 
     def free(self, now: float, limits: Limits, critical: bool) -> int:
         """How many tellings may begin now."""
-        used = sum(s > now - WINDOW for s in self.sent)
+        used = sum(s + WINDOW > now for s in self.sent)
         return max(0, limits.ceiling(critical) - used) // limits.cost
 
     def free_at(self, now: float, limits: Limits, critical: bool) -> float:
         """When at least one telling may begin."""
-        recent = [s for s in self.sent if s > now - WINDOW]
+        recent = [s for s in self.sent if s + WINDOW > now]
         over = len(recent) + limits.cost - limits.ceiling(critical)
         return now if over <= 0 else recent[over - 1] + WINDOW
 
@@ -134,7 +134,7 @@ def tries(priority: Priority) -> int:
 # ------------------------------------------------------------------ across restarts
 def noted(budget: Budget, now: float, wall: datetime) -> str:
     """The budget as a mark of the ledger: the vendor goes on counting while we are away."""
-    sent = [_on_wall(s, now, wall) for s in budget.sent if s > now - WINDOW]
+    sent = [_on_wall(s, now, wall) for s in budget.sent if s + WINDOW > now]
     held = _on_wall(budget.held_until, now, wall) if budget.held_until > now else None
     return json.dumps({"sent": sent, "held_until": held})
 
@@ -147,7 +147,7 @@ def remembered(mark: str, now: float, wall: datetime) -> Budget:
     sent = sorted(min(now, now + (datetime.fromisoformat(s) - wall).total_seconds()) for s in found["sent"])
     held = found["held_until"]
     held_until = now + (datetime.fromisoformat(held) - wall).total_seconds() if held else NEVER
-    return Budget(tuple(s for s in sent if s > now - WINDOW), min(held_until, now + 24 * 3600.0))
+    return Budget(tuple(s for s in sent if s + WINDOW > now), min(held_until, now + 24 * 3600.0))
 
 
 def _on_wall(moment: float, now: float, wall: datetime) -> str:

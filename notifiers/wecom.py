@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator
+from pydantic import BaseModel, Field, HttpUrl, SecretStr, field_validator
 
 from hub.config import Block, Duration
 from hub.errors import DeliveryDeferred, DeliveryRefused
@@ -91,7 +91,7 @@ class Verdict:
 class WeComNotifier:
     """Says it once. Retrying is the outbox's business, not ours."""
 
-    Config = WeComConfig
+    Config: type[BaseModel] = WeComConfig
     person_key: PersonKey = "wecom_id"
 
     def __init__(self, config: WeComConfig, clock: Clock) -> None:
