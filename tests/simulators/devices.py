@@ -124,6 +124,7 @@ class RawServer:
         self._answer = answer
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self.port = 0
 
     async def __aenter__(self) -> RawServer:
@@ -137,8 +138,11 @@ class RawServer:
         for talk in self._talks:
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
+        for writer in self._writers:  # of a talk that was ended before it began, too
+            await _close(writer)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         self._talks.add(asyncio.create_task(self._talk(reader, writer)))
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -153,7 +157,7 @@ class RawServer:
         except ConnectionError:
             pass
         finally:
-            await _close(writer)
+            writer.close()
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
@@ -170,7 +174,8 @@ class Proxy:
         self._open = asyncio.Event()
         self._open.set()
         self._server: asyncio.Server | None = None
-        self._writers: list[asyncio.StreamWriter] = []
+        self._writers: list[asyncio.StreamWriter] = []  # of lines that are up
+        self._all: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self.passed = b""  # everything that went through, both ways
@@ -187,6 +192,8 @@ class Proxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._all:
+            await _close(writer)
 
     def hold(self) -> None:
         self._open.clear()
@@ -197,20 +204,18 @@ class Proxy:
         self._writers.clear()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._all.append(writer)
         self._tasks.add(asyncio.create_task(self._join(reader, writer)))
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
         except OSError:
-            await _close(writer)
+            writer.close()
             return
+        self._all.append(far_writer)
         self._writers += [writer, far_writer]
-        try:
-            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
-        finally:
-            await _close(writer)
-            await _close(far_writer)
+        await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
 
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -233,18 +238,16 @@ class OpcUaPlant:
         port: int = 0,
         *,
         policies: list[ua.SecurityPolicyType] | None = None,
-        certificate: Path | None = None,
-        key: Path | None = None,
         uri: str = "urn:test:server",
         shift_namespaces: int = 0,
         users: Any = None,
     ) -> None:
         self._variables = dict(variables)
         self._policies = policies or [ua.SecurityPolicyType.NoSecurity]
-        self._files = (certificate, key)
         self._uri, self._shift, self._users = uri, shift_namespaces, users
         self.port = port or free_port()
         self._server: Server | None = None
+        self._serving = False
         self._ids: dict[str, ua.NodeId] = {}
 
     @property
@@ -262,14 +265,16 @@ class OpcUaPlant:
         await self.stop()
 
     async def start(self) -> None:
+        if self._server is None:
+            self._server = await self._prepared()
+        await self._server.start()
+        self._serving = True
+
+    async def _prepared(self) -> Server:
         server = Server(user_manager=self._users) if self._users else Server()
         await server.init()
         await server.set_application_uri(self._uri)
         server.set_endpoint(self.endpoint)
-        certificate, key = self._files
-        if certificate and key:
-            await server.load_certificate(str(certificate))
-            await server.load_private_key(str(key))
         server.set_security_policy(self._policies)
         for number in range(self._shift):  # other namespaces first: ours gets another number
             await server.register_namespace(f"urn:test:other:{number}")
@@ -278,13 +283,21 @@ class OpcUaPlant:
             node = ua.NodeId.from_string(f"ns={index};s={name}")
             await server.nodes.objects.add_variable(node, ua.QualifiedName(name, index), value)
             self._ids[name] = node
-        await server.start()
-        self._server = server
+        return server
 
     async def stop(self) -> None:
-        if self._server is not None:
+        """As if switched off; `start` brings it back with the values it had."""
+        if self._server is not None and self._serving:
+            self._serving = False
             await self._server.stop()
-            self._server = None
+
+    async def identify(self, certificate: Path, key: Path, uri: str) -> None:
+        """From the next start on it shows this certificate and calls itself so."""
+        if self._server is None:
+            self._server = await self._prepared()
+        await self._server.load_certificate(str(certificate))
+        await self._server.load_private_key(str(key))
+        await self._server.set_application_uri(uri)
 
     async def show(self, name: str, value: ua.Variant | None, at: Any = None, status: int = 0) -> None:
         """Write one value with its source time and status, as the machine's own program would."""

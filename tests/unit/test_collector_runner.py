@@ -1,0 +1,371 @@
+"""What happens around a collector: its tags, its state, the bus, the record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from collectors.runner import BusSink, CollectorRunner, MesRunner, shouter, source_state
+from hub.errors import SourceRefused, SourceUnavailable
+from hub.model.batch import SampleBatch
+from hub.model.intent import Intent, IntentKind
+from hub.model.production import JobOrder, JobResponse, JobState, WorkOrder
+from hub.model.sample import BAD_NO_COMMUNICATION
+from hub.model.words import Words
+from hub.ports import EVENTS, SAMPLES
+from hub.testing.clock import NOON, HandClock
+from tests.simulators.devices import Heard
+
+pytestmark = pytest.mark.anyio
+
+
+def batch(*tags: int, at: Any = NOON) -> SampleBatch:
+    return SampleBatch.at(list(tags), at, [float(t) for t in tags], "m")
+
+
+class Acting:
+    """A collector that does what the test says: puts batches, then ends with an error (or waits for ever)."""
+
+    Config: Any = None
+    tag_numbers = (1, 2)
+
+    def __init__(self, puts: Sequence[SampleBatch], end: BaseException | None) -> None:
+        self._puts, self._end = puts, end
+
+    async def run(self, sink: Any) -> None:
+        for item in self._puts:
+            await sink.put(item)
+        if self._end is None:
+            await asyncio.Event().wait()
+        else:
+            raise self._end
+
+
+class States:
+    def __init__(self) -> None:
+        self.told: list[tuple[bool, str]] = []
+
+    async def __call__(self, up: bool, error: str) -> None:
+        self.told.append((up, error))
+
+
+class Plays:
+    """Lives of one source, one after the other, through one runner."""
+
+    def __init__(self, *lives: tuple[list[SampleBatch], BaseException | None]) -> None:
+        self.sink, self.clock, self.states = Heard(), HandClock(), States()
+        acts = iter([Acting(*life) for life in lives])
+        make: Callable[[], Any] = lambda: next(acts)  # noqa: E731
+        self.runner = CollectorRunner("m", make, self.sink, self.clock, self.states)
+
+    async def live(self) -> None:
+        await self.runner.run()
+
+
+AWAY = SourceUnavailable("m: no answer")
+
+
+async def test_a_lost_source_turns_its_tags_bad_once_and_the_error_goes_on() -> None:
+    plays = Plays(([batch(1, 2)], AWAY), ([], AWAY), ([], AWAY))
+    for _ in range(3):
+        with pytest.raises(SourceUnavailable):
+            await plays.live()
+    assert [s.status for s in plays.sink.of(1)] == [0, BAD_NO_COMMUNICATION]
+    assert plays.states.told == [(True, ""), (False, "m: no answer")]
+
+
+async def test_another_reason_is_told_again() -> None:
+    plays = Plays(([], AWAY), ([], SourceRefused("m: not trusted")))
+    for _ in range(2):
+        with pytest.raises((SourceUnavailable, SourceRefused)):
+            await plays.live()
+    assert plays.states.told == [(False, "m: no answer"), (False, "m: not trusted")]
+
+
+async def test_a_source_that_comes_back_is_up_with_its_first_sample() -> None:
+    plays = Plays(([], AWAY), ([batch(1)], AWAY))
+    for _ in range(2):
+        with pytest.raises(SourceUnavailable):
+            await plays.live()
+    assert [up for up, _ in plays.states.told] == [False, True, False]
+
+
+async def test_the_lost_mark_follows_the_clock_of_the_source() -> None:
+    """A machine whose clock is an hour slow: a mark by our clock would outdate its samples for an hour."""
+    slow = NOON - timedelta(hours=1)
+    plays = Plays(([batch(1, at=slow)], AWAY))
+    with pytest.raises(SourceUnavailable):
+        await plays.live()
+    assert plays.sink.last(1).source_time == slow + timedelta(microseconds=1)
+
+
+async def test_a_source_never_heard_is_marked_with_our_clock() -> None:
+    plays = Plays(([], AWAY))
+    with pytest.raises(SourceUnavailable):
+        await plays.live()
+    assert plays.sink.last(2).source_time == NOON
+
+
+async def test_being_switched_off_is_not_a_loss() -> None:
+    plays = Plays(([batch(1)], None))
+    task = asyncio.create_task(plays.live())
+    await plays.sink.said(1, 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(plays.sink.batches) == 1
+    assert plays.states.told == [(True, "")]
+
+
+async def test_a_bug_in_a_collector_turns_its_tags_bad_too() -> None:
+    plays = Plays(([batch(1, 2)], ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        await plays.live()
+    assert plays.sink.last(2).status == BAD_NO_COMMUNICATION
+
+
+# ------------------------------------------------------------------ the bus
+class OneBus:
+    """Remembers; holds publishers back while `gate` is closed; fails as often as told."""
+
+    def __init__(self) -> None:
+        self.published: list[SampleBatch] = []
+        self.shouted: list[tuple[str, bytes]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failures = 0
+
+    async def publish(self, topic: str, body: bytes) -> None:
+        assert topic == SAMPLES
+        await self.gate.wait()
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("away")
+        self.published.append(SampleBatch.from_bytes(body))
+
+    async def shout(self, topic: str, body: bytes) -> None:
+        self.shouted.append((topic, body))
+
+
+def bus_sink(bus: OneBus) -> BusSink:
+    return BusSink(bus)  # type: ignore[arg-type]
+
+
+async def test_batches_reach_the_bus_and_the_screens() -> None:
+    bus = OneBus()
+    await bus_sink(bus).put(batch(1, 2))
+    assert bus.published[0].tags.tolist() == [1, 2]
+    assert bus.published[0].source == "m"
+    assert [topic for topic, _ in bus.shouted] == [SAMPLES]
+    assert bus.shouted[0][1] == bus.published[0].to_bytes()
+
+
+async def test_batches_put_at_once_travel_together_in_their_order() -> None:
+    bus = OneBus()
+    sink = bus_sink(bus)
+    await asyncio.gather(*(sink.put(batch(n)) for n in range(100)))
+    assert np.concatenate([b.tags for b in bus.published]).tolist() == list(range(100))
+    assert len(bus.published) < 5
+
+
+async def test_put_waits_while_the_bus_is_full() -> None:
+    bus = OneBus()
+    bus.gate.clear()
+    sink = bus_sink(bus)
+    puts = [asyncio.create_task(sink.put(batch(n))) for n in (1, 2, 3)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not any(p.done() for p in puts)
+    bus.gate.set()
+    await asyncio.gather(*puts)
+    assert sorted(np.concatenate([b.tags for b in bus.published]).tolist()) == [1, 2, 3]
+
+
+async def test_a_bus_that_fails_tells_one_collector_and_loses_nobody_elses_samples() -> None:
+    bus = OneBus()
+    bus.failures = 1
+    sink = bus_sink(bus)
+    results = await asyncio.gather(*(sink.put(batch(n)) for n in (1, 2, 3)), return_exceptions=True)
+    assert [type(r) for r in results] == [ConnectionError, type(None), type(None)]
+    assert sorted(np.concatenate([b.tags for b in bus.published]).tolist()) == [2, 3]
+
+
+async def test_a_cancelled_leader_does_not_hold_up_the_others() -> None:
+    bus = OneBus()
+    bus.gate.clear()
+    sink = bus_sink(bus)
+    puts = [asyncio.create_task(sink.put(batch(n))) for n in (1, 2)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    puts[0].cancel()
+    bus.gate.set()
+    await asyncio.gather(*puts, return_exceptions=True)
+    assert 2 in np.concatenate([b.tags for b in bus.published]).tolist()
+
+
+async def test_states_are_shouted_as_events() -> None:
+    bus = OneBus()
+    await source_state(shouter(bus), HandClock(), "press-01")(False, "no answer")  # type: ignore[arg-type]
+    topic, body = bus.shouted[0]
+    assert topic == EVENTS
+    assert json.loads(body) == {
+        "kind": "source", "name": "press-01", "up": False, "at": "2026-01-05T12:00:00Z", "error": "no answer",
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------ orders and reports
+class Record:
+    """A ledger of the few things an MES touches; a transaction that fails leaves nothing."""
+
+    def __init__(self) -> None:
+        self.book: dict[str, WorkOrder] = {}
+        self.responses: dict[str, JobResponse] = {}
+        self.intents: dict[str, Intent] = {}
+        self.marks: dict[str, str] = {}
+        self.fail_at = ""
+
+    async def orders(self) -> list[WorkOrder]:
+        return list(self.book.values())
+
+    async def mark(self, name: str) -> str:
+        return self.marks.get(name, "")
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Record]:
+        before = [dict(d) for d in (self.book, self.responses, self.intents, self.marks)]
+        try:
+            yield self
+        except BaseException:
+            self.book, self.responses, self.intents, self.marks = before  # type: ignore[assignment]
+            raise
+
+    async def save_order(self, order: WorkOrder) -> bool:
+        changed = self.book.get(order.number) != order
+        self.book[order.number] = order
+        return changed
+
+    async def add_response(self, response: JobResponse) -> bool:
+        new = response.id not in self.responses
+        self.responses[response.id] = response
+        return new
+
+    async def intend(self, intent: Intent) -> None:
+        if self.fail_at == "intend":
+            raise ConnectionError("database away")
+        self.intents.setdefault(intent.key, intent)
+
+    async def set_mark(self, name: str, value: str) -> None:
+        self.marks[name] = value
+
+
+ORDER = WorkOrder(
+    "WO-1",
+    "A100",
+    Words("油泵", "Pump"),
+    100,
+    NOON,
+    jobs=(JobOrder("WO-1", "10", Words("", "Stamp"), "p1/a/l1", 100),),
+)
+REPORT = JobResponse("R1", "WO-1", "10", NOON, 3, 1, JobState.RUNNING, "p1/a/l1/m", "li", 60.0)
+
+
+class Telling:
+    """An MES that tells what it is given and then goes away."""
+
+    Config: Any = None
+
+    def __init__(self, *said: WorkOrder | JobResponse) -> None:
+        self._said = said
+        self.since: list[str] = []
+
+    async def run(self, sink: Any, orders: Any, since: str) -> None:
+        self.since.append(since)
+        for one in self._said:
+            await (orders if isinstance(one, WorkOrder) else sink).put(one)
+        raise SourceUnavailable("mes: gone")
+
+
+class Events:
+    def __init__(self) -> None:
+        self.all: list[Mapping[str, object]] = []
+
+    async def __call__(self, event: Mapping[str, object]) -> None:
+        self.all.append(event)
+
+    def of(self, kind: str) -> list[Mapping[str, object]]:
+        return [e for e in self.all if e["kind"] == kind]
+
+
+async def tell(record: Record, *said: WorkOrder | JobResponse) -> tuple[Events, Telling]:
+    events, mes = Events(), Telling(*said)
+    runner = MesRunner("mes", lambda: mes, record, HandClock(), events)  # type: ignore[arg-type,return-value]
+    with pytest.raises(SourceUnavailable):
+        await runner.run()
+    return events, mes
+
+
+async def test_a_report_its_intent_and_the_mark_are_written_together_and_told() -> None:
+    record = Record()
+    events, mes = await tell(record, ORDER, REPORT)
+    assert mes.since == [""]
+    assert record.marks == {"mes:mes": "R1"}
+    assert record.intents["report:R1"] == Intent(
+        IntentKind.REPORT_OPERATION, "report:R1", "order:WO-1:10",
+        {
+            "response": "R1", "order": "WO-1", "operation": "10", "good": 3, "scrap": 1, "state": "running",
+            "at": "2026-01-05T12:00:00Z", "equipment": "p1/a/l1/m", "person": "li",
+        },
+    )  # fmt: skip
+    assert [e["number"] for e in events.of("order")] == ["WO-1", "WO-1"]
+
+
+async def test_reading_goes_on_behind_the_last_report_on_record() -> None:
+    record = Record()
+    await tell(record, ORDER, REPORT)
+    _, mes = await tell(record)
+    assert mes.since == ["R1"]
+
+
+async def test_a_repeated_report_and_an_unchanged_order_change_nothing_and_tell_nobody() -> None:
+    record = Record()
+    await tell(record, ORDER, REPORT)
+    events, _ = await tell(record, ORDER, REPORT)
+    assert events.of("order") == []
+    assert len(record.intents) == 1
+
+
+async def test_what_cannot_be_written_whole_is_not_written_at_all() -> None:
+    record = Record()
+    record.fail_at = "intend"
+    runner = MesRunner("mes", lambda: Telling(ORDER, REPORT), record, HandClock(), Events())  # type: ignore[arg-type,return-value]
+    with pytest.raises(ConnectionError):
+        await runner.run()
+    assert (record.responses, record.marks) == ({}, {})
+
+
+async def test_a_report_of_an_unknown_order_is_kept_and_flagged(caplog: pytest.LogCaptureFixture) -> None:
+    record = Record()
+    await tell(record, REPORT)
+    assert record.responses == {"R1": REPORT}
+    assert "operation 10 of order WO-1" in caplog.text
+
+
+async def test_an_order_known_from_the_record_is_not_flagged(caplog: pytest.LogCaptureFixture) -> None:
+    record = Record()
+    await tell(record, ORDER)
+    await tell(record, REPORT)
+    assert "kept" not in caplog.text
+
+
+async def test_the_mes_is_a_source_that_is_up_or_down() -> None:
+    events, _ = await tell(Record(), ORDER)
+    assert [(e["name"], e["up"], e["error"]) for e in events.of("source")] == [
+        ("mes", True, ""), ("mes", False, "mes: gone"),
+    ]  # fmt: skip
