@@ -1,7 +1,7 @@
 import {h, mark, put} from '../lib/dom.js'
-import {age, clock, fitScale, number, since} from '../lib/format.js'
+import {age, clock, fitScale, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
-import {icon, putIcon} from '../lib/icons.js'
+import {putIcon} from '../lib/icons.js'
 
 const ROOM = {alarm: 15.2, handled: 19} // ems that the title line holds at its full size
 
@@ -32,7 +32,7 @@ export class AndonBand extends HTMLElement {
     const who = alarm.owner?.name ? say(alarm.owner.name) : t('alarm.nobody')
     this.#say(alarm.priority, t(kind === 'alarm' ? `priority.${alarm.priority}` : `alarm.state.${alarm.state}`), `${say(alarm.where)} ${say(alarm.title)}`, [
       reading(alarm, live),
-      t(alarm.state === 'rtn-unacked' ? 'band.was' : 'band.since', {since: since(alarm.raised_at, now, zone, t)}),
+      lasting(alarm, now, zone),
       t(alarm.acked_by ? 'band.handled-by' : 'band.duty', {who}),
       alarm.blind ? t('alarm.blind') : '',
       more > 0 ? t('band.more', {n: more}) : '',
@@ -81,6 +81,14 @@ export class AndonBand extends HTMLElement {
     this.replaceChildren(h('div.band-mark', sign, wordText), h('div.band-text', head, line))
     return {sign, wordText, head, line}
   }
+}
+
+/** "已持续 2 分钟", after an hour with the clock: "20:45 起，已 2 小时 14 分". */
+function lasting(alarm, now, zone) {
+  const at = clock(alarm.raised_at, zone)
+  const told = age((now - Date.parse(alarm.raised_at)) / 1000, t)
+  if (alarm.state === 'rtn-unacked') return t('band.was', {at, age: told})
+  return t(now - Date.parse(alarm.raised_at) < 3_600_000 ? 'band.since' : 'band.since-clock', {at, age: told})
 }
 
 function reading(alarm, live) {

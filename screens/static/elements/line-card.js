@@ -1,5 +1,5 @@
 import {h, keyed, mark, put} from '../lib/dom.js'
-import {fitScale, number, percent, shorten, signed} from '../lib/format.js'
+import {fitScale, number, percent, shorten, signed, widthOf} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import './machine-tile.js'
 
@@ -33,13 +33,16 @@ export class LineCard extends HTMLElement {
   }
 
   #name(name) {
-    put(this.#parts.name, shorten(name, 8))
+    put(this.#parts.name, shorten(name, 7))
+    this.#parts.name.style.setProperty('--fit', fitScale(this.#parts.name.textContent, 4.6, 0.72))
     this.#parts.name.title = name
   }
 
   #sums(sums) {
     this.#amount(this.#parts.hour, sums.hour_good, sums.hour_target)
     this.#amount(this.#parts.shift, sums.good, sums.target)
+    const longest = Math.max(...[this.#parts.hour, this.#parts.shift].map(c => widthOf(c.good.textContent) + widthOf(c.target.textContent) * 0.62))
+    this.#parts.amounts.style.setProperty('--fit', Math.max(0.6, Math.min(1, 3.55 / longest)))
     const oee = sums.oee ?? {}
     put(this.#parts.oee, percent(oee.oee))
     FACTORS.forEach((factor, i) => put(this.#parts.factors[i], percent(oee[factor])))
@@ -55,7 +58,6 @@ export class LineCard extends HTMLElement {
     put(cell.target, planned ? `/${number(Math.round(target))}` : '')
     put(cell.delta, planned ? signed((good ?? 0) - Math.round(target)) : t('line.no-target'))
     mark(cell.box, 'behind', planned && (good ?? 0) < target * 0.95 ? 'yes' : '')
-    cell.box.style.setProperty('--fit', fitScale('0'.repeat(actual.length + cell.target.textContent.length), 5.2, 0.6))
   }
 
   #hours(hours) {
@@ -87,13 +89,14 @@ export class LineCard extends HTMLElement {
   #build() {
     const parts = {
       name: h('h2.line-name'), oee: h('b'), coverage: h('b'), factors: FACTORS.map(() => h('b')),
-      hour: amount(), shift: amount(), hours: h('div.line-hours'), tiles: h('div.line-tiles'), more: h('span.line-more'),
+      amounts: h('div.line-amounts'), hour: amount(), shift: amount(), hours: h('div.line-hours'), tiles: h('div.line-tiles'), more: h('span.line-more'),
     }
+    parts.amounts.append(labelled(t('line.hour'), parts.hour), labelled(t('line.shift'), parts.shift), parts.hours)
     this.replaceChildren(
       h('div.line-sums',
         h('div.line-inner',
           h('div.line-head', parts.name, h('span.line-oee', h('span', 'OEE'), parts.oee, h('small', '%'))),
-          h('div.line-amounts', labelled(t('line.hour'), parts.hour), labelled(t('line.shift'), parts.shift), parts.hours),
+          parts.amounts,
           h('div.line-factors',
             ...FACTORS.map((factor, i) => h('span', t(`oee.${factor}`), parts.factors[i])),
             h('span.line-coverage', t('oee.coverage'), parts.coverage)))),

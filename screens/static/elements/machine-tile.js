@@ -1,12 +1,12 @@
 import {freshness} from '../lib/board.js'
 import {h, keyed, mark, put} from '../lib/dom.js'
-import {shorten, since, widthOf} from '../lib/format.js'
+import {abbreviate, shortAge, shorten, since} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
 import './reading.js'
 
 const SHOWN = 2 // readings that a full tile has room for
-const ROOM = {full: 9, brief: 6.3, mark: 2.9} // ems for the name
+const ROOM = {full: 9, brief: 6.3, mark: 2.5} // ems for the name
 
 /** One machine on a wall: state, since when, its key numbers with their age. */
 export class MachineTile extends HTMLElement {
@@ -42,7 +42,9 @@ export class MachineTile extends HTMLElement {
   /** Ages move even when no data does. */
   tick(now, zone) {
     if (!this.#machine) return
-    put(this.#parts.since, since(this.#machine.since, now, zone, t))
+    const at = this.#machine.since
+    const short = this.#detail === 'brief' && at
+    put(this.#parts.since, short ? shortAge((now - Date.parse(at)) / 1000) : since(at, now, zone, t))
     for (const reading of this.#parts.readings.children) reading.tick?.(now)
     const stale = Object.values(this.#machine.values ?? {}).some(v => freshness(v, now).kind !== 'good')
     mark(this, 'stale', stale ? 'yes' : '')
@@ -50,8 +52,7 @@ export class MachineTile extends HTMLElement {
 
   #name() {
     const full = say(this.#machine.name)
-    put(this.#parts.name, shorten(full, ROOM[this.#detail]))
-    mark(this, 'long', widthOf(full) > ROOM.full * 0.7 ? 'yes' : '')
+    put(this.#parts.name, (this.#detail === 'mark' ? abbreviate : shorten)(full, ROOM[this.#detail]))
     this.title = `${full} · ${t(`state.${this.#machine.state}`)}`
     this.setAttribute('aria-label', this.title)
   }

@@ -1,6 +1,6 @@
 import {progress} from '../lib/board.js'
 import {h, keyed, mark, put} from '../lib/dom.js'
-import {age, dayClock, percent, shorten} from '../lib/format.js'
+import {age, dayClock, number as digits, percent, shorten} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {icon} from '../lib/icons.js'
 
@@ -16,18 +16,21 @@ export class OrderRow extends HTMLElement {
     const {number, product, rush, due} = this.#parts
     this.dataset.testid = `order-${order.number}`
     put(number, order.number)
+    put(this.#parts.quantity, `×${digits(order.quantity)}`)
     put(product, say(order.product_name) || order.product)
     rush.hidden = !order.rush
     mark(this, 'late', order.late_by ? 'yes' : '')
     put(due, order.late_by ? t('order.late', {age: age(order.late_by, t)}) : t('order.due', {at: dayClock(order.due_at, this.zone)}))
+    mark(this.#parts.operations, 'many', (order.operations ?? []).length > 4 ? 'yes' : '')
     keyed(this.#parts.operations, order.operations ?? [], o => o.operation, () => h('li', h('span'), h('b'), h('i')), operation)
     this.title = `${order.number} ${product.textContent} · ${order.customer ?? ''} · ${due.textContent}`
   }
 
   #build() {
-    const parts = {number: h('b.order-number'), product: h('span.order-product'), due: h('span.order-due'),
+    const parts = {number: h('b.order-number'), product: h('span.order-product'), due: h('span.order-due'), quantity: h('span.order-quantity'),
       rush: h('span.order-rush', icon('rush'), t('order.rush')), operations: h('ol.order-operations')}
-    this.replaceChildren(h('div.order-head', parts.number, parts.rush, parts.due), parts.product, parts.operations)
+    this.replaceChildren(h('div.order-head', parts.number, parts.rush, parts.quantity),
+      h('div.order-line', parts.product, parts.due), parts.operations)
     return parts
   }
 }

@@ -14,7 +14,7 @@ export class AndonReading extends HTMLElement {
     this.#parts ??= this.#build()
     this.#value = value
     const {label, figure, unit} = this.#parts
-    put(label, shorten(say(value.label), 3.6))
+    put(label, shorten(say(value.label), 6))
     const known = value.status !== 'bad' && value.value !== undefined && value.value !== null
     put(figure, known ? shown(value) : '—')
     put(unit, known ? value.unit ?? '' : '')

@@ -12,11 +12,12 @@ export class AndonShortlist extends HTMLElement {
     Object.assign(this, {rowTag: tag, keyOf: key, fillRow: fill, emptyText: empty})
     this.#parts = {heading: h('h2', heading, h('small')), list: h('div.list-rows'), more: h('p.list-more')}
     this.replaceChildren(this.#parts.heading, this.#parts.list, this.#parts.more)
-    new ResizeObserver(() => this.#render()).observe(this.#parts.list)
+    new ResizeObserver(() => this.#render()).observe(this)
   }
 
   set items(items) {
     this.#items = items
+    this.style.setProperty('--wanted', Math.max(1, items.length)) // before the room is measured
     this.#render()
   }
 
@@ -26,7 +27,7 @@ export class AndonShortlist extends HTMLElement {
 
   #render() {
     const {list, more, heading} = this.#parts
-    const shown = this.#room(list)
+    const shown = this.#room()
     keyed(list, this.#items.slice(0, shown), this.keyOf, () => document.createElement(this.rowTag), this.fillRow)
     put(heading.lastChild, this.#items.length || '')
     const hidden = this.#items.length - shown
@@ -34,10 +35,12 @@ export class AndonShortlist extends HTMLElement {
     more.hidden = this.#items.length > 0 && hidden <= 0
   }
 
-  #room(list) {
-    const style = getComputedStyle(list)
+  #room() {
+    const style = getComputedStyle(this.#parts.list)
     const row = parseFloat(style.getPropertyValue('grid-auto-rows'))
-    return Number.isNaN(row) ? this.#items.length : rowsThatFit(list.clientHeight, row, parseFloat(style.rowGap) || 0, this.#items.length)
+    const height = this.clientHeight - this.#parts.heading.offsetHeight
+    const word = parseFloat(getComputedStyle(this.#parts.more).lineHeight) || 0
+    return Number.isNaN(row) ? this.#items.length : rowsThatFit(height, row, parseFloat(style.rowGap) || 0, this.#items.length, word)
   }
 }
 

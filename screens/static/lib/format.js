@@ -84,7 +84,7 @@ const WIDE = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f
 /** About how many ems a text takes: a Chinese character one, a Latin one a good half. */
 export function widthOf(text) {
   let width = 0
-  for (const character of String(text)) width += WIDE.test(character) ? 1 : /[ .,:;'|il]/.test(character) ? 0.32 : 0.6
+  for (const character of String(text)) width += WIDE.test(character) ? 1 : /[ .,:;'|il]/.test(character) ? 0.32 : character === '…' ? 1 : 0.6
   return width
 }
 
@@ -97,6 +97,14 @@ export function shorten(text, ems) {
   const short = () => `${all.slice(0, head).join('').trimEnd()}…${tail ? all.slice(-tail).join('').trimStart() : ''}`
   while (head + tail > 2 && widthOf(short()) > ems) head > tail ? head-- : tail--
   return short()
+}
+
+/** The shortest name that still tells machines of a line apart: first letters and number, "冲压机 01" as "冲01". */
+export function abbreviate(text, ems) {
+  const [, words, figure] = /^(.*?)\s*(\d*)$/.exec(String(text).trim())
+  let head = [...words.replace(/\s+/g, '')]
+  while (head.length > 1 && widthOf(head.join('') + figure) > ems) head = head.slice(0, -1)
+  return head.join('') + figure
 }
 
 /** By how much (0..1] to scale a line of text so that it fits in so many ems, but not below `least`. */

@@ -7,14 +7,14 @@
  * is counted, never squeezed.
  */
 export const DETAILS = [
-  {detail: 'full', width: 345, height: 176, least: 0.88},
+  {detail: 'full', width: 345, height: 176, least: 0.88, tall: {width: 255, height: 312}},
   {detail: 'brief', width: 215, height: 92, least: 0.88},
   {detail: 'mark', width: 108, height: 50, least: 0.85},
 ]
 const GAP = 12
 const SIDES = {
-  left: {width: 350, height: 176},
-  top: {width: 980, height: 70},
+  left: {width: 350, height: 184},
+  top: {width: 1230, height: 70},
 }
 const MOST_COLUMNS = 4
 
@@ -47,7 +47,7 @@ function result(found, lines, cut, counts) {
 function best(width, height, counts) {
   for (const ideal of DETAILS) {
     const fits = candidates(width, height, counts, ideal).filter(c => c.scale >= ideal.least)
-    if (fits.length) return fits.reduce((a, b) => (b.scale > a.scale * 1.02 ? b : a))
+    if (fits.length) return fits.reduce((a, b) => (b.worth > a.worth * 1.02 ? b : a))
   }
   return null
 }
@@ -61,23 +61,26 @@ function candidates(width, height, counts, ideal) {
       const room = besides(card, side, ideal)
       for (let across = 1; across <= most; across++) {
         const tile = cell(room.width, room.height, across, Math.ceil(most / across))
-        const scale = Math.min(tile.width / ideal.width, tile.height / ideal.height, room.sums * 1.1)
-        found.push({columns, side, across, detail: ideal.detail, scale})
+        const scale = Math.min(Math.max(fit(tile, ideal), fit(tile, ideal.tall)), room.sums * 1.1)
+        const holes = 1 - most / (across * Math.ceil(most / across))
+        found.push({columns, side, across, detail: ideal.detail, scale, worth: scale * (1 - holes / 2)})
       }
     }
   }
   return found
 }
 
+const fit = (tile, drawn) => (drawn ? Math.min(tile.width / drawn.width, tile.height / drawn.height) : 0)
+
 /** What a card leaves for its machines, and at what scale its sums are then drawn. */
 function besides(card, side, ideal) {
   const wish = SIDES[side]
   if (side === 'left') {
-    const taken = ideal.detail === 'mark' ? Math.max(230, card.width * 0.2) : Math.max(270, card.width * 0.25)
+    const taken = ideal.detail === 'mark' ? Math.max(290, card.width * 0.24) : Math.max(290, card.width * 0.265)
     const sums = ideal.detail === 'mark' ? Math.min(1, card.height / 50) : Math.min(taken / wish.width, card.height / wish.height)
     return {width: card.width - taken - GAP, height: card.height, sums: ideal.detail === 'brief' ? Math.min(1, card.height / 92) : sums}
   }
-  const taken = Math.min(Math.max(52, card.height * 0.24), 150)
+  const taken = Math.min(Math.max(52, card.height * 0.24), 100)
   return {width: card.width, height: card.height - taken - GAP, sums: Math.min(card.width / wish.width, taken / 60)}
 }
 
@@ -85,8 +88,8 @@ function cell(width, height, across, down) {
   return {width: (width - (across - 1) * GAP) / across, height: (height - (down - 1) * GAP) / down}
 }
 
-/** How many rows of a list can be shown in `height`, leaving one for "n more" when not all fit. */
-export function rowsThatFit(height, rowHeight, gap, count) {
-  const fits = Math.max(0, Math.floor((height + gap) / (rowHeight + gap)))
-  return count <= fits ? count : Math.max(0, fits - 1)
+/** How many rows of a list can be shown in `height`, leaving `word` for a line "n more" when not all fit. */
+export function rowsThatFit(height, rowHeight, gap, count, word = 0) {
+  const fits = room => Math.max(0, Math.floor((room + gap) / (rowHeight + gap)))
+  return count <= fits(height) ? count : fits(height - word)
 }

@@ -5,6 +5,7 @@ import {hashValues} from '../lib/route.js'
 import {api, follow, speak, zoneOf} from './start.js'
 
 const at = new URLSearchParams(location.search).get('at') ?? '' // part of the plant, e.g. p1/stamping
+let due = false // a drawing is already asked for
 const find = selector => document.querySelector(selector)
 
 await speak()
@@ -37,7 +38,6 @@ async function becomeDevice() {
   await api.post('/api/device-login', {token: device}).catch(() => {}) // the board then says that it may not be seen
 }
 
-let due = false
 /** Many patches, one drawing. */
 function soon() {
   if (due) return

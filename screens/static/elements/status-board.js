@@ -1,0 +1,51 @@
+import {h, mark, put} from '../lib/dom.js'
+import {dayClock, number} from '../lib/format.js'
+import {t} from '../lib/i18n.js'
+import {putIcon} from '../lib/icons.js'
+import {asText, detailText, figuresOf, partsOf} from '../lib/status.js'
+import './data-table.js'
+
+/** Each runner with its restarts and last error, and every figure that the hub tells of itself. */
+export class StatusBoard extends HTMLElement {
+  #parts
+
+  show(status, zone) {
+    this.#parts ??= this.#build(zone)
+    const parts = partsOf(status)
+    const word = status.status ?? (parts.every(part => part.up) ? 'ok' : 'degraded')
+    putIcon(this.#parts.sign, word === 'ok' ? 'check' : 'fault')
+    mark(this.#parts.head, 'state', word === 'ok' ? 'executing' : 'fault')
+    put(this.#parts.word, t(`status.${word}`))
+    this.#parts.table.rows = parts
+    this.#parts.figures.rows = figuresOf(status)
+  }
+
+  #build(zone) {
+    const parts = {sign: h('span'), word: h('b'), table: h('andon-table', {testid: 'parts'}), figures: h('andon-table', {testid: 'figures'})}
+    parts.head = h('p.status-head', parts.sign, parts.word)
+    this.replaceChildren(parts.head, h('section', h('h2', t('status.parts')), parts.table), h('section', h('h2', t('status.figures')), parts.figures))
+    parts.table.setup({file: 'parts', keyOf: part => part.name, testidOf: part => `part-${part.name}`, columns: [
+      {key: 'name', title: t('column.part'), text: part => part.name},
+      {key: 'up', title: t('column.up'), text: part => t(part.up ? 'status.up' : 'status.down'), sort: part => Number(part.up),
+        look: part => ({state: part.up ? 'executing' : 'fault'})},
+      {key: 'since', title: t('column.since'), text: part => (part.since ? dayClock(part.since, zone) : '—'), sort: part => part.since},
+      {key: 'restarts', title: t('column.restarts'), text: part => number(part.restarts), sort: part => part.restarts},
+      {key: 'error', title: t('column.error'), text: part => part.last_error || '—'},
+      {key: 'detail', title: t('column.detail'), text: part => detailText(part.detail)},
+    ]})
+    parts.figures.setup({file: 'figures', keyOf: row => row.name, columns: [
+      {key: 'name', title: t('column.figure'), text: row => row.name},
+      {key: 'value', title: t('column.value'), text: figure, sort: row => row.value},
+    ]})
+    return parts
+  }
+}
+
+/** Spans of time read better in ms below a second. */
+function figure({name, value}) {
+  if (typeof value !== 'number') return asText(value)
+  if (/latency|seconds|age/.test(name)) return value < 1 ? `${number(value * 1000, value < 0.01 ? 1 : 0)} ms` : `${number(value, 1)} s`
+  return number(value, Number.isInteger(value) ? 0 : 2)
+}
+
+customElements.define('andon-status', StatusBoard)

@@ -1,0 +1,96 @@
+import {h, mark, put} from '../lib/dom.js'
+import {age, number, since} from '../lib/format.js'
+import {say, t} from '../lib/i18n.js'
+import {icon, putIcon} from '../lib/icons.js'
+import {isOpen} from '../lib/ticket.js'
+import './spark.js'
+import './ticket-steps.js'
+import './verify-note.js'
+
+/** One ticket: what broke, where, since when, how bad, what to do first, who else knows; then the row of steps. */
+export class TicketPage extends HTMLElement {
+  #parts
+  #trend = null
+
+  /** `ticket` as it will stand with what waits on this phone; `alarm` and `machine` where known. */
+  show({ticket, alarm, machine, person, now, zone, busy, waiting}) {
+    this.#parts ??= this.#build()
+    const p = this.#parts
+    mark(this, 'priority', alarm?.priority ?? 'medium')
+    putIcon(p.sign, alarm?.priority ?? 'medium')
+    put(p.title, say(ticket.title))
+    put(p.where, say(ticket.where))
+    put(p.state, t(`ticket.state.${ticket.state}`))
+    put(p.waiting, waiting ? t('queue.item') : '')
+    put(p.number, ticket.id)
+    put(p.erp, ticket.erp_number ? `${t('ticket.erp')} ${ticket.erp_number}` : t('ticket.erp.none'))
+    put(p.since, since(ticket.stopped_at ?? ticket.opened_at, now, zone, t))
+    put(p.bad, severity(alarm, machine))
+    put(p.first, say(alarm?.instruction) || t(alarm?.priority === 'critical' ? 'ticket.first.critical' : 'ticket.first.default'))
+    put(p.knows, whoKnows(ticket, alarm, person))
+    this.#done(ticket)
+    p.verify.show(ticket, zone)
+    p.steps.show({ticket, person, zone, busy})
+  }
+
+  /** `points` of docs/api.md's trend. */
+  trend(points, alarm, unit) {
+    const value = typeof alarm?.limit === 'number' ? `${number(alarm.limit, 1)} ${unit ?? ''}` : ''
+    this.#parts.spark.show(points, alarm?.limit)
+    put(this.#parts.sparkText, points.length > 1 ? [t('ticket.trend'), value && t('ticket.limit', {value})].filter(Boolean).join(' · ') : t('ticket.trend.none'))
+  }
+
+  #done(ticket) {
+    const told = ticket.cause ? `${t(`cause.${ticket.cause_class || 'other'}`)}：${ticket.cause}` : ''
+    put(this.#parts.cause, told)
+    this.#parts.cause.hidden = !told
+    const over = !isOpen(ticket) && ticket.closed_at
+    const seconds = (Date.parse(ticket.closed_at) - Date.parse(ticket.stopped_at ?? ticket.opened_at)) / 1000
+    put(this.#parts.downtime, over ? t('ticket.downtime', {age: age(seconds, t)}) : '')
+  }
+
+  #build() {
+    const p = {
+      sign: h('span.hero-sign'), title: h('h1'), where: h('p.hero-where'), state: h('b.ticket-state', {testid: 'ticket-state'}),
+      waiting: h('span.ticket-waiting'), number: h('span'), erp: h('span'), since: h('b'), bad: h('b'), first: h('p.first'),
+      knows: h('b'), cause: h('p.cause'), downtime: h('b'), spark: h('andon-spark'), sparkText: h('figcaption'),
+      verify: h('andon-verify'), steps: h('andon-steps'),
+    }
+    this.replaceChildren(
+      h('header.page-head', h('a.back', {href: '#', ariaLabel: t('phone.back')}, icon('back')), h('span.page-number', p.number, p.erp)),
+      h('section.hero', p.sign, h('div', p.where, p.title)),
+      h('p.state-line', p.state, p.waiting, p.downtime),
+      p.verify,
+      h('dl.facts', h('dt', t('ticket.since')), h('dd', p.since), h('dt', t('ticket.bad')), h('dd', p.bad),
+        h('dt', t('ticket.knows')), h('dd', p.knows)),
+      h('section.do-first', h('h2', t('ticket.first')), p.first),
+      p.cause,
+      h('figure.trend', p.sparkText, p.spark),
+      h('footer.thumb', p.steps))
+    return p
+  }
+}
+
+function severity(alarm, machine) {
+  const parts = [alarm ? t(`priority.${alarm.priority}`) : '']
+  if (typeof alarm?.value === 'number') {
+    const live = machine?.values?.[alarm.subject]
+    const decimals = live?.decimals ?? 1
+    const limit = typeof alarm.limit === 'number' ? ` ${alarm.value < alarm.limit ? '<' : '>'} ${number(alarm.limit, Number.isInteger(alarm.limit) ? 0 : decimals)}` : ''
+    parts.push(`${number(alarm.value, decimals)}${limit} ${alarm.unit}`.trim())
+    if (typeof live?.value === 'number') parts.push(t('band.now', {value: `${number(live.value, decimals)} ${live.unit ?? ''}`.trim()}))
+  }
+  if (machine) parts.push(t(`state.${machine.state}`))
+  return parts.filter(Boolean).join(' · ')
+}
+
+function whoKnows(ticket, alarm, person) {
+  const others = new Map()
+  if (alarm?.owner) others.set(alarm.owner.id, t('ticket.knows.duty', {who: say(alarm.owner.name)}))
+  if (alarm?.acked_by && alarm.acked_by !== alarm.owner?.id) others.set(alarm.acked_by, t('ticket.knows.acked', {who: alarm.acked_by}))
+  if (ticket.technician) others.set(ticket.technician.id, t('ticket.knows.technician', {who: say(ticket.technician.name)}))
+  others.delete(person.id)
+  return [...others.values()].join('、') || t('ticket.knows.nobody')
+}
+
+customElements.define('andon-ticket-page', TicketPage)

@@ -1,0 +1,34 @@
+import {h, mark, put} from '../lib/dom.js'
+import {clock} from '../lib/format.js'
+import {t} from '../lib/i18n.js'
+import {putIcon} from '../lib/icons.js'
+
+/** After the repair: what the machine has proved so far, live. */
+export class VerifyNote extends HTMLElement {
+  #parts
+
+  show(ticket, zone) {
+    this.hidden = ticket.state !== 'verifying'
+    if (this.hidden) return
+    this.#parts ??= this.#build()
+    const {resetSign, reset, countSign, count, bar} = this.#parts
+    const [seen, needed] = [ticket.good_cycles ?? 0, ticket.cycles_needed ?? 1]
+    putIcon(resetSign, ticket.reset_at ? 'check' : 'clock')
+    put(reset, ticket.reset_at ? t('verify.reset.seen', {at: clock(ticket.reset_at, zone)}) : t('verify.reset.waiting'))
+    putIcon(countSign, seen >= needed ? 'check' : 'clock')
+    put(count, t('verify.cycles.count', {n: Math.min(seen, needed), of: needed}))
+    bar.style.setProperty('--share', Math.min(1, seen / Math.max(1, needed)))
+    mark(this, 'done', seen >= needed ? 'yes' : '')
+  }
+
+  #build() {
+    const parts = {resetSign: h('span.verify-sign'), reset: h('b'), countSign: h('span.verify-sign'),
+      count: h('b', {testid: 'cycles'}), bar: h('i.verify-bar')}
+    this.replaceChildren(h('h2', t('verify.title')),
+      h('p', parts.resetSign, h('span', t('verify.reset')), parts.reset),
+      h('p', parts.countSign, h('span', t('verify.cycles')), parts.count), parts.bar, h('small', t('verify.auto')))
+    return parts
+  }
+}
+
+customElements.define('andon-verify', VerifyNote)

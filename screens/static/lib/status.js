@@ -1,0 +1,27 @@
+/** What /api/status says, as rows. Tolerant: an unknown figure is shown under its own name rather than hidden. Pure. */
+
+/** One row per runner; `parts` is a list or an object by name. */
+export function partsOf(status) {
+  const parts = status.parts ?? {}
+  const rows = Array.isArray(parts) ? parts : Object.entries(parts).map(([name, part]) =>
+    typeof part === 'boolean' ? {name, up: part} : {name, ...part})
+  return rows.map(part => ({restarts: 0, last_error: '', detail: {}, ...part})).sort(troubledFirst)
+}
+
+function troubledFirst(a, b) {
+  return Number(a.up) - Number(b.up) || String(a.name).localeCompare(String(b.name))
+}
+
+/** Every other figure, flattened: [{name: "outbox.oldest_seconds.tell", value: 4.2}]. */
+export function figuresOf(status) {
+  return Object.entries(status).filter(([key]) => !['parts', 'status', 'at'].includes(key)).flatMap(([key, value]) => flat(key, value))
+}
+
+function flat(name, value) {
+  if (Array.isArray(value)) return [{name, value: value.map(asText).join(', ')}]
+  if (typeof value !== 'object' || value === null) return [{name, value}]
+  return Object.entries(value).flatMap(([key, inner]) => flat(`${name}.${key}`, inner))
+}
+
+export const asText = value => (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '—'))
+export const detailText = detail => Object.entries(detail ?? {}).map(([key, value]) => `${key} ${asText(value)}`).join(' · ')

@@ -1,0 +1,71 @@
+import {progress, rank} from '../lib/board.js'
+import {age, dayClock, number, percent} from '../lib/format.js'
+import {say, t} from '../lib/i18n.js'
+
+const at = (iso, zone) => (iso ? dayClock(iso, zone) : '—')
+
+export function alarmColumns(zone) {
+  return [
+    {key: 'priority', title: t('column.priority'), text: a => t(`priority.${a.priority}`), sort: a => rank(a.priority), look: a => ({priority: a.priority})},
+    {key: 'where', title: t('column.where'), text: a => say(a.where)},
+    {key: 'title', title: t('column.title'), text: a => say(a.title)},
+    {key: 'state', title: t('column.state'), text: a => t(`alarm.state.${a.state}`) + (a.blind ? ` · ${t('alarm.blind')}` : '')},
+    {key: 'value', title: t('column.value'), text: reading, sort: a => a.value},
+    {key: 'raised', title: t('column.raised'), text: a => at(a.raised_at, zone), sort: a => a.raised_at},
+    {key: 'owner', title: t('column.owner'), text: a => say(a.owner?.name) || '—'},
+    {key: 'count', title: t('column.count'), text: a => number(a.count ?? 1), sort: a => a.count},
+    {key: 'ticket', title: t('column.ticket'), text: a => a.ticket ?? '—'},
+  ]
+}
+
+function reading(alarm) {
+  if (typeof alarm.value !== 'number') return '—'
+  const limit = typeof alarm.limit === 'number' ? ` / ${number(alarm.limit, 1)}` : ''
+  return `${number(alarm.value, 1)}${limit} ${alarm.unit ?? ''}`.trim()
+}
+
+export function ticketColumns(zone) {
+  return [
+    {key: 'number', title: t('column.number'), text: x => x.id},
+    {key: 'erp', title: t('column.erp'), text: x => x.erp_number ?? '—'},
+    {key: 'where', title: t('column.where'), text: x => say(x.where)},
+    {key: 'title', title: t('column.title'), text: x => say(x.title)},
+    {key: 'state', title: t('column.state'), text: x => t(`ticket.state.${x.state}`)},
+    {key: 'technician', title: t('column.technician'), text: x => say(x.technician?.name) || '—'},
+    {key: 'stopped', title: t('column.stopped'), text: x => at(x.stopped_at, zone), sort: x => x.stopped_at},
+    {key: 'closed', title: t('column.closed'), text: x => at(x.closed_at, zone), sort: x => x.closed_at},
+    {key: 'cause', title: t('column.cause'), text: x => (x.cause ? `${t(`cause.${x.cause_class || 'other'}`)}: ${x.cause}` : '—')},
+  ]
+}
+
+export function orderColumns(zone) {
+  return [
+    {key: 'order', title: t('column.order'), text: o => o.number},
+    {key: 'product', title: t('column.product'), text: o => say(o.product_name) || o.product},
+    {key: 'quantity', title: t('column.quantity'), text: o => number(o.quantity), sort: o => o.quantity},
+    {key: 'progress', title: t('column.progress'), text: operations},
+    {key: 'rush', title: t('column.priority'), text: o => (o.rush ? t('order.rush') : ''), sort: o => Number(!o.rush)},
+    {key: 'due', title: t('column.due'), text: o => at(o.due_at, zone), sort: o => o.due_at},
+    {key: 'late', title: t('column.late'), text: o => (o.late_by ? age(o.late_by, t) : '—'), sort: o => o.late_by ?? null},
+    {key: 'customer', title: t('column.customer'), text: o => o.customer ?? '—'},
+  ]
+}
+
+const operations = order => (order.operations ?? []).map(o => `${say(o.name)} ${percent(progress(o))}%`).join(' → ')
+
+export function lineColumns(zone, kind) {
+  const event = line => (kind === 'alarm' ? word('event', line.event) : `${word('ticket.state', line.before)} → ${word('ticket.state', line.after)}`)
+  return [
+    {key: 'at', title: t('column.at'), text: line => at(line.at, zone), sort: line => line.at},
+    {key: 'event', title: t('column.event'), text: event},
+    {key: 'by', title: t('column.by'), text: line => [line.by, line.channel && word('channel', line.channel)].filter(Boolean).join(' · ') || '—'},
+    {key: 'note', title: t('column.note'), text: line => [line.note, typeof line.value === 'number' ? number(line.value, 2) : ''].filter(Boolean).join(' · ')},
+  ]
+}
+
+/** A word of the hub in ours; one we do not know stays as it is. */
+function word(family, name) {
+  const key = `${family}.${name}`
+  const found = t(key)
+  return found === key ? String(name ?? '—') : found
+}

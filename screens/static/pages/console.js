@@ -1,0 +1,175 @@
+import {openAlarms, orders} from '../lib/board.js'
+import {timelineTraces, trendTraces} from '../lib/charts.js'
+import {everySecond} from '../lib/clock.js'
+import {h} from '../lib/dom.js'
+import {say, t} from '../lib/i18n.js'
+import {loginAddress} from '../lib/route.js'
+import {alarmColumns, lineColumns, orderColumns, ticketColumns} from './columns.js'
+import {api, follow, speak, zoneOf} from './start.js'
+
+const STATUS_EVERY = 2 // seconds
+const CHART_EVERY = 30
+const [header, main, banner] = ['header', 'main', 'andon-lost'].map(tag => document.querySelector(tag))
+
+await speak()
+document.title = t('page.console')
+await Promise.all(['data-table', 'status-board', 'chart', 'device-form', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
+const {colours} = await import('../elements/chart.js')
+const person = await whoAmI()
+const {store} = follow(api)
+const may = (...roles) => person.roles.some(role => roles.includes(role))
+
+/** What each page is made of: `make` once when opened, `tick` every second while it is shown. */
+const PAGES = {
+  ...(may('manager', 'admin') ? {status: statusPage} : {}),
+  alarms: () => recordPage({columns: alarmColumns, keyOf: a => a.id, testidOf: a => `alarm-${a.id}`, kind: 'alarm',
+    rows: async () => merged((await api.get('/api/alarms?open=false&limit=200')).alarms, openAlarms(store.board), a => a.id),
+    history: a => api.get(`/api/alarms/${a.id}`)}),
+  tickets: () => recordPage({columns: ticketColumns, keyOf: x => x.id, testidOf: x => `ticket-${x.id}`, kind: 'ticket',
+    rows: async () => (await api.get('/api/tickets?open=false')).tickets, history: x => api.get(`/api/tickets/${encodeURIComponent(x.id)}`)}),
+  orders: () => recordPage({columns: orderColumns, keyOf: o => o.number, testidOf: o => `order-${o.number}`, kind: 'order',
+    rows: async () => orders(store.board)}),
+  timeline: timelinePage,
+  trend: trendPage,
+  ...(may('admin') ? {devices: devicesPage} : {}),
+}
+
+let page = null
+let seconds = 0
+header.append(h('b', 'Andon Hub'), navigation(), h('a.quiet', {href: '/wall'}, t('console.wall')), h('andon-lang'), logout())
+store.subscribe(() => store.status === 'denied' && location.replace(loginAddress(location)))
+addEventListener('hashchange', open)
+everySecond(() => {
+  banner.show(store, zoneOf(store))
+  page?.tick?.(++seconds)
+})
+await boardThere()
+open()
+
+/** Charts and tables need the plant's names and zone: wait for the first board, but not for ever. */
+function boardThere() {
+  return new Promise(done => {
+    const stop = store.subscribe(() => {
+      if (!store.board) return
+      stop()
+      done()
+    })
+    setTimeout(done, 4000)
+  })
+}
+
+async function whoAmI() {
+  const me = await api.me().catch(error => (error.status === 401 ? {} : Promise.reject(error)))
+  if (me.person) return me.person
+  location.replace(loginAddress(location))
+  return new Promise(() => {})
+}
+
+function navigation() {
+  return h('nav', ...Object.keys(PAGES).map(name => h('a', {href: `#${name}`, data: {page: name, testid: `page-${name}`}}, t(`console.${name}`))))
+}
+
+function logout() {
+  return h('button.quiet', {type: 'button', onclick: async () => {
+    await api.post('/api/logout').catch(() => {})
+    location.replace('/login?next=/console')
+  }}, `${say(person.name)} · ${t('logout')}`)
+}
+
+function open() {
+  const [wanted] = location.hash.slice(1).split('?')
+  const name = PAGES[wanted] ? wanted : Object.keys(PAGES)[0]
+  for (const link of header.querySelectorAll('nav a')) link.ariaCurrent = link.dataset.page === name ? 'page' : 'false'
+  seconds = 0
+  page = PAGES[name]()
+  main.replaceChildren(page.element)
+  page.tick?.(0)
+}
+
+/** Runs `work` and says where the page would be what went wrong, with the way to try again. */
+async function orSay(place, work) {
+  try {
+    await work()
+    place.replaceChildren()
+  } catch (error) {
+    if (error.status === undefined) throw error // a bug of ours, not an answer
+    const why = error.status === 403 ? t('console.denied') : t('console.failed', {why: say(error.text) || t(error.status === 0 ? 'error.unreachable' : 'error.unknown', {status: error.status, id: error.id || '—'})})
+    place.replaceChildren(h('p.trouble', {role: 'alert'}, why))
+  }
+}
+
+// ------------------------------------------------------------------ pages
+function statusPage() {
+  const [board, trouble] = [h('andon-status'), h('div')]
+  const ask = () => orSay(trouble, async () => board.show(await api.get('/api/status'), zoneOf(store)))
+  return {element: h('div', trouble, board), tick: second => second % STATUS_EVERY === 0 && ask()}
+}
+
+function recordPage({columns, keyOf, testidOf, kind, rows, history}) {
+  const [table, trouble, lines, hint] = [h('andon-table'), h('div'), h('andon-table'), h('p.table-empty', t('console.pick'))]
+  table.setup({columns: columns(zoneOf(store)), keyOf, testidOf, file: kind})
+  const ask = () => orSay(trouble, async () => (table.rows = await rows()))
+  if (history) {
+    lines.setup({columns: lineColumns(zoneOf(store), kind), keyOf: line => `${line.at} ${line.after} ${line.event ?? ''}`, file: `${kind}-history`})
+    lines.hidden = true
+    table.addEventListener('choose', event => orSay(trouble, async () => {
+      lines.rows = (await history(event.detail)).lines
+      Object.assign(lines, {hidden: false})
+      hint.hidden = true
+    }))
+  }
+  const below = history ? h('section.history', h('h2', t('console.history')), hint, lines) : ''
+  return {element: h('div', trouble, table, below), tick: second => second % STATUS_EVERY === 0 && ask()}
+}
+
+function timelinePage() {
+  const [chart, trouble] = [h('andon-chart', {testid: 'timeline'}), h('div')]
+  const ask = () => orSay(trouble, async () => {
+    const {spans} = await api.get('/api/timeline?hours=8')
+    const machines = Object.keys(store.board?.machines ?? {})
+    const nameOf = path => say(store.board?.machines?.[path]?.name) || path
+    const traces = timelineTraces(spans, machines, {colours: colours(chart), stateWord: state => t(`state.${state}`), nameOf, now: store.now()})
+    chart.style.setProperty('--rows', machines.length)
+    await chart.draw(traces, {yaxis: {autorange: 'reversed', categoryorder: 'array', categoryarray: machines.map(nameOf)}})
+  })
+  return {element: h('div', trouble, h('h2', t('timeline.heading')), chart), tick: second => second % CHART_EVERY === 0 && ask()}
+}
+
+function trendPage() {
+  const [chart, trouble] = [h('andon-chart', {testid: 'trend'}), h('div')]
+  const tag = h('select', {ariaLabel: t('trend.tag'), onchange: () => ask()}, ...tags().map(([path, name]) => h('option', {value: path}, name)))
+  const span = h('select', {onchange: () => ask()}, ...[15, 60, 240, 480].map(n => h('option', {value: n, selected: n === 60}, t('trend.minutes', {n}))))
+  const ask = () => orSay(trouble, async () => {
+    if (!tag.value) return
+    const found = await api.get(`/api/trend?tag=${encodeURIComponent(tag.value)}&minutes=${span.value}`)
+    await chart.draw(trendTraces(found.points, {colours: colours(chart)}), {yaxis: {title: {text: found.unit}}})
+  })
+  return {element: h('div', trouble, h('div.table-tools', tag, span), chart), tick: second => second % CHART_EVERY === 0 && ask()}
+}
+
+function tags() {
+  return Object.values(store.board?.machines ?? {}).flatMap(machine =>
+    Object.entries(machine.values ?? {}).map(([path, value]) => [path, `${say(machine.name)} · ${say(value.label)}`]))
+}
+
+function devicesPage() {
+  const form = h('andon-device-form')
+  const {plant, areas = []} = store.board ?? {}
+  form.scopes = [plant, ...areas.flatMap(area => [area, ...area.lines])].filter(Boolean)
+  form.addEventListener('create', async event => {
+    form.trouble = ''
+    try {
+      const {token} = await api.post('/api/devices', event.detail)
+      form.link = `${location.origin}/wall#device=${encodeURIComponent(token)}`
+    } catch (error) {
+      form.trouble = say(error.text) || t('error.unreachable')
+    }
+  })
+  return {element: form}
+}
+
+/** Rows of the record, those on the live board in their newest form, and first. */
+function merged(recorded, live, keyOf) {
+  const known = new Map([...live, ...recorded].reverse().map(row => [keyOf(row), row]))
+  return [...known.values()].reverse()
+}

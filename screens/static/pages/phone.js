@@ -1,0 +1,211 @@
+import {browserClock, everySecond} from '../lib/clock.js'
+import {h} from '../lib/dom.js'
+import {age} from '../lib/format.js'
+import {say, t} from '../lib/i18n.js'
+import {Queue} from '../lib/queue.js'
+import {hashValues, loginAddress} from '../lib/route.js'
+import {openShelf} from '../lib/shelf.js'
+import {isOpen, withWaiting} from '../lib/ticket.js'
+import {api, follow, speak, storage, zoneOf} from './start.js'
+
+const KNOWN = 'andon.person' // who was logged in last, for a start without network
+const FORGET_DETAIL = 5000 // ms after which an open ticket is asked for again when the board does not carry it
+
+await speak()
+document.title = t('page.phone')
+await Promise.all(['ticket-list', 'ticket-page', 'repair-form', 'close-form', 'notices', 'lost-banner', 'lang-switch']
+  .map(name => import(`../elements/${name}.js`)))
+
+let due = false // a drawing is already asked for
+const page = document.querySelector('#page')
+const notices = document.createElement('andon-notices')
+document.querySelector('#notices').replaceWith(notices)
+const banner = document.querySelector('andon-lost')
+const state = {person: await whoAmI(), details: new Map(), busy: false, why: '', trouble: '', view: ''}
+const shelf = await openShelf()
+const queue = new Queue({shelf, send, onChange: () => soon()})
+await queue.open()
+const {store} = follow(api)
+
+store.subscribe(() => {
+  if (store.status === 'denied') location.replace(loginAddress(location))
+  if (store.status === 'live' || store.status === 'polling') flush()
+  soon()
+})
+addEventListener('hashchange', () => {
+  state.trouble = ''
+  render()
+})
+addEventListener('online', flush)
+notices.addEventListener('understood', event => queue.dismiss(event.detail))
+page.addEventListener('acknowledge', event => attempt(() => api.post(`/api/alarms/${event.detail}/acknowledge`, {note: ''})))
+page.addEventListener('step', event => step(event.detail))
+page.addEventListener('repaired', event => act('repair', event.detail, true))
+page.addEventListener('closing', event => closeByHand(event.detail))
+page.addEventListener('cancelled', () => (location.hash = `t=${asked().t}`))
+everySecond(render)
+render()
+flush()
+
+/** The person of this session; without network the one who was here last; else the login page. */
+async function whoAmI() {
+  try {
+    const {person} = await api.me()
+    if (!person) throw Object.assign(new Error('a wall screen'), {status: 401})
+    storage()?.setItem(KNOWN, JSON.stringify(person))
+    return person
+  } catch (error) {
+    const known = error.status === 401 || error.status === 403 ? null : storage()?.getItem(KNOWN)
+    if (known) return JSON.parse(known)
+    location.replace(loginAddress(location))
+    return new Promise(() => {}) // the page is going away
+  }
+}
+
+// ------------------------------------------------------------------ acting
+function step(verb) {
+  if (verb === 'repair' || verb === 'close') location.hash = `t=${asked().t}&do=${verb}`
+  else act(verb)
+}
+
+/** First onto the shelf with the time of the tap, then to the hub. */
+async function act(verb, body = {}, back = false) {
+  await queue.add({ticket: asked().t, verb, body, person: state.person.id, at: new Date(store.now()).toISOString()})
+  if (back) location.hash = `t=${asked().t}`
+  render()
+  await flush()
+}
+
+async function send({ticket, verb, body, at}) {
+  const photo = body.photo ? (await api.photo(body.photo)).id : undefined
+  const word = verb === 'repair' ? 'repaired' : verb
+  const answer = await api.post(`/api/tickets/${encodeURIComponent(ticket)}/${word}`, {...body, ...(photo && {photo}), device_time: at})
+  remember(answer)
+}
+
+async function closeByHand(reason) {
+  const id = asked().t
+  const closed = await attempt(async () => remember(await api.post(`/api/tickets/${encodeURIComponent(id)}/close`, {reason})))
+  if (closed) location.hash = `t=${id}`
+}
+
+async function flush() {
+  state.why = await queue.flush(state.person.id)
+  render()
+}
+
+/** Something that is not kept for later: say at once when it did not work. */
+async function attempt(work) {
+  state.busy = true
+  state.trouble = ''
+  try {
+    await work()
+    return true
+  } catch (error) {
+    if (error.status === 401) location.replace(loginAddress(location))
+    state.trouble = say(error.text) || t(error.status === 0 ? 'error.unreachable' : 'error.unknown', {status: error.status, id: error.id || '—'})
+    return false
+  } finally {
+    state.busy = false
+    render()
+  }
+}
+
+// ------------------------------------------------------------------ showing
+function asked() {
+  return hashValues(location.hash)
+}
+
+function soon() {
+  if (due) return
+  due = true
+  requestAnimationFrame(() => {
+    due = false
+    render()
+  })
+}
+
+function render() {
+  const zone = zoneOf(store)
+  banner.show(store, zone)
+  notices.show({items: queue.items, person: state.person, why: state.why, lasting: shelf.lasting, zone, trouble: state.trouble,
+    online: navigator.onLine})
+  if (!store.board && !queue.items.length) return view('loading', () => h('p.none.loading', t('loading')))
+  const {t: id, do: verb} = asked()
+  if (id) ticketView(id, verb, zone)
+  else listView(zone)
+}
+
+function listView(zone) {
+  const list = view('list', () => h('div',
+    h('header.page-head', h('h1', 'Andon Hub'), h('andon-lang'), logoutButton()), h('andon-ticket-list')))
+  list?.querySelector('andon-ticket-list')
+    .show({board: store.board ?? {}, person: state.person, queue: queue.items, now: store.now(), zone})
+}
+
+function ticketView(id, verb, zone) {
+  const found = known(id)
+  if (!found) return view(`missing ${id}`, () => h('div', h('header.page-head', h('a.back', {href: '#'}, t('phone.back'))), h('p.none', state.details.get(id)?.missing ? t('phone.gone') : t('loading'))))
+  const {ticket, alarm} = found
+  if (verb === 'repair' && !ticket.repaired_at) return form(`repair ${id}`, 'andon-repair', ticket)
+  if (verb === 'close' && isOpen(ticket)) return form(`close ${id}`, 'andon-close', ticket)
+  const fresh = state.view !== `ticket ${id}`
+  const shown = view(`ticket ${id}`, () => h('andon-ticket-page'))
+  shown.show({ticket: withWaiting(ticket, queue.items), alarm, machine: store.board?.machines?.[ticket.equipment],
+    person: state.person, now: store.now(), zone, busy: state.busy, waiting: queue.items.some(i => i.ticket === id && !i.conflict)})
+  if (fresh) trend(shown, alarm)
+}
+
+function form(name, tag, ticket) {
+  view(name, () => Object.assign(document.createElement(tag), {ticket}))
+}
+
+/** Builds a view once and keeps it while it is the one shown, so that what somebody types is not lost. */
+function view(name, build) {
+  if (state.view !== name) {
+    state.view = name
+    page.replaceChildren(build())
+    scrollTo(0, 0)
+  }
+  return page.firstElementChild
+}
+
+function logoutButton() {
+  return h('button.plain', {type: 'button', testid: 'logout', onclick: async () => {
+    await api.post('/api/logout').catch(() => {})
+    storage()?.removeItem(KNOWN)
+    location.replace('/login?next=/phone')
+  }}, `${say(state.person.name)} · ${t('logout')}`)
+}
+
+// ------------------------------------------------------------------ what a ticket is made of
+/** From the board while it is open there; a closed one is asked for. */
+function known(id) {
+  const kept = state.details.get(id)
+  const ticket = store.board?.tickets?.[id]
+  if (!kept || (!ticket && browserClock.now() - kept.at > FORGET_DETAIL)) ask(id)
+  if (ticket) return {ticket, alarm: store.board.alarms?.[ticket.alarm_id] ?? kept?.alarm}
+  return kept?.ticket ? kept : null
+}
+
+async function ask(id) {
+  state.details.set(id, {...state.details.get(id), at: browserClock.now()})
+  try {
+    remember(await api.get(`/api/tickets/${encodeURIComponent(id)}`))
+  } catch (error) {
+    if (error.status === 404 || error.status === 403) state.details.set(id, {missing: true, at: browserClock.now()})
+  }
+  soon()
+}
+
+function remember({ticket, alarm}) {
+  if (!ticket) return
+  const kept = state.details.get(ticket.id)
+  state.details.set(ticket.id, {ticket, alarm: alarm ?? kept?.alarm, at: browserClock.now()})
+}
+
+async function trend(shown, alarm) {
+  if (!alarm?.subject) return
+  const found = await api.get(`/api/trend?tag=${encodeURIComponent(alarm.subject)}&minutes=60`).catch(() => ({points: []}))
+  shown.trend(found.points, alarm, found.unit)
+}

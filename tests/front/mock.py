@@ -1,0 +1,335 @@
+"""A stand-in hub for the screens: serves the static files and a scripted board, with the hub's security headers.
+
+`python -m tests.front.mock --port 8899 --scene hot` to look at; `Mock()` in tests. It keeps to docs/api.md and does
+nothing else: no rules, no store, no rights beyond "logged in or not".
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders, UploadFile
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from hub.clock import SystemClock
+from tests.front.scenes import SCENES, Json, person, stamp, words
+
+STATIC = Path(__file__).resolve().parents[2] / "screens" / "static"
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
+)
+PASSWORD = "right"  # of everybody here
+
+
+class Hub:
+    """What a test may turn: the scene, who is logged in, whether frames flow, what was asked of it."""
+
+    def __init__(self, scene: str = "demo", roles: tuple[str, ...] = ("admin", "manager", "technician")) -> None:
+        self.scene = scene
+        self.roles = roles
+        self.logged_in = True
+        self.device_token = "device-token"
+        self.silent = False  # connections stay open and say nothing
+        self.sockets = True  # False: only /api/board answers
+        self.skip_a_frame = False
+        self.refuse: dict[str, tuple[int, str]] = {}  # verb -> status, code
+        self.asked: list[tuple[str, Any]] = []
+        self.photos: dict[str, bytes] = {}
+        self.changes: dict[str, Json] = {}  # ticket or alarm id -> what people have changed
+        self.clock = SystemClock()
+
+    def board(self) -> Json:
+        board = SCENES[self.scene](self.clock.now())
+        for section in ("tickets", "alarms"):
+            for key, item in board[section].items():
+                item.update(self.changes.get(key, {}))
+        return board
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+
+def build(hub: Hub) -> Starlette:
+    api = Api(hub)
+    routes = [
+        *(Route(f"/{page}", _page(page)) for page in ("login", "wall", "phone", "console")),
+        Route("/", lambda _: RedirectResponse("/wall")),
+        Route("/sw.js", lambda _: FileResponse(STATIC / "sw.js", media_type="text/javascript")),
+        Route("/static/vendor/plotly.min.js", _plotly),
+        *api.routes(),
+        WebSocketRoute("/ws", api.feed),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    app = Starlette(routes=routes)
+    app.add_middleware(_Headers)
+    return app
+
+
+class Api:
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/api/login", self.login, methods=["POST"]),
+            Route("/api/logout", self.logout, methods=["POST"]),
+            Route("/api/device-login", self.device_login, methods=["POST"]),
+            Route("/api/devices", self.devices, methods=["POST"]),
+            Route("/api/me", self.guarded(self.me)),
+            Route("/api/board", self.guarded(self.board)),
+            Route("/api/alarms", self.guarded(self.alarms)),
+            Route("/api/alarms/{id:int}", self.guarded(self.alarm)),
+            Route("/api/alarms/{id:int}/acknowledge", self.guarded(self.acknowledge), methods=["POST"]),
+            Route("/api/tickets", self.guarded(self.tickets)),
+            Route("/api/tickets/{id}", self.guarded(self.ticket)),
+            Route("/api/tickets/{id}/{verb}", self.guarded(self.act), methods=["POST"]),
+            Route("/api/photos", self.guarded(self.photo), methods=["POST"]),
+            Route("/api/photos/{id}", self.guarded(self.picture)),
+            Route("/api/trend", self.guarded(self.trend)),
+            Route("/api/timeline", self.guarded(self.timeline)),
+            Route("/api/status", self.guarded(self.status)),
+            Route("/health", lambda _: JSONResponse({"status": "ok", "parts": {"board": True}})),
+        ]
+
+    def guarded(self, answer: Any) -> Any:
+        async def checked(request: Request) -> Response:
+            if not self.hub.logged_in:
+                return refusal(401, "not-logged-in", "请先登录", "Log in first")
+            if request.method == "POST" and request.headers.get("x-andon-csrf") != "csrf-token":
+                return refusal(403, "csrf", "页面已过期，请刷新", "The page has expired; reload it")
+            found: Response = await answer(request)
+            return found
+
+        return checked
+
+    # ------------------------------------------------------------- logging in
+    async def login(self, request: Request) -> Response:
+        asked = await request.json()
+        if asked.get("password") != PASSWORD:
+            return refusal(401, "login-failed", "用户名或密码不对", "User name or password is wrong")
+        self.hub.logged_in = True
+        return await self.me(request)
+
+    async def logout(self, _: Request) -> Response:
+        self.hub.logged_in = False
+        return Response(status_code=204)
+
+    async def device_login(self, request: Request) -> Response:
+        self.hub.logged_in = (await request.json()).get("token") == self.hub.device_token
+        return Response(status_code=204) if self.hub.logged_in else refusal(401, "device-unknown", "无效", "unknown")
+
+    async def devices(self, request: Request) -> Response:
+        self.hub.asked.append(("devices", await request.json()))
+        return JSONResponse({"token": self.hub.device_token})
+
+    async def me(self, _: Request) -> Response:
+        who = {**person("zhang"), "roles": list(self.hub.roles), "scopes": ["p1"], "language": "zh"}
+        return JSONResponse({"person": who, "csrf": "csrf-token"})
+
+    # ------------------------------------------------------------- reading
+    async def board(self, _: Request) -> Response:
+        if self.hub.silent:
+            await asyncio.sleep(3600)
+        return JSONResponse({"type": "snapshot", "seq": 1, "at": stamp(self.hub.now()), "board": self.hub.board()})
+
+    async def alarms(self, _: Request) -> Response:
+        return JSONResponse({"alarms": list(self.hub.board()["alarms"].values())})
+
+    async def alarm(self, request: Request) -> Response:
+        found = self.hub.board()["alarms"].get(str(request.path_params["id"]))
+        at = found["raised_at"] if found else ""
+        lines = [{"at": at, "event": "raised", "before": "normal", "after": "unacked", "by": "", "note": "", "value": 92.4}]
+        return JSONResponse({"alarm": found, "lines": lines})
+
+    async def tickets(self, _: Request) -> Response:
+        return JSONResponse({"tickets": list(self.hub.board()["tickets"].values())})
+
+    async def ticket(self, request: Request) -> Response:
+        board = self.hub.board()
+        found = board["tickets"].get(request.path_params["id"])
+        if found is None:
+            return refusal(404, "no-such-ticket", "没有这张工单", "No such ticket")
+        lines = [{"at": found["opened_at"], "before": "new", "after": "sent", "by": "", "channel": "erp", "note": ""}]
+        return JSONResponse({"ticket": found, "alarm": board["alarms"].get(str(found["alarm_id"])), "lines": lines})
+
+    async def trend(self, request: Request) -> Response:
+        now = self.hub.now()
+        points = [[stamp(now - timedelta(minutes=60 - i)), *(round(61 + max(0, i - 48) * 2.6 + i % 3 * 0.4 + d, 2)
+                   for d in (0, -0.6, 0.7))] for i in range(61)]  # fmt: skip
+        return JSONResponse({"tag": request.query_params["tag"], "unit": "℃", "points": points})
+
+    async def timeline(self, _: Request) -> Response:
+        now, spans = self.hub.now(), []
+        cycle = ["executing", "idle", "executing", "setup", "executing", "fault", "maintenance", "executing", "unknown"]
+        for n, path in enumerate(self.hub.board()["machines"]):
+            at, i = now - timedelta(hours=8), n
+            while at < now:
+                until = at + timedelta(minutes=20 + (n * 37 + i * 53) % 70)
+                spans.append({"equipment": path, "state": cycle[i % 9], "since": stamp(at), "until": stamp(min(until, now))})
+                at, i = until, i + 1
+        return JSONResponse({"spans": spans})
+
+    async def status(self, _: Request) -> Response:
+        since = stamp(self.hub.now() - timedelta(hours=2))
+        parts = {n: {"up": True, "since": since, "restarts": 0, "last_error": "", "detail": {}} for n in
+                 ("store writer", "rules", "notifiers", "erp", "board", "collector opcua-l1", "collector opcua-l2")}
+        parts["collector modbus-l3"] = {"up": False, "since": since, "restarts": 7, "detail": {"next_try_seconds": 8},
+                                        "last_error": "SourceUnavailable: no answer from 127.0.0.1:15021"}  # fmt: skip
+        return JSONResponse({
+            "parts": parts, "queues": {"samples": {"rules": 0, "store": 12}}, "latency": {"p50": 0.142, "p99": 0.418},
+            "outbox": {"waiting": {"tell": 2, "open-ticket": 0}, "oldest_seconds": {"tell": 4.2}, "dead": 0}})  # fmt: skip
+
+    # ------------------------------------------------------------- acting
+    async def acknowledge(self, request: Request) -> Response:
+        key = str(request.path_params["id"])
+        self.hub.asked.append(("acknowledge", key))
+        self.hub.changes[key] = {"state": "acked", "acked_by": "zhang", "owner": person("zhang")}
+        return JSONResponse({"alarm": self.hub.board()["alarms"][key]})
+
+    async def act(self, request: Request) -> Response:
+        key, verb = request.path_params["id"], request.path_params["verb"]
+        body = await request.json()
+        self.hub.asked.append((verb, body))
+        if verb in self.hub.refuse:
+            status, code = self.hub.refuse[verb]
+            return refusal(status, code, "已由李强接单", "Li Qiang was faster")
+        at = stamp(self.hub.now())
+        became: Json = {
+            "accept": {"state": "accepted", "accepted_at": at, "technician": person("zhang")},
+            "arrive": {"state": "on-site", "arrived_at": at},
+            "repaired": {"state": "verifying", "repaired_at": at, "good_cycles": 1, "reset_at": at,
+                         **{k: body.get(k, "") for k in ("cause_class", "cause", "photo")}},
+            "close": {"state": "closed", "closed_at": at},
+        }[verb]  # fmt: skip
+        self.hub.changes[key] = {**self.hub.changes.get(key, {}), **became}
+        return JSONResponse({"ticket": self.hub.board()["tickets"][key]})
+
+    async def photo(self, request: Request) -> Response:
+        async with request.form() as form:
+            sent = form["photo"]
+            assert isinstance(sent, UploadFile)
+            key = f"photo-{len(self.hub.photos) + 1}"
+            self.hub.photos[key] = await sent.read()
+        return JSONResponse({"id": key})
+
+    async def picture(self, request: Request) -> Response:
+        return Response(self.hub.photos[request.path_params["id"]], media_type="image/jpeg")
+
+    # ------------------------------------------------------------- the board, once a second
+    async def feed(self, socket: WebSocket) -> None:
+        if not self.hub.sockets or not self.hub.logged_in:
+            await socket.close(1008)
+            return
+        await socket.accept()
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            async for frame in self.frames():
+                await socket.send_text(json.dumps(frame))
+
+    async def frames(self) -> AsyncIterator[Json]:
+        seq, shown = 1, self.hub.board()
+        yield {"type": "snapshot", "seq": seq, "at": stamp(self.hub.now()), "board": shown}
+        while True:
+            await asyncio.sleep(0.5)
+            if self.hub.silent:
+                continue
+            board = self.hub.board()
+            seq += 2 if self.hub.skip_a_frame else 1
+            self.hub.skip_a_frame = False
+            gone = {section: {k: None for k in shown[section] if k not in board[section]}
+                    for section in ("machines", "lines", "alarms", "tickets", "orders")}  # fmt: skip
+            patch = {key: {**value, **gone.get(key, {})} if isinstance(value, dict) else value for key, value in board.items()}
+            if "last_calm_since" not in board:
+                patch["last_calm_since"] = None
+            yield {"type": "patch", "seq": seq, "at": stamp(self.hub.now()), "board": patch}
+            yield {"type": "heartbeat", "seq": seq, "at": stamp(self.hub.now())}
+            shown = board
+
+
+def refusal(status: int, code: str, zh: str, en: str) -> Response:
+    return JSONResponse({"error": {"code": code, "text": words(zh, en), "id": "0a1b2c"}}, status)
+
+
+def _page(name: str) -> Any:
+    return lambda _: FileResponse(STATIC / f"{name}.html")
+
+
+def _plotly(_: Request) -> Response:
+    return FileResponse(Path(str(resources.files("plotly") / "package_data" / "plotly.min.js")))
+
+
+class _Headers:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = POLICY
+                headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        await self._app(scope, receive, with_policy)
+
+
+class Mock:
+    """The stand-in hub on a free port, in a thread of its own."""
+
+    def __init__(self, hub: Hub, port: int = 0) -> None:
+        self.hub = hub
+        config = uvicorn.Config(build(hub), port=port, log_level="warning", ws="websockets-sansio",
+                                timeout_graceful_shutdown=1)  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
+
+    def start(self) -> None:
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            self._thread.join(0.02)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+
+
+@contextlib.contextmanager
+def running(hub: Hub, port: int = 0) -> Iterator[Mock]:
+    mock = Mock(hub, port)
+    mock.start()
+    try:
+        yield mock
+    finally:
+        mock.stop()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description="screens without a hub")
+    options.add_argument("--port", type=int, default=8899)
+    options.add_argument("--scene", choices=sorted(SCENES), default="demo")
+    chosen = options.parse_args()
+    uvicorn.run(build(Hub(chosen.scene)), port=chosen.port, log_level="info")
+
+
+if __name__ == "__main__":
+    main()
