@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import BaseModel
+
 from erp_bridge.kingdee_client import UNKNOWN_KEY, KingdeeClient, KingdeeRefusal, quoted
 from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_orders import identity, joined, order_keys, plan_keys, sales_keys
@@ -29,7 +31,7 @@ _AT_ONCE = 100  # values in one `in (...)`
 class KingdeeGalaxyConnector:
     """hub.ports.ErpConnector in signed mode (no login call). Opens nothing before the first call."""
 
-    Config = KingdeeConfig
+    Config: type[BaseModel] = KingdeeConfig
     capabilities = frozenset(c.value for c in Capability)
 
     def __init__(self, config: KingdeeConfig, clock: Clock) -> None:

@@ -126,7 +126,8 @@ class BridgeRunner:
         except (KeyError, TypeError, ValueError) as cause:  # the payload is not what we agreed on
             await self._give_up(errand, f"unreadable errand: {type(cause).__name__} {cause}")
         else:
-            self._answered()
+            if "skipped" not in receipt:
+                self._answered()
             self._health.done += 1
             if not await self._outbox.done(errand, receipt):
                 log.warning("errand %s was taken over by another worker meanwhile", errand.intent.key)
@@ -166,8 +167,6 @@ class BridgeRunner:
         except (Transient, Permanent) as trouble:
             log.info("the ERP could not be asked: %s", trouble)
             self._health.up, self._health.last_error = False, str(trouble)
-        else:
-            self._answered()
 
     async def poll_orders(self) -> int:
         """Bring changed orders into the record; the number of those that differ."""
@@ -176,6 +175,7 @@ class BridgeRunner:
         asked_at = self._clock.now()
         full = self._full_at is None or asked_at - self._full_at >= FULL_EVERY
         orders = await self._connector.orders(None if full else self._orders_since)
+        self._answered()
         known = {o.number: o for o in await self._ledger.orders()} if orders else {}
         changed = []
         async with self._ledger.begin() as tx:
@@ -193,7 +193,10 @@ class BridgeRunner:
         if Capability.TICKET_STATES not in self._connector.capabilities:
             return 0
         by_erp_id = {t.erp_id: t.id for t in await self._ledger.open_tickets() if t.erp_id}
-        states = await self._connector.ticket_states(list(by_erp_id)) if by_erp_id else {}
+        if not by_erp_id:
+            return 0
+        states = await self._connector.ticket_states(list(by_erp_id))
+        self._answered()
         closed = [by_erp_id[erp_id] for erp_id, state in states.items() if state == "closed"]
         for ticket_id in closed:
             await self._closed_by_hand(ticket_id)

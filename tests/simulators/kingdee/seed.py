@@ -6,6 +6,7 @@ Work centres are numbered with the hub's equipment paths, so that nothing needs 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ SPARE_EQUIPMENT = (
     ("EQ-PRESS-01", "冲压机 01"),
     ("EQ-CNC-03", "加工中心 03"),
 )  # for tests of the contract's examples
+LONG_AGO = "2000-01-01T00:00:00+00:00"  # no read-after-write lag hides what was there at the start
 EMPLOYEES = (("E001", "李强"), ("E002", "王芳"))
 
 
@@ -45,6 +47,7 @@ def seed(books: Books, start: datetime, user: str) -> None:
     books.commit()
 
 
+@cache
 def equipment(path: Path) -> list[tuple[str, str]]:
     """Number and name of every machine in the plant file that has a number in the ERP."""
     known = dict(SPARE_EQUIPMENT)
@@ -141,7 +144,7 @@ class _Sower:
     def _put(self, form: str, values: dict[str, Any], rows: dict[str, list[Row]]) -> int:
         now = self._books.local_time()
         flags = {"fdocumentstatus": "C", "fcancelstatus": "A", "fforbidstatus": "A", "fclosestatus": "A"}
-        record = Record(form, self._books.next_id(), flags | {"fcreatedate": now} | values, rows)
+        record = Record(form, self._books.next_id(), flags | {"fcreatedate": now} | values, rows, LONG_AGO)
         self._books.put(record)
         return record.id
 

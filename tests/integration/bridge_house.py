@@ -1,0 +1,175 @@
+"""A record, a desk and a bridge to the simulated ERP, put together for tests.
+
+As a program it carries out whatever is due and ends: `python -m tests.integration.bridge_house DSN URL`. With
+ANDON_FAILPOINTS set it dies on the way, as after kill -9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from alert_rules import telling
+from alert_rules.casebook import Casebook
+from alert_rules.desk import AlarmDesk
+from collectors.runner import pass_on
+from erp_bridge.kingdee_config import KingdeeConfig
+from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
+from erp_bridge.runner import BridgeRunner
+from hub.model.alarm import Alarm, AlarmState, Priority
+from hub.model.equipment import Equipment, EquipmentLevel
+from hub.model.people import Person, Role
+from hub.model.production import JobResponse
+from hub.model.ticket import MaintenanceTicket, TicketState
+from hub.model.words import Words
+from hub.ports import Plant
+from hub.store.ledger import PgLedger
+from hub.store.outbox import PgOutbox
+from hub.store.pool import Pool, open_pool
+from hub.testing.clock import HandClock
+from tests.simulators.kingdee.sessions import Account
+
+TECHNICIAN = Person("tech-a", Words("值班技师甲", "Technician A"), frozenset({Role.TECHNICIAN}), ("p1",))
+WORKER = "test/bridge"
+
+
+class QuickClock(HandClock):
+    """Whoever sleeps turns the clock himself: nobody waits."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.turn(seconds)
+        await asyncio.sleep(0)
+
+
+def plant(machines: int = 8) -> Plant:
+    nodes = [Equipment("p1", EquipmentLevel.SITE, Words("一厂", "Plant 1"))]
+    nodes += [
+        Equipment(
+            f"p1/a/l/m{n}", EquipmentLevel.WORK_UNIT, Words(f"机床{n}", f"Mill {n}"), erp_id="EQ-CNC-03"
+        )
+        for n in range(machines)
+    ]
+    return Plant(nodes[0], {n.path: n for n in nodes}, {}, people={TECHNICIAN.id: TECHNICIAN})
+
+
+class BridgeHouse:
+    """Writes alarms, tickets and intents as the rules do, and runs the bridge by hand."""
+
+    def __init__(self, pool: Pool, dsn: str, url: str, clock: HandClock) -> None:
+        self.clock = clock
+        self.url = url
+        self.plant = plant()
+        self.ledger = PgLedger(pool, clock=clock)
+        self.outbox = PgOutbox(pool, dsn, clock)
+        self.shouted: list[dict[str, Any]] = []
+        self.told: list[Words] = []
+        self.desk = AlarmDesk(Casebook(self.plant, {}, self.ledger, clock, self._shout, ""))
+        self.connector = self._connect()
+        self.bridge = self._hire()
+
+    def _connect(self) -> KingdeeGalaxyConnector:
+        account = Account()
+        config = KingdeeConfig.model_validate(
+            {
+                "server_url": self.url,
+                "acct_id": account.acct_id,
+                "user": account.user,
+                "app_id": account.app_id,
+                "app_secret": account.app_secret,
+                "timeout": timedelta(seconds=5),
+            }
+        )
+        return KingdeeGalaxyConnector(config, self.clock)
+
+    def _hire(self) -> BridgeRunner:
+        return BridgeRunner(
+            self.ledger, self.outbox, self.desk, self.connector, self.clock, self._shout, WORKER, self._notify
+        )
+
+    async def _shout(self, event: dict[str, Any]) -> None:
+        self.shouted.append(event)
+
+    async def _notify(self, words: Words) -> None:
+        self.told.append(words)
+
+    async def restart(self) -> None:
+        """The bridge died and was started again."""
+        await self.connector.close()
+        self.connector = self._connect()
+        self.bridge = self._hire()
+        await self.outbox.release(WORKER)
+
+    async def close(self) -> None:
+        await self.connector.close()
+        await self.outbox.close()
+
+    # ------------------------------------------------------------------ what the rules and people do
+    async def break_down(self, machine: int = 0) -> str:
+        """An alarm with its ticket and the intent to open it, in one transaction; the ticket's id."""
+        path, now = f"p1/a/l/m{machine}", self.clock.now()
+        alarm = Alarm(
+            "fault", f"{path}#17", path, Priority.CRITICAL, Words("油温过高", "Oil too hot"),
+            AlarmState.UNACKED, condition=True, raised_at=now, condition_at=now, opened_at=now,
+        )  # fmt: skip
+        async with self.ledger.begin() as tx:
+            saved = await tx.save_alarm(alarm)
+            number = await tx.next_ticket_id(now)
+            ticket = MaintenanceTicket(number, saved.id, path, TicketState.NEW, now, now)
+            await tx.save_ticket(ticket)
+            await tx.intend(telling.open_ticket(self.plant, ticket, saved, "17", ""))
+        return number
+
+    async def repair(self, ticket_id: str) -> None:
+        """Accepted, arrived, repaired, and proved by the machine."""
+        for step in (self.desk.accept, self.desk.arrive):
+            self.clock.turn(60)
+            await step(ticket_id, TECHNICIAN, None)
+        self.clock.turn(60)
+        await self.desk.repaired(ticket_id, TECHNICIAN, "mechanical", "更换密封圈", "", None)
+        self.clock.turn(60)
+        async with self.ledger.begin() as tx:
+            ticket = await tx.ticket(ticket_id)
+            await tx.intend(telling.close_ticket(ticket, TECHNICIAN, self.clock.now(), 240.0))
+
+    async def report(self, report_id: str, order: str, operation: str, good: int, scrap: int = 0) -> None:
+        response = JobResponse(report_id, order, operation, self.clock.now(), good, scrap)
+        async with self.ledger.begin() as tx:
+            await tx.intend(pass_on(response))
+
+    # ------------------------------------------------------------------ the bridge, by hand
+    async def drain(self, rounds: int = 400) -> None:
+        """Until nothing waits; a pause is skipped by turning the clock."""
+        for _ in range(rounds):
+            while await self.bridge.deliver_one():
+                pass
+            if not (await self.outbox.stats())["waiting"]:
+                return
+            self.clock.turn(60)
+        raise AssertionError(f"still waiting: {await self.outbox.stats()}")
+
+    async def dead(self) -> int:
+        return int((await self.outbox.stats())["dead"])
+
+
+@asynccontextmanager
+async def bridge_house(dsn: str, url: str, clock: HandClock) -> AsyncIterator[BridgeHouse]:
+    pool = await open_pool(dsn)
+    house = BridgeHouse(pool, dsn, url, clock)
+    try:
+        yield house
+    finally:
+        await house.close()
+        await pool.close()
+
+
+async def _main(dsn: str, url: str) -> None:
+    async with bridge_house(dsn, url, QuickClock()) as house:
+        await house.drain()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(*sys.argv[1:3]))
