@@ -296,6 +296,10 @@ class SampleStore(Protocol):
         """
         ...
 
+    async def position(self) -> str:
+        """Up to where the stream of samples is on record; "" when nothing is."""
+        ...
+
     async def newest(self, tags: Sequence[int]) -> SampleBatch:
         """The last sample of each tag that has one."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,10 +16,13 @@ import pytest
 
 from hub.postgres import EmbeddedPostgres
 from hub.store.migrate import migrate
+from tests import timescale
 from tests.valkey import redis_server, redis_url
 
 __all__ = ["redis_server", "redis_url"]
 
+# A server may serve several test runs at once: each names its databases after its process.
+TEMPLATE = f"andon_template_{os.getpid()}"
 _numbers = itertools.count(1)
 
 
@@ -29,7 +33,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[str]:
-    """DSN of the session's server, fsync off; its database `template` is migrated and never connected to."""
+    """DSN of the session's server, fsync off; it has our migrated template."""
     folder = Path(tempfile.mkdtemp(prefix="andon-test-"))
     folder.chmod(0o711)  # the server's own account must get through when we are root
     server = EmbeddedPostgres(
@@ -54,34 +58,63 @@ def empty_dsn(embedded_server: str) -> Iterator[str]:
 @pytest.fixture
 def dsn(embedded_server: str) -> Iterator[str]:
     """A fresh database with the current schema."""
-    with database(embedded_server, "andon_template") as dsn:
+    with database(embedded_server, TEMPLATE) as dsn:
         yield dsn
 
 
 def make_template(server: str) -> None:
+    """Migrated once; then closed, for a database that somebody is connected to cannot be copied."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("drop database if exists andon_template with (force)")
-        connection.execute("create database andon_template")
-    asyncio.run(migrate(named(server, "andon_template")))
+        connection.execute(f"create database {TEMPLATE}".encode())
+        asyncio.run(migrate(named(server, TEMPLATE)))
+        connection.execute(f"alter database {TEMPLATE} allow_connections false".encode())
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [TEMPLATE]
+        )
 
 
 @contextmanager
 def database(server: str, template: str) -> Iterator[str]:
     """A database of its own for the length of the block."""
-    name = f"t{next(_numbers)}"
+    name = f"andon_t_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"create database {name} template {template}".encode())
     try:
         yield named(server, name)
     finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"drop database {name} with (force)".encode())
+        drop(server, name)
+
+
+def drop(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)".encode())
 
 
 def named(server: str, database_name: str) -> str:
     """The server's DSN with another database."""
     head, question, options = server.partition("?")
     return f"{head.rpartition('/')[0]}/{database_name}{question}{options}"
+
+
+@pytest.fixture(scope="session")
+def timescale_server() -> Iterator[str]:
+    """DSN of a real TimescaleDB with our template; skips with the reason where the machine cannot."""
+    try:
+        with timescale.server() as server:
+            make_template(server)
+            try:
+                yield server
+            finally:
+                drop(server, TEMPLATE)
+    except timescale.Unavailable as why:
+        pytest.skip(f"no TimescaleDB here: {why}")
+
+
+@pytest.fixture
+def timescale_dsn(timescale_server: str) -> Iterator[str]:
+    """A fresh database with the current schema on TimescaleDB."""
+    with database(timescale_server, TEMPLATE) as dsn:
+        yield dsn
 
 
 @pytest.fixture(params=["plain", pytest.param("timescale", marks=pytest.mark.timescale)])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import AsyncConnection, sql
+from psycopg.rows import tuple_row
 
 DAY = timedelta(days=1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -40,7 +41,8 @@ def ahead_of(existing: list[Partition], now: datetime, interval: timedelta) -> l
 
 
 async def existing(connection: AsyncConnection[Any]) -> list[Partition]:
-    rows = await (await connection.execute(_EXISTING)).fetchall()
+    cursor = connection.cursor(row_factory=tuple_row)  # whatever rows the caller likes
+    rows = await (await cursor.execute(_EXISTING)).fetchall()
     return sorted((Partition(*row) for row in rows), key=lambda p: p.start)
 
 
@@ -49,7 +51,7 @@ async def make_ahead(
 ) -> list[str]:
     """Make what is missing; `now` is the database's unless given. Takes an autocommit connection."""
     if now is None:
-        row = await (await connection.execute("select now()")).fetchone()
+        row = await (await connection.cursor(row_factory=tuple_row).execute("select now()")).fetchone()
         now = row[0].astimezone(UTC) if row else _EPOCH
     todo = ahead_of(await existing(connection), now, interval)
     for partition in todo:

@@ -192,6 +192,7 @@ create table outbox (
 create index outbox_unfinished on outbox (kind, id) where state in ('waiting', 'claimed');
 create index outbox_lanes on outbox (lane, id) where state in ('waiting', 'claimed');
 create index outbox_dead on outbox (id) where state = 'dead';
+create index outbox_done on outbox (finished_at) where state = 'done';
 
 create table marks (
     name text primary key,

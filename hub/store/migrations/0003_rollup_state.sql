@@ -12,3 +12,9 @@ create table rollup_dirty (
     first timestamptz not null,
     last timestamptz not null
 );
+
+-- Below this, the source has been let go: a window there is never rolled again, or its history would be lost.
+create table horizons (
+    source text primary key check (source in ('raw', '1m')),
+    since timestamptz not null
+);

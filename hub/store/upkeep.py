@@ -1,0 +1,182 @@
+"""The one scheduler of the record, in every edition: roll up, make room ahead, compress, let go.
+
+No policy of TimescaleDB is used: the hub decides when, and says in its status whether it worked.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from hub.ports import Clock
+from hub.store import partitions
+from hub.store.edition import Edition
+from hub.store.pool import Connection, Pool, borrowed
+from hub.store.rollup import floor, roll
+
+log = logging.getLogger(__name__)
+
+LOCK = 0x616E646F6E03
+LAG = timedelta(seconds=20)  # what is older than this is seldom written any more
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long: raw samples, minutes, intents that were carried out. Hours and days are kept for ever."""
+
+    raw: timedelta = timedelta(days=7)
+    minutes: timedelta = timedelta(days=90)
+    intents: timedelta = timedelta(days=30)
+
+
+class Upkeep:
+    """One round a minute. Several hubs on one database take turns: who does not get the lock does nothing."""
+
+    def __init__(self, pool: Pool, clock: Clock, keep: Keep | None = None) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._keep = keep or Keep()
+        self._last: Mapping[str, Any] = {}
+
+    def detail(self) -> Mapping[str, Any]:
+        """What the last round did."""
+        return self._last
+
+    async def run(self) -> None:
+        """Until cancelled; raises Transient when the database is away."""
+        while True:
+            await self.round(self._clock.now())
+            now = self._clock.now()
+            await self._clock.sleep((floor(now, MINUTE) + MINUTE + LAG - now).total_seconds())
+
+    async def round(self, now: datetime) -> Mapping[str, Any]:
+        async with borrowed(self._pool) as connection:
+            got = await (
+                await connection.execute("select pg_try_advisory_lock(%s) as got", [LOCK])
+            ).fetchone()
+            if got is None or not got["got"]:
+                return {}
+            try:
+                self._last = await self._work(connection, now)
+            finally:
+                await connection.execute("select pg_advisory_unlock(%s)", [LOCK])
+        return self._last
+
+    async def _work(self, connection: Connection, now: datetime) -> Mapping[str, Any]:
+        edition = await edition_of(connection)
+        interval = partitions.interval_for(await _rows_per_second(connection, now))
+        return {
+            "edition": edition.value,
+            "rolled": await roll(connection, edition, now - LAG),
+            "ahead": await make_room(connection, edition, interval, now),
+            "compressed": await compress(connection, edition, now - 2 * max(interval, DAY)),
+            "dropped": await retain(connection, edition, now, self._keep),
+        }
+
+
+async def edition_of(connection: Connection) -> Edition:
+    """As it was settled when the database was made."""
+    row = await (await connection.execute("select edition from schema_edition")).fetchone()
+    assert row is not None
+    return Edition(row["edition"])
+
+
+async def _rows_per_second(connection: Connection, now: datetime) -> float:
+    """Over the last rolled quarter of an hour."""
+    start, end = floor(now, MINUTE) - timedelta(minutes=16), floor(now, MINUTE) - MINUTE
+    row = await (await connection.execute(RATE, [start, end])).fetchone()
+    return float(row["n"]) / (end - start).total_seconds() if row else 0.0
+
+
+async def make_room(
+    connection: Connection, edition: Edition, interval: timedelta, now: datetime
+) -> list[str]:
+    """Partitions ahead of time; a hypertable makes its own chunks and is told how wide."""
+    if edition is Edition.PLAIN:
+        return await partitions.make_ahead(connection, interval, now)
+    row = await (await connection.execute(CHUNK_INTERVAL)).fetchone()
+    if row is None or row["time_interval"] == interval:
+        return []
+    await connection.execute("select set_chunk_time_interval('samples', %s::interval)", [interval])
+    return [f"chunks of {interval} from now on"]
+
+
+async def compress(connection: Connection, edition: Edition, older_than: datetime) -> int:
+    if edition is not Edition.COMMUNITY:
+        return 0
+    row = await (await connection.execute(COMPRESS, [older_than])).fetchone()
+    return int(row["n"]) if row else 0
+
+
+async def retain(connection: Connection, edition: Edition, now: datetime, keep: Keep) -> int:
+    """Let go what is older than it is kept, never raw samples that were not rolled. Roll-ups stay."""
+    dropped = await _drop_raw(connection, edition, now - keep.raw)
+    dropped += await _drop_minutes(connection, edition, now - keep.minutes)
+    for statement, before in (
+        (OLD_INTENTS, now - keep.intents),
+        (OLD_FAILURES, now - DAY),
+        (OLD_SESSIONS, now - DAY),
+    ):
+        await connection.execute(statement, [before])
+    return dropped
+
+
+async def _drop_raw(connection: Connection, edition: Edition, before: datetime) -> int:
+    horizon = floor(min(before, await _rolled(connection, "1m")), timedelta(hours=1))
+    if not await _move_horizon(connection, "raw", horizon):
+        return 0
+    if edition is Edition.PLAIN:
+        return len(await partitions.drop_before(connection, horizon))
+    rows = await connection.execute("select drop_chunks('samples', older_than => %s::timestamptz)", [horizon])
+    return len(await rows.fetchall())
+
+
+async def _drop_minutes(connection: Connection, edition: Edition, before: datetime) -> int:
+    horizon = floor(min(before, await _rolled(connection, "1h")), DAY)
+    if not await _move_horizon(connection, "1m", horizon):
+        return 0
+    if edition is Edition.COMMUNITY:
+        rows = await connection.execute(
+            "select drop_chunks('samples_1m', older_than => %s::timestamptz)", [horizon]
+        )
+        return len(await rows.fetchall())
+    return (await connection.execute("delete from samples_1m_data where bucket < %s", [horizon])).rowcount
+
+
+async def _rolled(connection: Connection, level: str) -> datetime:
+    row = await (
+        await connection.execute("select rolled from rollup_state where level = %s", [level])
+    ).fetchone()
+    assert row is not None
+    rolled: datetime = row["rolled"]
+    return rolled
+
+
+async def _move_horizon(connection: Connection, source: str, horizon: datetime) -> bool:
+    """Written down before anything is let go: what lies below is not rolled again from here on."""
+    moved = await connection.execute(HORIZON, {"source": source, "since": horizon})
+    return moved.rowcount > 0
+
+
+RATE = "select coalesce(sum(n), 0) as n from samples_1m where bucket >= %s and bucket < %s"
+CHUNK_INTERVAL = """
+select time_interval from timescaledb_information.dimensions
+where hypertable_name = 'samples' and hypertable_schema = current_schema() and dimension_number = 1
+"""
+COMPRESS = """
+select count(compress_chunk(format('%%I.%%I', chunk_schema, chunk_name)::regclass)) as n
+from timescaledb_information.chunks
+where hypertable_name = 'samples' and hypertable_schema = current_schema() and not is_compressed
+  and range_end <= %s
+"""
+HORIZON = """
+insert into horizons as old (source, since) values (%(source)s, %(since)s)
+on conflict (source) do update set since = excluded.since where old.since < excluded.since
+"""
+OLD_INTENTS = "delete from outbox where state = 'done' and finished_at < %s"
+OLD_FAILURES = "delete from login_failures where at < %s"
+OLD_SESSIONS = "delete from sessions where made_at < %s"
