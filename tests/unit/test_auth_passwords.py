@@ -20,6 +20,13 @@ from tests.api_house import MemoryPeople
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only the course of things matters: argon2 as it is shipped takes a tenth of a second."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
 WANG = Person("wangxiu", Words("王秀", "Wang Xiu"), frozenset({Role.OPERATOR}), ("p1",), phone="13812345678")
 
 
@@ -77,10 +84,12 @@ async def test_a_hash_is_argon2id_and_fits_its_password_alone() -> None:
     assert not await matches("not a hash", "Tief-blauer-Kran-7")
 
 
+@pytest.mark.usefixtures("quick_hashes")
 async def test_full_width_letters_of_an_input_method_are_the_same_keys() -> None:
     assert await matches(await hashed("Tief-blauer-Kran-7"), "Ｔｉｅｆ-blauer-Kran-７")
 
 
+@pytest.mark.usefixtures("quick_hashes")
 async def test_nobody_is_verified_with_the_same_effort_as_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = []
 
@@ -104,6 +113,7 @@ def test_first_passwords_are_readable_and_differ() -> None:
     assert all(complaint(p, WANG) is None for p in made)
 
 
+@pytest.mark.usefixtures("quick_hashes")
 async def test_everybody_without_a_password_gets_one_and_the_next_start_can_tell_it_again(
     tmp_path: Path,
 ) -> None:
@@ -118,6 +128,7 @@ async def test_everybody_without_a_password_gets_one_and_the_next_start_can_tell
     assert await ensure_passwords([WANG, li], store, file) == told
 
 
+@pytest.mark.usefixtures("quick_hashes")
 async def test_a_password_that_was_changed_since_is_not_told(tmp_path: Path) -> None:
     store, file = MemoryPeople(), tmp_path / "passwords.json"
     await ensure_passwords([WANG], store, file)
@@ -126,12 +137,14 @@ async def test_a_password_that_was_changed_since_is_not_told(tmp_path: Path) -> 
     assert json.loads(file.read_text()) == {}
 
 
+@pytest.mark.usefixtures("quick_hashes")
 async def test_without_a_file_a_password_is_told_once_and_kept_nowhere() -> None:
     store = MemoryPeople()
     assert await ensure_passwords([WANG], store) != {}
     assert await ensure_passwords([WANG], store) == {}
 
 
+@pytest.mark.usefixtures("quick_hashes")
 async def test_a_damaged_file_does_not_stop_the_start(tmp_path: Path) -> None:
     file = tmp_path / "passwords.json"
     file.write_text("[1, 2")
