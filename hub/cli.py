@@ -48,6 +48,7 @@ def _life(work: Coroutine[Any, Any, None]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(signal.SIGUSR1, _where)
         try:
             await task
         except asyncio.CancelledError:
@@ -55,6 +56,12 @@ def _life(work: Coroutine[Any, Any, None]) -> None:
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(live())
+
+
+def _where() -> None:
+    """SIGUSR1: where every task stands, to stderr; for a process that does not do what it should."""
+    for task in asyncio.all_tasks():
+        task.print_stack(limit=4)
 
 
 def _loop_factory() -> Any:
@@ -119,6 +126,7 @@ def demo(
     """The living plant: simulated machines, ERP and chat robots, and the product on top."""
     from hub import log
     from hub.demo import SHOWN, Demo
+    from hub.training import TrainingPlant
 
     if fresh:
         shutil.rmtree(data, ignore_errors=True)
@@ -145,10 +153,8 @@ def demo(
             screen.print(f"    {person:<12} {demo.logins.get(person, '')}")
         screen.print()
 
-    work = Demo(
-        data, progress.say, speed=speed, seed=seed, story=story if story >= 0 else None,
-        hands_off=hands_off, port=port,
-    )  # fmt: skip
+    plant = TrainingPlant(data, port, speed=speed, seed=seed, story=story if story >= 0 else None)
+    work = Demo(plant, progress.say, hands_off=hands_off)
     _life(work.run(opened))
 
 

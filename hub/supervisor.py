@@ -74,9 +74,13 @@ class Supervisor:
         except asyncio.CancelledError:
             raise
         except BaseException as cause:
+            if _asked_to_stop():
+                raise asyncio.CancelledError from cause  # a runner that fails while it is stopped has stopped
             return self._ended(name, cause)
         finally:
             settled.cancel()
+        if _asked_to_stop():
+            raise asyncio.CancelledError
         log.warning("part.ended", part=name)
         return "ended"
 
@@ -96,6 +100,11 @@ class Supervisor:
         await self._clock.sleep(SETTLED)
         part = self.parts[name]
         part.up, part.since = True, self._clock.now()
+
+
+def _asked_to_stop() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:

@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +75,8 @@ class Simulator:
             with contextlib.suppress(ProcessLookupError):
                 self.process.terminate()
             try:
-                await asyncio.wait_for(self.process.wait(), 8)
+                async with asyncio.timeout(8):
+                    await self.process.wait()
             except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
@@ -83,3 +86,107 @@ class Simulator:
 def _tail(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return " / ".join(lines[-3:]) or "it said nothing"
+
+
+# ------------------------------------------------------------------ the whole training plant
+SECRETS = (
+    "ANDON_DEMO_WECOM_KEY",
+    "ANDON_DEMO_DINGTALK_TOKEN",
+    "ANDON_DEMO_DINGTALK_SECRET",
+    "ANDON_DEMO_KINGDEE_SECRET",
+)
+HUB_PORT = 8800
+_ADDRESS = re.compile(r"127\.0\.0\.1:(\d+)|(\bport: )(\d+)")
+
+
+class TrainingPlant:
+    """Machines, MES, ERP and chat robots of examples/demo, on ports moved along with the hub's.
+
+    `folder` keeps the secrets, the effective configuration and the simulators' memory from one start to the
+    next. `speed` is plant time over real time; `story`: seconds until the press overheats, None for never.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int = HUB_PORT,
+        *,
+        speed: float = 1.0,
+        seed: int = 7,
+        story: float | None = None,
+    ) -> None:
+        self.folder = folder
+        self.port = port
+        self._speed, self._seed, self._story = speed, seed, story
+        self.addresses: dict[str, str] = {}
+        self._running: list[Simulator] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o711)  # the database's own account passes through; what is secret in it is 0600
+        self.environment = self._secrets()
+        self.config = self._config()
+
+    def _secrets(self) -> dict[str, str]:
+        kept = read_json(self.folder / "secrets.json")
+        made = {name: secrets.token_hex(32) for name in SECRETS}
+        made["ANDON_DEMO_DINGTALK_SECRET"] = "SEC" + made["ANDON_DEMO_DINGTALK_SECRET"]  # as the vendor's do
+        found = {name: kept.get(name) or made[name] for name in SECRETS}
+        write_json(self.folder / "secrets.json", found)
+        return found
+
+    def _config(self) -> Path:
+        """examples/demo/plant.yaml with every loopback port moved as far as the hub's."""
+        text = (checkout() / "examples" / "demo" / "plant.yaml").read_text(encoding="utf-8")
+
+        def moved(found: re.Match[str]) -> str:
+            number = int(found[1] or found[3]) + self._offset
+            return f"{found[2]}{number}" if found[2] else f"127.0.0.1:{number}"
+
+        path = self.folder / "plant.yaml"
+        path.write_text(_ADDRESS.sub(moved, text), encoding="utf-8")
+        return path
+
+    @property
+    def _offset(self) -> int:
+        return self.port - HUB_PORT
+
+    def hub_environment(self) -> dict[str, str]:
+        """What the hub has to find in its environment."""
+        return {**self.environment, "ANDON_DATA": str(self.folder), "ANDON_PORT": str(self.port)}
+
+    async def start(self, say: Callable[[str, str], None]) -> None:
+        story = f"after={self._story:g}" if self._story is not None else "off"
+        machines = ["--modbus-base", str(15021 + self._offset), "--opcua-base", str(48411 + self._offset)]
+        wanted = {
+            "plant": ["--seed", str(self._seed), "--speed", f"{self._speed:g}", "--story", story, *machines],
+            "kingdee": [],
+            "robots": [],
+        }
+        async with asyncio.TaskGroup() as group:
+            for place, (name, arguments) in enumerate(wanted.items()):
+                port = ["--port", str(8810 + place + self._offset)]
+                group.create_task(self._one(name, [*port, *arguments], say))
+
+    async def _one(self, name: str, arguments: list[str], say: Callable[[str, str], None]) -> None:
+        state = ["--state", str(self.folder / f"{name}.state")]
+        log = self.folder / f"{name}.log"
+        simulator = Simulator(f"tests.simulators.{name}", [*arguments, *state], self.environment, log)
+        self._running.append(simulator)
+        self.addresses[name] = (await simulator.start())["url"]
+        say(name, self.addresses[name])
+
+    async def stop(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for simulator in self._running:
+                group.create_task(simulator.stop())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    return {}
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Readable by us alone, from its first byte."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+        json.dump(content, file)

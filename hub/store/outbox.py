@@ -125,7 +125,8 @@ class _Ear:
         if task is not None and self._looked.get(task, self._heard) != self._heard:
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
     async def _listen(self) -> None:
         try:

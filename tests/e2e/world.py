@@ -1,0 +1,176 @@
+"""The living plant for tests: simulators that outlive the hub, and a hub that can be killed and started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hub.training import HUB_PORT, TrainingPlant, checkout, read_json
+
+PATIENCE = 60.0  # seconds until something that must happen has happened
+
+
+def free_port() -> int:
+    """A hub port whose whole family of ports (simulators, machines) is free."""
+    for port in range(HUB_PORT + 400, HUB_PORT + 10_000, 53):
+        offset = port - HUB_PORT
+        family = [port, *(8810 + i + offset for i in range(3)), *(15021 + i + offset for i in range(8)),
+                  *(48411 + i + offset for i in range(8))]  # fmt: skip
+        if all(p < 65_000 and _free(p) for p in family):
+            return port
+    raise AssertionError("no free family of ports")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+async def until(true: Callable[[], Awaitable[Any]], what: str, patience: float = PATIENCE) -> Any:
+    """The first true answer; asks again and again, fails with `what` after `patience` seconds."""
+    answer: Any = None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            while True:
+                with contextlib.suppress(httpx.HTTPError):
+                    answer = await true()
+                    if answer:
+                        return answer
+                await asyncio.sleep(0.05)
+    raise AssertionError(f"did not happen in {patience:g} s: {what}; last seen {answer!r}")
+
+
+class Hub:
+    """`andon run` as a process of its own."""
+
+    def __init__(self, plant: TrainingPlant, parts: str = "all", more: dict[str, str] | None = None) -> None:
+        self._plant, self._parts, self._more = plant, parts, more or {}
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self, failpoints: str = "") -> None:
+        environment = {
+            **os.environ,
+            **self._plant.hub_environment(),
+            **self._more,
+            "ANDON_FAILPOINTS": failpoints,
+        }
+        log = (self._plant.folder / f"hub-{self._parts}.log").open("ab")
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hub.cli", "run", "-c", str(self._plant.config), "--parts", self._parts,
+            cwd=checkout(), env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+        log.close()
+
+    async def died(self) -> int:
+        assert self.process is not None
+        async with asyncio.timeout(PATIENCE):
+            return await self.process.wait()
+
+    async def kill(self) -> None:
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.terminate()
+        async with asyncio.timeout(PATIENCE):
+            return await self.process.wait()
+
+
+class World:
+    """Everything around the hub, and clients to ask it."""
+
+    def __init__(self, folder: Path, speed: float) -> None:
+        self.plant = TrainingPlant(folder, free_port(), speed=speed)
+        self.hub = Hub(self.plant)
+        self.url = f"http://127.0.0.1:{self.plant.port}"
+        self.http = httpx.AsyncClient(timeout=10)
+
+    async def start(self) -> None:
+        await self.plant.start(lambda _name, _text: None)
+
+    async def end(self) -> None:
+        if self.hub.process is not None:
+            await self.hub.stop()
+        await self.plant.stop()
+        await self.http.aclose()
+
+    async def healthy(self) -> None:
+        async def ok() -> bool:
+            return (await self.http.get(self.url + "/health")).status_code == 200
+
+        await until(ok, "GET /health answers 200")
+
+    # ---------------------------------------------------------------- the outside, as it truly is
+    async def messages(self) -> list[dict[str, Any]]:
+        answer = await self.http.get(self.plant.addresses["robots"] + "/_control/messages")
+        return list(answer.json()["messages"])
+
+    async def erp_tickets(self) -> list[dict[str, Any]]:
+        return list((await self.http.get(self.plant.addresses["kingdee"] + "/_control/tickets")).json())
+
+    async def erp_reports(self) -> list[dict[str, Any]]:
+        return list((await self.http.get(self.plant.addresses["kingdee"] + "/_control/reports")).json())
+
+    async def machine(self, name: str) -> dict[str, Any]:
+        return dict((await self.http.get(self.plant.addresses["plant"] + "/control/machines")).json()[name])
+
+    async def command(self, machine: str, what: str, body: dict[str, Any] | None = None) -> None:
+        path = f"{self.plant.addresses['plant']}/control/machines/{machine}/{what}"
+        (await self.http.post(path, json=body or {})).raise_for_status()
+
+    # ---------------------------------------------------------------- people
+    async def passwords(self) -> dict[str, str]:
+        """Made with the product's own command, once."""
+        file = self.plant.folder / "test-logins.json"
+        return dict(read_json(file))
+
+    async def login(self, person: str, password: str) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(base_url=self.url, headers={"Origin": self.url}, timeout=20)
+
+        async def inside() -> bool:
+            answer = await client.post("/api/login", json={"person": person, "password": password})
+            if answer.status_code == 200:
+                client.headers["X-Andon-CSRF"] = answer.json()["csrf"]
+            return answer.status_code == 200
+
+        await until(inside, f"{person} logs in")
+        return client
+
+
+async def set_password(plant: TrainingPlant, person: str, password: str) -> None:
+    """`andon password PERSON`, as an administrator would before the first start."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hub.cli", "password", person, "--config", str(plant.config),
+        cwd=checkout(), env={**os.environ, **plant.hub_environment()}, stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate(password.encode() + b"\n")
+    assert process.returncode == 0, said.decode()
+
+
+@contextlib.asynccontextmanager
+async def world(folder: Path, speed: float = 1.0) -> AsyncIterator[World]:
+    made = World(folder, speed)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.end()
