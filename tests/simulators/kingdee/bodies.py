@@ -16,7 +16,6 @@ class Call:
     operation: str
     data: dict[str, Any]
     top: dict[str, Any]  # lower-case keys
-    parameters: list[Any]
 
 
 def read_body(content_type: str, body: bytes, service: str) -> Call:
@@ -37,7 +36,14 @@ def read_body(content_type: str, body: bytes, service: str) -> Call:
     if not isinstance(data, dict):
         raise Refusal(BAD_PARAMETER, "参数 data 必须是对象")
     data = _canonical(data)
-    return Call(form or str(data.get("FormId") or ""), operation, data, top, parameters)
+    return Call(form or str(data.get("FormId") or ""), operation, data, top)
+
+
+def read_parameters(body: bytes) -> list[Any]:
+    """The plain parameter list of a login call."""
+    top = {k.lower(): v for k, v in _top("", body).items()}
+    parameters = top.get("parameters") or []
+    return parameters if isinstance(parameters, list) else []
 
 
 _KEYS = {

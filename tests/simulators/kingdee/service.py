@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.simulators.kingdee.answers import EXCEPTION, PlainFailure, Refusal, failure, outcome
-from tests.simulators.kingdee.bodies import Call, read_body
+from tests.simulators.kingdee.bodies import Call, read_body, read_parameters
 from tests.simulators.kingdee.books import Books, Record
 from tests.simulators.kingdee.faults import Faults
 from tests.simulators.kingdee.lifecycle import Lifecycle
@@ -94,8 +94,7 @@ class Service:
         if method.lower() not in logins:
             raise PlainFailure(f"找不到服务 {method}")
         try:
-            parameters = read_body("", body, method).parameters
-            answer = logins[method.lower()](parameters)
+            answer = logins[method.lower()](read_parameters(body))
         except (Refusal, ValueError):
             raise PlainFailure("登录参数不正确") from None
         session = self.sessions.open.get(answer["KDSVCSessionId"])
