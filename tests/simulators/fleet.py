@@ -28,6 +28,8 @@ class Hand:
         self.behind: set[str] = set()
         self.restarts = 0
         self.starting = asyncio.Lock()
+        self.serves = asyncio.Event()
+        self.dark = asyncio.Event()
 
     @property
     def up(self) -> bool:
@@ -47,6 +49,8 @@ class Hand:
             self.drop()
 
     def drop(self) -> None:
+        self.serves.clear()
+        self.dark.set()
         if self.pipe is not None:
             self.pipe.close()
             self.pipe = None
@@ -121,6 +125,8 @@ class Fleet:
             ours.close()
             return answer
         hand.pipe, hand.behind = ours, set(hand.image)  # something may have changed while it started
+        hand.dark.clear()
+        hand.serves.set()
         return ""
 
     async def _watch(self, hand: Hand) -> None:

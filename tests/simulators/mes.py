@@ -1,7 +1,7 @@
-"""A manufacturing execution system's HTTP interface: orders, and reports in the order in which they were told.
+"""A manufacturing execution system's HTTP interface: orders, and reports in the order they were told.
 
 GET /mes/orders                      every order that is open or was finished lately
-GET /mes/reports?after=ID&limit=500  reports told after the one named; `wait=20` waits so long for the first
+GET /mes/reports?after=ID&limit=500  reports told after ID; `wait=20` waits so long for one
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ Value = float | str | None
 def changes(machine: MachineRecording) -> Iterator[Change]:
     """What a machine said, from the beginning: only values that differ from the one before.
 
-    Unknown are: everything at first, what the recorder has lost, and a table's signals while rows are missing.
+    Unknown is everything at first, what the recorder has lost, and a table's signals while rows are missing.
     """
     reader = _Reader(machine)
     silence = timedelta(seconds=machine.silent_after) if machine.silent_after else None

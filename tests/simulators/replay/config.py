@@ -14,12 +14,7 @@ _REGISTERS: dict[str, RegisterType] = {
     "state": "uint16", "word": "uint16", "fault": "uint32", "good": "uint32", "scrap": "uint32",
 }  # fmt: skip
 _NODES: dict[str, NodeType] = {"good": "uint32", "scrap": "uint32", "fault": "int32", "state": "int32"}
-_ADMIN = {
-    "id": "admin",
-    "name": {"zh": "管理员", "en": "Administrator"},
-    "roles": ["admin"],
-    "scopes": ["p1"],
-}
+_ADMIN_NAME = {"zh": "管理员", "en": "Administrator"}
 _LABELS = {
     "state": {"zh": "状态", "en": "State"},
     "fault": {"zh": "故障代码", "en": "Fault code"},
