@@ -33,7 +33,7 @@ export class AndonChart extends HTMLElement {
     await library.react(this.field, traces, {
       paper_bgcolor: 'transparent', plot_bgcolor: 'transparent', barmode: 'overlay', margin: {t: 8, r: 12, b: 36, l: 12},
       font: {family: getComputedStyle(this).fontFamily, size: 15, color: text}, legend: {orientation: 'h', y: -0.08, yanchor: 'top'},
-      ...layout, xaxis: {...axis, type: 'date', ...layout.xaxis}, yaxis: {...axis, ...layout.yaxis},
+      ...layout, xaxis: {...axis, type: 'date', tickformat: '%H:%M\n%m-%d', ...layout.xaxis}, yaxis: {...axis, ...layout.yaxis},
     }, {responsive: true, displayModeBar: false})
   }
 

@@ -37,6 +37,11 @@ export const dayClock = (at, zone) =>
   parts(at, zone, {month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit'},
     '{month}-{day} {hour}:{minute}')
 
+/** An instant as the plant's clock showed it, for charts, which know no time zones: "2026-01-05 13:05:09". */
+export const localTime = (at, zone) =>
+  parts(at, zone, {year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit'},
+    '{year}-{month}-{day} {hour}:{minute}:{second}')
+
 const sameDay = (a, b, zone) => day(a, zone) === day(b, zone)
 const day = (at, zone) =>
   parts(at, zone, {year: 'numeric', month: '2-digit', day: '2-digit'}, '{year}-{month}-{day}')

@@ -61,7 +61,8 @@ function candidates(width, height, counts, ideal) {
       const room = besides(card, side, ideal)
       for (let across = 1; across <= most; across++) {
         const tile = cell(room.width, room.height, across, Math.ceil(most / across))
-        const scale = Math.min(Math.max(fit(tile, ideal), fit(tile, ideal.tall)), room.sums * 1.1)
+        const drawn = Math.max(fit(tile, ideal), fit(tile, ideal.tall))
+        const scale = room.sums < 0.95 ? Math.min(drawn, room.sums * 1.1) : drawn
         const holes = 1 - most / (across * Math.ceil(most / across))
         found.push({columns, side, across, detail: ideal.detail, scale, worth: scale * (1 - holes / 2)})
       }

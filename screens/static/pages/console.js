@@ -2,6 +2,7 @@ import {openAlarms, orders} from '../lib/board.js'
 import {timelineTraces, trendTraces} from '../lib/charts.js'
 import {everySecond} from '../lib/clock.js'
 import {h} from '../lib/dom.js'
+import {age, localTime} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {loginAddress} from '../lib/route.js'
 import {alarmColumns, lineColumns, orderColumns, ticketColumns} from './columns.js'
@@ -116,6 +117,7 @@ function recordPage({columns, keyOf, testidOf, kind, rows, history}) {
       lines.rows = (await history(event.detail)).lines
       Object.assign(lines, {hidden: false})
       hint.hidden = true
+      lines.scrollIntoView({block: 'nearest'})
     }))
   }
   const below = history ? h('section.history', h('h2', t('console.history')), hint, lines) : ''
@@ -128,7 +130,8 @@ function timelinePage() {
     const {spans} = await api.get('/api/timeline?hours=8')
     const machines = Object.keys(store.board?.machines ?? {})
     const nameOf = path => say(store.board?.machines?.[path]?.name) || path
-    const traces = timelineTraces(spans, machines, {colours: colours(chart), stateWord: state => t(`state.${state}`), nameOf, now: store.now()})
+    const traces = timelineTraces(spans, machines, {colours: colours(chart), stateWord: state => t(`state.${state}`), nameOf, now: store.now(),
+      local: at => localTime(at, zoneOf(store)), lasting: span => age(span, t)})
     chart.style.setProperty('--rows', machines.length)
     await chart.draw(traces, {yaxis: {autorange: 'reversed', categoryorder: 'array', categoryarray: machines.map(nameOf)}})
   })
@@ -142,7 +145,7 @@ function trendPage() {
   const ask = () => orSay(trouble, async () => {
     if (!tag.value) return
     const found = await api.get(`/api/trend?tag=${encodeURIComponent(tag.value)}&minutes=${span.value}`)
-    await chart.draw(trendTraces(found.points, {colours: colours(chart)}), {yaxis: {title: {text: found.unit}}})
+    await chart.draw(trendTraces(found.points, {colours: colours(chart), local: at => localTime(at, zoneOf(store))}), {yaxis: {title: {text: found.unit}}})
   })
   return {element: h('div', trouble, h('div.table-tools', tag, span), chart), tick: second => second % CHART_EVERY === 0 && ask()}
 }

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {floor, freshness, lostSources, oldestAge, openAlarms, orders, progress, soundLevel, wrongNow} from '../../screens/static/lib/board.js'
+
+const NOON = Date.parse('2026-01-05T12:00:00Z')
+const ago = seconds => new Date(NOON - seconds * 1000).toISOString()
+const alarm = (id, priority, state, seconds = 60) => ({id, priority, state, raised_at: ago(seconds)})
+const boardOf = (...alarms) => ({alarms: Object.fromEntries(alarms.map(a => [a.id, a])), machines: {}, health: {sources: {}}})
+
+test('what nobody has seen comes before what somebody has in hand, even when that is more urgent', () => {
+  const board = boardOf(alarm(1, 'critical', 'acked'), alarm(2, 'low', 'unacked'), alarm(3, 'high', 'unacked'), alarm(4, 'medium', 'rtn-unacked'))
+  assert.deepEqual(openAlarms(board).map(a => a.id), [3, 2, 4, 1])
+  assert.equal(wrongNow(board, NOON).kind, 'alarm')
+})
+
+test('of equals the one that has waited longest comes first', () => {
+  const board = boardOf(alarm(1, 'high', 'unacked', 10), alarm(2, 'high', 'unacked', 900))
+  assert.equal(wrongNow(board, NOON).alarm.id, 2)
+})
+
+test('acknowledged alarms make the band calm, shelved ones leave it', () => {
+  assert.equal(wrongNow(boardOf(alarm(1, 'critical', 'acked')), NOON).kind, 'handled')
+  assert.equal(wrongNow(boardOf(alarm(1, 'critical', 'shelved')), NOON).kind, 'calm')
+})
+
+test('a wall that cannot see everything does not say that all is well', () => {
+  const board = boardOf()
+  board.health.sources = {'modbus-l3': {up: false, since: ago(9)}}
+  assert.equal(wrongNow(board, NOON).kind, 'doubt')
+  assert.deepEqual(lostSources(board).map(s => s.name), ['modbus-l3'])
+  const blind = boardOf()
+  blind.machines = {a: {state: 'unknown'}}
+  assert.equal(wrongNow(blind, NOON).kind, 'doubt')
+})
+
+test('only unacknowledged critical and high alarms sound', () => {
+  assert.equal(soundLevel(boardOf(alarm(1, 'critical', 'unacked'), alarm(2, 'high', 'unacked'))), 'critical')
+  assert.equal(soundLevel(boardOf(alarm(1, 'critical', 'acked'), alarm(2, 'high', 'unacked'))), 'high')
+  assert.equal(soundLevel(boardOf(alarm(1, 'medium', 'unacked'), alarm(2, 'critical', 'rtn-unacked'))), '')
+  assert.equal(soundLevel(null), '')
+})
+
+test('a number older than its limit is stale, whatever it says of itself', () => {
+  const value = {value: 3, status: 'good', stale_after: 5, at: ago(5)}
+  assert.equal(freshness(value, NOON).kind, 'good')
+  assert.equal(freshness({...value, at: ago(5.5)}, NOON).kind, 'stale')
+  assert.equal(freshness({...value, status: 'uncertain'}, NOON).kind, 'uncertain')
+  assert.equal(freshness({...value, status: 'bad'}, NOON).kind, 'bad')
+  assert.equal(freshness({status: 'good', at: ago(1)}, NOON).kind, 'bad', 'no value')
+  assert.equal(freshness({value: 3, status: 'good'}, NOON).kind, 'stale', 'no time')
+  assert.equal(freshness({...value, value: 0}, NOON).kind, 'good', 'nought is a value')
+})
+
+test('the oldest number of the whole board is found', () => {
+  const board = {machines: {a: {values: {x: {value: 1, at: ago(2)}}}, b: {values: {y: {at: ago(70), status: 'bad'}}}}}
+  assert.equal(oldestAge(board, NOON), 70)
+  assert.equal(oldestAge({machines: {}}, NOON), null)
+})
+
+test('machines stand in the order of the floor, and a part of the plant can be shown alone', () => {
+  const board = {
+    areas: [{path: 'p/a', name: {}, lines: [{path: 'p/a/1', name: {}, machines: ['p/a/1/z', 'p/a/1/b']}, {path: 'p/a/12', name: {}, machines: []}]}],
+    machines: {'p/a/1/b': {path: 'p/a/1/b'}, 'p/a/1/z': {path: 'p/a/1/z'}}, lines: {'p/a/1': {good: 5}},
+  }
+  assert.deepEqual(floor(board)[0].machines.map(m => m.path), ['p/a/1/z', 'p/a/1/b'])
+  assert.equal(floor(board)[0].sums.good, 5)
+  assert.deepEqual(floor(board, 'p/a/1').map(l => l.path), ['p/a/1'], 'p/a/12 is another line')
+  assert.deepEqual(floor(null), [])
+})
+
+test('late orders lead, then rush orders, then by due date, finished ones last', () => {
+  const order = (number, more) => [number, {number, due_at: ago(-100), operations: [{state: 'running'}], ...more}]
+  const board = {orders: Object.fromEntries([
+    order('A'), order('B', {rush: true}), order('C', {late_by: 60}), order('D', {due_at: ago(-50)}),
+    order('E', {late_by: 7200}), order('F', {operations: [{state: 'done'}], rush: true})])}
+  assert.deepEqual(orders(board).map(o => o.number), ['E', 'C', 'B', 'D', 'A', 'F'])
+})
+
+test('progress stays between nothing and all', () => {
+  assert.equal(progress({state: 'running', good: 50, quantity: 200}), 0.25)
+  assert.equal(progress({state: 'running', good: 250, quantity: 200}), 1)
+  assert.equal(progress({state: 'done', good: 190, quantity: 200}), 1)
+  assert.equal(progress({state: 'waiting', good: 0, quantity: 0}), 0)
+})

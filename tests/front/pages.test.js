@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import {readdirSync, readFileSync} from 'node:fs'
+import {test} from 'node:test'
+import {hashValues, feedAddress, loginAddress, safeNext} from '../../screens/static/lib/route.js'
+import {csv, filtered, sorted} from '../../screens/static/lib/table.js'
+import {figuresOf, partsOf} from '../../screens/static/lib/status.js'
+import {timelineTraces} from '../../screens/static/lib/charts.js'
+import {fitted} from '../../screens/static/lib/photo.js'
+
+const STATIC = new URL('../../screens/static/', import.meta.url)
+const read = path => readFileSync(new URL(path, STATIC), 'utf8')
+const files = folder => readdirSync(new URL(folder, STATIC)).filter(name => /\.(js|css|html)$/.test(name)).map(name => `${folder}${name}`)
+
+test('after login only our own pages are gone to', () => {
+  assert.equal(safeNext('/phone#t=AH-20260105-0007'), '/phone#t=AH-20260105-0007')
+  assert.equal(safeNext('/wall?lang=en'), '/wall?lang=en')
+  for (const trick of ['//evil.example/wall', 'https://evil.example', '/\\evil.example', 'javascript:alert(1)', '/api/logout', '/phone\n//x',
+    '/wall/../../evil', '', null, undefined]) assert.equal(safeNext(trick), '/phone', String(trick))
+})
+
+test('the way to the login page remembers where we were, ticket and all', () => {
+  const address = loginAddress({pathname: '/phone', search: '', hash: '#t=AH-1'})
+  assert.equal(safeNext(new URL(address, 'http://x').searchParams.get('next')), '/phone#t=AH-1')
+})
+
+test('addresses hold what they should', () => {
+  assert.deepEqual({...hashValues('#t=AH-1&do=repair')}, {t: 'AH-1', do: 'repair'})
+  assert.equal(feedAddress({protocol: 'https:', host: 'hub:8800'}), 'wss://hub:8800/ws')
+})
+
+test('no page runs a script of its own text, and nothing is fetched from elsewhere', () => {
+  for (const page of files('').filter(name => name.endsWith('.html'))) {
+    assert.doesNotMatch(read(page), /<script(?![^>]*\ssrc=)|\son\w+=|<style|style=/, page)
+  }
+  for (const path of ['', 'lib/', 'elements/', 'pages/', 'styles/'].flatMap(files)) {
+    const found = read(path).replaceAll('http://www.w3.org/2000/svg', '').replaceAll('http://here.invalid', '').match(/https?:\/\/[^\s'"`$]+/)
+    assert.equal(found, null, `${path}: ${found}`)
+  }
+})
+
+test('elements never fetch and never write markup', () => {
+  for (const path of files('elements/')) assert.doesNotMatch(read(path), /\bfetch\(|innerHTML|insertAdjacentHTML|new WebSocket/, path)
+})
+
+test('the library that runs without a browser names no document', () => {
+  for (const name of ['merge', 'feed', 'store', 'format', 'board', 'ticket', 'layout', 'queue', 'route', 'table', 'status', 'charts']) {
+    assert.doesNotMatch(read(`lib/${name}.js`), /\bdocument\.|\bwindow\.|localStorage/, name)
+  }
+})
+
+const COLUMNS = [{key: 'a', title: 'A', text: row => row.a}, {key: 'n', title: 'N', text: row => String(row.n ?? '—'), sort: row => row.n}]
+const ROWS = [{a: '冲压机', n: 2}, {a: '固化炉', n: 10}, {a: '灌装机'}]
+
+test('tables are filtered by all words and sorted by value, empty cells last', () => {
+  assert.deepEqual(filtered(ROWS, COLUMNS, '机 2').map(r => r.a), ['冲压机'])
+  assert.deepEqual(sorted(ROWS, COLUMNS[1], false).map(r => r.n), [2, 10, undefined])
+  assert.deepEqual(sorted(ROWS, COLUMNS[1], true).map(r => r.n), [10, 2, undefined])
+  assert.equal(sorted(ROWS, undefined, true), ROWS)
+})
+
+test('an exported cell cannot become a formula', () => {
+  assert.match(csv([{a: '=HYPERLINK("http://x")', n: 1}], COLUMNS), /"'=HYPERLINK\(""http:\/\/x""\)"/)
+})
+
+test('the status page understands parts by name or as a list and hides no figure', () => {
+  assert.deepEqual(partsOf({parts: {rules: true, erp: {up: false, restarts: 3}}}).map(p => [p.name, p.up, p.restarts]), [['erp', false, 3], ['rules', true, 0]])
+  assert.equal(partsOf({parts: [{name: 'x', up: true}]})[0].name, 'x')
+  assert.deepEqual(figuresOf({parts: {}, outbox: {waiting: {tell: 2}, dead: 0}, note: 'x'}), [
+    {name: 'outbox.waiting.tell', value: 2}, {name: 'outbox.dead', value: 0}, {name: 'note', value: 'x'}])
+})
+
+test('the timeline has one bar a span, in the plant\'s time, and the present one lasts until now', () => {
+  const now = Date.parse('2026-01-05T12:00:00Z')
+  const [trace] = timelineTraces([{equipment: 'm', state: 'fault', since: '2026-01-05T11:50:00Z', until: null}], ['m'],
+    {colours: {fault: 'red'}, stateWord: s => s, nameOf: p => p, local: at => `local ${at}`, lasting: s => `${s} s`, now})
+  assert.deepEqual([trace.base[0], trace.x[0], trace.customdata[0]], ['local 2026-01-05T11:50:00Z', 600_000, 'fault 600 s'])
+})
+
+test('photos are made smaller, never larger, and keep their shape', () => {
+  assert.deepEqual(fitted(4000, 3000), {width: 1600, height: 1200})
+  assert.deepEqual(fitted(3000, 4000), {width: 1200, height: 1600})
+  assert.deepEqual(fitted(800, 600), {width: 800, height: 600})
+})
