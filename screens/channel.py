@@ -50,7 +50,6 @@ class Subscription:
 
     async def take(self) -> str | None:
         """The next frame to send; None when this reader has been let go."""
-        self._moved = self._clock.monotonic()
         await self._there.wait()
         if self.closed.is_set():
             return None

@@ -167,7 +167,7 @@ def timeline(spans: Iterable[StateSpan], until: datetime) -> list[tuple[datetime
     Of a span told twice, the telling that knows its end counts; of two states that begin at one instant, the
     one that comes later in `EquipmentState`.
     """
-    ranked = sorted(spans, key=lambda s: (s.since, _ORDER[s.state], s.until is None, s.until or until))
+    ranked = sorted(spans, key=lambda s: (s.since, _ORDER[s.state], s.until or until))
     first = [next(group) for _, group in groupby(ranked, key=lambda s: (s.since, s.state))]
     chosen = [list(group)[-1] for _, group in groupby(first, key=lambda s: s.since)]
     ends = [*(s.since for s in chosen), until][1:]

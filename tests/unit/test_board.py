@@ -304,6 +304,12 @@ def test_a_line_leader_sees_their_line_and_calm_when_only_others_are_in_trouble(
     assert "last_calm_since" not in shown(facts, MILL)
 
 
+def test_the_end_of_somebody_elses_alarm_is_not_told() -> None:
+    ended = [replace(alarm(1, MILL), state=AlarmState.NORMAL, cleared_at=NOON)]
+    assert "last_calm_since" not in shown(Facts(ended=ended), "p1/a1/l1")
+    assert "last_calm_since" in shown(Facts(ended=ended), "p1/a1")
+
+
 def test_orders_are_those_that_touch_the_scope_with_the_operations_that_do() -> None:
     board = shown(crowded(), "p1/a1/l1/m2")
     assert list(board["orders"]) == ["MO1"]

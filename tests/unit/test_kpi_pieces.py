@@ -136,6 +136,13 @@ def test_between_shifts_the_last_one_is_shown_and_its_target_stands() -> None:
     assert (found["good"], found["target"]) == (9, 450)
 
 
+def test_a_record_of_the_last_shift_is_not_mixed_with_the_next_one() -> None:
+    late = Shift(Words("中班", "Late"), time(14), time(22))
+    spans = (StateSpan(M, EquipmentState.EXECUTING, at(0)), StateSpan(M, EquipmentState.FAULT, at(480)))
+    found = line_figures(plant(DAY, late), plant().equipment[L], record(spans=spans), at(500))
+    assert found["oee"]["availability"] == 1.0
+
+
 def test_without_a_calendar_the_day_is_the_shift() -> None:
     assert window(plant(), at(10)) == (at(-360), at(1080))
 

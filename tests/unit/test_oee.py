@@ -104,6 +104,12 @@ def test_breaks_and_what_is_made_in_them_do_not_count() -> None:
     assert figures(found).performance == pytest.approx(45 / 450)
 
 
+def test_pieces_of_a_time_that_is_not_known_are_left_out_with_it() -> None:
+    pieces = Pieces().with_([Count(M, at(100), True, 60, 60), Count(M, at(300), True, 200, 260)])
+    found = sums(history((0, S.EXECUTING), (240, S.UNKNOWN)), pieces)
+    assert (found.good, figures(found).performance) == (60, pytest.approx(60 / 240))
+
+
 def test_a_piece_counted_at_the_first_instant_of_the_shift_is_in_and_at_its_end_is_out() -> None:
     pieces = Pieces().with_([Count(M, at(0), True, 1, 1), Count(M, at(480), True, 1, 2)])
     assert sums(history((0, S.EXECUTING)), pieces).good == 1
