@@ -1,0 +1,129 @@
+"""Tables nobody has prepared: any divider, any name for the time, one machine or many."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from hub.errors import ConfigError
+from hub.model.equipment import EquipmentState as S
+from tests.simulators.replay import MachineRecording, describe
+from tests.simulators.replay.changes import changes
+from tests.simulators.replay.table import layout
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+TWO = """\
+ts,asset,items,status,power,alarm
+2026-03-01 00:00:00+00:00,A,5,2,9.5,0
+2026-03-01 00:05:00+00:00,A,6,2,9.1,0
+2026-03-01 00:05:00+00:00,B,0,1,1.0,0
+2026-03-01 00:10:00+00:00,A,0,3,0.5,1
+2026-03-01 00:15:00+00:00,A,4,2,9.2,0
+2026-03-01 01:00:00+00:00,A,3,2,9.3,0
+2026-03-01 01:05:00+00:00,A,,2,9.3,0
+"""
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def the(recording_folder: Path, machine: str) -> MachineRecording:
+    return next(m for m in describe(recording_folder).machines if m.id == machine)
+
+
+def values(machine: MachineRecording, tag: str) -> list[object]:
+    return [c.value for c in changes(machine) if c.tag == tag]
+
+
+def test_a_column_that_names_machines_makes_machines(tmp_path: Path) -> None:
+    write(tmp_path, "log.csv", TWO)
+    assert [m.id for m in describe(tmp_path).machines] == ["a", "b"]
+
+
+def test_the_state_in_which_most_is_made_is_executing_and_the_alarmed_one_a_fault(tmp_path: Path) -> None:
+    write(tmp_path, "log.csv", TWO)
+    assert the(tmp_path, "a").state_map == {2: S.EXECUTING, 3: S.FAULT}
+
+
+def test_items_of_each_row_add_up_to_a_counter(tmp_path: Path) -> None:
+    write(tmp_path, "log.csv", TWO)
+    machine = the(tmp_path, "a")
+    # five minutes is usual, so 45 minutes without a row is not knowing; an empty cell is, too
+    assert values(machine, "good") == [5.0, 11.0, 15.0, None, 18.0, None]
+
+
+def test_rows_that_are_missing_mean_that_nothing_is_known(tmp_path: Path) -> None:
+    write(tmp_path, "log.csv", TWO)
+    machine = the(tmp_path, "a")
+    lost = [c for c in changes(machine) if c.tag == "state" and c.value is None]
+    assert [c.at for c in lost] == [datetime(2026, 3, 1, 0, 27, 30, tzinfo=UTC)]
+    assert values(machine, "fault") == [0.0, 1.0, 0.0, None, 0.0]
+
+
+def test_a_running_total_is_taken_as_it_is(tmp_path: Path) -> None:
+    write(tmp_path, "press.csv", "time,part_count\n2026-03-01T00:00,100\n2026-03-01T00:01,103\n")
+    assert values(the(tmp_path, "press"), "good") == [100.0, 103.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("datetime;Pressure\n2026-03-01 08:00:00;1,5\n2026-03-01 08:00:01;1,6\n", (1, 0, 0)),
+        ("Zeit\tDruck\n01.03.2026 08:00:00\t1.5\n01.03.2026 08:00:01\t1.6\n", (1, 0, 0)),
+        ("时间,压力\n2026/03/01 08:00:00,1.5\n2026/03/01 08:00:01,1.6\n", (1, 0, 0)),
+        ("timestamp,pressure\n1772323200000,1.5\n1772323201000,1.6\n", (1, 0, 0)),
+        ("n,when,pressure\n1,2026-03-01T00:00:00Z,1.5\n2,2026-03-01T00:00:01Z,1.6\n", (1, 0, 0)),
+    ],
+)
+def test_times_and_numbers_are_read_as_they_are_written(
+    tmp_path: Path, text: str, first: tuple[int, int, int]
+) -> None:
+    write(tmp_path, "pump.csv", text)
+    machine = the(tmp_path, "pump")
+    day, hour, minute = first
+    assert machine.first == datetime(2026, 3, day, hour, minute, tzinfo=UTC)
+    played = [c.value for c in changes(machine) if c.tag not in ("n",)]
+    assert played == [1.5, 1.6]
+
+
+def test_a_table_without_times_has_no_layout(tmp_path: Path) -> None:
+    path = write(tmp_path, "jobs.csv", "UDI,Type,Torque\n1,M,42.8\n2,L,46.3\n")
+    assert layout(path, SHANGHAI) is None
+
+
+def test_words_for_states_are_understood(tmp_path: Path) -> None:
+    rows = "".join(
+        f"2026-03-01 08:0{i},{w}\n" for i, w in enumerate(("运行", "待机", "故障", "Frobnicating"))
+    )
+    write(tmp_path, "m.csv", "时间,状态\n" + rows)
+    machine = the(tmp_path, "m")
+    words = {w: machine.state_map[c] for w, c in machine.signals[0].codes.items()}
+    assert words == {"运行": S.EXECUTING, "待机": S.IDLE, "故障": S.FAULT, "Frobnicating": S.UNKNOWN}
+
+
+def test_what_a_person_knows_overrides_the_guesses(tmp_path: Path) -> None:
+    write(tmp_path, "log.csv", TWO)
+    write(
+        tmp_path,
+        "mapping.yaml",
+        "machines: {A: lathe-1}\nstate: {signal: status, map: {1: setup, 2: executing, 3: off}}\n"
+        "good: {signal: items, adds: false}\nignore: [alarm]\nunits: {power: kW}\n",
+    )
+    lathe = the(tmp_path, "lathe-1")
+    assert lathe.state_map == {2: S.EXECUTING, 3: S.OFF}
+    assert values(lathe, "good")[:3] == [5.0, 6.0, 0.0]
+    assert lathe.signal("fault") is None
+    assert next(s.unit for s in lathe.signals if s.tag == "power") == "kW"
+
+
+def test_a_mapping_with_a_misspelt_key_says_which_was_meant(tmp_path: Path) -> None:
+    write(tmp_path, "log.csv", TWO)
+    write(tmp_path, "mapping.yaml", "asett: A\n")
+    with pytest.raises(ConfigError, match=r"asett: unknown key; did you mean 'asset'"):
+        describe(tmp_path)
