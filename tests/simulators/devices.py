@@ -267,6 +267,8 @@ class OpcUaPlant:
     async def start(self) -> None:
         if self._server is None:
             self._server = await self._prepared()
+        self._server.iserver.endpoints.clear()  # of the last start: they are made anew, with the certificate
+        self._server._policies.clear()
         await self._server.start()
         self._serving = True
 

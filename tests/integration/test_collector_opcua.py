@@ -1,0 +1,359 @@
+"""The OPC UA collector against real servers: what it keeps, what it refuses, whom it trusts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncua import ua
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.user_managers import UserManager
+from pydantic import ValidationError
+
+from collectors.opcua import BAD_NODE_UNKNOWN, OpcUaCollector
+from collectors.opcua_decode import BAD_TYPE_MISMATCH
+from hub.clock import SystemClock
+from hub.errors import SourceRefused, SourceUnavailable
+from hub.model.sample import BAD_OUT_OF_RANGE, Tag
+from hub.model.words import Words
+from tests.certificates import Authority, Owner
+from tests.simulators.devices import Heard, OpcUaPlant, Proxy
+
+pytestmark = pytest.mark.anyio
+
+T = ua.VariantType
+TAGS = {
+    f"m/t{n}": Tag(n, f"m/t{n}", Words("", f"t{n}"), stale_after=timedelta(seconds=1)) for n in range(1, 10)
+}
+NOON = SystemClock().now().replace(microsecond=0) - timedelta(hours=1)
+PASSWORD = "operator-password-0815"
+
+
+def node(number: int, name: str, **more: Any) -> dict[str, Any]:
+    return {"tag": f"m/t{number}", "node": f"nsu={OpcUaPlant.NAMESPACE};s={name}", **more}
+
+
+def config(endpoint: str, *nodes: dict[str, Any], **more: Any) -> Any:
+    settings = {
+        "endpoint": endpoint, "security": "none", "interval": "50ms", "timeout": "3s", "keep_alive": "200ms",
+        "nodes": list(nodes), **more,
+    }  # fmt: skip
+    return OpcUaCollector.Config.model_validate(settings)
+
+
+@asynccontextmanager
+async def listening(settings: Any) -> AsyncIterator[Heard]:
+    sink, one = Heard(), OpcUaCollector(settings, SystemClock(), TAGS, "cnc")
+    task = asyncio.create_task(one.run(sink))
+    try:
+        yield sink
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(scope="module")
+async def open_plant() -> AsyncIterator[OpcUaPlant]:
+    """One server for all tests that need no security; each uses variables of its own."""
+    variables = {
+        "spindle": ua.Variant(1200.0, T.Double), "steady": ua.Variant(7, T.Int16),
+        "mode": ua.Variant("RUN", T.String), "flag": ua.Variant(True, T.Boolean),
+        "load": ua.Variant(0.5, T.Float), "list": ua.Variant([1.0, 2.0], T.Double),
+        "burst": ua.Variant(0, T.Int32),
+    }  # fmt: skip
+    async with OpcUaPlant(variables, shift_namespaces=2) as plant:
+        yield plant
+
+
+async def test_source_times_and_status_codes_are_the_servers(open_plant: OpcUaPlant) -> None:
+    async with listening(config(open_plant.endpoint, node(1, "spindle"))) as sink:
+        await sink.said(1, 1200)
+        await open_plant.show("spindle", ua.Variant(1500.0, T.Double), NOON, 0x40900000)
+        await sink.said(1, 1500)
+        assert (NOON, 1500, 0x40900000) in sink.of(1)
+        await open_plant.show("spindle", None, NOON + timedelta(seconds=1), 0x80310000)
+        await sink.until(lambda: sink.last(1).status == 0x80310000)
+        assert sink.last(1).value is None
+        assert any(s.source_time == NOON + timedelta(seconds=1) for s in sink.of(1))
+
+
+async def test_a_steady_value_is_said_again_before_it_looks_stale(open_plant: OpcUaPlant) -> None:
+    async with listening(config(open_plant.endpoint, node(1, "steady"))) as sink:
+        await sink.until(lambda: len(sink.of(1)) >= 4)
+    times = [s.source_time for s in sink.of(1)]
+    assert [s.value for s in sink.of(1)] == [7] * len(times)
+    gaps = [(b - a).total_seconds() for a, b in pairwise(times[1:])]
+    assert all(gap >= 0.5 for gap in gaps), gaps  # half of stale_after: not with every publish answer
+
+
+async def test_a_value_from_long_ago_comes_with_its_time_and_again_with_the_present(
+    open_plant: OpcUaPlant,
+) -> None:
+    await open_plant.show("steady", ua.Variant(9, T.Int16), NOON)
+    began = SystemClock().now()
+    async with listening(config(open_plant.endpoint, node(1, "steady"))) as sink:
+        await sink.until(lambda: len(sink.of(1)) >= 2)
+    assert sink.of(1)[0].source_time == NOON
+    assert sink.of(1)[1].source_time >= began - timedelta(seconds=1)
+    await open_plant.show("steady", ua.Variant(7, T.Int16), SystemClock().now())
+
+
+async def test_texts_become_numbers_by_their_codes(
+    open_plant: OpcUaPlant, caplog: pytest.LogCaptureFixture
+) -> None:
+    nodes = (node(1, "mode", codes={"RUN": 1, "STOP": 3}), node(2, "flag"), node(3, "load"))
+    async with listening(config(open_plant.endpoint, *nodes)) as sink:
+        await sink.said(1, 1)
+        await open_plant.show("mode", ua.Variant("STOP", T.String), SystemClock().now())
+        await sink.said(1, 3)
+        await open_plant.show("mode", ua.Variant("COFFEE", T.String), SystemClock().now())
+        await sink.until(lambda: sink.last(1).status == BAD_OUT_OF_RANGE)
+        assert (sink.last(2).value, sink.last(3).value) == (1, 0.5)
+    assert "'COFFEE' is not among its codes" in caplog.text
+    await open_plant.show("mode", ua.Variant("RUN", T.String), SystemClock().now())
+
+
+async def test_a_text_without_codes_and_an_array_are_bad_and_say_why(
+    open_plant: OpcUaPlant, caplog: pytest.LogCaptureFixture
+) -> None:
+    nodes = (node(1, "mode"), node(2, "list"), node(3, "load"))
+    async with listening(config(open_plant.endpoint, *nodes)) as sink:
+        await sink.said(3, 0.5)
+        assert sink.last(1)[1:] == (None, BAD_TYPE_MISMATCH)
+        assert sink.last(2)[1:] == (None, BAD_TYPE_MISMATCH)
+    assert "give it codes" in caplog.text
+
+
+async def test_a_node_the_server_does_not_know_spoils_only_its_own_tag(
+    open_plant: OpcUaPlant, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = {"tag": "m/t3", "node": "nsu=urn:nobody;s=x"}
+    async with listening(config(open_plant.endpoint, node(1, "load"), node(2, "gone"), other)) as sink:
+        await sink.said(1, 0.5)
+        assert sink.last(2)[1:] == (None, BAD_NODE_UNKNOWN)
+        assert sink.last(3)[1:] == (None, BAD_NODE_UNKNOWN)
+    assert "s=gone (m/t2): BadNodeIdUnknown" in caplog.text
+    assert "urn:nobody" in caplog.text
+
+
+async def test_a_node_may_be_named_by_number(open_plant: OpcUaPlant) -> None:
+    numbered = {"tag": "m/t1", "node": "ns=0;i=2259"}  # the server's own state: running is 0
+    async with listening(config(open_plant.endpoint, numbered)) as sink:
+        await sink.said(1, 0)
+
+
+async def test_plain_values_take_the_fast_way(
+    open_plant: OpcUaPlant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from collectors import opcua_line
+
+    def never(*_: object) -> None:
+        raise AssertionError("asyncua's decoder was asked")
+
+    monkeypatch.setattr(opcua_line, "slow", never)
+    nodes = (node(1, "spindle"), node(2, "mode", codes={"RUN": 1}), node(3, "flag"))
+    async with listening(config(open_plant.endpoint, *nodes)) as sink:
+        await open_plant.show("spindle", ua.Variant(33.0, T.Double), SystemClock().now())
+        await sink.said(1, 33)
+
+
+async def test_every_value_within_the_queue_arrives_in_its_order(open_plant: OpcUaPlant) -> None:
+    settings = config(open_plant.endpoint, node(1, "burst"), interval="500ms", queue=100)
+    async with listening(settings) as sink:
+        await sink.said(1, 0)
+        for n in range(1, 41):
+            await open_plant.show("burst", ua.Variant(n, T.Int32), NOON + timedelta(seconds=n))
+        await sink.said(1, 40)
+        values = [
+            s.value
+            for s in sink.of(1)
+            if s.source_time > NOON and s.source_time < NOON + timedelta(hours=0.5)
+        ]
+    assert values == [float(n) for n in range(1, 41)]
+
+
+async def test_thousands_of_nodes_are_monitored(open_plant: OpcUaPlant) -> None:
+    """More than fit into one request; the same variable under different tags stands for them."""
+    tags = {f"m/x{n}": Tag(n, f"m/x{n}", Words("", "x")) for n in range(1200)}
+    nodes = [{"tag": t, "node": open_plant.node("load")} for t in tags]
+    sink = Heard()
+    one = OpcUaCollector(config(open_plant.endpoint, *nodes), SystemClock(), tags, "big")
+    task = asyncio.create_task(one.run(sink))
+    try:
+        await sink.until(lambda: sum(len(b) for b in sink.batches) >= 1200, 30)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert all(sink.last(n).value == 0.5 for n in (0, 499, 500, 1199))
+
+
+# ------------------------------------------------------------------ security
+class OnePassword(UserManager):  # type: ignore[misc]
+    def get_user(
+        self, iserver: Any, username: Any = None, password: Any = None, certificate: Any = None
+    ) -> User | None:
+        return User(UserRole.User, username) if password == PASSWORD else None
+
+
+@pytest.fixture(scope="module")
+def owners(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("owners")
+
+
+@pytest.fixture(scope="module")
+async def safe_plant() -> AsyncIterator[OpcUaPlant]:
+    """Offers nothing but Basic256Sha256 with signing and encryption."""
+    policies = [ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt]
+    yield (plant := OpcUaPlant({"load": ua.Variant(0.5, T.Float)}, policies=policies, users=OnePassword()))
+    await plant.stop()
+
+
+def secured(hub: Owner, trust: Path, **more: Any) -> dict[str, Any]:
+    security = {"certificate": str(hub.certificate), "key": str(hub.key), "trust_folder": str(trust), **more}
+    return {"security": security, "user": "operator", "password": PASSWORD}
+
+
+URI = "urn:test:server"
+
+
+@asynccontextmanager
+async def shown(plant: OpcUaPlant, owner: Owner, uri: str = URI) -> AsyncIterator[OpcUaPlant]:
+    await plant.identify(owner.certificate, owner.key, uri)
+    await plant.start()
+    try:
+        yield plant
+    finally:
+        await plant.stop()
+
+
+@pytest.fixture
+def hub(owners: Path) -> Owner:
+    return Owner.make(owners, "hub", "urn:andon-hub:plant-1")
+
+
+async def test_a_trusted_server_is_listened_to_and_the_password_is_nowhere(
+    safe_plant: OpcUaPlant, owners: Path, hub: Owner, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = Owner.make(owners, "server", URI)
+    server.put_into(tmp_path)
+    async with shown(safe_plant, server), Proxy(safe_plant.port) as line:
+        endpoint = f"opc.tcp://127.0.0.1:{line.port}/plant"
+        settings = config(endpoint, node(1, "load"), **secured(hub, tmp_path))
+        async with listening(settings) as sink:
+            await sink.said(1, 0.5)
+        assert PASSWORD.encode() not in line.passed
+    ours = "".join(r.getMessage() for r in caplog.records if not r.name.startswith("asyncua.server"))
+    assert PASSWORD not in ours
+    assert PASSWORD not in repr(settings)
+
+
+async def refused(settings: Any) -> str:
+    one = OpcUaCollector(settings, SystemClock(), TAGS, "cnc")
+    sink = Heard()
+    with pytest.raises(SourceRefused) as caught:
+        async with asyncio.timeout(20):
+            await one.run(sink)
+    assert sink.batches == []
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("case", ["unknown", "expired", "not yet valid", "wrong uri", "revoked"])
+async def test_a_server_that_is_not_to_be_trusted_is_refused_with_the_remedy(
+    safe_plant: OpcUaPlant, owners: Path, hub: Owner, tmp_path: Path, case: str
+) -> None:
+    authority = Authority.make()
+    days = {"expired": (-20, -10), "not yet valid": (10, 20)}.get(case, (-1, 30))
+    server = authority.issue(owners, case, "urn:somebody:else" if case == "wrong uri" else URI, days)
+    if case != "unknown":
+        authority.put_into(tmp_path)
+    if case == "revoked":
+        authority.revoke(server, tmp_path / "crl")
+    async with shown(safe_plant, server):
+        said = await refused(config(safe_plant.endpoint, node(1, "load"), **secured(hub, tmp_path)))
+    expected = {
+        "unknown": "is not trusted", "expired": "valid from", "not yet valid": "valid from",
+        "wrong uri": "issued for", "revoked": "revoked",
+    }  # fmt: skip
+    assert expected[case] in said
+    assert server.thumbprint in said
+    assert PASSWORD not in said
+
+
+async def test_a_server_of_a_trusted_authority_is_trusted(
+    safe_plant: OpcUaPlant, owners: Path, hub: Owner, tmp_path: Path
+) -> None:
+    authority = Authority.make()
+    other = authority.issue(owners, "other", "urn:other", (-1, 30))
+    authority.put_into(tmp_path)
+    authority.revoke(other, tmp_path / "crl")
+    right = authority.issue(owners, "right", URI, (-1, 30))
+    settings = config(safe_plant.endpoint, node(1, "load"), **secured(hub, tmp_path))
+    async with shown(safe_plant, right), listening(settings) as sink:
+        await sink.said(1, 0.5)
+
+
+async def test_a_wrong_password_is_refused(
+    safe_plant: OpcUaPlant, owners: Path, hub: Owner, tmp_path: Path
+) -> None:
+    server = Owner.make(owners, "server", URI)
+    server.put_into(tmp_path)
+    settings = {**secured(hub, tmp_path), "password": "not-the-one"}
+    async with shown(safe_plant, server):
+        said = await refused(config(safe_plant.endpoint, node(1, "load"), **settings))
+    assert "not-the-one" not in said
+
+
+async def test_there_is_no_silent_step_down(
+    open_plant: OpcUaPlant, safe_plant: OpcUaPlant, owners: Path, hub: Owner, tmp_path: Path
+) -> None:
+    said = await refused(config(open_plant.endpoint, node(1, "load"), **secured(hub, tmp_path)))
+    assert "offers no Basic256Sha256 with SignAndEncrypt" in said
+    async with shown(safe_plant, Owner.make(owners, "server", URI)):
+        for more in ({"mode": "Sign"}, {"policy": "Aes128Sha256RsaOaep"}):
+            settings = {**secured(hub, tmp_path, **more), "user": "", "password": None}
+            assert "offers no" in await refused(config(safe_plant.endpoint, node(1, "load"), **settings))
+        open_one = OpcUaCollector(config(safe_plant.endpoint, node(1, "load")), SystemClock(), TAGS, "cnc")
+        with pytest.raises((SourceUnavailable, SourceRefused)):
+            await open_one.run(Heard())
+
+
+async def test_missing_files_are_named(hub: Owner, tmp_path: Path) -> None:
+    nowhere = {**secured(hub, tmp_path / "nowhere")}
+    assert "make it and put certificates in" in await refused(
+        config("opc.tcp://127.0.0.1:1", node(1, "x"), **nowhere)
+    )
+    without = secured(hub, tmp_path)
+    without["security"]["certificate"] = str(tmp_path / "none.der")
+    assert "none.der cannot be read" in await refused(
+        config("opc.tcp://127.0.0.1:1", node(1, "x"), **without)
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"security": None}, "security: none"),
+        ({"user": "li", "password": "p"}, "in the clear"),
+        ({"endpoint": "opc.tcp://li:secret@host:4840"}, "apart from it"),
+        ({"endpoint": "http://host"}, "opc.tcp://HOST:PORT"),
+        ({"nodes": [{"tag": "m/t1", "node": "spindle"}]}, "nsu=URI;s=Name"),
+        ({"nodes": [{"tag": "m/t1", "node": "ns=2;i=abc"}]}, "nsu=URI;s=Name"),
+        ({"nodes": []}, "at least 1"),
+        ({"security": {"policy": "Basic128Rsa15"}}, "Basic256Sha256"),
+    ],
+)  # fmt: skip
+async def test_a_configuration_that_cannot_be_used_is_explained(change: dict[str, Any], said: str) -> None:
+    good = {"endpoint": "opc.tcp://h:1", "security": "none", "nodes": [{"tag": "m/t1", "node": "ns=2;s=x"}]}
+    with pytest.raises(ValidationError) as caught:
+        OpcUaCollector.Config.model_validate({**good, **change})
+    told = "; ".join(e["msg"] for e in caught.value.errors(include_input=False))
+    assert said in told
+    assert "secret" not in told
