@@ -92,6 +92,7 @@ class Record:
     people: PgPeopleStore
 
     async def close(self) -> None:
+        await self.outbox.close()
         await self.pool.close()
 
 

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE = 0.5  # seconds
 LONGEST_PAUSE = 15.0
 STEADY = 30.0  # a run this long counts as healthy: the pauses start anew
+ASK_AGAIN = 0.5  # seconds between askings to end
 SETTLED = 0.2  # a run this long counts as up
 
 Run = Callable[[], Awaitable[None]]
@@ -48,10 +49,20 @@ class Supervisor:
         return list(self.parts.values())
 
     async def run(self) -> None:
-        """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for name, run in self._runs.items():
-                group.create_task(self._keep(name, run), name=name)
+        """Until cancelled; then every runner is asked to end until it has ended.
+
+        Asked more than once, since before Python 3.12 a library's wait_for may swallow a cancellation.
+        """
+        tasks = {asyncio.create_task(self._keep(name, run), name=name) for name, run in self._runs.items()}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            while left := {t for t in tasks if not t.done()}:
+                for task in left:
+                    task.cancel()
+                await asyncio.wait(left, timeout=ASK_AGAIN)
 
     async def _keep(self, name: str, run: Run) -> None:
         pause = FIRST_PAUSE
