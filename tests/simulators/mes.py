@@ -7,6 +7,7 @@ GET /mes/reports?after=ID&limit=500  reports told after ID; `wait=20` waits so l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -55,10 +56,9 @@ class MemoryShop:
         return [r for r in self.told if r["id"] > after][:limit]
 
     async def news(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._news.wait(), seconds)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
 
 def mes_routes(shop: Shop) -> list[Route]:

@@ -62,9 +62,7 @@ def test_a_day_of_a_mill_is_played_change_by_change(day: MachineRecording, tag: 
 
 
 def test_the_day_has_the_alarms_that_were_raised(day: MachineRecording) -> None:
-    raised = {
-        (p[3], " ".join(p[6].split())) for p in lines(DAY) if len(p) == 7 and p[2] in ("Warning", "Fault")
-    }
+    raised = {" ".join(p[6].split()) for p in lines(DAY) if len(p) == 7 and p[2] in ("Warning", "Fault")}
     shown = {day.fault_texts[int(str(c).removesuffix(".0"))] for c in told(day, "fault") if c}
     assert {text.partition(" (")[0] for text in shown} == raised
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from bisect import bisect_right
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,9 @@ class Conductor:
         return [r.as_json() for r in told[first : first + limit]]
 
     async def news(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._news.wait(), seconds)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
     # -------------------------------------------------------------- the truth, for tests and for the curious
     def truth(self) -> dict[str, Any]:
