@@ -14,7 +14,6 @@ from typing import Any
 
 import structlog
 import uvicorn
-from erp_bridge.runner import BridgeRunner
 from starlette.requests import HTTPConnection
 
 from alert_rules.casebook import Casebook
@@ -246,6 +245,8 @@ class App:
         self.say("notifiers", ", ".join(u.name for u in self.plugins.notifiers))
 
     def _furnish_bridge(self) -> None:
+        from erp_bridge.runner import BridgeRunner
+
         erp = self.plugins.erp
         if erp is None:
             return
