@@ -41,7 +41,9 @@ PASSWORD = "right"  # of everybody here
 class Hub:
     """What a test may turn: the scene, who is logged in, whether frames flow, what was asked of it."""
 
-    def __init__(self, scene: str = "demo", roles: tuple[str, ...] = ("admin", "manager", "technician")) -> None:
+    def __init__(
+        self, scene: str = "demo", roles: tuple[str, ...] = ("admin", "manager", "technician")
+    ) -> None:
         self.scene = scene
         self.roles = roles
         self.logged_in = True
@@ -133,7 +135,11 @@ class Api:
 
     async def device_login(self, request: Request) -> Response:
         self.hub.logged_in = (await request.json()).get("token") == self.hub.device_token
-        return Response(status_code=204) if self.hub.logged_in else refusal(401, "device-unknown", "无效", "unknown")
+        return (
+            Response(status_code=204)
+            if self.hub.logged_in
+            else refusal(401, "device-unknown", "无效", "unknown")
+        )
 
     async def devices(self, request: Request) -> Response:
         self.hub.asked.append(("devices", await request.json()))
@@ -147,7 +153,9 @@ class Api:
     async def board(self, _: Request) -> Response:
         if self.hub.silent:
             await asyncio.sleep(3600)
-        return JSONResponse({"type": "snapshot", "seq": 1, "at": stamp(self.hub.now()), "board": self.hub.board()})
+        return JSONResponse(
+            {"type": "snapshot", "seq": 1, "at": stamp(self.hub.now()), "board": self.hub.board()}
+        )
 
     async def alarms(self, _: Request) -> Response:
         return JSONResponse({"alarms": list(self.hub.board()["alarms"].values())})
@@ -155,7 +163,17 @@ class Api:
     async def alarm(self, request: Request) -> Response:
         found = self.hub.board()["alarms"].get(str(request.path_params["id"]))
         at = found["raised_at"] if found else ""
-        lines = [{"at": at, "event": "raised", "before": "normal", "after": "unacked", "by": "", "note": "", "value": 92.4}]
+        lines = [
+            {
+                "at": at,
+                "event": "raised",
+                "before": "normal",
+                "after": "unacked",
+                "by": "",
+                "note": "",
+                "value": 92.4,
+            }
+        ]
         return JSONResponse({"alarm": found, "lines": lines})
 
     async def tickets(self, _: Request) -> Response:
@@ -166,8 +184,19 @@ class Api:
         found = board["tickets"].get(request.path_params["id"])
         if found is None:
             return refusal(404, "no-such-ticket", "没有这张工单", "No such ticket")
-        lines = [{"at": found["opened_at"], "before": "new", "after": "sent", "by": "", "channel": "erp", "note": ""}]
-        return JSONResponse({"ticket": found, "alarm": board["alarms"].get(str(found["alarm_id"])), "lines": lines})
+        lines = [
+            {
+                "at": found["opened_at"],
+                "before": "new",
+                "after": "sent",
+                "by": "",
+                "channel": "erp",
+                "note": "",
+            }
+        ]
+        return JSONResponse(
+            {"ticket": found, "alarm": board["alarms"].get(str(found["alarm_id"])), "lines": lines}
+        )
 
     async def trend(self, request: Request) -> Response:
         now = self.hub.now()
@@ -177,19 +206,46 @@ class Api:
 
     async def timeline(self, _: Request) -> Response:
         now, spans = self.hub.now(), []
-        cycle = ["executing", "idle", "executing", "setup", "executing", "fault", "maintenance", "executing", "unknown"]
+        cycle = [
+            "executing",
+            "idle",
+            "executing",
+            "setup",
+            "executing",
+            "fault",
+            "maintenance",
+            "executing",
+            "unknown",
+        ]
         for n, path in enumerate(self.hub.board()["machines"]):
             at, i = now - timedelta(hours=8), n
             while at < now:
                 until = at + timedelta(minutes=20 + (n * 37 + i * 53) % 70)
-                spans.append({"equipment": path, "state": cycle[i % 9], "since": stamp(at), "until": stamp(min(until, now))})
+                spans.append(
+                    {
+                        "equipment": path,
+                        "state": cycle[i % 9],
+                        "since": stamp(at),
+                        "until": stamp(min(until, now)),
+                    }
+                )
                 at, i = until, i + 1
         return JSONResponse({"spans": spans})
 
     async def status(self, _: Request) -> Response:
         since = stamp(self.hub.now() - timedelta(hours=2))
-        parts = {n: {"up": True, "since": since, "restarts": 0, "last_error": "", "detail": {}} for n in
-                 ("store writer", "rules", "notifiers", "erp", "board", "collector opcua-l1", "collector opcua-l2")}
+        parts = {
+            n: {"up": True, "since": since, "restarts": 0, "last_error": "", "detail": {}}
+            for n in (
+                "store writer",
+                "rules",
+                "notifiers",
+                "erp",
+                "board",
+                "collector opcua-l1",
+                "collector opcua-l2",
+            )
+        }
         parts["collector modbus-l3"] = {"up": False, "since": since, "restarts": 7, "detail": {"next_try_seconds": 8},
                                         "last_error": "SourceUnavailable: no answer from 127.0.0.1:15021"}  # fmt: skip
         return JSONResponse({
@@ -254,7 +310,10 @@ class Api:
             self.hub.skip_a_frame = False
             gone = {section: {k: None for k in shown[section] if k not in board[section]}
                     for section in ("machines", "lines", "alarms", "tickets", "orders")}  # fmt: skip
-            patch = {key: {**value, **gone.get(key, {})} if isinstance(value, dict) else value for key, value in board.items()}
+            patch = {
+                key: {**value, **gone.get(key, {})} if isinstance(value, dict) else value
+                for key, value in board.items()
+            }
             if "last_calm_since" not in board:
                 patch["last_calm_since"] = None
             yield {"type": "patch", "seq": seq, "at": stamp(self.hub.now()), "board": patch}

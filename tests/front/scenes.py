@@ -51,7 +51,9 @@ def person(who: str) -> Json:
     return {"id": who, "name": words(*PEOPLE[who])}
 
 
-def reading(label: tuple[str, str], unit: str, decimals: int, value: float | None, at: datetime, **more: Any) -> Json:
+def reading(
+    label: tuple[str, str], unit: str, decimals: int, value: float | None, at: datetime, **more: Any
+) -> Json:
     found = {"label": words(*label), "unit": unit, "decimals": decimals, "at": stamp(at), "status": "good",
              "stale_after": 5, **more}  # fmt: skip
     return found if value is None else {**found, "value": value}
@@ -80,7 +82,8 @@ def demo(now: datetime) -> Json:
         if not board["areas"] or board["areas"][-1]["path"] != f"p1/{area}":
             board["areas"].append({"path": f"p1/{area}", "name": words(area_zh, area_en), "lines": []})
         board["areas"][-1]["lines"].append(
-            {"path": path, "name": words(zh, en), "machines": [f"{path}/{m[0]}" for m in machines]})
+            {"path": path, "name": words(zh, en), "machines": [f"{path}/{m[0]}" for m in machines]}
+        )
         board["lines"][path] = sums(n, now)
         for machine, m_zh, m_en, kind in machines:
             where = f"{path}/{machine}"
@@ -130,7 +133,9 @@ def orders(now: datetime) -> Json:
             for number, zh, en, quantity, due, rush, late, operations in rows}  # fmt: skip
 
 
-def order(number: str, zh: str, en: str, quantity: int, due: datetime, rush: bool, late: int, rows: Any) -> Json:
+def order(
+    number: str, zh: str, en: str, quantity: int, due: datetime, rush: bool, late: int, rows: Any
+) -> Json:
     operations = [{"operation": code, "name": words(o_zh, o_en), "work_center": "p1/stamping/l1", "quantity": quantity,
                    "good": good, "scrap": good // 150, "state": state} for code, o_zh, o_en, state, good in rows]  # fmt: skip
     out = {"number": number, "product": number[-4:], "product_name": words(zh, en), "quantity": quantity,
@@ -138,7 +143,9 @@ def order(number: str, zh: str, en: str, quantity: int, due: datetime, rush: boo
     return {**out, "late_by": late} if late else out
 
 
-def alarm(n: int, machine: str, where: Json, title: Json, priority: str, state: str, at: datetime, **more: Any) -> Json:
+def alarm(
+    n: int, machine: str, where: Json, title: Json, priority: str, state: str, at: datetime, **more: Any
+) -> Json:
     return {"id": n, "rule": "r", "subject": machine, "equipment": machine, "where": where, "title": title,
             "priority": priority, "state": state, "condition": state != "rtn-unacked", "blind": False, "unit": "",
             "raised_at": stamp(at), "opened_at": stamp(at), "count": 1, **more}  # fmt: skip
@@ -150,7 +157,11 @@ def hot(now: datetime) -> Json:
     board.pop("last_calm_since")
     press, cnc, filler = "p1/stamping/l1/press-01", "p1/stamping/l2/cnc-02", "p1/assembly/l3/filler-01"
     tag = f"{press}/oil_temp"
-    board["machines"][press] |= {"state": "fault", "alarm": "critical", "since": stamp(now - timedelta(minutes=2))}
+    board["machines"][press] |= {
+        "state": "fault",
+        "alarm": "critical",
+        "since": stamp(now - timedelta(minutes=2)),
+    }
     board["machines"][press]["values"][tag]["value"] = 93.1
     board["machines"][cnc]["alarm"] = "high"
     board["machines"][filler]["alarm"] = "medium"
@@ -191,7 +202,9 @@ def flood(now: datetime) -> Json:
     for i in range(14):
         machine = machines[i % len(machines)]
         n = 100 + i
-        title = words("液压站回油过滤器压差过高且持续上升", "Return filter pressure difference too high and rising")
+        title = words(
+            "液压站回油过滤器压差过高且持续上升", "Return filter pressure difference too high and rising"
+        )
         board["alarms"][str(n)] = alarm(n, machine["path"], machine["name"], title, ["low", "high"][i % 2],
                                         ["unacked", "shelved", "acked"][i % 3], now - timedelta(minutes=i * 9))  # fmt: skip
     for path in ("p1/assembly/l3/oven-01", "p1/assembly/l4/tester-01"):
@@ -206,7 +219,9 @@ def flood(now: datetime) -> Json:
     board["machines"]["p1/stamping/l2/cnc-03"] |= {"state": "held"}
     board["machines"]["p1/assembly/l4/screw-01"] |= {"state": "maintenance"}
     board["machines"]["p1/assembly/l3/filler-02"] |= {"state": "off"}
-    board["machines"]["p1/assembly/l4/robot-01"]["name"] = words("六轴装配机器人（东侧工位）01", "Six-axis assembly robot east 01")
+    board["machines"]["p1/assembly/l4/robot-01"]["name"] = words(
+        "六轴装配机器人（东侧工位）01", "Six-axis assembly robot east 01"
+    )
     board["health"] |= {"outbox_oldest": 95, "parts_down": ["collector modbus-l3"]}
     board["health"]["sources"]["modbus-l3"]["up"] = False
     board["health"]["latency"] = {"p50": 0.4, "p99": 2.6}
@@ -231,7 +246,11 @@ def sized(now: datetime, lines: int, each: int) -> Json:
     """A plant of other size, made of the demo's machines."""
     board = demo(now)
     models = list(board["machines"].values())
-    board |= {"areas": [{"path": "p1/a", "name": words("车间", "Hall"), "lines": []}], "machines": {}, "lines": {}}
+    board |= {
+        "areas": [{"path": "p1/a", "name": words("车间", "Hall"), "lines": []}],
+        "machines": {},
+        "lines": {},
+    }
     for n in range(lines):
         line = f"p1/a/l{n + 1}"
         paths = []
@@ -239,9 +258,16 @@ def sized(now: datetime, lines: int, each: int) -> Json:
             model = models[(n * each + m) % len(models)]
             path = f"{line}/m-{m + 1:02}"
             zh, en = model["name"]["zh"][:-3], model["name"]["en"][:-3]
-            board["machines"][path] = {**model, "path": path, "line": line, "name": words(f"{zh} {m + 1:02}", f"{en} {m + 1:02}")}
+            board["machines"][path] = {
+                **model,
+                "path": path,
+                "line": line,
+                "name": words(f"{zh} {m + 1:02}", f"{en} {m + 1:02}"),
+            }
             paths.append(path)
-        board["areas"][0]["lines"].append({"path": line, "name": words(f"{n + 1} 号线", f"Line {n + 1}"), "machines": paths})
+        board["areas"][0]["lines"].append(
+            {"path": line, "name": words(f"{n + 1} 号线", f"Line {n + 1}"), "machines": paths}
+        )
         board["lines"][line] = sums(n, now)
     if lines * each > 20:
         board["machines"]["p1/a/l3/m-02"] |= {"state": "fault", "alarm": "high"}
@@ -268,4 +294,6 @@ def empty(now: datetime) -> Json:
     return board
 
 
-SCENES: dict[str, Scene] = {f.__name__: f for f in (demo, hot, handled, doubt, flood, few, medium, many, empty)}
+SCENES: dict[str, Scene] = {
+    f.__name__: f for f in (demo, hot, handled, doubt, flood, few, medium, many, empty)
+}

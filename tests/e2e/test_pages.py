@@ -1,0 +1,438 @@
+"""Every page in a real browser, against a stand-in hub: what people see, and that the browser complains of nothing."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.front.mock import Hub, Mock, running
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = os.environ.get("ANDON_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; install it or set ANDON_CHROMIUM"),
+]
+WALLS = [(1920, 1080), (3840, 2160), (1366, 768), (1080, 1920)]
+PHONE = (390, 844)
+TICKET = "AH-20260105-0007"
+# what the browser itself says when a test takes the hub away or logs out on purpose
+EXPECTED = ("ERR_CONNECTION_REFUSED", "ERR_INTERNET_DISCONNECTED", "WebSocket connection", "status of 401", "status of 409",
+            "Service Worker registration blocked")  # fmt: skip
+JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQEAYABgAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAxNDQ0Hyc5PTgyPC4zNDL/"
+    "wAALCAABAAEBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAACf/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AVN//2Q=="
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-dev-shm-usage",
+            ],
+        )
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub("hot")
+
+
+@pytest.fixture
+def mock(hub: Hub) -> Iterator[Mock]:
+    with running(hub) as found:
+        yield found
+
+
+class Visit:
+    """One browser window, with everything the browser complained of."""
+
+    def __init__(self, browser: Any, mock: Mock, size: tuple[int, int], **more: Any) -> None:
+        self.context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, service_workers="block", base_url=mock.url, **more
+        )
+        self.context.set_default_timeout(10_000)
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", lambda m: self._note(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+
+    def _note(self, text: str) -> None:
+        if not any(known in text for known in EXPECTED):
+            self.complaints.append(text)
+
+    def see(self, testid: str) -> Any:
+        found = self.page.get_by_test_id(testid)
+        found.wait_for()
+        return found
+
+    def until(self, selector: str) -> None:
+        """Waits in the page's own terms: our policy forbids the eval that waiting for an expression needs."""
+        self.page.locator(selector).wait_for(state="attached")
+
+    def overflow(self) -> list[str]:
+        """Elements that stick out to the right."""
+        found: list[str] = self.page.evaluate(
+            """() => [...document.querySelectorAll('body *')]
+                .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('[class*=plotly]'))
+                .map(e => `${e.tagName}.${e.className} ${e.getBoundingClientRect().right}`)"""
+        )
+        return found
+
+
+@pytest.fixture
+def visit(browser: Any, mock: Mock) -> Iterator[Any]:
+    opened: list[Visit] = []
+
+    def open_page(path: str, size: tuple[int, int] = PHONE, **more: Any) -> Visit:
+        found = Visit(browser, mock, size, **more)
+        opened.append(found)
+        found.page.goto(path)
+        return found
+
+    yield open_page
+    complaints = [c for v in opened for c in v.complaints]
+    for v in opened:
+        v.context.close()
+    assert complaints == []
+
+
+# ------------------------------------------------------------------ the wall
+@pytest.mark.parametrize("size", WALLS, ids=lambda s: f"{s[0]}x{s[1]}")
+def test_the_wall_fills_every_screen_without_scrolling_or_overflow(
+    visit: Any, hub: Hub, size: tuple[int, int]
+) -> None:
+    for scene in ("demo", "hot", "flood", "few", "medium", "many", "empty"):
+        hub.scene = scene
+        v = visit("/wall", size)
+        v.until("html[data-feed=live]")
+        v.until("andon-band[data-kind]:not([data-kind=loading])")
+        assert v.overflow() == [], scene
+        assert not v.page.evaluate(
+            "document.documentElement.scrollHeight > innerHeight || document.documentElement.scrollWidth > innerWidth"
+        ), scene
+        v.context.close()
+
+
+def test_the_wall_shows_the_worst_alarm_with_value_limit_age_and_owner(visit: Any) -> None:
+    v = visit("/wall", WALLS[0])
+    v.see("alarm-17")
+    text = v.see("band").inner_text()
+    for part in ("油温过高", "冲压机 01", "92.4 ℃ > 80 ℃", "2 分钟", "李强", "紧急"):
+        assert part in text
+    assert v.see("machine-p1/stamping/l1/press-01").get_attribute("data-state") == "fault"
+    assert v.see("order-MO260105-0028").get_attribute("data-late") == "yes"
+
+
+def test_an_acknowledgement_makes_the_band_calm(visit: Any, hub: Hub) -> None:
+    v = visit("/wall", WALLS[0])
+    v.see("alarm-17")
+    hub.scene = "handled"
+    v.until("andon-band[data-kind=handled]")
+    hub.scene = "demo"
+    v.until("andon-band[data-kind=calm]")
+    assert "一切正常" in v.see("band").inner_text()
+
+
+def test_old_and_missing_numbers_do_not_look_live(visit: Any, hub: Hub) -> None:
+    hub.scene = "flood"
+    v = visit("/wall", WALLS[0])
+    tile = v.see("machine-p1/assembly/l4/tester-01")
+    kinds = tile.locator("andon-reading").evaluate_all("all => all.map(e => e.dataset.kind)")
+    assert kinds == ["bad", "stale"]
+    stale = tile.locator("andon-reading[data-kind=stale] .reading-figure")
+    assert "line-through" in stale.evaluate("e => getComputedStyle(e).textDecorationLine")
+    assert "1m" in tile.locator("andon-reading[data-kind=stale]").inner_text()
+
+
+@pytest.mark.parametrize("page", ["/wall", "/phone", "/console"])
+def test_a_page_that_lost_the_hub_says_so_within_five_seconds(browser: Any, hub: Hub, page: str) -> None:
+    with running(hub) as mock:
+        v = Visit(browser, mock, WALLS[0])
+        v.page.clock.install()
+        v.page.goto(page)
+        v.page.clock.run_for(1500)
+        v.until("html[data-feed=live]")
+        v.page.clock.run_for(1100)
+        assert v.page.get_by_test_id("lost").is_hidden()
+    v.page.clock.run_for(4900)
+    banner = v.page.get_by_test_id("lost")
+    banner.wait_for(timeout=2000)
+    assert "失去联系" in banner.inner_text()
+    v.page.clock.run_for(60_000)
+    assert "1 分钟" in banner.inner_text()
+    v.context.close()
+
+
+def test_a_hub_that_keeps_the_connection_but_falls_silent_is_noticed_too(visit: Any, hub: Hub) -> None:
+    v = visit("/wall", WALLS[0])
+    v.see("alarm-17")
+    hub.silent = True
+    v.see("lost")
+    hub.silent = False
+    v.page.get_by_test_id("lost").wait_for(state="hidden")
+    v.until("html[data-feed=live]")
+
+
+def test_a_lost_frame_is_made_good_by_starting_over(visit: Any, hub: Hub) -> None:
+    v = visit("/wall", WALLS[0])
+    v.see("alarm-17")
+    hub.skip_a_frame = True
+    hub.scene = "demo"
+    v.until("andon-band[data-kind=calm]")
+    v.page.get_by_test_id("alarm-17").wait_for(state="detached")
+
+
+def test_without_websocket_the_wall_fetches_and_says_that_it_is_not_live(visit: Any, hub: Hub) -> None:
+    hub.sockets = False
+    v = visit("/wall", WALLS[0])
+    v.see("alarm-17")
+    assert "轮询" in v.page.locator("andon-trust").inner_text()
+    hub.scene = "demo"
+    v.page.get_by_test_id("alarm-17").wait_for(state="detached")
+
+
+def test_a_wall_that_may_not_see_the_board_says_how_to_log_in_and_a_device_link_does_it(
+    visit: Any, hub: Hub
+) -> None:
+    hub.logged_in = False
+    v = visit("/wall", WALLS[0])
+    v.page.get_by_text("这块屏还没有登录").wait_for()
+    assert v.page.locator("andon-login-hint a").get_attribute("href") == "/login?next=%2Fwall"
+    linked = visit("/wall#device=device-token", WALLS[0])
+    linked.see("alarm-17")
+    assert "device-token" not in linked.page.url
+
+
+def test_the_language_switch_is_kept(visit: Any) -> None:
+    v = visit("/wall", WALLS[0])
+    v.see("alarm-17")
+    v.see("lang").click()
+    v.page.get_by_text("Running").first.wait_for()
+    v.page.reload()
+    v.page.get_by_text("Running").first.wait_for()
+    assert v.page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_sound_is_off_until_somebody_turns_it_on(visit: Any) -> None:
+    v = visit("/wall", WALLS[0])
+    switch = v.see("sound")
+    assert "声音关" in switch.inner_text()
+    switch.click()
+    v.until("andon-sound:not([data-state=off])")
+    assert switch.get_attribute("aria-pressed") == "true"
+
+
+def test_part_of_the_plant_can_have_its_own_wall(visit: Any) -> None:
+    v = visit("/wall?at=p1/stamping/l1", WALLS[0])
+    v.see("machine-p1/stamping/l1/press-01")
+    assert v.page.locator("andon-machine").count() == 3
+
+
+# ------------------------------------------------------------------ logging in
+def test_a_login_goes_back_to_where_one_came_from_and_nowhere_else(visit: Any, hub: Hub) -> None:
+    hub.logged_in = False
+    v = visit(f"/phone#t={TICKET}")
+    v.see("person").fill("zhang")
+    v.see("password").fill("wrong")
+    v.see("login").click()
+    v.page.get_by_text("用户名或密码不对").wait_for()
+    v.see("password").fill("right")
+    v.see("login").click()
+    v.see("ticket-state")
+    assert v.page.url.endswith(f"/phone#t={TICKET}")
+    hub.logged_in = False
+    evil = visit("/login?next=//evil.example/wall")
+    evil.see("person").fill("zhang")
+    evil.see("password").fill("right")
+    evil.see("login").click()
+    evil.page.wait_for_url("**/phone")
+
+
+# ------------------------------------------------------------------ the phone
+def test_a_technician_accepts_arrives_and_repairs_with_cause_and_photo(visit: Any, hub: Hub) -> None:
+    v = visit(f"/phone#t={TICKET}")
+    for verb, state in (("accept", "已接单"), ("arrive", "已到场")):
+        v.see(verb).click()
+        v.page.get_by_test_id("ticket-state").get_by_text(state).wait_for()
+    v.see("repair").click()
+    assert v.see("submit-repair").is_disabled()
+    v.see("cause-mechanical").click()
+    v.see("cause").fill("更换 O 形圈")
+    v.page.get_by_test_id("photo").set_input_files(
+        {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": JPEG}
+    )
+    v.page.locator("andon-photo img").wait_for()
+    v.see("submit-repair").click()
+    v.page.get_by_test_id("ticket-state").get_by_text("验证中").wait_for()
+    assert v.see("cycles").inner_text() == "1 / 3"
+    verbs = [verb for verb, _ in hub.asked]
+    assert verbs == ["accept", "arrive", "repaired"]
+    sent = hub.asked[-1][1]
+    assert (sent["cause_class"], sent["cause"], sent["photo"]) == ("mechanical", "更换 O 形圈", "photo-1")
+    assert sent["device_time"].endswith("Z")
+    assert hub.photos["photo-1"].startswith(b"\xff\xd8")
+
+
+def test_a_big_photo_is_made_smaller_before_it_is_sent(visit: Any, hub: Hub) -> None:
+    v = visit("/phone#t=AH-20260105-0005&do=repair")
+    v.see("cause-tooling")
+    size = v.page.evaluate(
+        """async () => {
+            const {smaller} = await import('/static/lib/photo.js')
+            const canvas = Object.assign(document.createElement('canvas'), {width: 3000, height: 4000})
+            canvas.getContext('2d').fillRect(0, 0, 9, 9)
+            const small = await smaller(await new Promise(done => canvas.toBlob(done, 'image/png')))
+            const picture = await createImageBitmap(small)
+            return [small.type, picture.width, picture.height]
+        }"""
+    )
+    assert size == ["image/jpeg", 1200, 1600]
+
+
+def test_what_is_done_without_network_is_kept_said_and_sent_later(visit: Any, hub: Hub) -> None:
+    v = visit(f"/phone#t={TICKET}")
+    v.see("accept")
+    v.context.set_offline(True)
+    v.see("accept").click()
+    assert "这部手机" in v.see("notice-waiting").inner_text()
+    v.see("arrive").click()
+    assert hub.asked == []
+    v.context.set_offline(False)
+    v.page.get_by_test_id("ticket-state").get_by_text("已到场").wait_for()
+    v.page.get_by_test_id("notice-waiting").wait_for(state="detached")
+    assert [verb for verb, _ in hub.asked] == ["accept", "arrive"]
+
+
+def test_a_conflict_is_told_and_stays_until_read(visit: Any, hub: Hub) -> None:
+    hub.refuse["accept"] = (409, "already-accepted")
+    v = visit(f"/phone#t={TICKET}")
+    v.see("accept").click()
+    notice = v.see("notice-trouble")
+    assert "已由李强接单" in notice.inner_text()
+    v.page.reload()
+    v.see("notice-trouble").get_by_role("button").click()
+    v.page.get_by_test_id("notice-trouble").wait_for(state="detached")
+
+
+def test_an_alarm_without_ticket_is_acknowledged_with_one_tap(visit: Any, hub: Hub) -> None:
+    v = visit("/phone")
+    v.see("alarm-11").get_by_test_id("acknowledge").click()
+    v.see("alarm-11").get_by_text("处理中").wait_for()
+    assert ("acknowledge", "11") in hub.asked
+
+
+def test_only_a_manager_closes_by_hand_and_needs_a_reason(visit: Any, hub: Hub) -> None:
+    hub.changes[TICKET] = {"state": "verifying", "accepted_at": "2026-01-05T12:00:00Z", "arrived_at": "2026-01-05T12:00:00Z",
+                           "repaired_at": "2026-01-05T12:00:00Z"}  # fmt: skip
+    hub.roles = ("technician",)
+    assert visit(f"/phone#t={TICKET}").see("close").is_disabled()
+    hub.roles = ("manager",)
+    v = visit(f"/phone#t={TICKET}")
+    v.see("close").click()
+    v.see("confirm-close").click()
+    assert hub.asked == []
+    v.see("close-reason").fill("换用备机")
+    v.see("confirm-close").click()
+    v.page.get_by_test_id("ticket-state").get_by_text("已关闭").wait_for()
+    assert hub.asked == [("close", {"reason": "换用备机"})]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/login",
+        "/phone",
+        f"/phone#t={TICKET}",
+        f"/phone#t={TICKET}&do=repair",
+        "/console#alarms",
+        "/console#status",
+    ],
+)
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_on_a_phone_nothing_sticks_out_and_targets_are_large(visit: Any, path: str, language: str) -> None:
+    base, _, mark = path.partition("#")
+    v = visit(f"{base}?lang={language}" + (f"#{mark}" if mark else ""))
+    v.page.locator("main > *").first.wait_for()
+    v.page.wait_for_timeout(200)
+    assert v.overflow() == []
+    if base != "/console":
+        small = v.page.evaluate(
+            """() => [...document.querySelectorAll('button, a, .photo, input:not([type=checkbox]):not([type=file]), textarea')]
+                .map(e => [e.outerHTML.slice(0, 60), e.getBoundingClientRect()])
+                .filter(([, box]) => box.width && (box.height < 47.5 || box.width < 47.5)).map(([name]) => name)"""
+        )
+        assert small == []
+
+
+# ------------------------------------------------------------------ the console
+def test_the_status_page_shows_every_runner_the_troubled_ones_first(visit: Any) -> None:
+    v = visit("/console#status", WALLS[0])
+    row = v.see("part-collector modbus-l3")
+    assert "no answer from" in row.inner_text()
+    assert (
+        v.page.get_by_test_id("parts").locator("tbody tr").first.get_attribute("data-testid")
+        == "part-collector modbus-l3"
+    )
+    v.page.get_by_text("outbox.oldest_seconds.tell").wait_for()
+
+
+def test_tables_are_filtered_and_tell_the_history_of_a_row(visit: Any, hub: Hub) -> None:
+    v = visit("/console#alarms", WALLS[0])
+    v.see("alarm-17")
+    v.page.get_by_test_id("filter").first.fill("主轴")
+    v.page.get_by_test_id("alarm-17").wait_for(state="detached")
+    v.see("alarm-15").click()
+    v.page.get_by_role("cell", name="触发").wait_for()
+
+
+def test_charts_draw_under_the_strict_policy_and_only_when_opened(visit: Any) -> None:
+    v = visit("/console#orders", WALLS[0])
+    v.see("order-MO260105-0031")
+    assert v.page.evaluate("typeof window.Plotly") == "undefined"
+    v.see("page-timeline").click()
+    v.page.locator("[data-testid=timeline] .bars .point").first.wait_for()
+    v.see("page-trend").click()
+    v.page.locator("[data-testid=trend] .scatterlayer .trace").first.wait_for()
+
+
+def test_an_administrator_makes_a_link_for_a_wall_screen(visit: Any, hub: Hub) -> None:
+    v = visit("/console#devices", WALLS[0])
+    v.see("device-name").fill("一号车间")
+    v.see("device-scope").select_option("p1/stamping")
+    v.see("create-device").click()
+    v.page.locator(".device-link").wait_for()
+    assert v.see("device-link").input_value().endswith("/wall#device=device-token")
+    assert hub.asked == [("devices", {"name": "一号车间", "scope": "p1/stamping"})]
+
+
+def test_who_is_no_manager_sees_no_status_and_no_screens(visit: Any, hub: Hub) -> None:
+    hub.roles = ("viewer",)
+    v = visit("/console", WALLS[0])
+    v.see("alarm-17")
+    assert v.page.get_by_test_id("page-status").count() == 0
+    assert v.page.get_by_test_id("page-devices").count() == 0
+
+
+def test_the_static_files_are_all_named_by_some_page() -> None:
+    """A file that nothing loads is a file that nobody tests."""
+    static = Path(__file__).resolve().parents[2] / "screens" / "static"
+    texts = "\n".join(
+        p.read_text("utf-8") for p in static.rglob("*.*") if p.suffix in {".js", ".html", ".webmanifest"}
+    )
+    for path in static.rglob("*.js"):
+        assert path.stem in texts.replace(path.read_text("utf-8"), ""), path.name
