@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from erp_bridge import mapping
 from hub.errors import ErpRefused, Refused
@@ -16,8 +16,9 @@ from hub.ports import Clock, Desk, ErpConnector, Ledger
 log = logging.getLogger(__name__)
 
 Receipt = dict[str, Any]
+Found = TypeVar("Found")
 
-SETTLE_SECONDS = 3.0  # a slow server may still be committing what an earlier try has sent
+SETTLE_SECONDS = 6.0  # a slow server may still be committing, or hiding, what an earlier try has sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,21 @@ class ErpErrands:
         }
         return await doings[errand.intent.kind](errand)
 
+    async def _looked_up(
+        self, errand: Errand, find: Callable[[str], Awaitable[Found | None]], key: str
+    ) -> Found | None:
+        """Before the first try as well; after a try whose end is not known, twice with a pause between."""
+        found = await find(key)
+        if found is None and (errand.in_doubt or errand.attempts > 1):
+            await self.clock.sleep(SETTLE_SECONDS)
+            found = await find(key)
+        return found
+
     # ------------------------------------------------------------------ tickets
     async def _open(self, errand: Errand) -> Receipt:
         """The ticket's own number is the ERP's external key: chosen before the first call, never changed."""
         ticket_id = str(errand.intent.payload["ticket"])
-        found = await self._found(errand, ticket_id)
+        found = await self._looked_up(errand, self.connector.find_ticket, ticket_id)
         erp_id, number = found or await self.connector.open_ticket(
             ticket_id, mapping.opening(errand.intent.payload)
         )
@@ -51,14 +62,6 @@ class ErpErrands:
         except Refused as refusal:  # the ERP has it; the desk has its own reasons, which a person can read
             log.warning("%s is %s in the ERP, but the desk says: %s", ticket_id, number, refusal)
         return {"erp_id": erp_id, "erp_number": number, "adopted": found is not None}
-
-    async def _found(self, errand: Errand, key: str) -> tuple[str, str] | None:
-        """Look before the first try as well; after a try whose end is not known, look twice with a pause."""
-        found = await self.connector.find_ticket(key)
-        if found is None and (errand.in_doubt or errand.attempts > 1):
-            await self.clock.sleep(SETTLE_SECONDS)
-            found = await self.connector.find_ticket(key)
-        return found
 
     async def _update(self, errand: Errand) -> Receipt:
         erp_id = await self._erp_id(errand)
@@ -100,7 +103,7 @@ class ErpErrands:
         if not fields["good"] and not fields["scrap"]:
             return {"skipped": "no pieces"}
         key = str(errand.intent.payload["response"])
-        number = await self.connector.find_report(key)
+        number = await self._looked_up(errand, self.connector.find_report, key)
         if number is None:
             number = await self.connector.report_operation(key, fields)
         failpoint("bridge.after_create")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from erp_bridge.kingdee_client import KingdeeClient, quoted
+from erp_bridge.kingdee_client import KingdeeClient, KingdeeRefusal, quoted
 from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_documents import APPROVED, Document, Documents
 from erp_bridge.kingdee_orders import bill_and_line, identity
@@ -52,13 +52,22 @@ class Reports:
         report_id = await self._left_over(plan_number, str(fields["operation"])) or await self._push(
             plan_id, line
         )
-        await self._documents.change(
-            self._report.form, report_id, *await self._written(report_id, key, fields)
-        )
+        await self._give_key(report_id, key, *await self._written(report_id, key, fields))
         document = await self._documents.by_id(self._report.form, report_id)
         if document is None:
             raise ErpUnavailable(f"Kingdee does not show report {report_id} yet", in_doubt=True)
         return document
+
+    async def _give_key(
+        self, report_id: str, key: str, fields: Mapping[str, Any], entry_keys: list[str]
+    ) -> None:
+        """A key that is taken belongs to a report of an earlier try which the server has been hiding."""
+        try:
+            await self._documents.change(self._report.form, report_id, fields, entry_keys)
+        except KingdeeRefusal as refusal:
+            if not refusal.is_duplicate:
+                raise
+            raise ErpUnavailable(f"report {key} is in Kingdee, which does not show it yet") from None
 
     async def _plan_line(self, order: str, operation: str) -> tuple[str, str, str]:
         """(plan id, plan number, line id) of this operation of this order."""

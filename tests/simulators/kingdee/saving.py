@@ -27,9 +27,10 @@ STATES = {"Z": "暂存", "A": "创建", "B": "审核中", "C": "已审核", "D":
 class Saver:
     """Writes models into the books; remembers request texts for ValidateRepeatJson."""
 
-    def __init__(self, books: Books, user: str) -> None:
+    def __init__(self, books: Books, user: str, unique_keys: bool) -> None:
         self._books = books
         self._user = user
+        self._unique_keys = unique_keys
         self._texts: set[str] = set()
 
     def save(self, form_id: Any, data: dict[str, Any], *, draft: bool = False) -> dict[str, Any]:
@@ -214,8 +215,9 @@ class Saver:
         namesake = self._books.numbered(form.id, record.number)
         if namesake is not None and namesake.id != record.id:
             raise Refusal(INVALID, f"编码 {record.number} 已存在", form.number_key)
-        for spec in (f for f in form.fields if f.unique and record.values.get(f.key.lower())):
-            self._refuse_twin(form, record, spec)
+        if self._unique_keys:
+            for spec in (f for f in form.fields if f.unique and record.values.get(f.key.lower())):
+                self._refuse_twin(form, record, spec)
 
     def _refuse_empty(self, fields: Iterable[Field], values: dict[str, Any]) -> None:
         for spec in fields:

@@ -42,13 +42,14 @@ class KingdeeSimulator:
         account: Account | None = None,
         now: Callable[[], datetime] = wall_clock,
         order_start: datetime | None = None,
+        unique_keys: bool = True,  # False: the customer has forgotten the unique index on our keys
     ) -> None:
         self.faults = Faults()
         self.account = account or Account()
         self.books = Books(now, state)
         if self.books.is_empty:
             seed(self.books, order_start or now(), self.account.user)
-        self.service = Service(self.books, self.account, now, self.faults)
+        self.service = Service(self.books, self.account, now, self.faults, unique_keys)
         self.calls: deque[tuple[str, str]] = deque(maxlen=10_000)  # (service, form) of every business call
         self._http = _Server(("127.0.0.1", port), self)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)

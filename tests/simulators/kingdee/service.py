@@ -37,14 +37,21 @@ QUERIES = ("executebillquery", "billquery")
 
 
 class Service:
-    def __init__(self, books: Books, account: Account, now: Callable[[], datetime], faults: Faults) -> None:
+    def __init__(
+        self,
+        books: Books,
+        account: Account,
+        now: Callable[[], datetime],
+        faults: Faults,
+        unique_keys: bool = True,
+    ) -> None:
         self.books = books
         self.sessions = Sessions(account, now)
         self.faults = faults
         self.lock = threading.RLock()
         self._account = account
         self._now = now
-        self._saver = Saver(books, account.user)
+        self._saver = Saver(books, account.user, unique_keys)
         self._life = Lifecycle(books)
         self._pusher = Pusher(books, account.user)
         self._tasks: dict[str, dict[str, Any]] = {}
