@@ -26,7 +26,9 @@ _NUMBERS = {
     1: "u1", 2: "i1", 3: "u1", 4: "<i2", 5: "<u2", 6: "<i4", 7: "<u4", 8: "<i8", 9: "<u8", 10: "<f4",
     11: "<f8",
 }  # fmt: skip
-_STRING = 12
+_NO_VALUE, _BOOLEAN, _STRING = 0, 1, 12
+_TEXT = struct.Struct("<I2xi")  # handle, mask and type (known by now), length
+_NAN = float("nan")
 _CODES = {
     "u1": "B", "i1": "b", "<i2": "h", "<u2": "H", "<i4": "i", "<u4": "I", "<i8": "q", "<u8": "Q", "<f4": "f",
     "<f8": "d",
@@ -36,7 +38,6 @@ _TAIL = (  # of a data value, in the order of the wire, which is not that of the
     (32, "server_ps", "<u2"),
 )  # fmt: skip
 _PUBLISH_RESPONSE, _DATA_CHANGE = 829, 811
-_NO_VALUE = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,54 +135,46 @@ def _at_once(body: bytes, at: int, end: int, count: int) -> Changes | None:
     statuses = items["status"].astype(np.uint32) if mask & 2 else np.zeros(count, np.uint32)
     with np.errstate(all="ignore"):
         values = items["value"].astype(np.float64)
-    if kind == 1:
+    if kind == _BOOLEAN:
         values = (values != 0).astype(np.float64)
     return Changes(items["handle"].astype(np.uint32), values, statuses, _micros_of(ticks))
 
 
 def _one_by_one(body: bytes, at: int, end: int, count: int) -> Changes | None:
+    """Items of several forms: a prepared struct for each form, looked up by its two bytes."""
     handles: list[int] = []
     values: list[float] = []
     statuses: list[int] = []
     ticks: list[int] = []
     texts: list[tuple[int, str]] = []
     for row in range(count):
-        handle, mask = struct.unpack_from("<IB", body, at)
-        if mask & 0xC0:
+        mask = body[at + 4]
+        form = _form(mask, body[at + 5] if mask & 1 else _NO_VALUE)
+        if form is None:
             return None
-        kind = body[at + 5] if mask & 1 else _NO_VALUE
-        tail: Sequence[int]
-        if mask & 1 and kind == _STRING:
-            (length,) = struct.unpack_from("<i", body, at + 6)
-            start = at + 10
-            at = start + max(length, 0)
+        if form.is_text:
+            handle, length = _TEXT.unpack_from(body, at)
+            at += _TEXT.size + max(length, 0)
             if at > end:
                 return None
             if length >= 0:
-                texts.append((row, body[start:at].decode("utf-8")))
-            value = np.nan
-            form = _struct(mask, None)
-            tail = form.unpack_from(body, at)
-        elif mask & 1 and kind not in _NUMBERS:
-            return None
+                texts.append((row, body[at - length : at].decode("utf-8")))
+            found = (handle, _NAN, *form.layout.unpack_from(body, at))
         else:
-            form = _struct(mask, kind)
-            content = form.unpack_from(body, at)[2:]
-            value, tail = (float(content[1]), content[2:]) if mask & 1 else (np.nan, content)
-            value = float(value != 0) if kind == 1 else value
-        at += form.size
-        fields = dict(zip([bit for bit, _, _ in _TAIL if mask & bit], tail, strict=True))
-        handles.append(handle)
-        values.append(value)
-        statuses.append(fields.get(2, 0))
-        ticks.append(fields.get(4, 0) if fields.get(4, 0) > 0 else fields.get(8, 0))
+            found = form.layout.unpack_from(body, at)
+        at += form.layout.size
+        handles.append(found[0])
+        values.append(found[1] if form.has_value else _NAN)
+        statuses.append(found[form.status] if form.status else 0)
+        source = found[form.source] if form.source else 0
+        ticks.append(found[form.server] if source <= 0 and form.server else source)
     if at + 4 > end or struct.unpack_from("<i", body, at)[0] > 0:
         return None
     return _columns(handles, values, statuses, ticks, texts)
 
 
 _dtypes: dict[tuple[int, int], np.dtype[Any]] = {}
-_structs: dict[tuple[int, int | None], struct.Struct] = {}
+_forms: dict[tuple[int, int], _Form | None] = {}
 
 
 def _dtype(mask: int, kind: int) -> np.dtype[Any]:
@@ -192,14 +185,45 @@ def _dtype(mask: int, kind: int) -> np.dtype[Any]:
     return _dtypes[mask, kind]
 
 
-def _struct(mask: int, kind: int | None) -> struct.Struct:
-    """As `_dtype`, for one record; `kind` None: only the fields behind the value, _NO_VALUE: no value."""
-    key = (mask, kind)
-    if key not in _structs:
-        tail = "".join(_CODES[form] for bit, _, form in _TAIL if mask & bit)
-        head = "" if kind is None else "IB" if kind == _NO_VALUE else "IBB" + _CODES[_NUMBERS[kind]]
-        _structs[key] = struct.Struct("<" + head + tail)
-    return _structs[key]
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How records of one mask and one type lie; where their fields are when unpacked (0: absent)."""
+
+    layout: struct.Struct  # of a text only what follows it
+    is_text: bool
+    has_value: bool
+    status: int
+    source: int
+    server: int
+
+
+def _form(mask: int, kind: int) -> _Form | None:
+    """None for what is not plain."""
+    if (mask, kind) not in _forms:
+        _forms[mask, kind] = _made(mask, kind)
+    return _forms[mask, kind]
+
+
+def _made(mask: int, kind: int) -> _Form | None:
+    is_text, has_value = kind == _STRING, kind in _NUMBERS
+    if mask & 0xC0 or not (is_text or has_value or not mask & 1):
+        return None
+    code = "?" if kind == _BOOLEAN else _CODES[_NUMBERS[kind]] if has_value else ""
+    head = "" if is_text else "I2x" + code if has_value else "Ix"
+    first = 1 if not mask & 1 else 2  # of the fields, behind the handle and the value
+    places, tail = {}, ""
+    for bit, _, form in _TAIL:
+        if mask & bit:
+            places[bit] = first + len(tail)
+            tail += _CODES[form]
+    return _Form(
+        struct.Struct("<" + head + tail),
+        is_text,
+        has_value,
+        places.get(2, 0),
+        places.get(4, 0),
+        places.get(8, 0),
+    )
 
 
 def _columns(

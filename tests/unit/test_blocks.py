@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.blocks import MAX_REGISTERS, Block, Point, block, decode, halves, plan, rejoin
@@ -66,6 +66,7 @@ def a_device(draw: st.DrawFn) -> list[tuple[Point, Any]]:
     return shown
 
 
+@settings(deadline=None)
 @given(a_device(), st.integers(0, 20), st.integers(4, MAX_REGISTERS))
 def test_every_point_is_read_exactly_once_and_no_read_is_too_long(
     device: list[tuple[Point, Any]], hole: int, limit: int
@@ -80,6 +81,7 @@ def test_every_point_is_read_exactly_once_and_no_read_is_too_long(
         assert all(after.address - before.end <= hole for before, after in pairwise(inside))
 
 
+@settings(deadline=None)
 @given(a_device())
 def test_what_a_device_holds_is_what_is_read_in_every_type_and_order(device: list[tuple[Point, Any]]) -> None:
     memory = {p.address + i: word for p, value in device for i, word in enumerate(words_of(p, value))}
@@ -89,6 +91,7 @@ def test_what_a_device_holds_is_what_is_read_in_every_type_and_order(device: lis
             assert value == float(shown[int(tag)])
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=300), st.integers(0, 100))
 def test_bits_are_read_lowest_first(bits: list[bool], start: int) -> None:
     points = [Point(i, start + i, "bool", "coil") for i in range(len(bits))]
@@ -142,6 +145,7 @@ def test_an_answer_of_another_length_is_refused(wrong: bytes) -> None:
         decode(block([Point(0, 0), Point(1, 1)]), wrong)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=250, max_size=250))
 def test_no_bytes_whatever_upset_the_decoder(noise: bytes) -> None:
     kinds: list[Any] = ["float64", "float32", "int16", "uint64", "bool"]
@@ -149,6 +153,7 @@ def test_no_bytes_whatever_upset_the_decoder(noise: bytes) -> None:
     assert len(decode(block(points), noise)) == 32
 
 
+@settings(deadline=None)
 @given(a_device())
 def test_halves_hold_all_points_and_touching_reads_become_one_again(device: list[tuple[Point, Any]]) -> None:
     whole = block([p for p, _ in device])

@@ -11,7 +11,7 @@ import pytest
 from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.opcua_decode import BAD_TYPE_MISMATCH, Changes, Published, fast, slow
@@ -84,11 +84,13 @@ def agree(body: bytes) -> Published:
     return quick
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(data, plain | texts, statuses, times, times), max_size=30))
 def test_any_mix_of_scalars_is_read_as_asyncua_reads_it(items: list[ua.DataValue]) -> None:
     agree(answer(change(items)))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(NUMBERS, key=int)), st.data(), st.integers(1, 40), statuses, times, times)
 def test_items_of_one_form_are_read_in_one_go(
     kind: Any, draw: Any, n: int, status: int, source: Any, server: Any
@@ -98,6 +100,7 @@ def test_items_of_one_form_are_read_in_one_go(
     assert len(agree(answer(change(items))).changes[0].values) == n
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.builds(data, plain, statuses, times, times), max_size=5), max_size=4))
 def test_several_parts_keep_their_order(parts: list[list[ua.DataValue]]) -> None:
     agree(answer(*(change(items) for items in parts)))
@@ -164,6 +167,7 @@ def test_a_fault_is_left_to_asyncua() -> None:
     assert fast(struct_to_binary(response)) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(data, plain | texts, statuses, times, times), min_size=1, max_size=10), st.data())
 def test_a_broken_answer_never_raises(items: list[ua.DataValue], draw: Any) -> None:
     body = bytearray(answer(change(items)))
