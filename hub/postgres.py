@@ -139,10 +139,10 @@ class EmbeddedPostgres:
         base = await asyncio.to_thread(_reachable_base, self._asked, account)
         self._take_lock(base)
         try:
-            await _end_orphans(base / "data")
+            sockets = _socket_folder(base, account)
+            await _end_orphans(base / "data", sockets)
             binaries = await asyncio.to_thread(_reachable_binaries, base, account)
             await asyncio.to_thread(_make_cluster, binaries, base, account)
-            sockets = _socket_folder(base, account)
             self._process = _launch(binaries, base, sockets, account, self._settings)
             where = f"host={quote(str(sockets), safe='')}"
             await self._until_it_answers(f"postgresql://{USER}@/postgres?{where}", base / "postgres.log")
@@ -388,10 +388,11 @@ def _die_with_parent() -> Callable[[], None] | None:
     return ask
 
 
-async def _end_orphans(data: Path) -> None:
-    """Servers of a hub that died: wait for them, ask the postmaster to stop, drop the pid file it left.
+async def _end_orphans(data: Path, sockets: Path) -> None:
+    """Servers of a hub that died: wait for them, ask the postmaster to stop, drop the lock files it left.
 
-    We hold the lock, so whoever still works on this folder works for nobody.
+    We hold the lock, so whoever still works on this folder works for nobody. A postmaster that was killed and
+    that nobody has reaped keeps its pid, and PostgreSQL would believe its lock files for ever.
     """
     pid_file = data / "postmaster.pid"
     if not await _until(lambda: not _working_in(data), 2.0):
@@ -401,7 +402,12 @@ async def _end_orphans(data: Path) -> None:
         if not await _until(lambda: not _working_in(data), STOP_SECONDS):
             raise ConfigError(f"{data}: processes {_working_in(data)} of an earlier hub do not end; end them")
     if sys.platform == "linux":  # elsewhere we cannot see who works there, and PostgreSQL decides
-        pid_file.unlink(missing_ok=True)
+        await asyncio.to_thread(_drop_lock_files, pid_file, sockets)
+
+
+def _drop_lock_files(pid_file: Path, sockets: Path) -> None:
+    for left in (pid_file, *sockets.glob(".s.PGSQL.*")):
+        left.unlink(missing_ok=True)
 
 
 def _first_number(pid_file: Path) -> int:

@@ -68,10 +68,11 @@ class Upkeep:
 
     async def _work(self, connection: Connection, now: datetime) -> Mapping[str, Any]:
         edition = await edition_of(connection)
+        rolled = await roll(connection, edition, now - LAG)
         interval = partitions.interval_for(await _rows_per_second(connection, now))
         return {
             "edition": edition.value,
-            "rolled": await roll(connection, edition, now - LAG),
+            "rolled": rolled,
             "ahead": await make_room(connection, edition, interval, now),
             "compressed": await compress(connection, edition, now - 2 * max(interval, DAY)),
             "dropped": await retain(connection, edition, now, self._keep),

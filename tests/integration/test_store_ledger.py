@@ -150,7 +150,8 @@ async def test_an_alarm_that_is_being_changed_makes_the_next_one_wait(ledger: Pg
         async with ledger.begin() as tx:
             seen.append((await tx.alarm(alarm.id)).acked_by)
 
-    await asyncio.wait_for(asyncio.gather(first(), second()), 20)
+    async with asyncio.timeout(20):
+        await asyncio.gather(first(), second())
     assert seen == ["li"]
 
 

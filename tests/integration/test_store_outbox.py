@@ -180,7 +180,8 @@ async def test_many_workers_share_the_work_without_taking_anything_twice(office:
                 done.append(errand.intent.key)
                 await office.outbox.done(errand, {})
 
-    await asyncio.wait_for(asyncio.gather(*(work(f"w{n}") for n in range(4))), 30)
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(work(f"w{n}") for n in range(4)))
     assert len(set(done)) == len(done) == 30
     for lane in range(10):
         assert [k for k in done if int(k[1:]) % 10 == lane] == [f"k{lane}", f"k{lane + 10}", f"k{lane + 20}"]
@@ -189,9 +190,10 @@ async def test_many_workers_share_the_work_without_taking_anything_twice(office:
 async def test_a_waiter_hears_what_another_connection_writes(office: Office) -> None:
     assert await office.claim() is None
     waiter = asyncio.create_task(_wait_for_work(office))
-    await asyncio.wait_for(office.outbox._ear._listening(), 10)
-    await office.intend("a")
-    assert await asyncio.wait_for(waiter, 10) == "a"
+    async with asyncio.timeout(10):
+        await office.outbox._ear._listening()
+        await office.intend("a")
+        assert await waiter == "a"
 
 
 async def _wait_for_work(office: Office) -> str:
@@ -205,7 +207,7 @@ async def _wait_for_work(office: Office) -> str:
 async def test_what_is_written_between_looking_and_waiting_is_heard(office: Office) -> None:
     async def look_then_wait() -> str:
         await office.outbox.wait(0)
-        await asyncio.wait_for(office.outbox._ear._listening(), 10)
+        await office.outbox._ear._listening()
         assert await office.claim() is None
         heard = office.outbox._ear._heard
         await office.intend("a")
@@ -214,7 +216,8 @@ async def test_what_is_written_between_looking_and_waiting_is_heard(office: Offi
         await office.outbox.wait(3600)
         return await office.key()
 
-    assert await asyncio.wait_for(look_then_wait(), 10) == "a"
+    async with asyncio.timeout(10):
+        assert await look_then_wait() == "a"
 
 
 async def test_figures_for_the_status_page(office: Office) -> None:

@@ -1,0 +1,322 @@
+"""One schema for every edition: same names, same answers, forward only."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+from psycopg import sql
+
+import hub.store
+from hub.errors import ConfigError
+from hub.model.alarm import AlarmState, Priority
+from hub.model.batch import SampleBatch, micros
+from hub.model.equipment import EquipmentState
+from hub.model.intent import IntentKind
+from hub.model.production import JobState
+from hub.model.ticket import TicketState
+from hub.store.edition import Edition, probe
+from hub.store.migrate import FOLDER, migrate
+from hub.store.partitions import existing
+from hub.store.pool import open_pool
+from hub.store.samples import PgSampleStore
+from hub.store.upkeep import Keep, Upkeep
+from hub.testing.clock import HandClock
+from tests.conftest import database
+
+pytestmark = pytest.mark.anyio
+
+DAWN = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+@pytest.fixture(params=["plain", pytest.param("timescale", marks=pytest.mark.timescale)])
+def any_empty_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
+    server = {"plain": "embedded_server", "timescale": "timescale_server"}[request.param]
+    with database(request.getfixturevalue(server), "template0") as dsn:
+        yield dsn
+
+
+# ------------------------------------------------------------------ migrations
+async def test_empty_to_current_and_again_is_nothing(any_empty_dsn: str) -> None:
+    first = await migrate(any_empty_dsn)
+    assert [name.partition(".")[0] for name in first] == [
+        "0001_record",
+        "0002_samples",
+        "0003_rollup_state",
+        "0004_rollups",
+    ]
+    assert await migrate(any_empty_dsn) == []
+
+
+async def test_two_hubs_that_start_at_once_migrate_once(any_empty_dsn: str) -> None:
+    done = await asyncio.gather(migrate(any_empty_dsn), migrate(any_empty_dsn))
+    assert sorted(map(len, done)) == [0, 4]
+
+
+def test_a_migration_killed_half_way_has_not_happened(empty_dsn: str) -> None:
+    script = "import asyncio, sys; from hub.store.migrate import migrate; asyncio.run(migrate(sys.argv[1]))"
+    killed = subprocess.run(
+        [sys.executable, "-c", script, empty_dsn],
+        env=os.environ | {"ANDON_FAILPOINTS": "migrate.before_record:exit@2"},
+        check=False,
+        timeout=60,
+    )
+    assert killed.returncode == 137
+    with psycopg.connect(empty_dsn) as connection:
+        done = connection.execute("select name from schema_migrations").fetchall()
+        half = connection.execute("select to_regclass('samples') is null").fetchone()
+    assert (done, half) == ([("0001_record",)], (True,))
+    assert len(asyncio.run(migrate(empty_dsn))) == 3
+
+
+async def test_a_changed_file_is_refused_and_nothing_is_done(empty_dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_a.sql").write_text("create table a ();")
+    await migrate(empty_dsn, tmp_path)
+    (tmp_path / "0001_a.sql").write_text("create table other ();")
+    (tmp_path / "0002_b.sql").write_text("create table b ();")
+    with pytest.raises(ConfigError, match="0001_a was changed"):
+        await migrate(empty_dsn, tmp_path)
+    with psycopg.connect(empty_dsn) as connection:
+        assert connection.execute("select to_regclass('b')").fetchone() == (None,)
+
+
+async def test_a_database_newer_than_the_code_is_refused(dsn: str, tmp_path: Path) -> None:
+    for path in sorted(FOLDER.glob("*.sql"))[:1]:
+        (tmp_path / path.name).write_text(path.read_text())
+    with pytest.raises(ConfigError, match="this release does not know"):
+        await migrate(dsn, tmp_path)
+
+
+async def test_a_server_that_lost_its_extension_is_refused(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("update schema_edition set edition = 'community'")
+    with pytest.raises(ConfigError, match="made with the community edition"):
+        await migrate(dsn)
+
+
+async def test_a_database_begun_on_plain_postgresql_stays_plain(timescale_server: str) -> None:
+    with database(timescale_server, "template0") as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(
+                "create table schema_edition (one boolean primary key default true, edition text)"
+            )
+            connection.execute("insert into schema_edition (edition) values ('plain')")
+        assert "0002_samples.plain" in await migrate(dsn)
+
+
+test_a_database_begun_on_plain_postgresql_stays_plain = pytest.mark.timescale(
+    test_a_database_begun_on_plain_postgresql_stays_plain
+)
+
+
+async def test_the_edition_is_asked_for(any_dsn: str, request: pytest.FixtureRequest) -> None:
+    expected = Edition.PLAIN if "plain" in request.node.name else Edition.APACHE
+    async with await psycopg.AsyncConnection.connect(any_dsn) as connection:
+        assert await probe(connection) is expected
+
+
+# ------------------------------------------------------------------ words
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("alarms", AlarmState),
+        ("tickets", TicketState),
+        ("equipment_states", EquipmentState),
+        ("job_responses", JobState),
+        ("outbox", IntentKind),
+        ("schema_edition", Edition),
+    ],
+)
+def test_the_database_knows_every_word_of_the_model_and_no_other(
+    dsn: str, table: str, words: type[Enum]
+) -> None:
+    query = """
+        select pg_get_constraintdef(oid) from pg_constraint
+        where conrelid = %s::regclass and contype = 'c' and pg_get_constraintdef(oid) like '%%ANY%%'
+    """
+    with psycopg.connect(dsn) as connection:
+        checks = [set(re.findall(r"'([^']*)'::text", row[0])) for row in connection.execute(query, [table])]
+    assert {word.value for word in words} in checks
+
+
+def test_the_database_knows_every_priority(dsn: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(
+            "select pg_get_constraintdef(oid) from pg_constraint "
+            "where conrelid = 'alarms'::regclass and pg_get_constraintdef(oid) like '%priority%'"
+        ).fetchone()
+    assert row is not None
+    bounds = [int(n) for n in re.findall(r"\d+", row[0])]
+    assert (min(bounds), max(bounds)) == (min(Priority), max(Priority))
+
+
+# ------------------------------------------------------------------ statements
+def statements() -> list[tuple[str, str]]:
+    """Every constant of hub.store that is one SQL statement, with our placeholders numbered."""
+    found = []
+    for info in pkgutil.iter_modules(hub.store.__path__):
+        module = importlib.import_module(f"hub.store.{info.name}")
+        for name, value in inspect.getmembers(module):
+            texts = value if isinstance(value, dict) and name.isupper() else {name: value}
+            for key, statement in texts.items():
+                text = as_text(statement)
+                if name.isupper() and _STATEMENT.match(text) and not _PATTERN.search(text):
+                    found.append((f"{info.name}.{name}.{key}", numbered(text)))
+    return found
+
+
+def as_text(value: object) -> str:
+    if isinstance(value, sql.Composed):
+        return value.as_string(None)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value if isinstance(value, str) else ""
+
+
+_PATTERN = re.compile(r"\{\w+\}")  # names are put in before it is a statement
+_STATEMENT = re.compile(r"\s*(with|select|insert|update|delete)\b", re.I)
+_TIMESCALE_ONLY = ("upkeep.CHUNK_INTERVAL", "upkeep.COMPRESS")
+
+
+def numbered(text: str) -> str:
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        if match[0] == "%%":
+            return "%"
+        name = match[1] or f"#{len(names)}"
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    return re.sub(r"%%|%(?:\((\w+)\))?s", number, text)
+
+
+def test_every_statement_of_the_store_is_one_the_server_accepts(
+    any_dsn: str, request: pytest.FixtureRequest
+) -> None:
+    plain = "plain" in request.node.name
+    checked = 0
+    with psycopg.connect(any_dsn, autocommit=True) as connection:
+        for name, text in statements():
+            if not (plain and name.startswith(_TIMESCALE_ONLY)):
+                connection.execute(b"prepare tried as " + text.encode())
+                connection.execute("deallocate tried")
+                checked += 1
+    assert checked > 50
+
+
+# ------------------------------------------------------------------ answers
+Answers = dict[str, list[tuple[object, ...]]]
+
+
+async def a_plants_morning(dsn: str) -> Answers:
+    """The same samples through the same verbs; what the views say after each."""
+    pool = await open_pool(dsn)
+    samples, keeper, said = PgSampleStore(pool), Upkeep(pool, HandClock(), Keep(raw=timedelta(hours=3))), {}
+
+    async def note(step: str) -> None:
+        for level in ("1m", "1h", "1d"):
+            query = f"select bucket, tag, n, sum, min, max from samples_{level} order by bucket, tag"
+            async with pool.connection() as connection:
+                rows = await (await connection.execute(query.encode())).fetchall()
+            said[f"{step} {level}"] = [tuple(row.values()) for row in rows]
+
+    await samples.write([_stretch(0, 7800)])
+    await note("open")
+    await keeper.round(DAWN + timedelta(seconds=7800))
+    await note("rolled")
+    await samples.write([_stretch(600, 45)])
+    await keeper.round(DAWN + timedelta(seconds=7860))
+    await note("late")
+    await samples.write([_stretch(7800, 50)])
+    await note("open again")
+    await keeper.round(DAWN + timedelta(hours=30))
+    await note("let go")
+    await pool.close()
+    return said
+
+
+def _stretch(start: int, seconds: int, tags: int = 3) -> SampleBatch:
+    n = np.arange(seconds * tags // 5)
+    return SampleBatch(
+        (n % tags + 1).astype(np.int32),
+        micros(DAWN) + (start + n // tags * 5) * 1_000_000,
+        np.where(n % 97 == 0, np.nan, (n * 7 % 256) / 4),
+        np.where(n % 89 == 0, 0x80000000, 0).astype(np.uint32),
+    )
+
+
+@pytest.mark.timescale
+async def test_every_edition_gives_the_same_answers(dsn: str, timescale_dsn: str) -> None:
+    plain, apache = await a_plants_morning(dsn), await a_plants_morning(timescale_dsn)
+    assert plain == apache
+    assert all(plain.values())
+    assert plain["late 1m"] != plain["rolled 1m"]
+    assert plain["let go 1h"] == plain["open again 1h"]
+
+
+# ------------------------------------------------------------------ partitions and chunks
+async def test_strays_move_into_the_partition_that_is_made_for_them(dsn: str) -> None:
+    pool = await open_pool(dsn)
+    await PgSampleStore(pool).write([SampleBatch.at([1], DAWN + timedelta(days=3650), [7.0])])
+    keeper = Upkeep(pool, HandClock())
+    async with pool.connection() as connection:
+        assert await _count(connection, "samples_strays") == 1
+    done = await keeper.round(DAWN + timedelta(days=3650))
+    assert len(done["ahead"]) == 2
+    async with pool.connection() as connection:
+        assert await _count(connection, "samples_strays") == 0
+        assert await _count(connection, "samples") == 1
+    await pool.close()
+
+
+async def _count(connection: psycopg.AsyncConnection[dict[str, object]], table: str) -> object:
+    row = await (await connection.execute(f"select count(*) as n from {table}".encode())).fetchone()
+    return row["n"] if row else None
+
+
+async def test_partitions_wholly_before_the_horizon_are_dropped(dsn: str) -> None:
+    pool = await open_pool(dsn)
+    keeper = Upkeep(pool, HandClock(), Keep(raw=timedelta(days=1)))
+    async with pool.connection() as connection:
+        made = (await existing(connection))[0]
+    await keeper.round(made.end + timedelta(hours=23))
+    async with pool.connection() as connection:
+        assert made in await existing(connection)
+    done = await keeper.round(made.end + timedelta(hours=26))
+    assert done["dropped"] == 1
+    async with pool.connection() as connection:
+        assert made not in await existing(connection)
+    await pool.close()
+
+
+@pytest.mark.timescale
+async def test_chunks_follow_the_rate(timescale_dsn: str) -> None:
+    pool = await open_pool(timescale_dsn)
+    samples, keeper, now = PgSampleStore(pool), Upkeep(pool, HandClock()), DAWN + timedelta(minutes=11)
+    for minute in range(9):
+        await samples.write([_flood(minute, 29_000)])
+    done = await keeper.round(now)  # 290 a second over the quarter of an hour
+    assert (done["edition"], done["ahead"]) == ("apache", [])
+    await samples.write([_flood(9, 29_000)])
+    assert (await keeper.round(now))["ahead"] == ["chunks of 6:00:00 from now on"]
+    assert (await keeper.round(now))["ahead"] == []
+    await pool.close()
+
+
+def _flood(minute: int, rows: int) -> SampleBatch:
+    return SampleBatch.at([1] * rows, DAWN + timedelta(minutes=minute), [1.0] * rows)
