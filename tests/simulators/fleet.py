@@ -6,14 +6,27 @@ import asyncio
 import multiprocessing
 import select
 from collections.abc import Iterable, Mapping
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from tests.simulators import servers
 from tests.simulators.wire import Machine, Value
 
 POWER_BACK = 5.0  # seconds after which a machine that was killed serves again
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.simulators.warm", "tests.simulators.servers"])
 BUSY = 0.005  # seconds between two looks at a pipe that is full
+
+
+def warm_up() -> None:
+    """Start loading what machine processes need, in the background; called first, it costs no waiting."""
+    forkserver.ensure_running()
+
+
+def _body(machine: Machine, pipe: Connection) -> None:
+    from tests.simulators import servers  # here, so that only machine processes load the protocol stacks
+
+    servers.run(machine, pipe)
 
 
 class Hand:
@@ -62,8 +75,6 @@ class Fleet:
     def __init__(self, machines: Iterable[Machine], power_back: float = POWER_BACK) -> None:
         self.hands = {m.machine: Hand(m) for m in machines}
         self._power_back = power_back
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.simulators.warm", "tests.simulators.servers"])
         self._watches: list[asyncio.Task[None]] = []
 
     async def start(self, images: Mapping[str, Mapping[str, Value]]) -> None:
@@ -111,8 +122,8 @@ class Fleet:
             return "" if hand.up else await self._fork(hand)
 
     async def _fork(self, hand: Hand) -> str:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=servers.run, args=(hand.machine, theirs), daemon=True)
+        ours, theirs = _CONTEXT.Pipe()
+        process = _CONTEXT.Process(target=_body, args=(hand.machine, theirs), daemon=True)
         await asyncio.to_thread(process.start)
         theirs.close()
         ours.send(dict(hand.image))

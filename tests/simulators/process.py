@@ -33,24 +33,24 @@ def say(line: dict[str, Any]) -> None:
         sys.stdout.flush()
 
 
-async def told_to_stop() -> str:
-    """Wait for SIGTERM, SIGINT or the end of the parent; returns which it was.
+def told_to_stop() -> asyncio.Future[str]:
+    """Done when SIGTERM or SIGINT comes or the parent ends; holds which it was. Listens from this call on.
 
-    The signal handlers stay until the loop is closed, so that a second Ctrl-C does not break the clean-up.
+    Call it before `announce`: whoever reads the ready line may stop us the next moment. The handlers stay
+    until the loop is closed, so that a second Ctrl-C does not break the clean-up.
     """
-    stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[str] = loop.create_future()
 
     def tell(reason: str) -> None:
         if not stop.done():
             stop.set_result(reason)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, tell, signal.Signals(number).name)
-    watch = asyncio.create_task(_parent_gone(os.getppid(), tell))
-    try:
-        return await stop
-    finally:
-        watch.cancel()
+        loop.add_signal_handler(number, tell, signal.Signals(number).name)
+    watch = loop.create_task(_parent_gone(os.getppid(), tell))
+    stop.add_done_callback(lambda _: watch.cancel())
+    return stop
 
 
 async def _parent_gone(parent: int, tell: Callable[[str], None]) -> None:
@@ -113,9 +113,10 @@ def serve_until_told(
 
     async def life() -> None:
         async with http_server(app, port) as url:
+            stop = told_to_stop()
             announce(name, url)
             side = asyncio.ensure_future(beside()) if beside else None
-            await told_to_stop()
+            await stop
             if side:
                 side.cancel()
                 await asyncio.gather(side, return_exceptions=True)

@@ -7,6 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from tests.simulators.fleet import warm_up
+
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulators.plant", description=__doc__)
@@ -49,8 +51,9 @@ async def _life(chosen: argparse.Namespace) -> None:
         await conductor.fleet.start(conductor.plant.image())
         async with http_server(app(conductor), chosen.port) as url:
             work = asyncio.create_task(conductor.run(chosen.story))
+            stop = told_to_stop()
             announce("plant", url, machines=len(conductor.fleet.hands))
-            await told_to_stop()
+            await stop
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
     finally:
@@ -59,6 +62,7 @@ async def _life(chosen: argparse.Namespace) -> None:
 
 def main() -> None:
     chosen = arguments()
+    warm_up()
     try:
         asyncio.run(_life(chosen))
     except OSError as cause:

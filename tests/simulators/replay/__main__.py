@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from hub.errors import ConfigError
+from tests.simulators.fleet import warm_up
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -70,15 +71,16 @@ async def _life(chosen: argparse.Namespace, recording: Any) -> None:
     score = Score(recording, chosen.protocol == "modbus", chosen.start)
     try:
         await fleet.start(score.opening())
+        stop = told_to_stop()
         announce("replay", machines[0].endpoint, endpoints={m.machine: m.endpoint for m in machines})
-        stop = asyncio.create_task(told_to_stop())
         show = asyncio.create_task(_show(chosen, recording, fleet, score))
-        await asyncio.wait({stop, show}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (stop, show):
-            task.cancel()
+        ends: set[asyncio.Future[Any]] = {stop, show}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if show.done():
+            show.result()
+        stop.cancel()
+        show.cancel()
         await asyncio.gather(stop, show, return_exceptions=True)
-        if show.done() and not show.cancelled() and show.exception():
-            raise show.exception()  # type: ignore[misc]
     finally:
         await fleet.stop()
 
@@ -105,6 +107,8 @@ def main() -> None:
     from tests.simulators.replay import describe, to_config
 
     chosen = arguments()
+    if not chosen.config_only:
+        warm_up()
     try:
         recording = describe(chosen.folder, chosen.map)
         if chosen.config or chosen.config_only:
