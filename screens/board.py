@@ -1,4 +1,4 @@
-"""Everything a wall, a phone and the console show, built from facts and cut to what somebody may see. (pure)
+"""Everything a wall, a phone and the console show, built from facts. (pure)
 
 The shape is docs/api.md's. Numbers of tags are not in here but in `screens.live`: they change a thousand
 times as often. What is not known is absent, never null.
@@ -6,7 +6,7 @@ times as often. What is not known is absent, never null.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from hub.kpi.calendar import rostered, shift_at
 from hub.kpi.progress import Outlook
 from hub.model.alarm import Alarm, AlarmState
-from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState, StateSpan, within
+from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState, StateSpan
 from hub.model.people import ShiftSpan
 from hub.model.production import JobProgress, JobState, WorkOrder
 from hub.model.ticket import MaintenanceTicket
@@ -45,7 +45,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The whole plant's board as JSON, and what `cut` must know beside it."""
+    """The whole plant's board as JSON, and what `screens.cut` must know beside it."""
 
     sections: Json
     calm: Mapping[str, datetime]  # equipment -> end of its last alarm
@@ -72,91 +72,6 @@ def build(plant: Plant, facts: Facts, now: datetime) -> Board:
         health=_health(facts.health),
     )
     return Board(sections, _calm(facts), facts.feeds, plant.site.path)
-
-
-def cut(board: Board, scopes: Iterable[str]) -> Json:
-    """What these scopes may see: nodes at or below one of them, and the names of those above."""
-    allowed = tuple(scopes)
-    whole = board.site in allowed
-    out = dict(board.sections) if whole else _cut_sections(board, allowed)
-    calm = [at for path, at in board.calm.items() if whole or _sees(allowed, path)]
-    if calm and not any(a["state"] in ACTIVE for a in out["alarms"].values()):
-        out["last_calm_since"] = as_time(max(calm))
-    return out
-
-
-def visible_machines(plant: Plant, scopes: Iterable[str]) -> frozenset[str] | None:
-    """Paths of machines in these scopes; None when that is all."""
-    allowed = tuple(scopes)
-    if plant.site.path in allowed:
-        return None
-    return frozenset(m.path for m in plant.machines() if _sees(allowed, m.path))
-
-
-# ------------------------------------------------------------------ cutting
-def _sees(scopes: tuple[str, ...], path: str) -> bool:
-    return any(within(path, scope) for scope in scopes)
-
-
-def _touches(scopes: tuple[str, ...], path: str) -> bool:
-    return any(within(path, scope) or within(scope, path) for scope in scopes)
-
-
-def _cut_sections(board: Board, scopes: tuple[str, ...]) -> Json:
-    full = board.sections
-    mine = {path: m for path, m in full["machines"].items() if _sees(scopes, path)}
-    out = tidy(
-        plant=full["plant"],
-        areas=_cut_areas(full["areas"], scopes),
-        machines=mine,
-        lines={path: line for path, line in full["lines"].items() if _sees(scopes, path)},
-        alarms=_at_equipment(full["alarms"], scopes),
-        tickets=_at_equipment(full["tickets"], scopes),
-        orders=_cut_orders(full["orders"], scopes),
-        shift=full.get("shift"),
-        health=_cut_health(full["health"], board.feeds, frozenset(mine)),
-    )
-    known = set(out["tickets"])
-    for key, alarm in out["alarms"].items():
-        if alarm.get("ticket", "") not in known | {""}:
-            out["alarms"][key] = {k: v for k, v in alarm.items() if k != "ticket"}
-    return out
-
-
-def _at_equipment(items: Json, scopes: tuple[str, ...]) -> Json:
-    return {key: item for key, item in items.items() if _sees(scopes, item["equipment"])}
-
-
-def _cut_areas(areas: list[Json], scopes: tuple[str, ...]) -> list[Json]:
-    out = []
-    for area in areas:
-        lines = [
-            {**line, "machines": [m for m in line["machines"] if _sees(scopes, m)]}
-            for line in area["lines"]
-            if _touches(scopes, line["path"])
-        ]
-        if lines or _touches(scopes, area["path"]):
-            out.append({**area, "lines": lines})
-    return out
-
-
-def _cut_orders(orders: Json, scopes: tuple[str, ...]) -> Json:
-    """Orders that touch the scope, with those of their operations that do."""
-    out = {}
-    for number, order in orders.items():
-        mine = [o for o in order["operations"] if _touches(scopes, o["work_center"])]
-        if mine:
-            out[number] = {**order, "operations": mine}
-    return out
-
-
-def _cut_health(health: Json, feeds: Mapping[str, frozenset[str]], machines: frozenset[str]) -> Json:
-    """Sources that speak for a machine in sight; parts that carry another source's name are left out."""
-    sources = health.get("sources", {})
-    mine = {name: s for name, s in sources.items() if feeds.get(name, frozenset()) & machines}
-    hidden = (set(sources) | set(feeds)) - set(mine)
-    parts = [p for p in health.get("parts_down", []) if not any(name in p for name in hidden)]
-    return {**health, "sources": mine, "parts_down": parts}
 
 
 # ------------------------------------------------------------------ building
@@ -193,10 +108,12 @@ class _People:
 
 
 def _areas(plant: Plant) -> list[Json]:
-    nodes = list(plant.equipment.values())
+    children: dict[tuple[str, EquipmentLevel], list[Equipment]] = {}
+    for node in plant.equipment.values():
+        children.setdefault((node.parent, node.level), []).append(node)
 
     def below(parent: Equipment, level: EquipmentLevel) -> list[Equipment]:
-        return [n for n in nodes if n.level == level and n.parent == parent.path]
+        return children.get((parent.path, level), [])
 
     return [
         {

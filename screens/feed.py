@@ -21,12 +21,13 @@ from hub.kpi.latency import Ring
 from hub.model.batch import SampleBatch, micros
 from hub.model.equipment import within
 from hub.ports import EVENTS, SAMPLES, Bus, Clock, Ledger, Plant, SampleStore
-from screens.board import Board, build, cut, visible_machines
+from screens.board import Board, build
 from screens.channel import Channel, Subscription
+from screens.cut import cut, visible_machines
 from screens.figures import as_time
 from screens.live import Live
 from screens.merge import Json, tidy
-from screens.record import ALL, Record
+from screens.record import REST, URGENT, Record
 from screens.sources import Sources
 
 log = structlog.get_logger(__name__)
@@ -36,8 +37,33 @@ URGENT_PACE = 0.05
 BEAT = 1.0
 RECKON = 5.0
 HEAL = 10.0
+HANGS = 5.0  # seconds after which a reading of the record counts as "away": a database may answer nothing
 DEAF = 3.0  # seconds without a batch before the sample store is asked instead
 _AWAY = (Transient, OSError, TimeoutError)
+
+
+class _Wish:
+    """What one reader of the record has been asked to read."""
+
+    def __init__(self, kinds: frozenset[str]) -> None:
+        self.kinds = kinds
+        self.later: set[str] = set()
+        self.began: float | None = None  # when the present reading was begun
+        self._now: set[str] = set()
+        self._there = asyncio.Event()
+
+    def want(self, kinds: Iterable[str]) -> None:
+        self._now.update(kinds)
+        if self._now:
+            self._there.set()
+
+    async def next(self) -> frozenset[str]:
+        await self._there.wait()
+        self._there.clear()
+        kinds = frozenset(self._now)
+        self._now.clear()
+        self.later -= kinds
+        return kinds
 
 
 class Feed:
@@ -63,8 +89,7 @@ class Feed:
         self._ring = Ring()
         self._board = Board({}, {}, {}, plant.site.path)
         self._channels: dict[frozenset[str], Channel] = {}
-        self._wanted: set[str] = set()
-        self._hinted = asyncio.Event()
+        self._wishes = self._urgent, self._rest = _Wish(URGENT), _Wish(REST)
         self._dirty = asyncio.Event()
         self._heard_at = clock.monotonic()
         self._told: Mapping[str, Any] = {}  # health, as last looked at
@@ -129,11 +154,13 @@ class Feed:
             group.create_task(self._listen(SAMPLES, self._take_batch))
             group.create_task(self._listen(EVENTS, self._take_hint))
             await self._warm_start()
-            for task in (self._follow, self._pump, self._beat, self._reckon, self._heal, self._poll):
+            group.create_task(self._follow(self._urgent))
+            group.create_task(self._follow(self._rest))
+            for task in (self._pump, self._beat, self._reckon, self._heal, self._poll):
                 group.create_task(task())
 
     async def _warm_start(self) -> None:
-        await self._record.read(ALL)
+        await self._record.read(URGENT | REST)
         await self._record.reckon()
         await self._ask_store(heard=False)
         self._moved = True
@@ -194,32 +221,32 @@ class Feed:
             self._look()
             self._dirty.set()
         elif kind == "count":
-            self._wanted.add("count")  # read with the next beat
+            self._rest.later.add("count")  # with the next beat
         else:
-            self._want({kind} if kind in ALL else ALL)
-
-    def _want(self, kinds: Iterable[str]) -> None:
-        self._wanted.update(kinds)
-        self._hinted.set()
+            for wish in self._wishes:
+                wish.want({kind} & wish.kinds if kind in URGENT | REST else wish.kinds)
 
     # ---------------------------------------------------------------- what goes out
-    async def _follow(self) -> None:
+    async def _follow(self, wish: _Wish) -> None:
         """Reads what hints name; hints that come during a reading are one reading together."""
         while True:
-            await self._hinted.wait()
-            self._hinted.clear()
-            kinds, self._wanted = self._wanted, set()
+            kinds = await wish.next()
+            wish.began = self.clock.monotonic()
             try:
                 await self._record.read(kinds)
+                if kinds >= REST:
+                    await self._record.rake()
                 self._away.discard("record")
             except _AWAY as cause:
                 self._away.add("record")
                 log.warning("feed.record_away", error=str(cause))
-                self._want(kinds)
+                wish.want(kinds)
                 await self.clock.sleep(BEAT)
                 continue
+            finally:
+                wish.began = None
             self._moved = True
-            if kinds & {"alarm", "ticket"}:
+            if wish is self._urgent:
                 self.flush()
             else:
                 self._dirty.set()
@@ -235,8 +262,7 @@ class Feed:
     async def _beat(self) -> None:
         while True:
             await self.clock.sleep(BEAT)
-            if "count" in self._wanted:
-                self._hinted.set()
+            self._rest.want(self._rest.later)
             self._look()
             self.flush()
             for channel in self._channels.values():
@@ -255,7 +281,8 @@ class Feed:
     async def _heal(self) -> None:
         while True:
             await self.clock.sleep(HEAL)
-            self._want(ALL)
+            self._urgent.want(URGENT)
+            self._rest.want(REST)
 
     async def _poll(self) -> None:
         while True:
@@ -267,6 +294,8 @@ class Feed:
         """Health as it is now; a board with the same health is not built again."""
         health = dict(self._health())
         down = {*health.get("parts_down", ()), *self._away}
+        if any(w.began is not None and self.clock.monotonic() - w.began >= HANGS for w in self._wishes):
+            down.add("record")
         health |= {"latency": self.latency(), "parts_down": sorted(down)}
         if health != self._told:
             self._told, self._moved = health, True

@@ -12,27 +12,28 @@ from hub.ports import Clock, Ledger, Plant
 from screens.board import Facts
 from screens.figures import ShiftRecord, line_figures, window
 
-ALL = frozenset({"alarm", "ticket", "state", "count", "order"})
+URGENT = frozenset({"alarm", "ticket"})
+REST = frozenset({"state", "count", "order"})
 OVERLAP = timedelta(minutes=1)  # counts are read again this far back: reports may arrive out of order
-LATE = timedelta(minutes=5)  # the whole shift is read again this often, for what came later than that
+SLICE = timedelta(minutes=30)  # older ones are read over again piece by piece, for what came later still
 _AHEAD = timedelta(minutes=1)  # device clocks may be ahead of ours
 _RECENT = 200  # alarms looked through for the end of the last one
 
 
 class Record:
-    """`facts` as last read. One reader at a time."""
+    """`facts` as last read. One reader at a time of what is urgent, and one of the rest."""
 
     def __init__(self, plant: Plant, ledger: Ledger, clock: Clock) -> None:
         self._plant, self._ledger, self._clock = plant, ledger, clock
         self._lines = [e for e in plant.equipment.values() if e.level is EquipmentLevel.WORK_CENTER]
         self._shift: ShiftRecord | None = None
-        self._whole_at: datetime | None = None
         self._counted_to: datetime | None = None
+        self._raked_to: datetime | None = None
         self.facts = Facts()
 
     async def read(self, kinds: Iterable[str]) -> None:
         wanted = frozenset(kinds)
-        if "alarm" in wanted or "ticket" in wanted:
+        if wanted & URGENT:
             await self._read_alarms()
         if "order" in wanted:
             await self._read_orders()
@@ -52,6 +53,18 @@ class Record:
             await self._clock.sleep(0)
         self.facts = replace(self.facts, lines=lines)
 
+    async def rake(self) -> None:
+        """Read the next slice of the shift over again: devices that were cut off report hours late."""
+        shift, now = self._shift, self._clock.now()
+        if shift is None:
+            return
+        at = self._raked_to
+        if at is None or not shift.start <= at < now:
+            at, shift = shift.start, await self._read_spans(shift, now)
+        self._raked_to = at + SLICE
+        self._shift = shift.with_counts(await self._ledger.counts(at, min(self._raked_to, now)))
+        self._count(now)
+
     async def _read_alarms(self) -> None:
         alarms = await self._ledger.open_alarms()
         tickets = await self._ledger.open_tickets()
@@ -69,17 +82,32 @@ class Record:
         now = self._clock.now()
         start, end = window(self._plant, now)
         shift = self._shift
-        if shift is None or shift.start != start or self._whole_at is None or now - self._whole_at >= LATE:
-            shift, self._whole_at, self._counted_to = ShiftRecord(start, end), now, None
-        counts = await self._ledger.counts(
-            max(start, self._counted_to - OVERLAP) if self._counted_to else start, now + _AHEAD
-        )
-        shift = shift.with_counts(counts)
+        if shift is None or self._counted_to is None or shift.start != start:
+            shift = await self._whole_shift(ShiftRecord(start, end), now)
+        else:
+            since = max(start, self._counted_to - OVERLAP)
+            shift = shift.with_counts(await self._ledger.counts(since, now + _AHEAD))
         if not shift.spans or self._spans_moved(shift):
-            shift = shift.with_spans(_open_ended(await self._ledger.states(start, now), now))
+            shift = await self._read_spans(shift, now)
         self._shift, self._counted_to = shift, now
-        made = {m.path: shift.made(m.path, start, now + _AHEAD) for m in self._plant.machines()}
+        self._count(now)
+
+    async def _read_spans(self, shift: ShiftRecord, now: datetime) -> ShiftRecord:
+        return shift.with_spans(_open_ended(await self._ledger.states(shift.start, now), now))
+
+    def _count(self, now: datetime) -> None:
+        shift = self._shift or ShiftRecord(now, now)
+        made = {m.path: shift.made(m.path, shift.start, now + _AHEAD) for m in self._plant.machines()}
         self.facts = replace(self.facts, made=made)
+
+    async def _whole_shift(self, shift: ShiftRecord, now: datetime) -> ShiftRecord:
+        """In slices, between which other work goes on: a shift may hold a hundred thousand counts."""
+        at = shift.start
+        while at < now + _AHEAD:
+            shift = shift.with_counts(await self._ledger.counts(at, min(at + SLICE, now + _AHEAD)))
+            at += SLICE
+            await self._clock.sleep(0)
+        return shift
 
     def _spans_moved(self, shift: ShiftRecord) -> bool:
         """A machine is in another span than the last one that we know."""

@@ -26,14 +26,24 @@ class Series:
 
     def with_(self, counts: Sequence[Count]) -> Series:
         """A moment told twice counts once; where the tellings differ, the larger one."""
-        if not counts:
+        at = np.array([micros(c.at) for c in counts], np.int64)
+        delta = np.array([c.delta for c in counts], np.int64)
+        new = ~self._holds(at, delta)
+        if not new.any():
             return self
-        at = np.concatenate([self.at, np.array([micros(c.at) for c in counts], np.int64)])
-        delta = np.concatenate([self.delta, np.array([c.delta for c in counts], np.int64)])
+        at, delta = np.concatenate([self.at, at[new]]), np.concatenate([self.delta, delta[new]])
         order = np.lexsort((delta, at))
         at, delta = at[order], delta[order]
         last = np.append(at[1:] != at[:-1], True)
         return Series(at[last], delta[last])
+
+    def _holds(self, at: NDArray[np.int64], delta: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which tellings are known already: most are, when the last minute is read over again."""
+        if not len(self.at):
+            return np.zeros(len(at), np.bool_)
+        found = np.minimum(np.searchsorted(self.at, at), len(self.at) - 1)
+        held: NDArray[np.bool_] = (self.at[found] == at) & (self.delta[found] >= delta)
+        return held
 
     def within(self, pieces: Sequence[Interval]) -> int:
         if not pieces or not len(self.at):

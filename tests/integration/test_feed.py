@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from hub.errors import Transient
 from hub.model.alarm import AlarmState
 from hub.model.batch import SampleBatch
 from hub.model.equipment import Count, EquipmentState, StateSpan
+from hub.model.production import WorkOrder
 from hub.model.ticket import MaintenanceTicket, TicketState
 from hub.ports import EVENTS, SAMPLES
 from hub.testing.clock import NOON
@@ -110,6 +112,33 @@ async def test_an_alarm_is_on_the_screen_without_waiting_for_the_pace(stage: Sta
     assert frame["board"]["machines"] == {M1: {"alarm": "high"}}
 
 
+async def test_an_alarm_does_not_wait_for_a_long_reading_of_something_else(stage: Stage) -> None:
+    reading, done = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> list[WorkOrder]:
+        reading.set()
+        await done.wait()
+        return []
+
+    stage.ledger.orders = slow  # type: ignore[method-assign]
+    async with stage.reader() as reader:
+        await reader.next()
+        await stage.hint("order")
+        async with asyncio.timeout(5):
+            await reading.wait()
+        stage.ledger.alarms = [alarm()]
+        await stage.hint("alarm")
+        await reader.next("patch")
+        assert list(reader.board["alarms"]) == ["1"]
+        await stage.turn(6.5)
+        await reader.drain()
+        assert reader.board["health"]["parts_down"] == ["record"]  # it hangs, and the board says so
+        done.set()
+        await stage.turn(1.5)
+        await reader.drain()
+    assert reader.board["health"]["parts_down"] == []
+
+
 async def test_an_alarm_flood_is_told_at_most_twenty_times_a_second(stage: Stage) -> None:
     async with stage.reader() as reader:
         await reader.next()
@@ -177,6 +206,19 @@ async def test_late_counts_are_found_by_reading_the_whole_shift_again(stage: Sta
             await settle()
             await reader.drain()
     assert reader.board["machines"][M1]["good"] == 8
+
+
+async def test_states_that_came_late_are_found_by_reading_the_shift_again(stage: Stage) -> None:
+    fault = StateSpan(M1, EquipmentState.FAULT, NOON - timedelta(minutes=20))
+    stage.ledger.spans = [fault]
+    await stage.hint("state")
+    running = StateSpan(M1, EquipmentState.EXECUTING, NOON - timedelta(minutes=60), fault.since)
+    stage.ledger.spans = [running, fault]
+    for _ in range(300):
+        stage.clock.turn(1)
+        await settle()
+    oee = stage.feed.snapshot(("p1",))["board"]["lines"][L1]["oee"]
+    assert oee["availability"] == pytest.approx(40 / 65, abs=0.01)
 
 
 async def test_a_state_that_changed_without_a_hint_is_in_the_figures_too(stage: Stage) -> None:

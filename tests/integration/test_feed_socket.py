@@ -100,7 +100,8 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             yield house
         finally:
             server.should_exit = True
-            await asyncio.wait_for(task, 10)
+            async with asyncio.timeout(10):
+                await task
             listener.close()
 
 

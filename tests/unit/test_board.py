@@ -22,7 +22,8 @@ from hub.model.ticket import MaintenanceTicket, TicketState
 from hub.model.words import Words
 from hub.ports import Plant
 from hub.testing.clock import NOON
-from screens.board import Facts, build, cut, visible_machines
+from screens.board import Facts, build
+from screens.cut import cut, visible_machines
 from screens.merge import Json, apply, patch
 
 MINUTE = timedelta(minutes=1)

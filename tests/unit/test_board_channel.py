@@ -26,7 +26,8 @@ def channel(clock: HandClock) -> Channel:
 
 
 async def taken(reader: Subscription) -> tuple[str, int]:
-    text = await asyncio.wait_for(reader.take(), 5)
+    async with asyncio.timeout(5):
+        text = await reader.take()
     assert text is not None
     frame = orjson.loads(text)
     return frame["type"], frame["seq"]
@@ -85,5 +86,6 @@ async def test_who_is_waiting_for_a_frame_is_woken_when_let_go(channel: Channel)
     waiting = asyncio.create_task(reader.take())
     await asyncio.sleep(0)
     reader.close()
-    assert await asyncio.wait_for(waiting, 5) is None
+    async with asyncio.timeout(5):
+        assert await waiting is None
     assert not channel.readers
