@@ -84,11 +84,11 @@ values (%(token)s, %(person)s, %(now)s, %(now)s)
 SESSION = """
 with live as (
     select token_hash, person_id from sessions
-    where token_hash = %(token)s and made_at > %(now)s - %(length)s::interval
-      and seen_at > %(now)s - %(idle)s::interval
+    where token_hash = %(token)s and made_at > %(now)s::timestamptz - %(length)s::interval
+      and seen_at > %(now)s::timestamptz - %(idle)s::interval
 ), touched as (
     update sessions s set seen_at = %(now)s from live
-    where s.token_hash = live.token_hash and s.seen_at <= %(now)s - interval '1 minute'
+    where s.token_hash = live.token_hash and s.seen_at <= %(now)s::timestamptz - interval '1 minute'
 )
 select person_id from live
 """
