@@ -24,7 +24,7 @@ _ROUTERS: tuple[APIRouter, ...] = (
 
 def build(deps: Deps, door: Door | None = None, meter: Meter | None = None) -> FastAPI:
     """The app. `door` when the roof has made one already, to give its `authenticate` to the screens."""
-    door = door or Door(deps.plant.people, deps.people, deps.clock, deps.public_url, deps.allowed_origins)
+    door = door or Door(deps.plant.people, deps.people, deps.clock)
     app = FastAPI(
         title="Andon Hub", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
         strict_content_type=True,

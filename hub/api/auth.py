@@ -15,7 +15,6 @@ from starlette.websockets import WebSocket
 from hub.api import passwords
 from hub.api.errors import NotLoggedIn, TooMany
 from hub.api.limits import household
-from hub.api.origin import ours
 from hub.api.passwords import ensure_passwords
 from hub.api.rights import BOARD, Caller
 from hub.api.texts import TEXTS
@@ -34,32 +33,12 @@ _WAITING = 20  # logins in the queue; argon2 takes a core and 64 MiB each, so th
 class Door:
     """Knows people by their session cookie and wall screens by their device cookie."""
 
-    def __init__(
-        self,
-        people: Mapping[str, Person],
-        store: PeopleStore,
-        clock: Clock,
-        public_url: str = "",
-        allowed_origins: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, people: Mapping[str, Person], store: PeopleStore, clock: Clock) -> None:
         self._people = people
         self._store = store
         self._clock = clock
-        self._public_url, self._allowed_origins = public_url, tuple(allowed_origins)
         self._one_by_one = asyncio.Lock()
         self._waiting = 0
-
-    def origin_is_ours(self, connection: HTTPConnection) -> bool:
-        """Whether this request comes from one of our own pages. One without an Origin does not."""
-        headers = connection.headers
-        scheme = connection.scope["scheme"]
-        return ours(
-            headers.getlist("origin"),
-            headers.getlist("host"),
-            scheme,
-            self._public_url,
-            self._allowed_origins,
-        )
 
     # ------------------------------------------------------------- who is it
     async def caller(self, connection: HTTPConnection) -> Caller | None:

@@ -19,6 +19,7 @@ from hub.api import errors
 from hub.api.auth import Door, address_of
 from hub.api.deps import Deps
 from hub.api.limits import Meter, is_loopback
+from hub.api.origin import ours
 from hub.api.rights import SMALL_BODY, Caller, Right, right_of
 from hub.api.texts import TEXTS
 from hub.api.tokens import csrf_of, same
@@ -80,7 +81,7 @@ class Guard:
         if right is None:
             raise NotAllowed("not-allowed", TEXTS["not-allowed"].en)
         unsafe = scope["type"] == "websocket" or scope["method"] not in _SAFE
-        if unsafe and not self._door.origin_is_ours(connection):
+        if unsafe and not origin_is_ours(connection, self._deps):
             raise NotAllowed("foreign-origin", TEXTS["foreign-origin"].en)
         if not right.public and not (right.loopback and _from_here(connection)):
             scope["andon.caller"] = await self._known(connection, right, unsafe and scope["type"] == "http")
@@ -100,6 +101,18 @@ class Guard:
     def _route(self, scope: Scope) -> BaseRoute | None:
         """The first full match, as the router itself will choose."""
         return next((r for r in self._routes if r.matches(scope)[0] is Match.FULL), None)
+
+
+def origin_is_ours(connection: HTTPConnection, deps: Deps) -> bool:
+    """Whether this request comes from one of our own pages. One without an Origin does not."""
+    headers = connection.headers
+    return ours(
+        headers.getlist("origin"),
+        headers.getlist("host"),
+        connection.scope["scheme"],
+        deps.public_url,
+        deps.allowed_origins,
+    )
 
 
 def _from_here(connection: HTTPConnection) -> bool:

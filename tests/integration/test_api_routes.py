@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from hub.api import photos
 from hub.errors import Transient
@@ -272,16 +273,18 @@ async def test_metrics_answer_while_the_database_is_away(it: House, monkeypatch:
 
 
 # ------------------------------------------------------------------ trouble
-async def test_a_bug_tells_an_id_and_nothing_else_and_still_carries_the_safe_headers(
-    it: House, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_bug_tells_an_id_that_the_log_has_too_and_nothing_else(it: House) -> None:
     it.ledger.broken = RuntimeError("canary: password of the database")
-    async with it.as_role(Role.TECHNICIAN) as client:
-        answer = await client.get("/api/alarms/1")
+    with capture_logs() as logged:
+        async with it.as_role(Role.TECHNICIAN) as client:
+            answer = await client.get("/api/alarms/1?token=canary")
     assert answer.status_code == 500
     assert "canary" not in answer.text
     assert "Traceback" not in answer.text
-    assert set(answer.json()["error"]) == {"code", "text", "id"}
+    told = answer.json()["error"]
+    assert set(told) == {"code", "text", "id"}
+    (line,) = [entry for entry in logged if entry["event"] == "unhandled"]
+    assert (line["id"], line["path"], line["exc_info"]) == (told["id"], "/api/alarms/1", it.ledger.broken)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "default-src 'self'" in answer.headers["content-security-policy"]
 

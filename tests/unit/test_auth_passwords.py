@@ -89,7 +89,6 @@ async def test_full_width_letters_of_an_input_method_are_the_same_keys() -> None
     assert await matches(await hashed("Tief-blauer-Kran-7"), "Ｔｉｅｆ-blauer-Kran-７")
 
 
-@pytest.mark.usefixtures("quick_hashes")
 async def test_nobody_is_verified_with_the_same_effort_as_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = []
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi import APIRouter
 from starlette.responses import PlainTextResponse
 
+from hub.api import passwords
 from hub.api.app import build, table
 from hub.api.deps import Plugged
 from hub.api.rights import BOARD, PUBLIC, Right
@@ -111,6 +113,11 @@ TABLE = [
 ]  # fmt: skip
 IDS = [row.route for row in TABLE]
 CLOSED = [row for row in TABLE if row.roles != "public"]
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_NOBODY", PasswordHasher(1, 8, 1).hash("nobody"))
 
 
 @pytest.fixture
