@@ -1,7 +1,7 @@
-"""A stand-in hub for the screens: serves the static files and a scripted board, with the hub's security headers.
+"""A stand-in hub for the screens: static files and a scripted board, with the hub's security headers.
 
-`python -m tests.front.mock --port 8899 --scene hot` to look at; `Mock()` in tests. It keeps to docs/api.md and does
-nothing else: no rules, no store, no rights beyond "logged in or not".
+`python -m tests.front.mock --port 8899 --scene hot` to look at; `running(Hub())` in tests. It keeps to
+docs/api.md and does nothing else: no rules, no store, no rights beyond "logged in or not".
 """
 
 from __future__ import annotations
@@ -200,8 +200,11 @@ class Api:
 
     async def trend(self, request: Request) -> Response:
         now = self.hub.now()
-        points = [[stamp(now - timedelta(minutes=60 - i)), *(round(61 + max(0, i - 48) * 2.6 + i % 3 * 0.4 + d, 2)
-                   for d in (0, -0.6, 0.7))] for i in range(61)]  # fmt: skip
+        means = [61 + max(0, i - 48) * 2.6 + i % 3 * 0.4 for i in range(61)]
+        points = [
+            [stamp(now - timedelta(minutes=60 - i)), *(round(mean + d, 2) for d in (0, -0.6, 0.7))]
+            for i, mean in enumerate(means)
+        ]
         return JSONResponse({"tag": request.query_params["tag"], "unit": "℃", "points": points})
 
     async def timeline(self, _: Request) -> Response:
@@ -246,11 +249,13 @@ class Api:
                 "collector opcua-l2",
             )
         }
-        parts["collector modbus-l3"] = {"up": False, "since": since, "restarts": 7, "detail": {"next_try_seconds": 8},
+        parts["collector modbus-l3"] = {"up": False, "since": since, "restarts": 7,
+                                        "detail": {"next_try_seconds": 8},
                                         "last_error": "SourceUnavailable: no answer from 127.0.0.1:15021"}  # fmt: skip
-        return JSONResponse({
-            "parts": parts, "queues": {"samples": {"rules": 0, "store": 12}}, "latency": {"p50": 0.142, "p99": 0.418},
-            "outbox": {"waiting": {"tell": 2, "open-ticket": 0}, "oldest_seconds": {"tell": 4.2}, "dead": 0}})  # fmt: skip
+        outbox = {"waiting": {"tell": 2}, "oldest_seconds": {"tell": 4.2}, "dead": 0}
+        latency = {"p50": 0.142, "p99": 0.418}
+        queues = {"samples": {"rules": 0, "store": 12}}
+        return JSONResponse({"parts": parts, "queues": queues, "latency": latency, "outbox": outbox})
 
     # ------------------------------------------------------------- acting
     async def acknowledge(self, request: Request) -> Response:
@@ -267,14 +272,14 @@ class Api:
             status, code = self.hub.refuse[verb]
             return refusal(status, code, "已由李强接单", "Li Qiang was faster")
         at = stamp(self.hub.now())
-        became: Json = {
+        outcomes: dict[str, Json] = {
             "accept": {"state": "accepted", "accepted_at": at, "technician": person("zhang")},
             "arrive": {"state": "on-site", "arrived_at": at},
             "repaired": {"state": "verifying", "repaired_at": at, "good_cycles": 1, "reset_at": at,
                          **{k: body.get(k, "") for k in ("cause_class", "cause", "photo")}},
             "close": {"state": "closed", "closed_at": at},
-        }[verb]  # fmt: skip
-        self.hub.changes[key] = {**self.hub.changes.get(key, {}), **became}
+        }  # fmt: skip
+        self.hub.changes[key] = {**self.hub.changes.get(key, {}), **outcomes[verb]}
         return JSONResponse({"ticket": self.hub.board()["tickets"][key]})
 
     async def photo(self, request: Request) -> Response:
@@ -353,7 +358,7 @@ class Mock:
 
     def __init__(self, hub: Hub, port: int = 0) -> None:
         self.hub = hub
-        config = uvicorn.Config(build(hub), port=port, log_level="warning", ws="websockets-sansio",
+        config = uvicorn.Config(build(hub), port=port, log_level="critical", ws="websockets-sansio",
                                 timeout_graceful_shutdown=1)  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)

@@ -48,7 +48,7 @@ export class AndonBand extends HTMLElement {
       found.unknown ? t('band.unknown-machines', {n: found.unknown}) : '',
     ]
     const doubtful = found.kind === 'doubt'
-    this.#say(doubtful ? 'unknown' : 'check', '', t(doubtful ? 'band.doubt' : 'band.calm'), [...doubts, quiet])
+    this.#say(doubtful ? 'unknown' : 'check', '', t(found.nothing ? 'band.nothing' : doubtful ? 'band.doubt' : 'band.calm'), [...doubts, found.nothing ? '' : quiet])
     this.#shown = null
   }
 

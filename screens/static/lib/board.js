@@ -23,14 +23,15 @@ function moreUrgent(a, b) {
 }
 
 /** What the band shows: {kind: 'alarm' | 'handled' | 'calm' | 'doubt', alarm?, more?}. */
-export function wrongNow(board, now) {
+export function wrongNow(board) {
   const alarms = openAlarms(board).filter(a => !isAside(a))
   if (alarms.length) {
     const kind = isUnacknowledged(alarms[0]) ? 'alarm' : 'handled'
     return {kind, alarm: alarms[0], more: alarms.length - 1}
   }
-  const doubts = lostSources(board).length + unknownMachines(board)
-  return {kind: doubts ? 'doubt' : 'calm', lost: lostSources(board).length, unknown: unknownMachines(board), now}
+  const [lost, unknown] = [lostSources(board).length, unknownMachines(board)]
+  const nothing = !Object.keys(board?.machines ?? {}).length
+  return {kind: lost || unknown || nothing ? 'doubt' : 'calm', lost, unknown, nothing}
 }
 
 const unknownMachines = board => Object.values(board?.machines ?? {}).filter(m => m.state === 'unknown').length

@@ -61,7 +61,7 @@ function render() {
 
 function draw(board, now, zone) {
   const lines = floor(board, at)
-  band.scene = {found: wrongNow(board, now), board, now, zone}
+  band.scene = {found: wrongNow(board), board, now, zone}
   plan.lines = lines
   document.documentElement.dataset.empty = lines.some(line => line.machines.length) ? '' : 'yes'
   find('#empty').textContent = lines.length ? '' : t('floor.none')
