@@ -249,9 +249,13 @@ class Api:
                 "collector opcua-l2",
             )
         }
-        parts["collector modbus-l3"] = {"up": False, "since": since, "restarts": 7,
-                                        "detail": {"next_try_seconds": 8},
-                                        "last_error": "SourceUnavailable: no answer from 127.0.0.1:15021"}  # fmt: skip
+        parts["collector modbus-l3"] = {
+            "up": False,
+            "since": since,
+            "restarts": 7,
+            "last_error": "SourceUnavailable: no answer from 127.0.0.1:15021",
+            "detail": {"next_try_seconds": 8},
+        }
         outbox = {"waiting": {"tell": 2}, "oldest_seconds": {"tell": 4.2}, "dead": 0}
         latency = {"p50": 0.142, "p99": 0.418}
         queues = {"samples": {"rules": 0, "store": 12}}
