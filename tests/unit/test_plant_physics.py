@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.simulators.plant.machines import EXECUTING, FAULT, IDLE, UNITS
+from tests.simulators.plant.machines import EXECUTING, FAULT, IDLE, SETUP, UNITS
 from tests.simulators.plant.plant import BREAK_LINE, Plant, on_break
 
 MORNING = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)  # 09:00 in Shanghai: no break for an hour
@@ -160,6 +160,8 @@ def test_after_the_repair_it_cools_down_and_makes_good_pieces_again() -> None:
     run(one, 60)
     made = one.machines[PRESS].good
     assert one.repair(PRESS)
+    run(one, 1)
+    assert one.image()[PRESS]["state"] == SETUP
     run(one, 30)
     image = one.image()[PRESS]
     assert (image["state"], image["fault"]) == (EXECUTING, 0)

@@ -97,6 +97,17 @@ def test_of_several_conditions_the_worst_shows_and_of_equals_the_oldest(mill: Ma
     assert mill.fault_levels == {428: "warning", 101: "fault", switch: "fault"}
 
 
+def test_codes_that_are_no_numbers_or_come_twice_get_numbers_of_their_own(tmp_path: Path) -> None:
+    raised = ("x|Fault|101|||A", "y|Fault|101|||B", "z|Fault|4A|||C", "z|Fault|4A|||D", "z|Warning||||E")
+    log = "".join(f"2026-03-01T08:00:0{i}Z|{line}\n" for i, line in enumerate(raised))
+    (tmp_path / "Mill7-20260301.txt").write_text(log, encoding="utf-8")
+    (machine,) = describe(tmp_path).machines
+    assert machine.fault_codes == {
+        ("x", "101", "A"): 101, ("y", "101", "B"): 10001, ("z", "", "E"): 10002,
+        ("z", "4A", "C"): 10003, ("z", "4A", "D"): 10004,
+    }  # fmt: skip
+
+
 def test_a_signal_that_was_never_known_is_not_there(mill: MachineRecording) -> None:
     assert "spare" not in {s.tag for s in mill.signals}
 
