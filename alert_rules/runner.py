@@ -12,6 +12,7 @@ from alert_rules import ticketing
 from alert_rules.casebook import Casebook
 from alert_rules.evaluator import Evaluator, Happenings
 from alert_rules.lifecycle import Retired, Unshelved
+from hub import metrics
 from hub.failpoint import failpoint
 from hub.model.alarm import Alarm, AlarmState
 from hub.model.batch import SampleBatch
@@ -79,6 +80,7 @@ class RuleRunner:
             happened = self._evaluator.take(batch, self._clock.now())
             self.last_seconds = self._clock.monotonic() - began
             self.evaluated += len(batch)
+            metrics.rules(self.last_seconds)
             await self._record(happened)
 
     async def _tick(self) -> None:

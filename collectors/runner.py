@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
+from hub import metrics
 from hub.errors import Permanent, Transient
 from hub.failpoint import failpoint
 from hub.model.batch import SampleBatch, from_micros, join
@@ -94,6 +95,7 @@ class _Watch:
     async def put(self, item: SampleBatch) -> None:
         if len(item):
             self._newest, self._at = int(item.source_times.max()), self._clock.monotonic()
+            metrics.samples(item.source, len(item))
             await self._heard()
         await self._sink.put(item)
 

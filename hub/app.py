@@ -23,6 +23,7 @@ from alert_rules.rule import Rule
 from alert_rules.rulebook import rulebook
 from alert_rules.runner import RuleRunner
 from collectors.runner import BusSink, CollectorRunner, MesRunner, source_state
+from hub import metrics
 from hub.api.app import build
 from hub.api.auth import Door
 from hub.api.deps import Deps, Plugged
@@ -43,6 +44,7 @@ from hub.house import (
     refuse_taken_port,
     shouter,
 )
+from hub.log import register_secrets_of
 from hub.ports import SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
 from hub.registry import plugins
@@ -55,6 +57,7 @@ from hub.supervisor import Supervisor
 from notifiers.runner import NotifierRunner
 from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
 from screens.feed import Feed
+from screens.socket import ScreenSocket
 
 log = structlog.get_logger(__name__)
 
@@ -137,6 +140,8 @@ class App:
         if "web" in self.parts:
             refuse_taken_port(hub.host, hub.port)
         self.plugins: Plugins = read_plugins(self.settings)
+        for config in (hub, *(use.config for use in self.plugins.every())):
+            register_secrets_of(config)
         async with contextlib.AsyncExitStack() as stack:
             dsn = await self._database(stack)
             applied = await migrate(dsn)
@@ -283,7 +288,7 @@ class App:
         self.supervisor.watch("feed", self.feed.run)
         self.supervisor.watch("gauges", self._measure)
         self.supervisor.watch("roll", self.roll.hear)
-        self.supervisor.watch("web", lambda: _serve(server(application, hub.host, hub.port)))
+        self.supervisor.watch("web", lambda: _serve(server(application, hub.host, hub.port, ws=ScreenSocket)))
 
     def _origin_is_ours(self, connection: HTTPConnection) -> bool:
         hub, headers = self.settings.file.hub, connection.headers
@@ -316,6 +321,7 @@ class App:
         while True:
             self._gauges["outbox"] = dict(await self.record.outbox.stats())
             self._gauges["bus"] = await _behind(self.bus)
+            metrics.alarms_open(await self.record.ledger.open_alarms())
             self._gauges["at"] = self.clock.now().isoformat().replace("+00:00", "Z")
             await self.clock.sleep(1)
 
@@ -337,8 +343,7 @@ class App:
 
 
 async def _serve(web: uvicorn.Server) -> None:
-    """Until cancelled, then with open sockets told. Signals are the process's business, not uvicorn's."""
-    web.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
+    """Until cancelled, then with open sockets told."""
     serving = asyncio.create_task(web.serve())
     try:
         await asyncio.shield(serving)

@@ -184,7 +184,7 @@ def replay(
         folder,
         data,
         progress.say,
-        screen.print,
+        lambda line: screen.print(line, soft_wrap=True),
         protocol=protocol,
         speed=speed,
         port=port,

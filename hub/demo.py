@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from hub.api.auth import ensure_passwords
 from hub.api.tokens import new_token, token_hash
@@ -16,6 +17,7 @@ from hub.training import Simulator, TrainingPlant, read_json, write_json
 
 SHOWN = ("tech-a", "boss", "admin")  # logins worth printing first
 CREW = "tech-a"
+WALL = "/wall#device="
 
 Say = Callable[[str, str], None]
 
@@ -51,21 +53,14 @@ class Demo:
                 await asyncio.gather(world, return_exceptions=True)
 
     async def _people(self, app: App) -> None:
-        """Passwords are made once and kept for the demo alone; the wall's device token likewise."""
-        folder, store = self.plant.folder, app.record.people
-        self.logins = await ensure_passwords(app.plant.people.values(), store, folder / "logins.json")
-        token = read_json(folder / "wall.json").get("token") or new_token()
-        if await store.device(token_hash(token)) is None:
-            await store.add_device(token_hash(token), "demo wall", app.plant.site.path, app.clock.now())
-        write_json(folder / "wall.json", {"token": token})
-        hub = app.address
+        self.logins, token = await people_and_wall(app, self.plant.folder)
         self.addresses = {
-            "wall": f"{hub}/wall#device={token}",
-            "phone": f"{hub}/phone",
-            "console": f"{hub}/console",
+            "wall": f"{app.address}{WALL}{token}",
+            "phone": f"{app.address}/phone",
+            "console": f"{app.address}/console",
             **self.plant.addresses,
         }
-        write_json(folder / "addresses.json", self.addresses)
+        write_json(self.plant.folder / "addresses.json", self.addresses)
 
     async def _when_ready(
         self, app: App, opened: Callable[[Demo], None], stack: contextlib.AsyncExitStack
@@ -82,3 +77,14 @@ class Demo:
             await crew.start()
             self.say("crew", "a simulated technician steps in where nobody does")
         opened(self)
+
+
+async def people_and_wall(app: App, folder: Path) -> tuple[dict[str, str], str]:
+    """Logins and a wall's device token, made once and kept in `folder` for showing them again."""
+    store = app.record.people
+    logins = await ensure_passwords(app.plant.people.values(), store, folder / "logins.json")
+    token = read_json(folder / "wall.json").get("token") or new_token()
+    if await store.device(token_hash(token)) is None:
+        await store.add_device(token_hash(token), "demo wall", app.plant.site.path, app.clock.now())
+    write_json(folder / "wall.json", {"token": token})
+    return logins, token

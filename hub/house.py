@@ -46,6 +46,9 @@ class Plugins:
     notifiers: Sequence[Use]
     erp: Use | None
 
+    def every(self) -> list[Use]:
+        return [*self.collectors, *self.mes, *self.notifiers, *([self.erp] if self.erp else [])]
+
 
 def read_plugins(settings: Settings) -> Plugins:
     """Raises ConfigError with every complaint at once."""

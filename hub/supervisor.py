@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from hub import metrics
 from hub.errors import ConfigError, Permanent, Transient
 from hub.ports import Clock, PartHealth
 
@@ -74,6 +75,8 @@ class Supervisor:
             part = self.parts[name]
             part.up, part.since, part.last_error = False, self._clock.now(), reason
             part.restarts += 1
+            metrics.part(name, up=False)
+            metrics.restarted(name)
             await self._clock.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -111,6 +114,7 @@ class Supervisor:
         await self._clock.sleep(SETTLED)
         part = self.parts[name]
         part.up, part.since = True, self._clock.now()
+        metrics.part(name, up=True)
 
 
 def _asked_to_stop() -> bool:

@@ -36,9 +36,16 @@ class Simulator:
     """One simulator process, from its start until `stop`."""
 
     def __init__(
-        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        cue: bool = False,
     ) -> None:
         self.module = module
+        self._cue = asyncio.subprocess.PIPE if cue else asyncio.subprocess.DEVNULL
         self._arguments = list(arguments)
         self._environment = environment
         self._log = log
@@ -51,7 +58,7 @@ class Simulator:
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", self.module, *self._arguments,
-                cwd=checkout(), env={**os.environ, **self._environment}, stdin=asyncio.subprocess.DEVNULL,
+                cwd=checkout(), env={**os.environ, **self._environment}, stdin=self._cue,
                 stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True, limit=2**20,
             )  # fmt: skip
         self._reader = asyncio.create_task(self._read())
@@ -60,6 +67,12 @@ class Simulator:
         if "ready" not in line:
             raise SourceUnavailable(f"{self.module} did not start: {_tail(self._log)}")
         return line
+
+    async def cue(self) -> None:
+        """For one that waits for it: begin."""
+        assert self.process is not None and self.process.stdin is not None
+        self.process.stdin.write(b"\n")
+        await self.process.stdin.drain()
 
     async def _read(self) -> None:
         assert self.process is not None and self.process.stdout is not None

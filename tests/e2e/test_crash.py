@@ -128,7 +128,6 @@ async def test_a_crash_changes_nothing_in_the_end(point: str, folder: Path) -> N
                 assert len(same) - len(repeats) <= 1, "only a marked repeat may come twice"
                 assert len(same) >= 1
         twice = len(told) - 4
-        print([(m["robot"], m["at"], m["text"][:60]) for m in told])
         assert twice <= POINTS[point], "more repeats than the crash explains"
         keys = [r["key"] for r in await here.erp_reports()]
         assert len(keys) == len(set(keys)), "an operation report twice in the ERP"

@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
-from hub.training import HUB_PORT, TrainingPlant, checkout, read_json
+from hub.training import HUB_PORT, TrainingPlant, checkout
 
-PATIENCE = 60.0  # seconds until something that must happen has happened
+PATIENCE = 120.0  # seconds until something that must happen has happened
 
 
 def free_port() -> int:
@@ -137,11 +137,6 @@ class World:
         (await self.http.post(path, json=body or {})).raise_for_status()
 
     # ---------------------------------------------------------------- people
-    async def passwords(self) -> dict[str, str]:
-        """Made with the product's own command, once."""
-        file = self.plant.folder / "test-logins.json"
-        return dict(read_json(file))
-
     async def login(self, person: str, password: str) -> httpx.AsyncClient:
         client = httpx.AsyncClient(base_url=self.url, headers={"Origin": self.url}, timeout=20)
 
@@ -155,15 +150,26 @@ class World:
         return client
 
 
-async def set_password(plant: TrainingPlant, person: str, password: str) -> None:
-    """`andon password PERSON`, as an administrator would before the first start."""
+async def command(plant: TrainingPlant, *words: str, said: str = "") -> str:
+    """`andon WORDS` with this plant's configuration; its output."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hub.cli", "password", person, "--config", str(plant.config),
+        sys.executable, "-m", "hub.cli", *words, "--config", str(plant.config),
         cwd=checkout(), env={**os.environ, **plant.hub_environment()}, stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    said, _ = await process.communicate(password.encode() + b"\n")
-    assert process.returncode == 0, said.decode()
+    out, _ = await process.communicate(said.encode())
+    assert process.returncode == 0, out.decode()
+    return out.decode()
+
+
+async def set_password(plant: TrainingPlant, person: str, password: str) -> None:
+    """As an administrator would, before the first start."""
+    await command(plant, "password", person, said=password + "\n")
+
+
+async def make_wall(plant: TrainingPlant, name: str) -> str:
+    """The address of a new wall screen."""
+    return next(w for w in (await command(plant, "wall", name)).split() if w.startswith("http"))
 
 
 @contextlib.asynccontextmanager
