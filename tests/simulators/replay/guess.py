@@ -74,6 +74,7 @@ class Survey:
     def take(self, value: str | Condition | None) -> None:
         if isinstance(value, Condition):
             self.is_condition = True
+            self.known += value.level != "unavailable"
             if value.level in ("warning", "fault"):
                 key = (value.code, value.text)
                 worst = "fault" if value.level == "fault" else self.conditions.get(key, "warning")
