@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import structlog
 
+from hub import metrics
 from hub.errors import Transient
 from hub.kpi.latency import Ring
 from hub.model.batch import SampleBatch, micros
@@ -107,9 +108,11 @@ class Feed:
             self._channels[allowed] = self._channel(allowed)
         channel = self._channels[allowed]
         reader = channel.join()
+        metrics.viewer_came()
         try:
             yield reader
         finally:
+            metrics.viewer_left()
             reader.close()
             if not channel.readers and self._channels.get(allowed) is channel:
                 del self._channels[allowed]
@@ -180,6 +183,7 @@ class Feed:
             channel.show(cut(self._board, scopes) if moved else None, self._live.board, fragment)
         if len(ages):
             self._ring.add(ages)
+            metrics.sensor_to_screen(min(ages))
 
     def _channel(self, scopes: frozenset[str]) -> Channel:
         channel = Channel(visible_machines(self._plant, scopes), self.clock)

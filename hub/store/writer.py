@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from hub import metrics
 from hub.failpoint import failpoint
 from hub.model.batch import SampleBatch
 from hub.ports import SAMPLES, Bus, Clock, Delivery, SampleStore
@@ -77,7 +78,10 @@ class Writer:
             await self._waiting.something()
             await self._full_or_late()
             deliveries, batches = await self._waiting.take()
-            self.rows += await self._samples.write(batches, deliveries[-1].position)
+            began = self._clock.monotonic()
+            rows = await self._samples.write(batches, deliveries[-1].position)
+            metrics.written(rows, self._clock.monotonic() - began)
+            self.rows += rows
             self.commits += 1
             failpoint("writer.before_ack")
             for delivery in deliveries:
