@@ -76,6 +76,17 @@ class Technician:
             return
         for ticket in answer.raise_for_status().json()["tickets"]:
             await self._step(ticket)
+        alarms = await self._hub.get("/api/alarms", params={"open": "true"})
+        for alarm in alarms.raise_for_status().json()["alarms"]:
+            await self._seen(alarm)
+
+    async def _seen(self, alarm: dict[str, Any]) -> None:
+        """What needs no ticket is looked at and acknowledged, or the wall would fill up with old news."""
+        now = datetime.now(UTC)  # noqa: DTZ005, TID251
+        if alarm["state"] not in ("unacked", "rtn-unacked") or alarm.get("ticket"):
+            return
+        if _since(now, alarm["opened_at"]) >= 2 * self._patience:
+            await self._hub.post(f"/api/alarms/{alarm['id']}/acknowledge", json={})
 
     async def _step(self, ticket: dict[str, Any]) -> None:
         taken = (ticket.get("technician") or {}).get("id")
