@@ -82,7 +82,7 @@ class Technician:
 
     async def _seen(self, alarm: dict[str, Any]) -> None:
         """What needs no ticket is looked at and acknowledged, or the wall would fill up with old news."""
-        now = datetime.now(UTC)  # noqa: DTZ005, TID251
+        now = datetime.now(UTC)  # noqa: TID251
         if alarm["state"] not in ("unacked", "rtn-unacked") or alarm.get("ticket"):
             return
         if _since(now, alarm["opened_at"]) >= 2 * self._patience:
