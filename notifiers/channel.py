@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import structlog
 
+from hub import metrics
 from hub.config import WordsBlock
 from hub.errors import DeliveryDeferred, DeliveryRefused, NotFound
 from hub.failpoint import failpoint
@@ -89,18 +90,23 @@ class Channel:
         self._budget = Budget()
         self._tray: list[Item] = []
         self._stirred = asyncio.Event()
+        self._over = False
+        self._complete = False
         self._doubtful: set[int] = set()  # errands whose last try got no answer
         self._untold: set[int] = set()  # alarms whose raising was dropped
         self._health: dict[str, Any] = {"sent": 0, "dropped": 0, "dead": 0, "last_error": ""}
 
     # -------------------------------------------------------------- from the runner
     def take(self, item: Item) -> None:
+        """A critical alarm is told at once; with the others we wait a moment to see how many there are."""
         self._tray.append(item)
-        if item.facts.priority is Priority.CRITICAL or len(self._tray) >= TRAY:
+        self._complete = len(self._tray) >= TRAY
+        if item.facts.priority is Priority.CRITICAL or self._complete:
             self._stirred.set()
 
     def settle(self) -> None:
         """Everything that was due has been handed out."""
+        self._complete = True
         if self._tray:
             self._stirred.set()
 
@@ -112,32 +118,47 @@ class Channel:
         return self._health | {"held_seconds": round(max(0.0, held), 1), "free": free}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled or told to end."""
         self._budget = remembered(
             await self._shared.ledger.mark(self._mark),
             self._shared.clock.monotonic(),
             self._shared.clock.now(),
         )
-        while True:
+        while not self._over:
             await self._stirred.wait()
             self._stirred.clear()
-            while self._tray:
+            while self._ripe() and not self._over:
                 await self._step()
+
+    def end(self) -> None:
+        """Begin nothing more."""
+        self._over = True
+        self._stirred.set()
 
     async def put_all_back(self) -> None:
         """At an orderly end: what was never begun is not in doubt."""
         await self._back(self._pick(range(len(self._tray))), "the hub was stopped", 0.0)
 
     # -------------------------------------------------------------- one step
+    def _ripe(self) -> list[int]:
+        """Which of the tray may be told now: all once it is complete, until then the critical ones."""
+        return [
+            n
+            for n, item in enumerate(self._tray)
+            if self._complete or item.facts.priority is Priority.CRITICAL
+        ]
+
     async def _step(self) -> None:
         now = self._shared.clock.monotonic()
-        match next_step([i.facts.priority for i in self._tray], self._budget, self._limits, now):
+        ripe = self._ripe()
+        step = next_step([self._tray[n].facts.priority for n in ripe], self._budget, self._limits, now)
+        match step:
             case Send(index):
-                await self._tell_one(self._pick([index])[0])
+                await self._tell_one(self._pick([ripe[index]])[0])
             case Bundle(indices):
-                await self._tell_many(self._pick(indices))
+                await self._tell_many(self._pick([ripe[i] for i in indices]))
             case Wait(indices, until, reason):
-                await self._back(self._pick(indices), reason, until - now)
+                await self._back(self._pick([ripe[i] for i in indices]), reason, until - now)
 
     def _pick(self, indices: Sequence[int]) -> list[Item]:
         chosen = [self._tray[i] for i in indices]
@@ -251,6 +272,7 @@ class Channel:
             self._doubtful.discard(item.errand.id)
             await self._finish(item, said)
         since = clock.now() - min(i.errand.written_at for i in items)
+        metrics.notification(self.name, "sent")
         log.info("message.told", notifier=self.name, key=message.key, of=len(items),
                  seconds=round(since.total_seconds(), 3), repeat=message.repeat)  # fmt: skip
 
@@ -269,6 +291,7 @@ class Channel:
             self._budget = self._budget.after_failure(now)
             for item in items:
                 await self._try_later(item, trouble)
+        metrics.notification(self.name, "limited" if trouble.limited else "deferred")
         log.warning("message.deferred", notifier=self.name, of=len(items), limited=trouble.limited,
                     reason=str(trouble))  # fmt: skip
 
@@ -286,6 +309,7 @@ class Channel:
         self._health["last_error"] = reason
         for item in items:
             await self._give_up(item, reason)
+        metrics.notification(self.name, "refused")
         log.error("message.refused", notifier=self.name, of=len(items), reason=reason)
 
     async def _give_up(self, item: Item, reason: str) -> None:

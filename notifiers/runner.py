@@ -44,6 +44,7 @@ class NotifierRunner:
         `board`: address that digests link to. The notifiers stay the caller's: they are not closed here."""
         self._outbox = outbox
         self._worker = worker
+        self._over = False
         shared = Shared(outbox, ledger, clock, plant, board)
         self._channels = {name: Channel(name, notifier, shared) for name, notifier in notifiers.items()}
 
@@ -55,7 +56,7 @@ class NotifierRunner:
         try:
             async with asyncio.TaskGroup() as group:
                 for channel in self._channels.values():
-                    group.create_task(channel.run(), name=f"notifier {channel.name}")
+                    group.create_task(self._live(channel), name=f"notifier {channel.name}")
                 await self._hand_out()
         except asyncio.CancelledError:
             for channel in self._channels.values():
@@ -66,19 +67,37 @@ class NotifierRunner:
         """By notifier: sent, dropped, dead, last_ok, last_error, held_seconds, free."""
         return {name: channel.health() for name, channel in self._channels.items()}
 
+    async def _live(self, channel: Channel) -> None:
+        try:
+            await channel.run()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """All or none: a flag beside the cancellation, which a library may swallow before Python 3.12."""
+        self._over = True
+        for channel in self._channels.values():
+            channel.end()
+
     async def _hand_out(self) -> None:
-        while True:
-            errand = await self._outbox.claim([IntentKind.TELL], self._worker, LEASE)
-            if errand is None:
-                for channel in self._channels.values():
-                    channel.settle()
-                await self._outbox.wait(LOOK_EVERY)
-                continue
-            failpoint("notifier.after_claim")
-            reason = self._give(errand)
-            if reason:
-                log.error("message.unusable", key=errand.intent.key, reason=reason)
-                await self._outbox.give_up(errand, reason)
+        try:
+            while not self._over:
+                await self._hand_out_one()
+        finally:
+            self._end()
+
+    async def _hand_out_one(self) -> None:
+        errand = await self._outbox.claim([IntentKind.TELL], self._worker, LEASE)
+        if errand is None:
+            for channel in self._channels.values():
+                channel.settle()
+            await self._outbox.wait(LOOK_EVERY)
+            return
+        failpoint("notifier.after_claim")
+        reason = self._give(errand)
+        if reason:
+            log.error("message.unusable", key=errand.intent.key, reason=reason)
+            await self._outbox.give_up(errand, reason)
 
     def _give(self, errand: Errand) -> str:
         """To its carrier, or why that cannot be."""
