@@ -249,6 +249,19 @@ async def test_a_clerks_own_draft_is_not_taken_for_ours(
     assert len(by_number) == 3
 
 
+async def test_a_half_done_report_is_not_overwritten_by_the_next(
+    erp: KingdeeSimulator, connector: KingdeeGalaxyConnector
+) -> None:
+    erp.faults.add("busy", services=["Submit"])
+    with pytest.raises(ErpUnavailable):
+        await connector.report_operation("R-1", REPORT)
+    await connector.report_operation("R-2", REPORT)
+    assert sorted((r["key"], r["status"]) for r in erp.reports()) == [("R-1", "A"), ("R-2", "C")]
+    await connector.report_operation("R-1", REPORT)
+    assert sorted((r["key"], r["status"]) for r in erp.reports()) == [("R-1", "C"), ("R-2", "C")]
+    assert plan_line(erp, "20") == (330 + 24, 2)
+
+
 async def test_a_report_without_a_plan_is_refused_with_the_remedy(connector: KingdeeGalaxyConnector) -> None:
     with pytest.raises(ErpRefused, match="no operation plan for MO0001 operation 99: release it"):
         await connector.report_operation("R-1", REPORT | {"operation": "99"})
@@ -441,6 +454,18 @@ async def test_a_dead_session_is_replaced_within_the_call(
     await connector.open_ticket(KEY, FIELDS)
     assert len(erp.tickets()) == 1
     assert len(erp.service.sessions.open) == 1
+
+
+@pytest.mark.parametrize("fault", ["context_lost", "unauthorized"])
+async def test_a_server_that_has_lost_our_context_is_asked_once_more(
+    erp: KingdeeSimulator, connector: KingdeeGalaxyConnector, fault: str
+) -> None:
+    erp.faults.add(fault, services=["Save"])
+    await connector.open_ticket(KEY, FIELDS)
+    assert len(erp.tickets()) == 1
+    erp.faults.add(fault, services=["ExecuteBillQuery"], times=2)
+    with pytest.raises(ErpUnavailable, match="check acct_id"):
+        await connector.find_ticket(KEY)
 
 
 async def test_a_wrong_address_is_a_refusal_that_names_the_setting(

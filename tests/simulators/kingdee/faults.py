@@ -19,6 +19,8 @@ KINDS = {
     "response_error": "text that begins with response_error:, nothing done",
     "response_error_after_commit": "commit, then text that begins with response_error:",
     "garbage_after_commit": "commit, then an answer that is not JSON",
+    "context_lost": "MsgCode 1, nothing done",
+    "unauthorized": "HTTP 401, nothing done",
     "session_death": "every session is gone",
     "lag": "queries do not see what was made in the last `seconds`",
     "down": "every connection is closed at once",

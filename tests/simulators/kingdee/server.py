@@ -15,7 +15,15 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.simulators.kingdee import desk
-from tests.simulators.kingdee.answers import BUSY, QUOTA, HttpFailure, PlainFailure, Refusal, failure
+from tests.simulators.kingdee.answers import (
+    BUSY,
+    CONTEXT_LOST,
+    QUOTA,
+    HttpFailure,
+    PlainFailure,
+    Refusal,
+    failure,
+)
 from tests.simulators.kingdee.bodies import read_body
 from tests.simulators.kingdee.books import Books
 from tests.simulators.kingdee.faults import Fault, Faults
@@ -193,6 +201,10 @@ class _Handler(BaseHTTPRequestHandler):
                     self._refuse(method, Refusal(BUSY, "网控冲突：该单据正在被其他用户操作"))
                 case "quota":
                     self._refuse(method, Refusal(QUOTA, "API 调用次数已达到限额"))
+                case "context_lost":
+                    self._refuse(method, Refusal(CONTEXT_LOST, "会话信息已丢失，请重新登录"))
+                case "unauthorized":
+                    self._text(401, "Unauthorized")
                 case "response_error":
                     self._text(200, "response_error:未将对象引用设置到对象的实例。")
                 case "session_death":
