@@ -16,7 +16,7 @@ import pytest
 
 from hub.postgres import EmbeddedPostgres
 from hub.store.migrate import migrate
-from tests import timescale
+from tests import community, timescale
 from tests.valkey import redis_server, redis_url
 
 __all__ = ["redis_server", "redis_url"]
@@ -115,6 +115,16 @@ def timescale_dsn(timescale_server: str) -> Iterator[str]:
     """A fresh database with the current schema on TimescaleDB."""
     with database(timescale_server, TEMPLATE) as dsn:
         yield dsn
+
+
+@pytest.fixture
+def community_dsn() -> Iterator[str]:
+    """An empty database of the community edition: one connection, no COPY; skips where Node is missing."""
+    try:
+        with community.server() as dsn:
+            yield dsn
+    except timescale.Unavailable as why:
+        pytest.skip(f"no TimescaleDB community edition here: {why}")
 
 
 @pytest.fixture(params=["plain", pytest.param("timescale", marks=pytest.mark.timescale)])

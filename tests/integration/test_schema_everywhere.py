@@ -228,10 +228,11 @@ def test_every_statement_of_the_store_is_one_the_server_accepts(
 Answers = dict[str, list[tuple[object, ...]]]
 
 
-async def a_plants_morning(dsn: str) -> Answers:
+async def a_plants_morning(dsn: str, *, copy: bool = True) -> Answers:
     """The same samples through the same verbs; what the views say after each."""
-    pool = await open_pool(dsn)
-    samples, keeper, said = PgSampleStore(pool), Upkeep(pool, HandClock(), Keep(raw=timedelta(hours=3))), {}
+    pool = await open_pool(dsn, max_size=1)
+    samples, said = PgSampleStore(pool, copy=copy), {}
+    keeper = Upkeep(pool, HandClock(), Keep(raw=timedelta(hours=3)))
 
     async def note(step: str) -> None:
         for level in ("1m", "1h", "1d"):
@@ -272,6 +273,25 @@ async def test_every_edition_gives_the_same_answers(dsn: str, timescale_dsn: str
     assert all(plain.values())
     assert plain["late 1m"] != plain["rolled 1m"]
     assert plain["let go 1h"] == plain["open again 1h"]
+
+
+@pytest.mark.timescale
+async def test_continuous_aggregates_and_compression_change_no_answer(dsn: str, community_dsn: str) -> None:
+    applied = await migrate(community_dsn)
+    assert "0004_rollups.community" in applied
+    assert await migrate(community_dsn) == []
+    assert await a_plants_morning(dsn) == await a_plants_morning(community_dsn, copy=False)
+    pool = await open_pool(community_dsn, max_size=1)
+    samples, keeper = PgSampleStore(pool, copy=False), Upkeep(pool, HandClock(), Keep(raw=timedelta(days=90)))
+    await samples.write([SampleBatch.at([7, 7], DAWN + timedelta(days=20), [1.5, 2.5])])
+    done = await keeper.round(DAWN + timedelta(days=24))
+    assert (done["edition"], done["compressed"]) == ("community", 1)
+    assert (await samples.newest([7])).values.tolist() in ([1.5], [2.5])
+    await samples.write([SampleBatch.at([7], DAWN + timedelta(days=20, seconds=1), [9.0])])
+    await keeper.round(DAWN + timedelta(days=24))
+    day = await samples.trend(7, DAWN + timedelta(days=20), DAWN + timedelta(days=21), 1)
+    assert [row[1:] for row in day] == [(13.0 / 3, 1.5, 9.0)]
+    await pool.close()
 
 
 # ------------------------------------------------------------------ partitions and chunks

@@ -15,7 +15,7 @@ from hub.model.sample import BAD_NO_COMMUNICATION, UNCERTAIN
 from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
 from hub.store.tag_table import TagTable
-from hub.store.upkeep import Keep, Upkeep
+from hub.store.upkeep import Keep, Upkeep, edition_of, retain
 from hub.testing.clock import HandClock
 
 pytestmark = pytest.mark.anyio
@@ -45,73 +45,79 @@ async def pool(any_dsn: str) -> AsyncIterator[Pool]:
     await pool.close()
 
 
+@pytest.fixture
+def samples(pool: Pool) -> PgSampleStore:
+    return PgSampleStore(pool)
+
+
 @pytest.fixture(params=["copy", "insert"])
-def samples(pool: Pool, request: pytest.FixtureRequest) -> PgSampleStore:
+def either(pool: Pool, request: pytest.FixtureRequest) -> PgSampleStore:
+    """Both ways in and out: COPY, and arrays for servers that have none."""
     return PgSampleStore(pool, copy=request.param == "copy")
 
 
 # ------------------------------------------------------------------ in and out
-async def test_samples_come_back_exactly(samples: PgSampleStore) -> None:
+async def test_samples_come_back_exactly(either: PgSampleStore) -> None:
     batches = [
         one(1, at(1.000001), 80.5),
         one(2, at(2), NAN, BAD_NO_COMMUNICATION),
         one(1, at(3), -0.1, UNCERTAIN),
     ]
-    assert await samples.write(batches) == 3
-    back = await samples.since([1, 2], at(0))
+    assert await either.write(batches) == 3
+    back = await either.since([1, 2], at(0))
     assert back.source_times.tolist() == [micros(at(1.000001)), micros(at(2)), micros(at(3))]
     assert back.tags.tolist() == [1, 2, 1]
     assert np.array_equal(back.values, [80.5, NAN, -0.1], equal_nan=True)
     assert back.statuses.tolist() == [0, BAD_NO_COMMUNICATION, UNCERTAIN]
 
 
-async def test_the_newest_of_each_tag_that_has_one(samples: PgSampleStore) -> None:
-    await samples.write([one(1, at(2), 2.0), one(1, at(1), 1.0), one(2, at(hours=-30), 9.0)])
-    newest = await samples.newest([2, 1, 3])
+async def test_the_newest_of_each_tag_that_has_one(either: PgSampleStore) -> None:
+    await either.write([one(1, at(2), 2.0), one(1, at(1), 1.0), one(2, at(hours=-30), 9.0)])
+    newest = await either.newest([2, 1, 3])
     assert sorted(rows_of(newest)) == [(1, micros(at(2)), 2.0, 0), (2, micros(at(hours=-30)), 9.0, 0)]
-    assert len(await samples.newest([])) == 0
+    assert len(await either.newest([])) == 0
 
 
-async def test_a_window_begins_where_it_was_asked_to(samples: PgSampleStore) -> None:
-    await samples.write([one(1, at(n), n) for n in range(5)])
-    assert (await samples.since([1], at(3))).values.tolist() == [3.0, 4.0]
-    assert len(await samples.since([2], at(0))) == 0
+async def test_a_window_begins_where_it_was_asked_to(either: PgSampleStore) -> None:
+    await either.write([one(1, at(n), n) for n in range(5)])
+    assert (await either.since([1], at(3))).values.tolist() == [3.0, 4.0]
+    assert len(await either.since([2], at(0))) == 0
 
 
-async def test_a_broken_clock_does_not_stop_the_others(samples: PgSampleStore) -> None:
+async def test_a_broken_clock_does_not_stop_the_others(either: PgSampleStore) -> None:
     broken = SampleBatch(
         np.array([1, 2], np.int32),
         np.array([-5, micros(at(1))], np.int64),
         np.ones(2),
         np.zeros(2, np.uint32),
     )
-    assert await samples.write([broken]) == 1
-    assert (await samples.newest([1, 2])).tags.tolist() == [2]
+    assert await either.write([broken]) == 1
+    assert (await either.newest([1, 2])).tags.tolist() == [2]
 
 
 # ------------------------------------------------------------------ repeats
-async def test_what_is_on_record_is_left_out_when_it_comes_again(samples: PgSampleStore) -> None:
-    assert await samples.position() == ""
-    assert await samples.write([one(1, at(1), 1.0)], "1700-9") == 1
-    assert await samples.write([one(1, at(1), 1.0)], "1700-9") == 0
-    assert await samples.write([one(1, at(0), 0.0)], "999-0") == 0
-    assert await samples.position() == "1700-9"
-    assert await samples.write([one(1, at(2), 2.0)], "1700-10") == 1
-    assert (await samples.since([1], at(0))).values.tolist() == [1.0, 2.0]
+async def test_what_is_on_record_is_left_out_when_it_comes_again(either: PgSampleStore) -> None:
+    assert await either.position() == ""
+    assert await either.write([one(1, at(1), 1.0)], "1700-9") == 1
+    assert await either.write([one(1, at(1), 1.0)], "1700-9") == 0
+    assert await either.write([one(1, at(0), 0.0)], "999-0") == 0
+    assert await either.position() == "1700-9"
+    assert await either.write([one(1, at(2), 2.0)], "1700-10") == 1
+    assert (await either.since([1], at(0))).values.tolist() == [1.0, 2.0]
 
 
-async def test_samples_and_their_position_fall_together(samples: PgSampleStore, any_dsn: str) -> None:
+async def test_samples_and_their_position_fall_together(either: PgSampleStore, any_dsn: str) -> None:
     with psycopg.connect(any_dsn, autocommit=True) as connection:
         connection.execute("alter table stream_positions add check (position <> '5-0')")
     with pytest.raises(psycopg.errors.CheckViolation):
-        await samples.write([one(1, at(1), 1.0)], "5-0")
-    assert len(await samples.newest([1])) == 0
+        await either.write([one(1, at(1), 1.0)], "5-0")
+    assert len(await either.newest([1])) == 0
 
 
-async def test_without_positions_everything_is_written(samples: PgSampleStore) -> None:
+async def test_without_positions_everything_is_written(either: PgSampleStore) -> None:
     for _ in range(2):
-        assert await samples.write([one(1, at(1), 1.0)]) == 1
-    assert await samples.write([]) == 0
+        assert await either.write([one(1, at(1), 1.0)]) == 1
+    assert await either.write([]) == 0
 
 
 # ------------------------------------------------------------------ tags
@@ -261,6 +267,14 @@ async def test_raw_samples_that_were_never_rolled_are_not_let_go(pool: Pool, sam
     await a_morning(samples, 2)
     await upkeep(pool, KEEP_HOURS).round(at(hours=24 * 9))
     assert [row[2] for row in await level(pool, "1h")] == [360, 360]
+
+
+async def test_letting_go_waits_for_the_roller(pool: Pool, samples: PgSampleStore) -> None:
+    await a_morning(samples, 2)
+    async with pool.connection() as connection:
+        edition = await edition_of(connection)
+        assert await retain(connection, edition, at(hours=24 * 9), KEEP_HOURS) == 0
+    assert await raw_count(pool) == 720
 
 
 async def test_two_rounds_at_once_are_one(pool: Pool, samples: PgSampleStore) -> None:
