@@ -65,7 +65,7 @@ def line_figures(plant: Plant, line: Equipment, record: ShiftRecord, now: dateti
     """A line's members of the board. Its pieces are those of all its machines, each operation counted."""
     machines = plant.machines(line.path)
     target = plant.targets.get(line.path, 0)
-    plan = planned_time(plant, record.start, record.end)
+    plan = planned_time(plant, _known_since(machines, record), record.end)
     hours = list(_hours(plant, machines, record, plan, target, now))
     good, scrap = _made(machines, record, record.start, now + _SECOND)
     return tidy(
@@ -73,10 +73,22 @@ def line_figures(plant: Plant, line: Equipment, record: ShiftRecord, now: dateti
         scrap=scrap,
         target=_target(plan, record.start, now, target),
         hour_good=hours[-1]["good"] if hours else 0,
-        hour_target=hours[-1]["target"] if hours else 0,
+        hour_target=_target(plan, *_this_hour(plant, record, now), target),
         hours=hours,
         oee=_oee_json(oee(plant, machines, record, now)),
     )
+
+
+def _known_since(machines: Sequence[Equipment], record: ShiftRecord) -> datetime:
+    """When the record of this shift begins: nobody is behind for hours before that."""
+    first = (span.since for m in machines for span in record.spans.get(m.path, ()))
+    return max(record.start, min(first, default=record.start))
+
+
+def _this_hour(plant: Plant, record: ShiftRecord, now: datetime) -> Interval:
+    """From the last full hour to now: the goal that can be held against what was made so far."""
+    *_, (start, _) = local_hours(plant.time_zone, record.start, now + _SECOND)
+    return start, now
 
 
 def oee(plant: Plant, machines: Sequence[Equipment], record: ShiftRecord, now: datetime) -> Oee:

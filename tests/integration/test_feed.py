@@ -192,7 +192,7 @@ async def test_pieces_are_on_the_machine_within_two_seconds_and_on_the_line_with
         await stage.turn(4)
         await reader.drain()
     line = reader.board["lines"][L1]
-    assert (line["good"], line["target"]) == (45, 720)
+    assert (line["good"], line["target"]) == (45, 60)  # planned since the record begins, five minutes ago
     assert line["oee"]["performance"] == pytest.approx(0.75, abs=0.01)
     assert line["oee"]["coverage"] == pytest.approx(1 / 12, abs=0.001)  # one hour of twelve
 

@@ -101,12 +101,18 @@ def test_a_line_shows_its_pieces_against_the_target_so_far_without_breaks() -> N
     )
     assert (found["good"], found["scrap"]) == (47, 2)
     assert found["target"] == 135  # 165 min less a break of 30
-    assert (found["hour_good"], found["hour_target"]) == (7, 30)
+    assert (found["hour_good"], found["hour_target"]) == (7, 15)
     assert found["hours"] == [
         {"hour": "2026-01-05T06:00:00Z", "good": 40, "target": 60},
         {"hour": "2026-01-05T07:00:00Z", "good": 0, "target": 60},
         {"hour": "2026-01-05T08:00:00Z", "good": 7, "target": 30},
     ]
+
+
+def test_nobody_is_behind_for_hours_before_the_line_was_connected() -> None:
+    running = StateSpan(M, EquipmentState.EXECUTING, at(60))
+    found = line_figures(plant(DAY), plant().equipment[L], record(count(70, 9), spans=(running,)), at(90))
+    assert (found["target"], found["hour_target"]) == (30, 30)
 
 
 def test_a_line_is_the_sum_of_its_machines() -> None:
