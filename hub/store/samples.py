@@ -148,7 +148,7 @@ with late as (
     insert into rollup_dirty (first, last)
     select mark.first, mark.last
     from unnest(%(first)s::timestamptz[], %(last)s::timestamptz[]) mark (first, last)
-    where false and mark.first < (select sealed from rollup_state where level = '1m')
+    where mark.first < (select sealed from rollup_state where level = '1m')
 )
 insert into stream_positions as old (stream, position)
 select %(stream)s, %(position)s where %(position)s <> ''
