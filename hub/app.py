@@ -235,18 +235,23 @@ class App:
         if not self.plugins.notifiers:
             return
 
+        current: list[NotifierRunner] = []
+
         async def run() -> None:
             made = {u.name: u.cls(u.config, self.clock) for u in self.plugins.notifiers}
-            try:
-                await NotifierRunner(
+            current[:] = [
+                NotifierRunner(
                     self.record.outbox, self.record.ledger, made, self.clock,
                     worker=f"{self.name}/notifiers", plant=self.plant, board=self.address + "/wall",
-                ).run()  # fmt: skip
+                )
+            ]  # fmt: skip
+            try:
+                await current[0].run()
             finally:
                 for notifier in made.values():
                     await notifier.close()
 
-        self.supervisor.watch("notifiers", run)
+        self.supervisor.watch("notifiers", run, lambda: current[0].health() if current else {})
         self.say("notifiers", ", ".join(u.name for u in self.plugins.notifiers))
 
     def _furnish_bridge(self) -> None:
@@ -256,17 +261,22 @@ class App:
         if erp is None:
             return
 
+        current: list[BridgeRunner] = []
+
         async def run() -> None:
             connector = erp.cls(erp.config, self.clock)
-            try:
-                await BridgeRunner(
+            current[:] = [
+                BridgeRunner(
                     self.record.ledger, self.record.outbox, self.desk, connector, self.clock, self.shout,
                     f"{self.name}/bridge",
-                ).run()  # fmt: skip
+                )
+            ]  # fmt: skip
+            try:
+                await current[0].run()
             finally:
                 await connector.close()
 
-        self.supervisor.watch("erp bridge", run)
+        self.supervisor.watch("erp bridge", run, lambda: dict(current[0].health()) if current else {})
         self.say("erp bridge", erp.name)
 
     def _furnish_web(self) -> None:
