@@ -19,8 +19,8 @@ SAYS: dict[Language, dict[str, str]] = {
         "back": "已恢复", "s": "{} 秒", "min": "{} 分钟", "h": "{} 小时", "d": "{} 天",
         "instruction": "处置", "began": "开始", "ended": "恢复", "duty": "值班", "nobody": "无人值班",
         "ticket": "工单", "data": "数据", "blind text": "信号已中断，以上为最后所知", "open": "打开处理",
-        "open board": "查看全部", "count": "{} 条报警", "recovered": "{} 条恢复", "by line": "分布",
-        "worst": "最急 {}", "more": "其余 {} 条见看板", "elsewhere": "其他", "and": "、", "colon": "：",
+        "open board": "查看全部", "count": "{} 条报警", "recovered": "{} 条恢复",
+        "worst": "最急 {}", "more": "其余 {} 条见看板", "elsewhere": "其他", "line count": "{} {}", "and": "、", "colon": "：",
         "test text": "这是一条测试消息，无需处理", "note": "说明",
         "flapping": "反复报警，恢复正常前不再通知",
     },
@@ -33,7 +33,7 @@ SAYS: dict[Language, dict[str, str]] = {
         "instruction": "Do", "began": "Since", "ended": "Until", "duty": "On duty", "nobody": "nobody",
         "ticket": "Ticket", "data": "Data", "blind text": "signal lost; this is the last that is known",
         "open": "Open", "open board": "See all", "count": "{} alarms", "recovered": "{} recovered",
-        "by line": "By line", "worst": "Worst {}", "more": "{} more on the board", "elsewhere": "elsewhere",
+        "worst": "Worst {}", "more": "{} more on the board", "elsewhere": "elsewhere", "line count": "{} ({})",
         "and": ", ", "colon": ": ", "test text": "this is a test; nothing has to be done", "note": "Note",
         "flapping": "comes and goes; no more messages until it is normal",
     },
@@ -76,10 +76,13 @@ def number(value: float, decimals: int, *, trimmed: bool = False) -> str:
     return text.rstrip("0").rstrip(".") if trimmed and "." in text else text
 
 
-def local(at: datetime, time_zone: str) -> str:
-    """`2026-01-05 20:00:00 (UTC+8)`: the plant's wall clock with its offset."""
-    there = at.astimezone(ZoneInfo(time_zone))
+def local(at: datetime, time_zone: str, now: datetime | None = None) -> str:
+    """`2026-01-05 20:00:00 (UTC+8)`: the plant's wall clock with its offset. Today needs no date."""
+    zone = ZoneInfo(time_zone)
+    there = at.astimezone(zone)
+    today = now is not None and there.date() == now.astimezone(zone).date()
     offset = there.utcoffset() or timedelta()
     hours, minutes = divmod(abs(int(offset.total_seconds())) // 60, 60)
     sign = "-" if offset < timedelta() else "+"
-    return f"{there:%Y-%m-%d %H:%M:%S} (UTC{sign}{hours}{f':{minutes:02d}' if minutes else ''})"
+    wall = f"{there:%H:%M:%S}" if today else f"{there:%Y-%m-%d %H:%M:%S}"
+    return f"{wall} (UTC{sign}{hours}{f':{minutes:02d}' if minutes else ''})"

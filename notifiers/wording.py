@@ -42,7 +42,7 @@ def message(
     return Message(
         key=key,
         headline=headline(facts, now, language, repeat=repeat, blind=blind),
-        lines=_lines(facts, language, blind),
+        lines=_lines(facts, now, language, blind),
         priority=facts.priority,
         recovered=facts.event == "cleared",
         repeat=repeat,
@@ -88,9 +88,7 @@ def digest(
     if len(raised) < len(many):
         counts.append(says["recovered"].format(len(many) - len(raised)))
     tags = [says["repeat"], says["digest"]] if repeat else [says["digest"]]
-    by_line = _by_line(many, language)
-    lines = [(says["by line"], by_line)]
-    lines += [
+    lines = [
         (says["worst"].format(n), headline(f, now, language, blind=f.blind))
         for n, f in enumerate(ordered[:3], 1)
     ]
@@ -99,7 +97,7 @@ def digest(
     mentions, phones = _mentions([f for f in raised if f.priority is Priority.CRITICAL], person_key)
     return Message(
         key="digest-" + sha256("\n".join(sorted(keys)).encode()).hexdigest()[:32],
-        headline=_tagged(tags, says["and"].join(counts) + says["colon"] + by_line, language),
+        headline=_tagged(tags, says["and"].join(counts) + says["colon"] + _by_line(many, language), language),
         lines=tuple(lines),
         priority=max((f.priority for f in many), default=Priority.LOW),
         recovered=not raised,
@@ -163,7 +161,7 @@ def _outcome(facts: Facts, language: Language) -> str:
     return SAYS[language]["lasted"].format(spoken(facts.cleared_at - began, language))
 
 
-def _lines(facts: Facts, language: Language, blind: bool) -> tuple[tuple[str, str], ...]:
+def _lines(facts: Facts, now: datetime, language: Language, blind: bool) -> tuple[tuple[str, str], ...]:
     says = SAYS[language]
     began = facts.raised_at or facts.opened_at
     lines: list[tuple[str, str]] = []
@@ -172,9 +170,9 @@ def _lines(facts: Facts, language: Language, blind: bool) -> tuple[tuple[str, st
     if facts.instruction is not None and facts.event == "raised":
         lines.append((says["instruction"], _in(facts.instruction, language)))
     if began is not None:
-        lines.append((says["began"], local(began, facts.time_zone)))
+        lines.append((says["began"], local(began, facts.time_zone, now)))
     if facts.cleared_at is not None and facts.event == "cleared":
-        lines.append((says["ended"], local(facts.cleared_at, facts.time_zone)))
+        lines.append((says["ended"], local(facts.cleared_at, facts.time_zone, now)))
     if facts.event != "test":
         lines.append((says["duty"], _in(facts.owner.name, language) if facts.owner else says["nobody"]))
     if facts.ticket:
@@ -221,4 +219,4 @@ def _by_line(many: Sequence[Facts], language: Language) -> str:
     first = counts.most_common(6)
     if len(counts) > 6:
         first.append((says["elsewhere"], len(many) - sum(n for _, n in first)))
-    return says["and"].join(f"{name} {n}" for name, n in first)
+    return says["and"].join(says["line count"].format(name, n) for name, n in first)
