@@ -49,7 +49,7 @@ class Visitor {
         continue
       }
       if (this.greeted && message[0] === TERMINATE) {
-        await database.exec('discard all') // the next visitor meets the same backend
+        await database.exec('deallocate all') // the next visitor meets the same backend
         this.socket.end()
         return
       }

@@ -26,6 +26,10 @@ ROW = np.dtype(
     ]
 )  # fmt: skip
 
+_BLANK = np.zeros(1, ROW)  # a row's constant parts
+_BLANK["fields"] = _BLANK["tag_length"] = 4
+_BLANK["ts_length"] = _BLANK["value_length"] = _BLANK["status_length"] = 8
+
 
 def storable(batch: SampleBatch) -> NDArray[np.bool_]:
     """Rows whose source time can be meant."""
@@ -34,10 +38,7 @@ def storable(batch: SampleBatch) -> NDArray[np.bool_]:
 
 def to_copy(batch: SampleBatch) -> bytes:
     """The whole payload of `copy samples (ts, tag, value, status) from stdin (format binary)`."""
-    rows = np.empty(len(batch), ROW)
-    rows["fields"] = 4
-    rows["ts_length"] = rows["value_length"] = rows["status_length"] = 8
-    rows["tag_length"] = 4
+    rows = np.repeat(_BLANK, len(batch))
     rows["ts"] = batch.source_times - EPOCH_SHIFT
     rows["tag"] = batch.tags
     rows["value"] = batch.values

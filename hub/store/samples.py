@@ -33,7 +33,9 @@ class PgSampleStore:
 
     async def write(self, batches: Sequence[SampleBatch], position: str = "") -> int:
         rows = join(batches) if batches else SampleBatch.at([], from_micros(0), [])
-        rows = rows.take(storable(rows))
+        meant = storable(rows)
+        if not meant.all():
+            rows = rows.take(meant)
         async with borrowed(self._pool) as connection, connection.transaction():
             recorded = await self._turn(connection)
             if position and not after(position, recorded):
@@ -106,6 +108,9 @@ def _marks(rows: SampleBatch) -> dict[str, list[datetime]]:
     """First and last source time in each hour: what must be rolled again if that was rolled already."""
     if not len(rows):
         return {"first": [], "last": []}
+    low, high = int(rows.source_times.min()), int(rows.source_times.max())
+    if low // _HOUR == high // _HOUR:  # nearly always
+        return {"first": [from_micros(low)], "last": [from_micros(high)]}
     times = np.sort(rows.source_times)
     starts = np.flatnonzero(np.diff(times // _HOUR, prepend=-1))
     ends = np.append(starts[1:], len(times)) - 1
