@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from datetime import time, timedelta
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -22,7 +22,10 @@ def parse_duration(value: object) -> timedelta:
     found = _DURATION.match(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError(f"{value!r} is not a span of time; write 500ms, 10s, 5min, 2h or 7d")
-    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    try:
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    except OverflowError:
+        raise ValueError(f"{value!r} is longer than any plant will stand; write for example 7d") from None
 
 
 def parse_words(value: object) -> object:
@@ -58,27 +61,48 @@ class WordsBlock(Block):
 Text = Annotated[WordsBlock, BeforeValidator(parse_words)]
 
 
+# What pydantic says in terms of Python, in terms of the file.
+_PLAINLY = {
+    "missing": "is missing; add it",
+    "model_type": "expected keys with values below it",
+    "dict_type": "expected keys with values below it",
+    "mapping_type": "expected keys with values below it",
+    "list_type": "expected a list; begin each entry with -",
+    "tuple_type": "expected a list; begin each entry with -",
+    "string_type": "expected text; put it in quotes",
+    "invalid_key": "is a key that is no text; put it in quotes",
+}
+
+
 def explain(error: ValidationError, where: str) -> list[str]:
     """Pydantic's findings in our words: place, what is wrong, what to write. Never the offending secret."""
     out = []
     for item in error.errors(include_url=False, include_input=False, include_context=True):
         path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"]).lstrip(".")
-        text = item["msg"].removeprefix("Value error, ")
+        text = _PLAINLY.get(item["type"]) or item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            key = str(item["loc"][-1])
-            near = difflib.get_close_matches(key, _known_keys(error.title), 1)
+            near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(error.title), 1)
             text = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "; remove it")
-        elif item["type"] == "missing":
-            text = "is missing; add it"
-        out.append(f"{where}: {path}: {text}")
+        out.append(f"{where}: {path}: {text}" if path else f"{where}: {text}")
     return out
 
 
 def _known_keys(title: str) -> list[str]:
+    """Every key that may stand in the model of this name or anywhere below it."""
+    todo: list[Any] = [m for m in _below(BaseModel) if m.__name__ == title]
+    seen: set[Any] = set()
     keys: set[str] = set()
-    todo: list[type[BaseModel]] = [BaseModel]
     while todo:
-        model = todo.pop()
-        todo.extend(model.__subclasses__())
-        keys.update(f.alias or n for n, f in model.model_fields.items())
+        kind = todo.pop()
+        if kind in seen:
+            continue
+        seen.add(kind)
+        todo.extend(get_args(kind))
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys.update(f.alias or n for n, f in kind.model_fields.items())
+            todo.extend(f.annotation for f in kind.model_fields.values())
     return sorted(keys)
+
+
+def _below(model: type[BaseModel]) -> list[type[BaseModel]]:
+    return [m for child in model.__subclasses__() for m in (child, *_below(child))]

@@ -9,12 +9,14 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -24,7 +26,9 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from redis.connection import parse_url
 
+from hub import document
 from hub.config import Block, ClockTime, Duration, Text, explain
 from hub.errors import ConfigError
 from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState
@@ -32,11 +36,12 @@ from hub.model.people import Break, Person, Role, Shift
 from hub.model.sample import Tag
 from hub.ports import Plant
 
-_ID = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_TAG_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def _identifier(value: str) -> str:
-    if not _ID.match(value):
+    if not _ID.fullmatch(value):
         raise ValueError(f"{value!r} is not an id; use small letters, digits, - and _")
     return value
 
@@ -86,9 +91,17 @@ class MachineBlock(Block):
     fault: FaultBlock | None = None
     counters: CountersBlock = CountersBlock()
     verify_cycles: int = Field(3, ge=1)
-    tags: dict[str, TagBlock] = {}
+    tags: dict[Id, TagBlock] = {}
 
     _check = field_validator("id")(_identifier)
+
+    @field_validator("tags")
+    @classmethod
+    def _names_without_slash(cls, value: dict[str, TagBlock]) -> dict[str, TagBlock]:
+        for name in value:
+            if not _TAG_ID.fullmatch(name):
+                raise ValueError(f"{name!r} is not a tag's id; use letters, digits, -, _ and .")
+        return value
 
 
 class LineBlock(Block):
@@ -121,7 +134,7 @@ class SiteBlock(Block):
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"{value!r} is not an IANA time zone; write for example Asia/Shanghai") from None
         return value
 
@@ -177,6 +190,28 @@ class HubBlock(Block):
     redis: SecretStr | None = Field(None, description="URL; empty uses the in-process bus")
     retention_raw: Duration = timedelta(days=7)
 
+    @field_validator("database")
+    @classmethod
+    def _a_dsn(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            if value is not None and conninfo_to_dict(value.get_secret_value()):
+                return value
+        except ProgrammingError:  # its text quotes the whole address
+            pass
+        if value is None:
+            return None
+        raise ValueError("is not a server's address; write postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+
+    @field_validator("redis")
+    @classmethod
+    def _a_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            if value is not None:
+                parse_url(value.get_secret_value())  # type: ignore[no-untyped-call]
+        except (ValueError, TypeError):
+            raise ValueError("is not a Redis address; write redis://:PASSWORD@HOST:6379/0") from None
+        return value
+
 
 class File(Block):
     """The whole file."""
@@ -202,61 +237,57 @@ class Settings(BaseModel):
 
 
 # ------------------------------------------------------------------ reading
-def load(path: Path, environment: dict[str, str] | None = None) -> Settings:
-    """Read and check; raises ConfigError with every complaint at once."""
+_OVERRIDES = (
+    "database",
+    "redis",
+    "data",
+    "port",
+    "host",
+    "public_url",
+)  # ANDON_DATABASE ... over hub.database
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read and check; raises ConfigError with every complaint at once, and nothing else."""
     env = dict(os.environ if environment is None else environment)
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as cause:
-        raise ConfigError(f"{path}: cannot be read ({cause.strerror}); name the file with --config") from None
-    except yaml.YAMLError as cause:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(cause).split())}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: expected keys such as plant:, collectors:, rules: at the top")
     complaints: list[str] = []
-    raw = _with_secrets(raw, env, path.parent, "", complaints)
-    for key in ("database", "redis", "data", "port", "host", "public_url"):
-        value = _from_environment(f"ANDON_{key.upper()}", env, complaints)
-        if value is not None:
-            raw.setdefault("hub", {})[key] = value
+    raw = document.with_secrets(document.read(path), env, path.parent, complaints)
+    taken = _override(raw, env, complaints)
+    complaints = [f"{path}: {c}" for c in complaints]
     try:
         file = File.model_validate(raw)
     except ValidationError as cause:
-        raise ConfigError(*complaints, *explain(cause, str(path))) from None
-    plant = _draw(file, complaints)
+        complaints += [_named(c, taken) for c in explain(cause, str(path))]
+        raise ConfigError(*complaints) from None
+    drawn: list[str] = []
+    plant = _draw(file, drawn)
+    complaints += [f"{path}: {c}" for c in drawn]
     if complaints:
-        raise ConfigError(*(f"{path}: {c}" for c in complaints))
+        raise ConfigError(*complaints)
     return Settings(file=file, plant=plant, source=path)
 
 
-def _from_environment(name: str, env: dict[str, str], complaints: list[str]) -> str | None:
+def _override(raw: dict[Any, Any], env: Mapping[str, str], complaints: list[str]) -> list[str]:
+    """Put the environment's values over the file's; the keys that were."""
+    found = {k: v for k in _OVERRIDES if (v := _from_environment(f"ANDON_{k.upper()}", env, complaints))}
+    hub = raw.get("hub")
+    if found and (hub is None or isinstance(hub, dict)):
+        raw["hub"] = {**(hub or {}), **found}
+    return list(found)
+
+
+def _from_environment(name: str, env: Mapping[str, str], complaints: list[str]) -> str:
     """`NAME`, or the content of the file that `NAME_FILE` names (container secrets)."""
-    if name + "_FILE" in env:
-        try:
-            return Path(env[name + "_FILE"]).read_text(encoding="utf-8").strip()
-        except OSError as cause:
-            complaints.append(f"{name}_FILE: cannot read {env[name + '_FILE']} ({cause.strerror})")
-    return env.get(name) or None
+    if named := env.get(f"{name}_FILE"):
+        return document.secret_file(Path(named), named, f"{name}_FILE", complaints)
+    return env.get(name, "")
 
 
-def _with_secrets(node: Any, env: dict[str, str], base: Path, at: str, complaints: list[str]) -> Any:
-    """`{file: path}` and `{env: NAME}` stand for the text they name."""
-    if isinstance(node, list):
-        return [_with_secrets(n, env, base, f"{at}[{i}]", complaints) for i, n in enumerate(node)]
-    if not isinstance(node, dict):
-        return node
-    if set(node) == {"file"}:
-        try:
-            return (base / str(node["file"])).read_text(encoding="utf-8").strip()
-        except OSError as cause:
-            complaints.append(f"{at}: cannot read the secret file {node['file']} ({cause.strerror})")
-            return ""
-    if set(node) == {"env"}:
-        if node["env"] not in env:
-            complaints.append(f"{at}: the environment has no {node['env']}; set it or use {{file: ...}}")
-            return ""
-        return env[node["env"]]
-    return {k: _with_secrets(v, env, base, f"{at}.{k}".lstrip("."), complaints) for k, v in node.items()}
+def _named(complaint: str, taken: list[str]) -> str:
+    """Say of what came from the environment that it did: the file is not where to look."""
+    for key in taken:
+        complaint = complaint.replace(f": hub.{key}: ", f": hub.{key} (from ANDON_{key.upper()}): ")
+    return complaint
 
 
 # ------------------------------------------------------------------ the plant tree

@@ -1,0 +1,111 @@
+"""A YAML file as plain values: keys that are there twice refused, secrets put where they are named.
+
+What is said about a broken file never quotes the file: the broken line may be the one with the secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hub.errors import ConfigError
+
+_QUOTED = re.compile(r"'(?!\\.')[^']{2,}'")  # PyYAML quotes what it found; one character gives nothing away
+
+# What PyYAML lets through where a value is not what it looks like: 2001-99-99, a bare !!int, !!bool maybe.
+_UNREADABLE = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
+
+
+class _Twice(yaml.MarkedYAMLError):
+    pass
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML leaves open what a repeated key means and PyYAML keeps the last: a tag would vanish unsaid."""
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                continue
+            if key.value in seen:
+                raise _Twice(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return node
+
+
+def read(path: Path) -> dict[Any, Any]:
+    """The file's top mapping; raises ConfigError with place and remedy, whatever the file holds."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  a SafeLoader
+    except OSError as cause:
+        raise ConfigError(f"{path}: cannot be read ({cause.strerror}); name the file with --config") from None
+    except UnicodeDecodeError as cause:
+        raise ConfigError(f"{path}: byte {cause.start} is not UTF-8; save the file as UTF-8") from None
+    except yaml.YAMLError as cause:
+        raise ConfigError(f"{path}: {_what(cause)}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply; is a bracket missing?") from None
+    except _UNREADABLE:
+        raise ConfigError(f"{path}: holds a date or number that does not exist; put it in quotes") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected keys such as plant:, collectors:, rules: at the top")
+    return raw
+
+
+def _what(cause: yaml.YAMLError) -> str:
+    if not isinstance(cause, yaml.MarkedYAMLError):
+        return "not YAML: it holds characters that may not be there; save it as plain text"
+    mark = cause.problem_mark or cause.context_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    if isinstance(cause, _Twice):
+        return f"{place}{cause.problem}; keys must differ"
+    problem = _QUOTED.sub("something", cause.problem or cause.context or "not understood")
+    return f"not YAML: {place}{problem}; check quotes, brackets and indentation there"
+
+
+def with_secrets(raw: dict[Any, Any], env: Mapping[str, str], base: Path, complaints: list[str]) -> Any:
+    """`{file: path}` and `{env: NAME}` stand for the text they name; what is missing goes to `complaints`."""
+    try:
+        return _put(raw, env, base, "", complaints)
+    except RecursionError:
+        complaints.append("an anchor (&) holds an alias (*) of itself; write the block out")
+        return {}
+
+
+def _put(node: Any, env: Mapping[str, str], base: Path, at: str, complaints: list[str]) -> Any:
+    if isinstance(node, list):
+        return [_put(n, env, base, f"{at}[{i}]", complaints) for i, n in enumerate(node)]
+    match node:
+        case {"file": str(name), **others} if not others:
+            return secret_file(base / name, name, at, complaints)
+        case {"env": str(name), **others} if not others:
+            if name not in env:
+                complaints.append(
+                    f"{at}: the environment has no {name!r}; set it, or name a file with {{file: ...}}"
+                )
+            return env.get(name, "")
+        case dict():
+            return {k: _put(v, env, base, f"{at}.{k}".lstrip("."), complaints) for k, v in node.items()}
+    return node
+
+
+def secret_file(path: Path, name: str, at: str, complaints: list[str]) -> str:
+    """Its text without the line end; "" with a complaint when it cannot be read or holds nothing."""
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        complaints.append(f"{at}: the secret file {name!r} is not UTF-8 text; write the secret as plain text")
+        return ""
+    except (OSError, ValueError) as cause:
+        why = (cause.strerror if isinstance(cause, OSError) else None) or "not a file name"
+        complaints.append(f"{at}: cannot read the secret file {name!r} ({why}); create it for our account")
+        return ""
+    if not text:
+        complaints.append(f"{at}: the secret file {name!r} is empty; write the secret into it")
+    return text

@@ -1,0 +1,327 @@
+"""A configuration is understood, or refused with the place and the remedy; and no secret is ever quoted."""
+
+from __future__ import annotations
+
+import re
+from datetime import time, timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hub.config import parse_duration
+from hub.errors import ConfigError
+from hub.model.equipment import EquipmentState
+from hub.model.people import Role
+from hub.settings import Settings, load
+
+SECRET = "hunter2-topsecret"
+
+PLANT = """
+plant:
+  id: p1
+  name: {zh: 一厂, en: Plant 1}
+  time_zone: Asia/Shanghai
+  areas:
+  - id: a1
+    name: Shop
+    lines:
+    - id: l1
+      name: Line
+      target_per_hour: 600
+      machines:
+      - id: press-07
+        name: Press
+        class: press
+        ideal_cycle: 4.5s
+        state: {tag: state, numbering: own, map: {0: off, 1: executing}}
+        fault: {tag: fault, texts: {17: Emergency stop}}
+        counters: {good: good}
+        tags:
+          state: {name: State}
+          fault: {name: Fault}
+          good: {name: Good}
+          oil_temp: {name: Oil, unit: ℃, stale_after: 2s}
+people:
+- {id: tech-a, name: A, roles: [technician], scopes: [p1/a1]}
+shifts:
+- {name: Day, start: 8:00, end: "20:00", days: [1, 7], on_duty: {p1/a1: tech-a}}
+"""
+
+
+def read(folder: Path, text: str, **environment: str) -> Settings:
+    path = folder / "plant.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load(path, environment)
+
+
+def complaints(folder: Path, text: str, **environment: str) -> list[str]:
+    with pytest.raises(ConfigError) as wrong:
+        read(folder, text, **environment)
+    said = list(wrong.value.complaints)
+    assert said
+    assert all(c.startswith(str(folder / "plant.yaml")) for c in said), "every complaint names the file"
+    return said
+
+
+def changed(what: str, to: str) -> str:
+    assert what in PLANT
+    return PLANT.replace(what, to)
+
+
+# ------------------------------------------------------------------ what is understood
+def test_the_plant_is_drawn_from_the_file(tmp_path: Path) -> None:
+    here = read(tmp_path, PLANT).plant
+    press = here.equipment["p1/a1/l1/press-07"]
+    assert (press.kind, press.ideal_cycle, press.name.in_("en")) == ("press", timedelta(seconds=4.5), "Press")
+    assert press.state_map == {0: EquipmentState.OFF, 1: EquipmentState.EXECUTING}
+    assert (press.state_tag, press.good_tag) == ("p1/a1/l1/press-07/state", "p1/a1/l1/press-07/good")
+    assert here.tags["p1/a1/l1/press-07/oil_temp"].stale_after == timedelta(seconds=2)
+    assert here.people["tech-a"].roles == {Role.TECHNICIAN}
+    assert here.targets == {"p1/a1/l1": 600}
+    [day] = here.shifts
+    assert (day.start, day.end, day.days) == (time(8), time(20), frozenset({0, 6}))
+
+
+def test_an_unquoted_clock_time_and_off_mean_what_people_meant(tmp_path: Path) -> None:
+    """YAML 1.1 makes 8:30 a number and off a truth value."""
+    [day] = read(tmp_path, changed("start: 8:00", "start: 8:30")).plant.shifts
+    assert day.start == time(8, 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("10s", 10), (" 5 min ", 300), ("2h", 7200), ("7d", 604800)]
+)
+def test_spans_of_time(text: str, seconds: float) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+def test_what_is_repeated_by_an_anchor_may_be_changed(tmp_path: Path) -> None:
+    more = "- &one {id: boss, name: B, roles: [manager], scopes: [p1]}\n- {<<: *one, id: boss-2}\nshifts:"
+    assert set(read(tmp_path, changed("shifts:", more)).plant.people) == {"tech-a", "boss", "boss-2"}
+
+
+# ------------------------------------------------------------------ mistakes
+@pytest.mark.parametrize(
+    ("what", "to", "place", "remedy"),
+    [
+        ("target_per_hour", "target_per_hor", "lines[0].target_per_hor", "did you mean 'target_per_hour'"),
+        ("class: press", "klass: press", ".klass", "did you mean 'class'"),
+        ("unit: ℃", "zzzzzz: ℃", "oil_temp.zzzzzz", "remove it"),
+        ("  id: p1\n", "", "plant.id", "is missing; add it"),
+        ("id: p1\n", "id: P 1\n", "plant.id", "use small letters"),
+        ('id: press-07', 'id: "press-07\\n"', ".id", "use small letters"),
+        ("name: Line\n", "name: 5\n", "lines[0].name", "keys with values"),
+        ("4.5s", "4.5", ".ideal_cycle", "write 500ms, 10s"),
+        ("stale_after: 2s", "stale_after: 9999999999999d", ".stale_after", "for example 7d"),
+        ("Asia/Shanghai", "Asia/Peking", "plant.time_zone", "write for example Asia/Shanghai"),
+        ("Asia/Shanghai", "Asia", "plant.time_zone", "write for example Asia/Shanghai"),
+        ("Asia/Shanghai", "../../etc/passwd", "plant.time_zone", "write for example Asia/Shanghai"),
+        ("tag: state,", "tag: stat,", "state.tag", "did you mean 'state'"),
+        ("good: good}", "good: bolts}", "counters.good", "add it under tags:"),
+        ("1: executing", "1: runing", "state.map[1]", "'executing'"),
+        ("          oil_temp:", "          oil/temp:", ".tags", "is not a tag's id"),
+        ("roles: [technician]", "roles: [king]", "people[0].roles[0]", "'technician'"),
+        ("scopes: [p1/a1]", "scopes: [p1/a2]", "people.tech-a.scopes", "did you mean 'p1/a1'"),
+        ("p1/a1: tech-a}", "p1/a9: tech-a}", "shifts[0].on_duty", "no node 'p1/a9'"),
+        ("p1/a1: tech-a}", "p1/a1: tech-z}", "shifts[0].on_duty.p1/a1", "no person 'tech-z'"),
+        ("days: [1, 7]", "days: [0]", "shifts[0].days[0]", "greater than or equal to 1"),
+        ('end: "20:00"', 'end: "25:00"', "shifts[0].end", "0-23"),
+        ("people:\n- {", "people:\n- {id: tech-a, name: B, roles: []}\n- {", "people", "names must differ"),
+        ("people:", "hub: {port: 70000}\npeople:", "hub.port", "65535"),
+        ("people:", "hub:\n- port\npeople:", "hub", "keys with values"),
+        ("people:", "rules: {name: x}\npeople:", "rules", "begin each entry with -"),
+        ("people:", "hub: {database: 'postgres//x'}\npeople:", "hub.database", "write postgresql://"),
+        ("people:", "hub: {redis: 'localhost:6379'}\npeople:", "hub.redis", "write redis://"),
+        ("people:", "plant: {id: p2, name: x}\npeople:", "line 26, column 1", "keys must differ"),
+        ("people:", "5: x\npeople:", "[5]", "put it in quotes"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_by_its_place_and_the_remedy(
+    tmp_path: Path, what: str, to: str, place: str, remedy: str
+) -> None:
+    [said] = complaints(tmp_path, changed(what, to))
+    assert place in said and remedy in said
+
+
+def test_the_same_machine_twice_and_the_same_collector_twice(tmp_path: Path) -> None:
+    twice = changed("      machines:", "      machines:\n      - {id: press-07, name: X}")
+    twice += "collectors:\n- {name: c, kind: modbus}\n- {name: c, kind: opcua}\n"
+    assert [re.sub(r"^.*yaml: ", "", c) for c in complaints(tmp_path, twice)] == [
+        "plant.areas[0].lines[0].machines[1]: p1/a1/l1/press-07 is there twice; ids must differ among "
+        "siblings",
+        "collectors: the name 'c' is there twice; names must differ",
+    ]
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    said = complaints(tmp_path, changed("4.5s", "soon").replace("days: [1, 7]", "days: [9]"))
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "at the top"),
+        ("- plant", "at the top"),
+        ("plant: 2001-99-99", "put it in quotes"),
+        ("plant: {a: [}", "line 1, column 13"),
+        ("plant:\n\t- x", "line 2, column 1: found character '\\t'"),
+        ("plant: !!python/object:os.system x", "could not determine a constructor"),
+        ("plant: " + "[" * 600, "nested too deeply"),
+        ("plant: &a [*a]", "an anchor (&) holds an alias"),
+        ("plant: \x07", "plain text"),
+    ],
+)
+def test_what_is_not_a_configuration_at_all(tmp_path: Path, text: str, told: str) -> None:
+    assert told in complaints(tmp_path, text)[0]
+
+
+def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name the file with --config"):
+        load(tmp_path / "none.yaml", {})
+    (tmp_path / "gbk.yaml").write_bytes("plant: 一厂".encode("gbk"))
+    with pytest.raises(ConfigError, match="save the file as UTF-8"):
+        load(tmp_path / "gbk.yaml", {})
+
+
+# ------------------------------------------------------------------ secrets
+ROBOT = "notifiers:\n- {name: n, kind: wecom, with: {key: %s}}\n"
+
+
+def key_of(here: Settings) -> Any:
+    return here.file.notifiers[0].with_["key"]
+
+
+def test_secrets_come_from_files_beside_the_configuration_and_from_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_text(SECRET + "\n", encoding="utf-8")
+    assert key_of(read(tmp_path, PLANT + ROBOT % "{file: key.txt}")) == SECRET
+    assert key_of(read(tmp_path, PLANT + ROBOT % "{env: KEY}", KEY=SECRET)) == SECRET
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ("{file: none.txt}", "cannot read the secret file 'none.txt' (No such file"),
+        ("{file: .}", "Is a directory"),
+        ('{file: "a\\0b"}', "not a file name"),
+        ("{file: empty.txt}", "is empty; write the secret"),
+        ("{file: binary.txt}", "is not UTF-8 text"),
+        ("{env: NOT_SET}", "the environment has no 'NOT_SET'; set it"),
+    ],
+)
+def test_a_secret_that_cannot_be_had_is_told_with_its_place(tmp_path: Path, block: str, told: str) -> None:
+    (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    [said] = complaints(tmp_path, PLANT + ROBOT % block)
+    assert told in said and "notifiers[0].with.key" in said
+
+
+def test_a_block_that_only_looks_like_a_secret_is_left_alone(tmp_path: Path) -> None:
+    assert key_of(read(tmp_path, PLANT + ROBOT % "{env: [1]}")) == {"env": [1]}
+    assert key_of(read(tmp_path, PLANT + ROBOT % "{file: a, encoding: b}")) == {"file": "a", "encoding": "b"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        ROBOT % f'"{SECRET}',
+        ROBOT % f"!{SECRET}",
+        ROBOT % f"*{SECRET}",
+        ROBOT % f"{SECRET}]",
+        f"hub: {{database: 'postgres//u:{SECRET}@h/d'}}",
+        f"hub: {{database: '{SECRET}'}}",
+        f"hub: {{redis: 'redis://:{SECRET}@h:port'}}",
+        f"hub: {{redis: ['{SECRET}']}}",
+        f"erp: {{name: e, kind: k, with: '{SECRET}'}}",
+    ],
+)
+def test_no_complaint_quotes_a_secret(tmp_path: Path, broken: str) -> None:
+    assert SECRET not in "".join(complaints(tmp_path, PLANT + broken))
+
+
+def test_settings_that_are_printed_keep_their_passwords(tmp_path: Path) -> None:
+    here = read(tmp_path, PLANT, ANDON_DATABASE=f"postgresql://u:{SECRET}@h/d")
+    assert here.file.hub.database is not None
+    assert SECRET not in f"{here!r}{here.file.hub!r}{here.file.hub.database}"
+
+
+# ------------------------------------------------------------------ the environment's say
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    (tmp_path / "dsn").write_text("postgresql://db/andon\n", encoding="utf-8")
+    text = PLANT + "hub: {port: 8800, host: 10.0.0.1}\n"
+    hub = read(
+        tmp_path, text, ANDON_PORT="9000", ANDON_HOST="", ANDON_DATABASE_FILE=str(tmp_path / "dsn")
+    ).file.hub  # fmt: skip
+    assert (hub.port, hub.host) == (9000, "10.0.0.1"), "an empty variable says nothing"
+    assert hub.database is not None and hub.database.get_secret_value() == "postgresql://db/andon"
+
+
+def test_the_environment_works_over_an_empty_hub_block(tmp_path: Path) -> None:
+    assert read(tmp_path, PLANT + "hub:\n", ANDON_PORT="9000").file.hub.port == 9000
+
+
+def test_what_is_wrong_in_the_environment_is_looked_for_there(tmp_path: Path) -> None:
+    [said] = complaints(tmp_path, PLANT, ANDON_PORT="many")
+    assert "hub.port (from ANDON_PORT)" in said
+    [said] = complaints(tmp_path, PLANT, ANDON_DATABASE_FILE=str(tmp_path / "gone"))
+    assert "ANDON_DATABASE_FILE: cannot read the secret file" in said
+
+
+# ------------------------------------------------------------------ whatever the file holds
+KEYS = ["plant", "hub", "rules", "people", "shifts", "collectors", "mes", "erp", "notifiers", "id", "name",
+        "areas", "lines", "machines", "tags", "state", "fault", "map", "file", "env", "with", "kind", "roles",
+        "scopes", "start", "end", "time_zone", "port", "database", "redis", "ideal_cycle"]  # fmt: skip
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6), st.dates(),
+    st.sampled_from(KEYS),
+    st.sampled_from(["8:30", "p1", "10s", "Asia", "1e99999d", "２s", "postgresql://[", "redis://:\x00@["]),
+)  # fmt: skip
+NODES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(st.sampled_from(KEYS), SCALARS), inner, max_size=4),
+    ),
+    max_leaves=25,
+)
+
+
+def never_a_trace(content: bytes) -> None:
+    with NamedTemporaryFile(suffix=".yaml") as file:
+        Path(file.name).write_bytes(content)
+        try:
+            load(Path(file.name), {"ANDON_PORT": "9000"})
+        except ConfigError as said:
+            assert said.complaints and all(said.complaints)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.dictionaries(st.sampled_from(KEYS[:9]), NODES))
+def test_no_block_of_any_shape_ends_in_a_trace(content: dict[str, Any]) -> None:
+    never_a_trace(yaml.safe_dump({"plant": {"id": "p1", "name": "x"}, **content}).encode())
+
+
+PIECES = ["plant:", "\n", "  ", "- ", "{", "}", "[", "]", ": ", "&a", "*a", "<<", "!!", "!!timestamp ",
+          "!!int ", "!!float ", "!!bool ", "!!set ", "!!omap ", "!!pairs ", "!!binary ", "|", ">", "'", '"',
+          "#", "\t", "%", "@", "id", "2001-99-99", "0x", "1e999", "0o9", "1:99:99", "=", "~", "...", "---",
+          "\\x", "\0", "?"]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(PIECES)).map("".join).map(str.encode)))
+def test_no_file_of_any_content_ends_in_a_trace(content: bytes) -> None:
+    never_a_trace(content)
+
+
+SPOTS = [m.start() for m in re.finditer(r"\S", PLANT)]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from(SPOTS), st.integers(1, 12), st.one_of(SCALARS.map(str), st.sampled_from(PIECES)))
+def test_no_slip_of_the_hand_ends_in_a_trace(at: int, length: int, put: str) -> None:
+    never_a_trace((PLANT[:at] + put + PLANT[at + length :]).encode("utf-8", "replace"))
