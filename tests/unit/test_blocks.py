@@ -166,3 +166,11 @@ def test_halves_hold_all_points_and_touching_reads_become_one_again(device: list
     covered = {a for b in (one, other) for a in range(b.start, b.end)}
     assert {a for b in again for a in range(b.start, b.end)} == covered  # nothing unread is taken in
     assert all(b.count <= max(MAX_REGISTERS, one.count, other.count) for b in again)
+
+
+def test_reads_with_a_register_between_them_stay_apart() -> None:
+    """That register may be the one the device refuses."""
+    apart = rejoin([block([Point(0, 0)]), block([Point(1, 2)])])
+    touching = rejoin([block([Point(0, 0)]), block([Point(1, 1)])])
+    assert [(b.start, b.count) for b in apart] == [(0, 1), (2, 1)]
+    assert [(b.start, b.count) for b in touching] == [(0, 2)]

@@ -119,20 +119,34 @@ def test_the_source_time_comes_before_the_servers() -> None:
     assert agree(answer(change(items))).changes[0].times.tolist() == [micros(source), micros(server)]
 
 
-def test_picoseconds_lie_where_the_standard_puts_them() -> None:
+def raw(*items: bytes) -> bytes:
+    """A publish answer with these records, laid out by hand."""
+    empty, start = answer(change([])), b"\x01\x00\x2b\x03\x01"
+    content = struct.pack("<i", len(items)) + b"".join(items) + struct.pack("<i", -1)
+    return empty[: empty.rindex(start)] + start + struct.pack("<i", len(content)) + content + b"\xff" * 4
+
+
+@pytest.mark.parametrize("count", [1, 3], ids=["one", "three"])
+@pytest.mark.parametrize(
+    "first", [b"", struct.pack("<IBBB", 8, 1, 1, 1)], ids=["alike", "after another form"]
+)
+def test_picoseconds_lie_where_the_standard_puts_them(count: int, first: bytes) -> None:
     """Part 6, 5.2.2.17: value, status, source time and its picoseconds, server time and its picoseconds."""
     ticks = (micros(datetime(2026, 1, 5, tzinfo=UTC)) + 11_644_473_600_000_000) * 10
-    item = struct.pack("<IBBdIqHqH", 3, 0x3F, 11, 80.5, 0x40000000, ticks, 99, ticks + 10, 99)
-    empty = answer(change([]))
-    at = empty.rindex(b"\x01\x00\x2b\x03\x01")
-    for count in (1, 3):
-        content = struct.pack("<i", count) + item * count + struct.pack("<i", -1)
-        body = empty[:at] + b"\x01\x00\x2b\x03\x01" + struct.pack("<i", len(content)) + content + b"\xff" * 4
-        heard = fast(body)
-        assert heard is not None
-        assert heard.changes[0].values.tolist() == [80.5] * count
-        assert heard.changes[0].statuses.tolist() == [0x40000000] * count
-        assert heard.changes[0].times.tolist() == [micros(datetime(2026, 1, 5, tzinfo=UTC))] * count
+    item = struct.pack("<IBBdIqHqH", 3, 0x3F, 11, 80.5, 0x40000000, 0, 99, ticks, 77)
+    heard = fast(raw(*([first] if first else []), *[item] * count))
+    assert heard is not None
+    rows = slice(len(heard.changes[0].values) - count, None)
+    assert heard.changes[0].values[rows].tolist() == [80.5] * count
+    assert heard.changes[0].statuses[rows].tolist() == [0x40000000] * count
+    assert heard.changes[0].times[rows].tolist() == [micros(datetime(2026, 1, 5, tzinfo=UTC))] * count
+
+
+@pytest.mark.parametrize("others", [[], [struct.pack("<IBBd", 2, 1, 11, 1.0)]], ids=["alike", "mixed"])
+def test_any_byte_but_zero_is_true(others: list[bytes]) -> None:
+    heard = fast(raw(struct.pack("<IBBB", 1, 1, 1, 0xFF), struct.pack("<IBBB", 1, 1, 1, 0), *others))
+    assert heard is not None
+    assert heard.changes[0].values.tolist()[:2] == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(
