@@ -259,7 +259,15 @@ class Api:
         outbox = {"waiting": {"tell": 2}, "oldest_seconds": {"tell": 4.2}, "dead": 0}
         latency = {"p50": 0.142, "p99": 0.418}
         queues = {"samples": {"rules": 0, "store": 12}}
-        return JSONResponse({"parts": parts, "queues": queues, "latency": latency, "outbox": outbox})
+        return JSONResponse(
+            {
+                "parts": parts,
+                "queues": queues,
+                "latency": latency,
+                "outbox": outbox,
+                "sources": self.hub.board()["health"]["sources"],
+            }
+        )
 
     # ------------------------------------------------------------- acting
     async def acknowledge(self, request: Request) -> Response:

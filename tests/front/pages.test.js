@@ -3,7 +3,7 @@ import {readdirSync, readFileSync} from 'node:fs'
 import {test} from 'node:test'
 import {hashValues, feedAddress, loginAddress, safeNext} from '../../screens/static/lib/route.js'
 import {csv, filtered, sorted} from '../../screens/static/lib/table.js'
-import {figuresOf, partsOf} from '../../screens/static/lib/status.js'
+import {figuresOf, partsOf, sourcesOf} from '../../screens/static/lib/status.js'
 import {timelineTraces} from '../../screens/static/lib/charts.js'
 import {fitted} from '../../screens/static/lib/photo.js'
 
@@ -65,6 +65,7 @@ test('an exported cell cannot become a formula', () => {
 test('the status page understands parts by name or as a list and hides no figure', () => {
   assert.deepEqual(partsOf({parts: {rules: true, erp: {up: false, restarts: 3}}}).map(p => [p.name, p.up, p.restarts]), [['erp', false, 3], ['rules', true, 0]])
   assert.equal(partsOf({parts: [{name: 'x', up: true}]})[0].name, 'x')
+  assert.deepEqual(sourcesOf({sources: {a: {up: true}, b: {up: false, error: 'x'}}}).map(s => s.name), ['b', 'a'])
   assert.deepEqual(figuresOf({parts: {}, outbox: {waiting: {tell: 2}, dead: 0}, note: 'x'}), [
     {name: 'outbox.waiting.tell', value: 2}, {name: 'outbox.dead', value: 0}, {name: 'note', value: 'x'}])
 })

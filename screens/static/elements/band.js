@@ -92,7 +92,7 @@ function lasting(alarm, now, zone) {
 }
 
 function reading(alarm, live) {
-  if (typeof alarm.value !== 'number') return ''
+  if (typeof alarm.value !== 'number' || (typeof alarm.limit !== 'number' && !alarm.unit)) return '' // a code, no measure
   const decimals = live?.decimals ?? 1
   const unit = alarm.unit ? ` ${alarm.unit}` : ''
   if (typeof alarm.limit !== 'number') return `${number(alarm.value, decimals)}${unit}`

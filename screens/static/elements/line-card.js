@@ -56,7 +56,7 @@ export class LineCard extends HTMLElement {
     const actual = number(good ?? NaN)
     put(cell.good, actual)
     put(cell.target, planned ? `/${number(Math.round(target))}` : '')
-    put(cell.delta, planned ? signed((good ?? 0) - Math.round(target)) : t('line.no-target'))
+    put(cell.delta, planned ? signed((good ?? 0) - Math.round(target)).replace(',', '') : t('line.no-target'))
     mark(cell.box, 'behind', planned && (good ?? 0) < target * 0.95 ? 'yes' : '')
   }
 

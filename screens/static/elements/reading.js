@@ -1,8 +1,10 @@
 import {freshness} from '../lib/board.js'
 import {h, mark, put} from '../lib/dom.js'
-import {number, shorten, shortAge} from '../lib/format.js'
+import {number, shorten, shortAge, widthOf} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {icon} from '../lib/icons.js'
+
+const ROOM = 3.5 // ems that figure and unit have together
 
 /** One number with its unit, age and trustworthiness. Old numbers must not look live: struck, grey, with a clock. */
 export class AndonReading extends HTMLElement {
@@ -18,7 +20,8 @@ export class AndonReading extends HTMLElement {
     const known = value.status !== 'bad' && value.value !== undefined && value.value !== null
     put(figure, known ? shown(value) : '—')
     put(unit, known ? value.unit ?? '' : '')
-    mark(this, 'long', figure.textContent.length > 5 ? 'yes' : '')
+    const ems = widthOf(figure.textContent) + widthOf(unit.textContent) * 0.62
+    this.style.setProperty('--fit', Math.max(0.62, Math.min(1, ROOM / ems)))
     this.title = say(value.label)
   }
 

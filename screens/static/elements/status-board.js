@@ -2,7 +2,7 @@ import {h, mark, put} from '../lib/dom.js'
 import {dayClock, number} from '../lib/format.js'
 import {t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
-import {asText, detailText, figuresOf, partsOf} from '../lib/status.js'
+import {asText, detailText, figuresOf, partsOf, sourcesOf} from '../lib/status.js'
 import './data-table.js'
 
 /** Each runner with its restarts and last error, and every figure that the hub tells of itself. */
@@ -17,21 +17,25 @@ export class StatusBoard extends HTMLElement {
     mark(this.#parts.head, 'state', word === 'ok' ? 'executing' : 'fault')
     put(this.#parts.word, t(`status.${word}`))
     this.#parts.table.rows = parts
+    this.#parts.sources.rows = sourcesOf(status)
     this.#parts.figures.rows = figuresOf(status)
   }
 
   #build(zone) {
-    const parts = {sign: h('span'), word: h('b'), table: h('andon-table', {testid: 'parts'}), figures: h('andon-table', {testid: 'figures'})}
+    const parts = {sign: h('span'), word: h('b'), table: h('andon-table', {testid: 'parts'}), sources: h('andon-table', {testid: 'sources'}), figures: h('andon-table', {testid: 'figures'})}
     parts.head = h('p.status-head', parts.sign, parts.word)
-    this.replaceChildren(parts.head, h('section', h('h2', t('status.parts')), parts.table), h('section', h('h2', t('status.figures')), parts.figures))
+    this.replaceChildren(parts.head, h('section', h('h2', t('status.parts')), parts.table),
+      h('div.status-pair', h('section', h('h2', t('status.sources')), parts.sources), h('section', h('h2', t('status.figures')), parts.figures)))
     parts.table.setup({file: 'parts', keyOf: part => part.name, testidOf: part => `part-${part.name}`, columns: [
       {key: 'name', title: t('column.part'), text: part => part.name},
-      {key: 'up', title: t('column.up'), text: part => t(part.up ? 'status.up' : 'status.down'), sort: part => Number(part.up),
-        look: part => ({state: part.up ? 'executing' : 'fault'})},
-      {key: 'since', title: t('column.since'), text: part => (part.since ? dayClock(part.since, zone) : '—'), sort: part => part.since},
+      ...health(zone),
       {key: 'restarts', title: t('column.restarts'), text: part => number(part.restarts), sort: part => part.restarts},
       {key: 'error', title: t('column.error'), text: part => part.last_error || '—'},
       {key: 'detail', title: t('column.detail'), text: part => detailText(part.detail)},
+    ]})
+    parts.sources.setup({file: 'sources', keyOf: source => source.name, columns: [
+      {key: 'name', title: t('column.source'), text: source => source.name}, ...health(zone),
+      {key: 'error', title: t('column.error'), text: source => source.error || '—'},
     ]})
     parts.figures.setup({file: 'figures', keyOf: row => row.name, columns: [
       {key: 'name', title: t('column.figure'), text: row => row.name},
@@ -40,6 +44,12 @@ export class StatusBoard extends HTMLElement {
     return parts
   }
 }
+
+const health = zone => [
+  {key: 'up', title: t('column.up'), text: row => t(row.up ? 'status.up' : 'status.down'), sort: row => Number(row.up),
+    look: row => ({state: row.up ? 'executing' : 'fault'})},
+  {key: 'since', title: t('column.since'), text: row => (row.since ? dayClock(row.since, zone) : '—'), sort: row => row.since},
+]
 
 /** Spans of time read better in ms below a second. */
 function figure({name, value}) {

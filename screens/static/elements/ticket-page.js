@@ -16,8 +16,10 @@ export class TicketPage extends HTMLElement {
   show({ticket, alarm, machine, person, now, zone, busy, waiting}) {
     this.#parts ??= this.#build()
     const p = this.#parts
-    mark(this, 'priority', alarm?.priority ?? 'medium')
-    putIcon(p.sign, alarm?.priority ?? 'medium')
+    const open = isOpen(ticket)
+    mark(this, 'priority', open ? alarm?.priority ?? 'medium' : '')
+    putIcon(p.sign, open ? alarm?.priority ?? 'medium' : 'check')
+    p.first.parentElement.hidden = !open
     put(p.title, say(ticket.title))
     put(p.where, say(ticket.where))
     put(p.state, t(`ticket.state.${ticket.state}`))
@@ -73,7 +75,7 @@ export class TicketPage extends HTMLElement {
 
 function severity(alarm, machine) {
   const parts = [alarm ? t(`priority.${alarm.priority}`) : '']
-  if (typeof alarm?.value === 'number') {
+  if (typeof alarm?.value === 'number' && (typeof alarm.limit === 'number' || alarm.unit)) {
     const live = machine?.values?.[alarm.subject]
     const decimals = live?.decimals ?? 1
     const limit = typeof alarm.limit === 'number' ? ` ${alarm.value < alarm.limit ? '<' : '>'} ${number(alarm.limit, Number.isInteger(alarm.limit) ? 0 : decimals)}` : ''

@@ -15,9 +15,9 @@ export class TicketSteps extends HTMLElement {
     for (const step of steps(ticket)) {
       const {button, sign, when} = this.#buttons[step.verb]
       mark(button, 'place', step.place)
-      putIcon(sign, step.place === 'done' ? 'check' : 'executing')
       put(when, step.at ? clock(step.at, zone) : '')
       button.disabled = busy || step.place !== 'next' || !may(person, step.verb)
+      putIcon(sign, step.place === 'done' ? 'check' : button.disabled ? 'clock' : 'executing')
       button.setAttribute('aria-current', step.place === 'next' ? 'step' : 'false')
     }
   }

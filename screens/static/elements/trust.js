@@ -15,8 +15,9 @@ export class AndonTrust extends HTMLElement {
   show(store, zone, scope = '') {
     this.#cells ??= this.#build()
     const board = store.board
-    put(this.#cells.clock.figure, fullClock(store.now(), zone))
+    put(this.#cells.clock.figure, store.heardAt === null ? '--:--:--' : fullClock(store.now(), zone))
     this.#feed(store)
+    for (const name of ['oldest', 'sources', 'latency', 'parts', 'outbox', 'plant']) this.#cells[name].box.hidden = !board
     if (!board) return
     put(this.#cells.plant.figure, [say(board.plant?.name), scope, board.shift ? say(board.shift.name) : ''].filter(Boolean).join(' · '))
     const oldest = oldestAge(board, store.now())

@@ -12,12 +12,16 @@ function troubledFirst(a, b) {
   return Number(a.up) - Number(b.up) || String(a.name).localeCompare(String(b.name))
 }
 
+/** One row per data source: {name, up, since, error}. */
+export const sourcesOf = status => Object.entries(status.sources ?? {}).map(([name, source]) => ({name, error: '', ...source})).sort(troubledFirst)
+
 /** Every other figure, flattened: [{name: "outbox.oldest_seconds.tell", value: 4.2}]. */
 export function figuresOf(status) {
-  return Object.entries(status).filter(([key]) => !['parts', 'status', 'at'].includes(key)).flatMap(([key, value]) => flat(key, value))
+  return Object.entries(status).filter(([key]) => !['parts', 'sources', 'status', 'at'].includes(key)).flatMap(([key, value]) => flat(key, value))
 }
 
 function flat(name, value) {
+  if (value === undefined) return []
   if (Array.isArray(value)) return [{name, value: value.map(asText).join(', ')}]
   if (typeof value !== 'object' || value === null) return [{name, value}]
   return Object.entries(value).flatMap(([key, inner]) => flat(`${name}.${key}`, inner))

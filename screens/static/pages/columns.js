@@ -21,7 +21,7 @@ export function alarmColumns(zone) {
 function reading(alarm) {
   if (typeof alarm.value !== 'number') return '—'
   const limit = typeof alarm.limit === 'number' ? ` / ${number(alarm.limit, 1)}` : ''
-  return `${number(alarm.value, 1)}${limit} ${alarm.unit ?? ''}`.trim()
+  return `${number(alarm.value, Number.isInteger(alarm.value) ? 0 : 1)}${limit} ${alarm.unit ?? ''}`.trim()
 }
 
 export function ticketColumns(zone) {

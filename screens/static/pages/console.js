@@ -102,7 +102,7 @@ async function orSay(place, work) {
 // ------------------------------------------------------------------ pages
 function statusPage() {
   const [board, trouble] = [h('andon-status'), h('div')]
-  const ask = () => orSay(trouble, async () => board.show(await api.get('/api/status'), zoneOf(store)))
+  const ask = () => orSay(trouble, async () => board.show({latency: store.board?.health?.latency, ...(await api.get('/api/status'))}, zoneOf(store)))
   return {element: h('div', trouble, board), tick: second => second % STATUS_EVERY === 0 && ask()}
 }
 
@@ -133,7 +133,7 @@ function timelinePage() {
     const traces = timelineTraces(spans, machines, {colours: colours(chart), stateWord: state => t(`state.${state}`), nameOf, now: store.now(),
       local: at => localTime(at, zoneOf(store)), lasting: span => age(span, t)})
     chart.style.setProperty('--rows', machines.length)
-    await chart.draw(traces, {yaxis: {autorange: 'reversed', categoryorder: 'array', categoryarray: machines.map(nameOf)}})
+    await chart.draw(traces, {xaxis: {range: [minutesOf(spans), 0].map(ago)}, yaxis: {autorange: 'reversed', categoryorder: 'array', categoryarray: machines.map(nameOf)}})
   })
   return {element: h('div', trouble, h('h2', t('timeline.heading')), chart), tick: second => second % CHART_EVERY === 0 && ask()}
 }
@@ -145,9 +145,20 @@ function trendPage() {
   const ask = () => orSay(trouble, async () => {
     if (!tag.value) return
     const found = await api.get(`/api/trend?tag=${encodeURIComponent(tag.value)}&minutes=${span.value}`)
-    await chart.draw(trendTraces(found.points, {colours: colours(chart), local: at => localTime(at, zoneOf(store))}), {yaxis: {title: {text: found.unit}}})
+    await chart.draw(trendTraces(found.points, {colours: colours(chart), local: at => localTime(at, zoneOf(store))}), {xaxis: {range: [span.value, 0].map(ago)}, yaxis: {title: {text: found.unit}}})
   })
   return {element: h('div', trouble, h('div.table-tools', tag, span), chart), tick: second => second % CHART_EVERY === 0 && ask()}
+}
+
+/** Minutes to show: all eight hours, or since the hub first knew anything. */
+function minutesOf(spans) {
+  const first = Math.min(...spans.map(span => Date.parse(span.since)), store.now())
+  return Math.min(8 * 60, Math.max(15, (store.now() - first) / 60_000))
+}
+
+/** The plant's clock so many minutes ago. */
+function ago(minutes) {
+  return localTime(store.now() - minutes * 60_000, zoneOf(store))
 }
 
 function tags() {

@@ -1,7 +1,7 @@
 import {browserClock, everySecond} from '../lib/clock.js'
 import {h} from '../lib/dom.js'
-import {age} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
+import {icon} from '../lib/icons.js'
 import {Queue} from '../lib/queue.js'
 import {hashValues, loginAddress} from '../lib/route.js'
 import {openShelf} from '../lib/shelf.js'
@@ -145,15 +145,14 @@ function listView(zone) {
 
 function ticketView(id, verb, zone) {
   const found = known(id)
-  if (!found) return view(`missing ${id}`, () => h('div', h('header.page-head', h('a.back', {href: '#'}, t('phone.back'))), h('p.none', state.details.get(id)?.missing ? t('phone.gone') : t('loading'))))
+  if (!found) return view(`missing ${id}`, () => h('div', h('header.page-head', h('a.back', {href: '#', ariaLabel: t('phone.back')}, icon('back'))), h('p.none', state.details.get(id)?.missing ? t('phone.gone') : t('loading'))))
   const {ticket, alarm} = found
   if (verb === 'repair' && !ticket.repaired_at) return form(`repair ${id}`, 'andon-repair', ticket)
   if (verb === 'close' && isOpen(ticket)) return form(`close ${id}`, 'andon-close', ticket)
-  const fresh = state.view !== `ticket ${id}`
   const shown = view(`ticket ${id}`, () => h('andon-ticket-page'))
   shown.show({ticket: withWaiting(ticket, queue.items), alarm, machine: store.board?.machines?.[ticket.equipment],
     person: state.person, now: store.now(), zone, busy: state.busy, waiting: queue.items.some(i => i.ticket === id && !i.conflict)})
-  if (fresh) trend(shown, alarm)
+  if (alarm?.subject && shown.trendOf !== alarm.id) trend(shown, alarm)
 }
 
 function form(name, tag, ticket) {
@@ -205,7 +204,7 @@ function remember({ticket, alarm}) {
 }
 
 async function trend(shown, alarm) {
-  if (!alarm?.subject) return
+  shown.trendOf = alarm.id
   const found = await api.get(`/api/trend?tag=${encodeURIComponent(alarm.subject)}&minutes=60`).catch(() => ({points: []}))
   shown.trend(found.points, alarm, found.unit)
 }

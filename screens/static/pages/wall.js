@@ -55,6 +55,7 @@ function render() {
   find('andon-trust').show(store, zone, at && nameOf(board, at))
   find('andon-login-hint').show(store.status === 'denied')
   find('andon-sound').level = store.status === 'live' || store.status === 'polling' ? soundLevel(board) : ''
+  find('aside').hidden = !board
   if (!board) return void (band.loading = t('loading'))
   draw(board, now, zone)
 }
