@@ -55,6 +55,14 @@ synchronous_commit = off
 full_page_writes = off
 # {MAJOR}
 """
+APART_PORT = 5433  # names its socket; nothing listens on the network
+DURABLE = f"""
+port = {APART_PORT}
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+max_wal_size = 1GB
+"""
 
 
 class Unavailable(Exception):
@@ -79,6 +87,31 @@ def server() -> Iterator[str]:
     base.mkdir(parents=True, exist_ok=True)
     with _shared(base):
         yield _dsn(base)
+
+
+@contextmanager
+def apart() -> Iterator[str]:
+    """DSN of a new, durable server of its own from the same tree, gone with the block: for benches, which
+    must neither disturb nor be disturbed. One at a time. With `ANDON_TIMESCALE_DSN`, that server."""
+    given = os.environ.get("ANDON_TIMESCALE_DSN")
+    if given:
+        yield given
+        return
+    with server() as shared:  # unpacked, and kept while we use it
+        base = cache_folder() / f"{SUITE}-pg{MAJOR}"
+        with (base / "apart").open("w") as turn:
+            try:
+                fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Unavailable("another bench is using the server of its own") from None
+            _stop(base, "apart")  # of a bench that was killed
+            _make_cluster(base, "apart", SETTINGS + DURABLE)
+            try:
+                _launch(base, "apart", f"{shared}&port={APART_PORT}")
+                yield f"{shared}&port={APART_PORT}"
+            finally:
+                _stop(base, "apart")
+                shutil.rmtree(base / "root/data/apart", ignore_errors=True)
 
 
 @contextmanager
@@ -110,22 +143,26 @@ def _bring_up(base: Path) -> None:
         return
     if not (base / "root/data/pg/PG_VERSION").exists():
         _make_cluster(base)
-    (base / "root/data/pg/postmaster.pid").unlink(missing_ok=True)
+    _launch(base, "pg", _dsn(base))
+    _drop_leftovers(_dsn(base))
+
+
+def _launch(base: Path, cluster: str, dsn: str) -> None:
+    (base / f"root/data/{cluster}/postmaster.pid").unlink(missing_ok=True)
     with (base / "server.log").open("ab") as log:
         child = subprocess.Popen(
-            _inside(base, f"{BIN}/postgres", "-D", "/data/pg"),
+            _inside(base, f"{BIN}/postgres", "-D", f"/data/{cluster}"),
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     child_ended = child.poll
     for _ in range(600):
         try:
-            psycopg.connect(_dsn(base), connect_timeout=5).close()
+            psycopg.connect(dsn, connect_timeout=5).close()
         except psycopg.OperationalError:
             if child_ended() is not None:
                 break
             time.sleep(0.1)
         else:
-            _drop_leftovers(_dsn(base))
             child.returncode = 0  # it may outlive us: whoever uses it last stops it
             return
     raise Unavailable(f"the server does not start: {(base / 'server.log').read_text()[-600:]}")
@@ -143,18 +180,18 @@ def _dsn(base: Path) -> str:
     return f"postgresql://postgres@/postgres?host={quote(str(base / 'root/run'), safe='')}"
 
 
-def _postmaster(base: Path) -> int:
+def _postmaster(base: Path, cluster: str = "pg") -> int:
     """Process id of the live server of this folder, else 0."""
     try:
-        pid = int((base / "root/data/pg/postmaster.pid").read_text().split()[0])
+        pid = int((base / f"root/data/{cluster}/postmaster.pid").read_text().split()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, IndexError):
         return 0
     return pid if b"postgres" in command else 0
 
 
-def _stop(base: Path) -> None:
-    pid = _postmaster(base)
+def _stop(base: Path, cluster: str = "pg") -> None:
+    pid = _postmaster(base, cluster)
     if not pid:
         return
     os.kill(pid, signal.SIGINT)
@@ -163,7 +200,7 @@ def _stop(base: Path) -> None:
             if os.waitpid(pid, os.WNOHANG)[0]:
                 return
         except ChildProcessError:
-            if not _postmaster(base):
+            if not _postmaster(base, cluster):
                 return
         time.sleep(0.1)
 
@@ -179,14 +216,14 @@ def _inside(base: Path, *command: str) -> list[str]:
             "/bin/sh", "-c", enter, root, *clean]  # fmt: skip
 
 
-def _make_cluster(base: Path) -> None:
+def _make_cluster(base: Path, cluster: str = "pg", settings: str = SETTINGS) -> None:
     if subprocess.run(_inside(base, "/usr/bin/true"), check=False, capture_output=True).returncode:
         raise Unavailable("this machine allows neither chroot nor a user namespace")
-    shutil.rmtree(base / "root/data/pg", ignore_errors=True)
-    _run(_inside(base, f"{BIN}/initdb", "-D", "/data/pg", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
-                 "--locale=C", "--no-sync"), "initdb")  # fmt: skip
-    with (base / "root/data/pg/postgresql.conf").open("a") as conf:
-        conf.write(SETTINGS)
+    shutil.rmtree(base / f"root/data/{cluster}", ignore_errors=True)
+    _run(_inside(base, f"{BIN}/initdb", "-D", f"/data/{cluster}", "-U", "postgres", "--auth=trust",
+                 "--encoding=UTF8", "--locale=C", "--no-sync"), "initdb")  # fmt: skip
+    with (base / f"root/data/{cluster}/postgresql.conf").open("a") as conf:
+        conf.write(settings)
 
 
 def _run(command: Sequence[str], what: str, cwd: Path | None = None) -> str:
