@@ -18,6 +18,7 @@ from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState, State
 from hub.model.people import ShiftSpan
 from hub.model.production import JobProgress, JobState, WorkOrder
 from hub.model.ticket import MaintenanceTicket
+from hub.model.words import Words
 from hub.ports import Plant
 from screens.figures import as_time
 from screens.merge import Json, tidy
@@ -181,7 +182,12 @@ def _alarm(plant: Plant, alarm: Alarm, desk: _People) -> Json:
         owner=desk.owner(alarm),
         count=alarm.count,
         ticket=ticket.id if ticket else None,
+        instruction=_said(plant.instructions.get(alarm.rule)),
     )
+
+
+def _said(words: Words | None) -> Json | None:
+    return words.as_dict() if words else None
 
 
 def _ticket(plant: Plant, ticket: MaintenanceTicket, desk: _People) -> Json:

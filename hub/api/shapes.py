@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 
 def alarm(it: Alarm, plant: Plant, now: datetime, ticket: MaintenanceTicket | None = None) -> Json:
+    said = plant.instructions.get(it.rule)
     return _known(
         id=it.id,
         rule=it.rule,
@@ -41,6 +42,7 @@ def alarm(it: Alarm, plant: Plant, now: datetime, ticket: MaintenanceTicket | No
         note=it.note or None,
         shelved_until=it.shelved_until,
         ticket=ticket.id if ticket else None,
+        instruction=said.as_dict() if said else None,
     )
 
 
