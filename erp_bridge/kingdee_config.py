@@ -80,6 +80,9 @@ class ReportBlock(Block):
     person: str = "F_AH_Worker"
     equipment: str = "F_AH_Equip"
     at: str = "F_AH_RptTime"
+    plan_patience: Duration = Field(
+        timedelta(hours=1), description="how old a report may be whose order the office has not released yet"
+    )
 
 
 class PlanBlock(Block):

@@ -38,7 +38,7 @@ class KingdeeGalaxyConnector:
         self._config = config
         self._client = KingdeeClient(config, clock)
         self._tickets = Tickets(config, self._client)
-        self._reports = Reports(config, self._client)
+        self._reports = Reports(config, self._client, clock)
         self._lacking: set[str] = set()  # optional columns that this tenant does not have
 
     async def close(self) -> None:

@@ -16,14 +16,16 @@ from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_documents import APPROVED, Document, Documents
 from erp_bridge.kingdee_orders import bill_and_line, identity
 from hub.errors import ErpRefused, ErpUnavailable
+from hub.ports import Clock
 
 log = logging.getLogger(__name__)
 
 
 class Reports:
-    def __init__(self, config: KingdeeConfig, client: KingdeeClient) -> None:
+    def __init__(self, config: KingdeeConfig, client: KingdeeClient, clock: Clock) -> None:
         self._config = config
         self._client = client
+        self._clock = clock
         self._documents = Documents(client)
         self._report = config.report
 
@@ -48,7 +50,7 @@ class Reports:
         return found[0] if found else None
 
     async def _pushed(self, key: str, fields: Mapping[str, Any]) -> Document:
-        plan_id, plan_number, line = await self._plan_line(str(fields["order"]), str(fields["operation"]))
+        plan_id, plan_number, line = await self._plan_line(fields)
         report_id = await self._left_over(plan_number, str(fields["operation"])) or await self._push(
             plan_id, line
         )
@@ -69,8 +71,9 @@ class Reports:
                 raise
             raise ErpUnavailable(f"report {key} is in Kingdee, which does not show it yet") from None
 
-    async def _plan_line(self, order: str, operation: str) -> tuple[str, str, str]:
+    async def _plan_line(self, fields: Mapping[str, Any]) -> tuple[str, str, str]:
         """(plan id, plan number, line id) of this operation of this order."""
+        order, operation = str(fields["order"]), str(fields["operation"])
         plan, (bill, seq) = self._config.plan, bill_and_line(order)
         where = f"{plan.order}={quoted(bill)} and {plan.operation}={quoted(operation)}"
         if seq > 1:
@@ -79,10 +82,13 @@ class Reports:
             plan.form, ["FID", "FBillNo", f"{plan.entry}_FEntryId"], where, most=2
         )
         if not rows:
-            raise ErpRefused(
-                f"Kingdee has no operation plan for {order} operation {operation}: release it there"
-            )
+            text = f"Kingdee has no operation plan for {order} operation {operation}: release it there"
+            raise ErpUnavailable(text) if self._may_come(fields.get("at")) else ErpRefused(text)
         return identity(rows[0]["FID"]), rows[0]["FBillNo"], identity(rows[0][f"{plan.entry}_FEntryId"])
+
+    def _may_come(self, at: object) -> bool:
+        """The shop floor is sometimes quicker than the office."""
+        return isinstance(at, datetime) and self._clock.now() - at < self._report.plan_patience
 
     async def _order_line(self, bill: str, seq: int) -> str:
         order = self._config.order

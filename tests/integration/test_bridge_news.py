@@ -8,11 +8,16 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from starlette.applications import Starlette
 
 from hub.model.ticket import TicketState
 from hub.testing.clock import NOON, HandClock
 from tests.integration.bridge_house import BridgeHouse, QuickClock, bridge_house
+from tests.simulators.kingdee.planner import keep_entering, read_order
 from tests.simulators.kingdee.server import KingdeeSimulator
+from tests.simulators.mes import MemoryShop, mes_routes
+from tests.simulators.plant.orders import PRODUCTS, as_json, make_order
+from tests.simulators.process import http_server
 
 pytestmark = pytest.mark.anyio
 
@@ -87,6 +92,33 @@ async def test_a_ticket_closed_by_hand_in_the_erp_is_closed_here(
     await house.drain()
     assert await house.bridge.poll_tickets() == 0
     assert await house.dead() == 0
+
+
+async def test_a_report_waits_for_the_office_to_release_its_order(
+    house: BridgeHouse, erp: KingdeeSimulator
+) -> None:
+    """Order and operation exist on the shop floor first; the planner follows."""
+    order = make_order(11, PRODUCTS["D100"], 60, NOON + timedelta(hours=3))
+    await house.report("R-1", order.number, "10", 5)
+    assert await house.bridge.deliver_one()
+    assert erp.reports() == []
+    assert erp.admit_orders([read_order(as_json(order))]) == 1
+    assert erp.admit_orders([read_order(as_json(order))]) == 0
+    await house.drain()
+    assert [(r["order"], r["good"], r["status"]) for r in erp.reports()] == [("MO0011", 5, "C")]
+    assert await house.bridge.poll_orders() == 11
+
+
+async def test_the_planner_enters_what_the_mes_has_begun(erp: KingdeeSimulator) -> None:
+    shop = MemoryShop([as_json(make_order(11, PRODUCTS["D100"], 60, NOON + timedelta(hours=3)))])
+    async with http_server(Starlette(routes=mes_routes(shop)), 0) as url:
+        planner = asyncio.create_task(keep_entering(erp, url))
+        async with asyncio.timeout(30):
+            while erp.books.numbered("SFC_OperationPlanning", "OPMO0011") is None:
+                await asyncio.sleep(0.01)
+        planner.cancel()
+        with suppress(asyncio.CancelledError):
+            await planner
 
 
 async def test_an_erp_that_is_away_only_shows_in_the_health(dsn: str, erp: KingdeeSimulator) -> None:

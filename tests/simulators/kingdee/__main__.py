@@ -9,6 +9,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+from tests.simulators.kingdee.planner import keep_entering
 from tests.simulators.kingdee.server import KingdeeSimulator
 from tests.simulators.kingdee.sessions import Account
 from tests.simulators.process import announce, told_to_stop
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--user", default=defaults.user)
     parser.add_argument("--app-id", default=defaults.app_id)
     parser.add_argument("--idle", type=float, default=20 * 60, help="seconds after which a session is gone")
+    parser.add_argument("--orders-from", default="", help="base URL of the MES whose orders are entered here")
     options = parser.parse_args()
     account = Account(
         acct_id=options.acct,
@@ -35,13 +37,17 @@ def main() -> None:
         simulator = KingdeeSimulator(options.port, options.state, account)
     except OSError as cause:
         sys.exit(f"kingdee: cannot serve on port {options.port} ({cause.strerror}); choose another --port")
-    asyncio.run(_serve(simulator))
+    asyncio.run(_serve(simulator, options.orders_from))
 
 
-async def _serve(simulator: KingdeeSimulator) -> None:
+async def _serve(simulator: KingdeeSimulator, mes: str) -> None:
     with simulator:
         announce("kingdee", simulator.origin, webapi=simulator.url)
+        planner = asyncio.create_task(keep_entering(simulator, mes)) if mes else None
         await told_to_stop()
+        if planner:
+            planner.cancel()
+            await asyncio.gather(planner, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ class Books:
 
     # ------------------------------------------------------------------ writing
     def next_id(self) -> int:
-        return 100_000 + self._count("id")
+        return 200_000 + self._count("id")
 
     def next_number(self, form: Form) -> str:
         day = self._now().astimezone(SERVER_ZONE).strftime("%Y%m%d")

@@ -17,6 +17,7 @@ _WORDS = {
     "state": ("维修状态", "Repair state"),
     "status": ("单据状态", "Document"),
     "reported": ("报修时间", "Reported"),
+    "made": ("报工时间", "Made"),
     "closed": ("关闭时间", "Closed"),
     "worker": ("维修人", "Technician"),
     "result": ("处理结果", "Result"),
@@ -62,6 +63,7 @@ th, td { text-align: left; padding: .35rem .6rem }
 tr { border-bottom: 1px solid color-mix(in srgb, CanvasText 18%, Canvas) }
 th { font-weight: 600; white-space: nowrap }
 td.num { text-align: right; font-variant-numeric: tabular-nums }
+td:first-child, td:nth-child(2), button { white-space: nowrap }
 button { font: inherit; padding: .15rem .6rem }
 """
 
@@ -124,7 +126,7 @@ def _close_button(ticket: dict[str, Any], at: int) -> str:
 
 
 def _reports(reports: list[dict[str, Any]], at: int) -> str:
-    heads = ("number", "order", "operation", "good", "scrap", "status", "reported")
+    heads = ("number", "order", "operation", "good", "scrap", "status", "made")
     rows = [
         "".join(_cell(r[k]) for k in ("number", "order", "operation"))
         + "".join(f'<td class="num">{(r[k] or 0):g}</td>' for k in ("good", "scrap"))

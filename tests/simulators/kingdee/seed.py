@@ -47,6 +47,20 @@ def seed(books: Books, start: datetime, user: str) -> None:
     books.commit()
 
 
+def admit(books: Books, order: Order, now: datetime) -> bool:
+    """What the planner does with an order the MES has: release it, or move its date. False: as it is."""
+    known = books.numbered("PRD_MO", order.number)
+    if known is None:
+        _Sower(books).order(order, now)
+        return True
+    if known.rows["ftreeentity"][0].values.get("fplanfinishdate") == local(order.due_at):
+        return False
+    changed = known.copy()
+    changed.rows["ftreeentity"][0].values["fplanfinishdate"] = local(order.due_at)
+    books.put(changed)
+    return True
+
+
 @cache
 def equipment(path: Path) -> list[tuple[str, str]]:
     """Number and name of every machine in the plant file that has a number in the ERP."""

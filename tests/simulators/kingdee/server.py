@@ -28,9 +28,10 @@ from tests.simulators.kingdee.bodies import read_body
 from tests.simulators.kingdee.books import Books
 from tests.simulators.kingdee.faults import Fault, Faults
 from tests.simulators.kingdee.page import render
-from tests.simulators.kingdee.seed import seed
+from tests.simulators.kingdee.seed import admit, seed
 from tests.simulators.kingdee.service import FORM_SERVICE, Service, wrapped
 from tests.simulators.kingdee.sessions import COOKIE, Account, Session
+from tests.simulators.plant.orders import Order
 
 SUFFIX = ".common.kdsvc"
 BASE = "/k3cloud/"
@@ -52,6 +53,7 @@ class KingdeeSimulator:
         order_start: datetime | None = None,
         unique_keys: bool = True,  # False: the customer has forgotten the unique index on our keys
     ) -> None:
+        self._now = now
         self.faults = Faults()
         self.account = account or Account()
         self.books = Books(now, state)
@@ -95,6 +97,13 @@ class KingdeeSimulator:
     def reports(self) -> list[dict[str, Any]]:
         with self.service.lock:
             return desk.reports(self.books)
+
+    def admit_orders(self, orders: list[Order]) -> int:
+        """Orders as the MES tells of them; the number of those that were new or had moved."""
+        with self.service.lock:
+            taken = sum(admit(self.books, order, self._now()) for order in orders)
+            self.books.commit()
+        return taken
 
     def close_ticket_by_hand(self, ticket_id: int) -> None:
         """What a clerk does: state, submit, approve."""
