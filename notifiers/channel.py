@@ -257,12 +257,11 @@ class Channel:
         else:
             failpoint("notifier.sent_before_mark")
             await self._told(message, items, receipt)
-        await self._remember()
 
     async def _told(self, message: Message, items: list[Item], receipt: Receipt) -> None:
         clock = self._shared.clock
         messages = int(receipt.detail.get("messages", "1"))
-        self._budget = self._budget.after_sending(clock.monotonic(), messages)
+        await self._spend(self._budget.after_sending(clock.monotonic(), messages))
         self._health |= {"sent": self._health["sent"] + messages, "last_ok": clock.now().isoformat()}
         said: dict[str, Any] = {"carrier_id": receipt.carrier_id, "headline": message.headline}
         said |= {"detail": receipt.detail, "at": clock.now().isoformat(), "repeat": message.repeat}
@@ -283,12 +282,12 @@ class Channel:
             self._doubtful |= {i.errand.id for i in items}
         if trouble.limited:
             pause = trouble.retry_after or LIMIT_PAUSE
-            self._budget = self._budget.after_limit(now + pause.total_seconds())
+            await self._spend(self._budget.after_limit(now + pause.total_seconds()))
             await self._back(items, str(trouble), pause.total_seconds())
         else:
-            if not isinstance(trouble, NeverLeft):
-                self._budget = self._budget.after_sending(now, failed=True)
-            self._budget = self._budget.after_failure(now)
+            left = not isinstance(trouble, NeverLeft)
+            spent = self._budget.after_sending(now, failed=True) if left else self._budget
+            await self._spend(spent.after_failure(now))
             for item in items:
                 await self._try_later(item, trouble)
         metrics.notification(self.name, "limited" if trouble.limited else "deferred")
@@ -305,7 +304,7 @@ class Channel:
         await self._shared.outbox.put_back(item.errand, str(trouble), retry_at, counted=True)
 
     async def _refused(self, items: list[Item], reason: str) -> None:
-        self._budget = self._budget.after_sending(self._shared.clock.monotonic())
+        await self._spend(self._budget.after_sending(self._shared.clock.monotonic()))
         self._health["last_error"] = reason
         for item in items:
             await self._give_up(item, reason)
@@ -330,8 +329,9 @@ class Channel:
     def _mark(self) -> str:
         return f"notifier:{self.name}"
 
-    async def _remember(self) -> None:
-        """The vendor goes on counting while we are away: so does the record."""
+    async def _spend(self, budget: Budget) -> None:
+        """The vendor goes on counting while we are away: so does the record, before anything is finished."""
+        self._budget = budget
         clock = self._shared.clock
         async with self._shared.ledger.begin() as tx:
             await tx.set_mark(self._mark, noted(self._budget, clock.monotonic(), clock.now()))

@@ -7,9 +7,11 @@ its texts and its log lines, which are therefore dropped at the source whatever 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -18,6 +20,12 @@ from typing import Any
 import httpx
 
 from hub.errors import DeliveryDeferred
+
+with suppress(
+    ImportError
+):  # httpx loads these with its first request: better now than within the first alarm
+    for name in ("anyio.lowlevel", "anyio.streams.tls", "anyio._backends._asyncio"):
+        importlib.import_module(name)
 
 LONGEST_ANSWER = 64 * 1024  # bytes; a robot answers in a hundred
 PAUSE_ON_429 = timedelta(seconds=60)
