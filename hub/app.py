@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from alert_rules.evaluator import Evaluator
 from alert_rules.rule import Rule
 from alert_rules.rulebook import rulebook
 from alert_rules.runner import RuleRunner
-from collectors.runner import BusSink, CollectorRunner, MesRunner, source_state
+from collectors.runner import BusSink, CollectorRunner, MesRunner, OnState, source_state
 from hub import metrics
 from hub.api.app import build
 from hub.api.auth import Door
@@ -36,6 +37,7 @@ from hub.house import (
     Plugins,
     Record,
     Use,
+    bring_up,
     embedded,
     make_bus,
     number_tags,
@@ -50,7 +52,6 @@ from hub.postgres import EmbeddedPostgres
 from hub.registry import plugins
 from hub.rollcall import RollCall
 from hub.settings import Settings
-from hub.store.migrate import migrate
 from hub.store.upkeep import Keep, Upkeep
 from hub.store.writer import Writer
 from hub.supervisor import Supervisor
@@ -120,9 +121,8 @@ class App:
         self.clock = clock or SystemClock()
         self.say = say or (lambda part, text: log.info("part.start", part=part, text=text))
         self.supervisor = Supervisor(self.clock)
-        self.name = (
-            f"{socket.gethostname()}:{'+'.join(self.parts) if len(self.parts) < len(PARTS) else 'all'}"
-        )
+        self.job = "+".join(self.parts) if len(self.parts) < len(PARTS) else "all"
+        self.name = f"{socket.gethostname()}:{self.job}"
         self.ready = asyncio.Event()
         self._gauges: dict[str, Any] = {}
 
@@ -144,17 +144,21 @@ class App:
             register_secrets_of(config)
         async with contextlib.AsyncExitStack() as stack:
             dsn = await self._database(stack)
-            applied = await migrate(dsn)
+            applied = await bring_up(dsn)
             self.say("migrations", ", ".join(applied) if applied else "up to date")
             self.record: Record = await open_record(dsn, self.settings.plant.time_zone, self.clock)
             stack.push_async_callback(self.record.close)
             self.plant = await number_tags(self.record, self.settings.plant)
             self.rules = read_rules(self.settings, self.plant)
+            advice = {r.name: r.instruction for r in self.rules if r.instruction is not None}
+            self.plant = replace(self.plant, instructions=advice)
             self.bus: Bus = make_bus(hub.redis)
             stack.push_async_callback(self.bus.close)
             self.say("bus", "in this process" if hub.redis is None else "Redis streams")
             self.shout = shouter(self.bus)
-            self.roll = RollCall(self.bus, self.clock, self.name, self.supervisor.health)
+            self.roll = RollCall(
+                self.bus, self.clock, self.name, self.job, self.supervisor.health, self._elsewhere()
+            )
             self._furnish()
             yield
 
@@ -179,7 +183,31 @@ class App:
         self.desk = AlarmDesk(self.casebook)
         for part in self.parts:
             getattr(self, f"_furnish_{part}")()
-        self.supervisor.watch("roll-call", lambda: self.roll.say(self.shout))
+        self.supervisor.watch("roll-call", self.roll.say)
+
+    def _elsewhere(self) -> list[str]:
+        """Runners that the configuration asks for and that this process leaves to others."""
+        used = self.plugins
+        runners = {
+            "writer": ["writer"],
+            "rules": ["rules"],
+            "upkeep": ["upkeep"],
+            "collectors": [f"collector {u.name}" for u in used.collectors],
+            "mes": [f"mes {u.name}" for u in used.mes],
+            "notifiers": ["notifiers"] if used.notifiers else [],
+            "bridge": ["erp bridge"] if used.erp else [],
+        }
+        return [name for part, names in runners.items() if part not in self.parts for name in names]
+
+    def _source_state(self, name: str) -> OnState:
+        """Kept by the roll-call, so that a hub started later knows it; shouted, so that walls hurry."""
+        hurry = source_state(self.shout, self.clock, name)
+
+        async def on_state(up: bool, error: str) -> None:
+            await self.roll.source(name, up, error)
+            await hurry(up, error)
+
+        return on_state
 
     def _furnish_writer(self) -> None:
         current: list[Writer] = []
@@ -214,7 +242,7 @@ class App:
                 self._collector(use),
                 sink,
                 self.clock,
-                source_state(self.shout, self.clock, use.name),
+                self._source_state(use.name),
             )
             self.supervisor.watch(f"collector {use.name}", runner.run)
         self.say("collectors", f"{len(self.plugins.collectors)} sources")
@@ -224,7 +252,10 @@ class App:
 
     def _furnish_mes(self) -> None:
         for use in self.plugins.mes:
-            runner = MesRunner(use.name, self._mes(use), self.record.ledger, self.clock, self.shout)
+            runner = MesRunner(
+                use.name, self._mes(use), self.record.ledger, self.clock, self.shout,
+                self._source_state(use.name),
+            )  # fmt: skip
             self.supervisor.watch(f"mes {use.name}", runner.run)
             self.say("mes", use.name)
 
@@ -310,8 +341,9 @@ class App:
     # ---------------------------------------------------------------- how are we
     def health(self) -> dict[str, Any]:
         """For GET /health: ok once every part of this process is up and no other process is missing."""
-        parts = {p.name: p.up for p in self.supervisor.health()}
-        parts.update({p["name"]: bool(p["up"]) for p in self.roll.parts() if p["name"] not in parts})
+        down = set(self.roll.down())
+        parts = {str(p["name"]): p["name"] not in down for p in self.roll.parts()}
+        parts |= {p.name: p.up for p in self.supervisor.health()}
         up = all(parts.values())
         return {"status": "ok" if up else "degraded" if self.ready.is_set() else "starting", "parts": parts}
 

@@ -14,11 +14,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from hub.errors import AndonError, ConfigError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-screen = Console(highlight=False)
+screen = Console(highlight=False, emoji=False)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the plant's YAML file")]
 PLANT = Path("plant.yaml")
@@ -32,7 +33,8 @@ class Progress:
 
     def say(self, part: str, text: str) -> None:
         screen.print(
-            f"[green]✓[/] [dim]{time.monotonic() - self._began:5.1f} s[/]  {part:<12} [dim]{text}[/]"
+            f"[green]✓[/] [dim]{time.monotonic() - self._began:5.1f} s[/]  {part:<12} [dim]{escape(text)}[/]",
+            soft_wrap=True,
         )
 
     @property
@@ -40,10 +42,13 @@ class Progress:
         return time.monotonic() - self._began
 
 
-def _life(work: Coroutine[Any, Any, None]) -> None:
-    """Run until it ends or SIGINT/SIGTERM asks for it; a second signal does not break the clean-up."""
+def _life(work: Coroutine[Any, Any, None]) -> bool:
+    """Run until it ends or SIGINT/SIGTERM asks for it; a second signal does not break the clean-up.
 
-    async def live() -> None:
+    True when it ended by itself.
+    """
+
+    async def live() -> bool:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -53,9 +58,17 @@ def _life(work: Coroutine[Any, Any, None]) -> None:
             await task
         except asyncio.CancelledError:
             screen.print("[dim]stopped[/]")
+            return False
+        return True
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(live())
+        return runner.run(live())
+
+
+def _once(work: Coroutine[Any, Any, None]) -> None:
+    """A command that has something to finish: one that was stopped before says so by its exit code."""
+    if not _life(work):
+        raise typer.Exit(130)
 
 
 def _where() -> None:
@@ -99,9 +112,11 @@ def run(
 
     async def work() -> None:
         house = App(settings, chosen, say=progress.say)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_up(house, progress))
+        told = asyncio.create_task(_up(house, progress))
+        try:
             await house.run()
+        finally:
+            told.cancel()
 
     _life(work())
 
@@ -200,14 +215,14 @@ def check(config: ConfigOption = PLANT) -> None:
     from hub.app import check as checked
 
     counts = checked(_load(config))
-    screen.print(f"[green]✓[/] {config}: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+    found = ", ".join(f"{n} {what}" for what, n in counts.items())
+    screen.print(f"[green]✓[/] {escape(str(config))}: {found}", soft_wrap=True)
 
 
 @app.command()
 def migrate(config: ConfigOption = PLANT) -> None:
     """Bring the database of the configuration up to date."""
-    from hub.house import embedded
-    from hub.store.migrate import migrate as bring_up
+    from hub.house import bring_up, embedded
 
     settings = _load(config)
 
@@ -221,7 +236,7 @@ def migrate(config: ConfigOption = PLANT) -> None:
                 await server.stop()
         screen.print("\n".join(f"[green]✓[/] {name}" for name in applied) or "up to date")
 
-    _life(work())
+    _once(work())
 
 
 @app.command()
@@ -236,9 +251,10 @@ def doctor(config: ConfigOption = PLANT) -> None:
         async for good, what, remedy in examine(settings):
             found.append(good)
             mark = "[green]✓[/]" if good else "[red]✗[/]"
-            screen.print(f"{mark} {what}" + (f"\n    → {remedy}" if remedy and not good else ""))
+            advice = f"\n    → {remedy}" if remedy and not good else ""
+            screen.print(f"{mark} {escape(what + advice)}", soft_wrap=True)
 
-    _life(work())
+    _once(work())
     if not all(found):
         raise typer.Exit(1)
 
@@ -274,7 +290,7 @@ def password(person: str, config: ConfigOption = PLANT) -> None:
         if not sys.stdin.isatty()
         else typer.prompt("new password", hide_input=True)
     )
-    _life(set_password(_load(config), person, secret))
+    _once(set_password(_load(config), person, secret))
     screen.print(f"[green]✓[/] {person}")
 
 
@@ -284,7 +300,7 @@ def wall(name: str, config: ConfigOption = PLANT, scope: str = "") -> None:
     from hub.people import make_wall
 
     shown: list[str] = []
-    _life(make_wall(_load(config), name, scope, shown.append))
+    _once(make_wall(_load(config), name, scope, shown.append))
     screen.print(shown[0], soft_wrap=True)
 
 
@@ -294,10 +310,10 @@ def main() -> None:
         app()
     except ConfigError as cause:
         for complaint in cause.complaints:
-            screen.print(f"[red]✗[/] {complaint}", markup=True, soft_wrap=True)
+            screen.print(f"[red]✗[/] {escape(complaint)}", soft_wrap=True)
         sys.exit(2)
     except AndonError as cause:
-        screen.print(f"[red]✗[/] {cause}", soft_wrap=True)
+        screen.print(f"[red]✗[/] {escape(str(cause))}", soft_wrap=True)
         sys.exit(1)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from pydantic import SecretStr
 
 from hub.bus.memory import MemoryBus
@@ -19,6 +20,7 @@ from hub.postgres import EmbeddedPostgres
 from hub.registry import configured, plugins
 from hub.settings import PluginBlock, Settings
 from hub.store.ledger import PgLedger
+from hub.store.migrate import migrate
 from hub.store.outbox import PgOutbox
 from hub.store.people import PgPeopleStore
 from hub.store.pool import Pool, open_pool
@@ -97,6 +99,24 @@ class Record:
     async def close(self) -> None:
         await self.outbox.close()
         await self.pool.close()
+
+
+async def bring_up(dsn: str) -> list[str]:
+    """The schema up to date; the names of what was applied. A server that is away is not a trace."""
+    try:
+        return await migrate(dsn)
+    except psycopg.OperationalError as cause:
+        raise Transient(
+            f"hub.database: {_first_line(cause)}; is the server on, and are its address and password right?"
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as cause:
+        raise ConfigError(
+            f"hub.database: {_first_line(cause)}; the account must own the database's schema"
+        ) from None
+
+
+def _first_line(cause: psycopg.Error) -> str:
+    return next(iter(str(cause).splitlines()), type(cause).__name__)
 
 
 async def open_record(dsn: str, time_zone: str, clock: Clock) -> Record:

@@ -9,9 +9,8 @@ from hub.api.passwords import complaint, hashed
 from hub.api.tokens import new_token, token_hash
 from hub.clock import SystemClock
 from hub.errors import ConfigError
-from hub.house import Record, embedded, open_record
+from hub.house import Record, bring_up, embedded, open_record
 from hub.settings import Settings
-from hub.store.migrate import migrate
 
 
 @contextlib.asynccontextmanager
@@ -26,7 +25,7 @@ async def record_of(settings: Settings) -> AsyncIterator[Record]:
         else:
             assert named is not None
             dsn = named.get_secret_value()
-        await migrate(dsn)
+        await bring_up(dsn)
         record = await open_record(dsn, settings.plant.time_zone, SystemClock())
         stack.push_async_callback(record.close)
         yield record
