@@ -127,20 +127,15 @@ class RuleRunner:
         waiting = [t for t in await ledger.open_tickets() if t.state is TicketState.VERIFYING]
         if not waiting:
             return
-        states = await ledger.current_states()
         for known in waiting:
             now = self._clock.now()
-            since = known.arrived_at or known.opened_at
-            counts = [
-                c
-                for c in await ledger.counts(since, now + timedelta(seconds=1))
-                if c.equipment == known.equipment
-            ]
+            since, until = known.arrived_at or known.opened_at, now + timedelta(seconds=1)
+            counts = [c for c in await ledger.counts(since, until) if c.equipment == known.equipment]
+            spans = [s for s in await ledger.states(since, until) if s.equipment == known.equipment]
             async with ledger.begin() as tx:
                 ticket = await tx.ticket(known.id)
                 alarm = await tx.alarm(ticket.alarm_id)
-                state = states.get(ticket.equipment)
-                then = ticketing.verified(ticket, state, counts, alarm.condition, now)
+                then = ticketing.verified(ticket, spans, counts, alarm.condition, now)
                 if then is not ticket and then != ticket:
                     await self._book.save_ticket(tx, ticket, then, None, "telemetry")
                     failpoint("rules.ticket_verified")

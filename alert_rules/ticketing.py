@@ -16,6 +16,7 @@ from hub.model.people import Person
 from hub.model.ticket import MaintenanceTicket, TicketState
 
 T = TicketState
+DISPROOF = (EquipmentState.FAULT, EquipmentState.UNKNOWN, EquipmentState.MAINTENANCE)
 CAUSES = ("mechanical", "electrical", "tooling", "material", "operation", "other")
 _RANK = {
     T.NEW: 0,
@@ -71,26 +72,38 @@ def relapsed(ticket: MaintenanceTicket) -> MaintenanceTicket:
 
 def verified(
     ticket: MaintenanceTicket,
-    now_in: StateSpan | None,
+    spans: Sequence[StateSpan],
     counts: Sequence[Count],
     condition: bool,
     at: datetime,
 ) -> MaintenanceTicket:
     """What the machine's signals prove of a ticket in VERIFYING: reset seen, good pieces since, closed.
 
-    `counts` are the machine's counts since the technician arrived. A machine that stopped again after its
-    reset has not proved anything: the count starts anew.
+    `spans` and `counts` are the machine's since the technician arrived. The reset is the first running after
+    the last fault: a new fault, an unknown time or the alarm's condition begin the proof anew; waiting for
+    material or a change of tools only interrupts it.
     """
     if ticket.state is not T.VERIFYING:
         return ticket
-    if now_in is None or now_in.state is not EquipmentState.EXECUTING or condition:
+    reset_at = None if condition else _reset(spans, ticket.arrived_at or ticket.opened_at)
+    if reset_at is None:
         return replace(ticket, reset_at=None, good_cycles=0) if ticket.reset_at else ticket
-    reset_at = max(now_in.since, ticket.arrived_at or ticket.opened_at)
     good = sum(c.delta for c in counts if c.good and c.at > reset_at)
     seen = replace(ticket, reset_at=reset_at, good_cycles=good)
     if good < ticket.cycles_needed:
         return seen
     return replace(seen, state=T.CLOSED, closed_at=at)
+
+
+def _reset(spans: Sequence[StateSpan], arrived: datetime) -> datetime | None:
+    """Since when the machine has been able to run, by its own word."""
+    reset_at = None
+    for span in sorted(spans, key=lambda s: s.since):
+        if span.state in DISPROOF:
+            reset_at = None
+        elif span.state is EquipmentState.EXECUTING and reset_at is None:
+            reset_at = max(span.since, arrived)
+    return reset_at
 
 
 def closed(ticket: MaintenanceTicket, at: datetime) -> MaintenanceTicket:

@@ -50,7 +50,7 @@ from hub.log import register_secrets_of
 from hub.ports import SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
 from hub.registry import plugins
-from hub.rollcall import RollCall
+from hub.rollcall import RollCall, as_json
 from hub.settings import Settings
 from hub.store.upkeep import Keep, Upkeep
 from hub.store.writer import Writer
@@ -69,6 +69,8 @@ SERVICES = {
     "collectors": ("collectors", "mes"),
     "workers": ("notifiers", "bridge"),
 }
+
+OUTSIDE_PATIENCE = 10.0  # seconds that a start waits for machines which may be switched off
 
 Say = Callable[[str, str], None]  # (part, what about it) -> one line for the person who started us
 
@@ -244,7 +246,7 @@ class App:
                 self.clock,
                 self._source_state(use.name),
             )
-            self.supervisor.watch(f"collector {use.name}", runner.run)
+            self.supervisor.watch(f"collector {use.name}", runner.run, outside=True)
         self.say("collectors", f"{len(self.plugins.collectors)} sources")
 
     def _collector(self, use: Use) -> Callable[[], Any]:
@@ -256,7 +258,7 @@ class App:
                 use.name, self._mes(use), self.record.ledger, self.clock, self.shout,
                 self._source_state(use.name),
             )  # fmt: skip
-            self.supervisor.watch(f"mes {use.name}", runner.run)
+            self.supervisor.watch(f"mes {use.name}", runner.run, outside=True)
             self.say("mes", use.name)
 
     def _mes(self, use: Use) -> Callable[[], Any]:
@@ -340,12 +342,17 @@ class App:
 
     # ---------------------------------------------------------------- how are we
     def health(self) -> dict[str, Any]:
-        """For GET /health: ok once every part of this process is up and no other process is missing."""
+        """For GET /health: ok once every part has come up, and while every part of the hub itself is up.
+
+        A machine or an MES that is away stands in `parts` as false and leaves the hub ok.
+        """
         down = set(self.roll.down())
-        parts = {str(p["name"]): p["name"] not in down for p in self.roll.parts()}
-        parts |= {p.name: p.up for p in self.supervisor.health()}
-        up = all(parts.values())
-        return {"status": "ok" if up else "degraded" if self.ready.is_set() else "starting", "parts": parts}
+        rows = {str(p["name"]): p for p in self.roll.parts()}
+        rows |= {p.name: as_json(p) for p in self.supervisor.health()}
+        parts = {name: bool(p["up"]) and name not in down for name, p in rows.items()}
+        well = all(up for name, up in parts.items() if not rows[name].get("outside"))
+        ready = self.ready.is_set()
+        return {"status": "starting" if not ready else "ok" if well else "degraded", "parts": parts}
 
     def _trust(self) -> dict[str, Any]:
         return {
@@ -374,12 +381,13 @@ class App:
             await self.supervisor.run()
 
     async def announce(self) -> None:
-        """Says each part once when it is first up, then that all are."""
+        """Sets `ready` once every part has been up; machines and the MES are waited for a little while."""
+        began = self.clock.monotonic()
         waiting = {p.name for p in self.supervisor.parts.values()}
         while waiting:
-            for name in sorted(waiting):
-                if self.supervisor.parts[name].up:
-                    waiting.discard(name)
+            patient = self.clock.monotonic() - began < OUTSIDE_PATIENCE
+            parts = (self.supervisor.parts[name] for name in waiting)
+            waiting = {p.name for p in parts if not p.up and (patient or not p.outside)}
             await self.clock.sleep(0.05)
         self.ready.set()
 

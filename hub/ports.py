@@ -401,10 +401,15 @@ class Desk(Protocol):
 # ------------------------------------------------------------------ health
 @dataclass(slots=True)
 class PartHealth:
-    """One supervised runner as the status page shows it."""
+    """One supervised runner as the status page shows it.
+
+    `outside`: it is up while something beyond the hub is (a machine, the MES). Its being down is told to
+    people; for probes the hub is well, since starting the hub again would not mend a machine.
+    """
 
     name: str
     up: bool = False
+    outside: bool = False
     since: datetime | None = None
     restarts: int = 0
     last_error: str = ""

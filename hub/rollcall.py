@@ -158,6 +158,7 @@ def as_json(part: PartHealth) -> dict[str, Any]:
     return {
         "name": part.name,
         "up": part.up,
+        "outside": part.outside,
         "since": stamp(part.since),
         "restarts": part.restarts,
         "last_error": part.last_error,

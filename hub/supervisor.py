@@ -37,10 +37,17 @@ class Supervisor:
         self._details: dict[str, Callable[[], dict[str, Any]]] = {}
         self.parts: dict[str, PartHealth] = {}
 
-    def watch(self, name: str, run: Run, detail: Callable[[], dict[str, Any]] | None = None) -> None:
+    def watch(
+        self,
+        name: str,
+        run: Run,
+        detail: Callable[[], dict[str, Any]] | None = None,
+        *,
+        outside: bool = False,
+    ) -> None:
         """`run` makes a fresh runner each time: nothing of a failed life is carried over."""
         self._runs[name] = run
-        self.parts[name] = PartHealth(name)
+        self.parts[name] = PartHealth(name, outside=outside)
         if detail is not None:
             self._details[name] = detail
 

@@ -171,7 +171,7 @@ class TrainingPlant:
         machines = ["--modbus-base", str(15021 + self._offset), "--opcua-base", str(48411 + self._offset)]
         wanted = {
             "plant": ["--seed", str(self._seed), "--speed", f"{self._speed:g}", "--story", story, *machines],
-            "kingdee": [],
+            "kingdee": ["--orders-from", f"http://127.0.0.1:{8810 + self._offset}"],
             "robots": [],
         }
         async with asyncio.TaskGroup() as group:
