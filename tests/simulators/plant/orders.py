@@ -119,7 +119,7 @@ def make_order(
     )
     return Order(
         f"MO{serial:04d}", str(100000 + serial), product.code, product.name, quantity, due_at, priority, rush,
-        CUSTOMERS[serial % len(CUSTOMERS)], f"SO{2000 + serial // 2:04d}", jobs,
+        CUSTOMERS[serial // 2 % len(CUSTOMERS)], f"SO{2000 + serial // 2:04d}", jobs,
     )  # fmt: skip
 
 
