@@ -42,8 +42,9 @@ class Demo:
             world = asyncio.create_task(self.plant.start(self.say))
             try:
                 async with app.opened():
+                    people = asyncio.create_task(people_and_wall(app, self.plant.folder))
                     await world
-                    await self._people(app)
+                    self._addresses(app, *await people)
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._when_ready(app, opened, stack))
                         group.create_task(app.announce())
@@ -52,8 +53,8 @@ class Demo:
                 world.cancel()
                 await asyncio.gather(world, return_exceptions=True)
 
-    async def _people(self, app: App) -> None:
-        self.logins, token = await people_and_wall(app, self.plant.folder)
+    def _addresses(self, app: App, logins: dict[str, str], token: str) -> None:
+        self.logins = logins
         self.addresses = {
             "wall": f"{app.address}{WALL}{token}",
             "phone": f"{app.address}/phone",
@@ -66,6 +67,7 @@ class Demo:
         self, app: App, opened: Callable[[Demo], None], stack: contextlib.AsyncExitStack
     ) -> None:
         await app.ready.wait()
+        opened(self)
         if self.hands_off and CREW in self.logins:
             crew = Simulator(
                 "tests.simulators.crew",
@@ -75,8 +77,6 @@ class Demo:
             )
             stack.push_async_callback(crew.stop)
             await crew.start()
-            self.say("crew", "a simulated technician steps in where nobody does")
-        opened(self)
 
 
 async def people_and_wall(app: App, folder: Path) -> tuple[dict[str, str], str]:
