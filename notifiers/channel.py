@@ -229,18 +229,13 @@ class Channel:
         return item.errand.in_doubt or item.errand.id in self._doubtful
 
     async def _dropped(self, item: Item, alarm: Alarm | None) -> bool:
-        reason = no_longer(
-            item.facts,
-            alarm,
-            in_doubt=self._may_be_known(item),
-            untold=item.facts.alarm_id in self._untold,
-        )
+        reason = no_longer(item.facts, alarm, untold=item.facts.alarm_id in self._untold)
         if not reason:
             return False
-        if item.facts.event == "raised":
-            self._untold.add(item.facts.alarm_id)
-        else:
+        if item.facts.event == "cleared":
             self._untold.discard(item.facts.alarm_id)
+        elif not self._may_be_known(item):
+            self._untold.add(item.facts.alarm_id)
         self._health["dropped"] += 1
         await self._finish(item, {"dropped": reason})
         log.info("message.dropped", notifier=self.name, key=item.errand.intent.key, reason=reason)

@@ -15,15 +15,14 @@ _ANSWERED = {
 }
 
 
-def no_longer(facts: Facts, alarm: Alarm | None, *, in_doubt: bool, untold: bool) -> str:
+def no_longer(facts: Facts, alarm: Alarm | None, *, untold: bool) -> str:
     """Why it need not be said any more, or "" when it must be.
 
     A critical alarm is always said, late or not. An alarm that the record does not know is said as well: the
-    record being wrong is no reason for silence. A message that may have gone out is repeated, because its
-    recovery will follow. A recovery is not said when its alarm was dropped (`untold`).
+    record being wrong is no reason for silence. A recovery is not said when its alarm never was (`untold`).
     """
     if facts.event == "cleared":
         return "its alarm was never said" if untold else ""
-    if facts.event != "raised" or facts.priority is Priority.CRITICAL or alarm is None or in_doubt:
+    if facts.event != "raised" or facts.priority is Priority.CRITICAL or alarm is None:
         return ""
     return _ANSWERED.get(alarm.state, "")

@@ -307,6 +307,20 @@ async def test_a_crash_between_sending_and_marking_repeats_once_and_says_so(
     assert ["【重发】" in n.text for n in room.wecom()] == [False, True]
 
 
+async def test_an_alarm_answered_during_a_crash_is_not_repeated_but_its_recovery_is_told(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_at(monkeypatch, "notifier.sent_before_mark")
+    alarm = await room.raised(1, HIGH)
+    room.start()
+    await room.died()
+    await room.becomes(alarm, AlarmState.ACKED)
+    await room.tell(alarm, event="cleared")
+    room.start()
+    await room.settled()
+    assert [re.findall("【.*】", n.text) for n in room.wecom()] == [["【高】"], ["【恢复】"]]
+
+
 async def test_a_crash_between_sending_and_marking_is_not_seen_on_a_robot_that_knows_the_key(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def test_what_does_not_fit_becomes_a_digest_at_once() -> None:
 def test_the_nineteenth_message_of_a_minute_waits_until_the_first_one_is_a_minute_old() -> None:
     step = next_step([HIGH], spent(18, at=5.0), WECOM, 20.0)
     assert step == Wait((0,), 65.0, "over this minute's budget")
+    assert isinstance(next_step([HIGH], spent(18, at=5.0), WECOM, 64.9), Wait)
     assert next_step([HIGH], spent(18, at=5.0), WECOM, 65.0) == Send(0)
 
 
