@@ -344,12 +344,12 @@ class App:
     def health(self) -> dict[str, Any]:
         """For GET /health: ok once every part has come up, and while every part of the hub itself is up.
 
-        A machine or an MES that is away stands in `parts` as false and leaves the hub ok.
+        A machine or an MES that is away stands in `parts` as false and leaves the hub ok; a process of the
+        hub that is away does not.
         """
-        down = set(self.roll.down())
-        rows = {str(p["name"]): p for p in self.roll.parts()}
+        rows = {str(p["name"]): p for p in sorted(self.roll.parts(), key=lambda p: bool(p["up"]))}
         rows |= {p.name: as_json(p) for p in self.supervisor.health()}
-        parts = {name: bool(p["up"]) and name not in down for name, p in rows.items()}
+        parts = {name: bool(p["up"]) for name, p in rows.items()}
         well = all(up for name, up in parts.items() if not rows[name].get("outside"))
         ready = self.ready.is_set()
         return {"status": "starting" if not ready else "ok" if well else "degraded", "parts": parts}

@@ -65,7 +65,7 @@ class RollCall:
         """To the house, and into a file for the container's health check."""
         while True:
             parts = await self._word()
-            leave_word(self._clock.now(), {name: bool(p["up"]) for name, p in parts.items()})
+            leave_word(self._clock.now(), {n: bool(p["up"]) for n, p in parts.items() if not p["outside"]})
             await self._clock.sleep(EVERY)
 
     async def source(self, name: str, up: bool, error: str) -> None:
@@ -101,7 +101,8 @@ class RollCall:
         """Every part of every process; those of a silent process, and those nobody spoke of, are down."""
         out = []
         for process in self._processes.values():
-            lost = {"up": False, "last_error": UNHEARD} if self._silent(process) else {}
+            # not a machine is away now but the one of us who reads it
+            lost = {"up": False, "outside": False, "last_error": UNHEARD} if self._silent(process) else {}
             out += [{**part, "process": process.name, **lost} for part in process.parts.values()]
         told = {part["name"] for part in out}
         absent = (PartHealth(name, last_error=UNHEARD) for name in self._elsewhere if name not in told)

@@ -171,6 +171,20 @@ async def test_a_process_that_says_all_is_up_is_well(house: House) -> None:
     assert "not been heard for 16 s" in well(NOON + timedelta(seconds=STALE + 1))
 
 
+async def test_a_machine_that_is_away_makes_its_reader_no_less_well(house: House) -> None:
+    away = PartHealth("collector oven", up=False, outside=True)
+    async with house.speaking(house.process("b", "collectors", UP, away)):
+        assert well(NOON) == ""
+
+
+async def test_the_reader_of_a_machine_that_is_away_is_missed_when_it_is_dead_itself(house: House) -> None:
+    away = PartHealth("collector oven", up=False, outside=True)
+    async with house.speaking(house.process("b", "collectors", away)):
+        assert [p["outside"] for p in house.hub.parts()] == [True]
+    await house.turn(MISSED + 1)
+    assert [p["outside"] for p in house.hub.parts()] == [False]
+
+
 async def test_a_process_with_a_part_down_is_not_well(house: House) -> None:
     async with house.speaking(house.process("b", "collectors", UP, DOWN)):
         assert well(NOON) == "down: mes m"

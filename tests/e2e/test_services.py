@@ -1,0 +1,307 @@
+"""The services of docker-compose.yml, side by side without Docker: their very commands, one process each.
+
+They share a Redis bus and a real TimescaleDB, their secrets come from files, and each has a /tmp of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import yaml
+
+from hub.training import TrainingPlant, checkout
+from tests.e2e.world import Hub, World, until, world
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timescale, pytest.mark.timeout(420)]
+
+TECHNICIAN, PASSWORD = "tech-a", "kalu meri tosu 4827"
+PRESS = "p1/stamping/l1/press-01"
+SOON = 60.0  # seconds in which a person at the wall must have been told
+PROMPTLY = 30.0  # seconds for a process to end that was asked to
+SERVICES = ("hub", "collectors", "workers")
+
+
+class Service(Hub):
+    """One service of the compose file as a process: its command and environment, paths and ports moved."""
+
+    def __init__(self, name: str, plant: TrainingPlant, secrets: dict[str, str]) -> None:
+        super().__init__(plant, name)
+        block = yaml.safe_load((checkout() / "docker-compose.yml").read_text(encoding="utf-8"))["services"][
+            name
+        ]
+        self.folder = plant.folder / f"of-{name}"
+        self.folder.mkdir(exist_ok=True)
+        self.log = plant.folder / f"{name}.log"
+        moved = {"andon": [sys.executable, "-m", "hub.cli"], "/etc/andon/plant.yaml": [str(plant.config)]}
+        self.command = [word for said in block["command"] for word in moved.get(said, [said])]
+        self.environment = {
+            **os.environ,
+            **plant.hub_environment(),  # the ports and secrets of the training plant
+            **{k: secrets.get(v, v) for k, v in block["environment"].items()},
+            "ANDON_DATA": str(self.folder),
+            "ANDON_HOST": "127.0.0.1",
+            "TMPDIR": str(self.folder),
+        }
+
+    async def start(self, failpoints: str = "") -> None:
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *self.command, cwd=checkout(), stdout=log, stderr=log,
+                env={**self.environment, "ANDON_FAILPOINTS": failpoints},
+            )  # fmt: skip
+
+    async def andon(self, *words: str, said: str = "") -> tuple[int, str]:
+        """`docker compose exec SERVICE andon WORDS`: exit code and output."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command[:3], *words, cwd=checkout(), env=self.environment, stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        out, _ = await process.communicate(said.encode())
+        assert process.returncode is not None
+        return process.returncode, out.decode()
+
+    async def alive(self) -> bool:
+        return (await self.andon("alive"))[0] == 0
+
+
+class Site:
+    """The simulated world with the three services on it, and a technician who looks at the board."""
+
+    def __init__(self, here: World, services: dict[str, Service]) -> None:
+        self.here = here
+        self.hub, self.collectors, self.workers = (services[name] for name in SERVICES)
+        self.every = list(services.values())
+        self.person: httpx.AsyncClient
+
+    async def start(self) -> None:
+        config = str(self.hub.command[-3])
+        code, said = await self.hub.andon("password", TECHNICIAN, "--config", config, said=PASSWORD + "\n")
+        assert code == 0, said
+        for service in self.every:
+            await service.start()
+        await self.here.healthy()
+        self.person = await self.here.login(TECHNICIAN, PASSWORD)
+
+    async def health(self) -> dict[str, Any]:
+        return dict((await self.here.http.get(self.here.url + "/health")).json())
+
+    async def board(self) -> dict[str, Any]:
+        return dict((await self.person.get("/api/board")).raise_for_status().json()["board"])
+
+    async def end(self) -> None:
+        if hasattr(self, "person"):
+            await self.person.aclose()
+        for service in self.every:
+            if service.process is not None:
+                await service.kill()
+
+    def logs(self) -> str:
+        return "\n".join(
+            f"--- {s.log.name}\n{s.log.read_text()[-3000:]}" for s in self.every if s.log.exists()
+        )
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="andon-e2e-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name) / "world"
+
+
+@pytest.fixture
+async def site(folder: Path, timescale_dsn: str, redis_url: str) -> AsyncIterator[Site]:
+    async with opened(folder, timescale_dsn, redis_url) as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(folder: Path, dsn: str, redis: str) -> AsyncIterator[Site]:
+    async with world(folder, speed=3.0) as here:
+        secrets = folder / "secrets"
+        secrets.mkdir(mode=0o700)
+        (secrets / "database_url").write_text(dsn + "\n", encoding="utf-8")
+        (secrets / "redis_url").write_text(redis + "\n", encoding="utf-8")
+        named = {f"/run/secrets/{p.name}": str(p) for p in secrets.iterdir()}
+        made = Site(here, {name: Service(name, here.plant, named) for name in SERVICES})
+        try:
+            await made.start()
+            yield made
+        except BaseException:
+            print(made.logs())
+            raise
+        finally:
+            await made.end()
+
+
+# ------------------------------------------------------------------ what is looked at
+async def values_move(site: Site) -> None:
+    first = await readings(site)
+
+    async def moved() -> bool:
+        now = await readings(site)
+        return all(v["status"] == "good" for v in now.values()) and now != first
+
+    await until(moved, "values move on /api/board")
+
+
+async def readings(site: Site) -> dict[str, Any]:
+    return dict((await site.board())["machines"][PRESS]["values"])
+
+
+async def alarms(site: Site, rule: str) -> list[dict[str, Any]]:
+    found = (await site.person.get("/api/alarms")).json()["alarms"]
+    return [a for a in found if a["rule"] == rule and a["equipment"] == PRESS]
+
+
+async def erp_tickets(site: Site) -> list[dict[str, Any]]:
+    return [t for t in await site.here.erp_tickets() if t["equipment"] == "EQ-PRESS-01"]
+
+
+async def told(site: Site, word: str) -> list[str]:
+    """The robots that have said so of the press, once for each message that is not marked as a repeat."""
+    return sorted(
+        m["robot"]
+        for m in await site.here.messages()
+        if "冲压机01" in m["text"] and word in m["text"] and "重发" not in m["text"]
+    )
+
+
+async def told_by_both(site: Site, word: str) -> None:
+    async def both() -> bool:
+        return set(await told(site, word)) == {"dingtalk", "wecom"}
+
+    await until(both, f"both robots say {word}")
+
+
+async def overheats_and_is_repaired(site: Site) -> None:
+    """Ends when the recovery has been told: what came before it in its lane has been told too."""
+    await site.here.command("press-01", "fault", {"kind": "overheat"})
+    await until(lambda: alarms(site, "oil-hot"), "an alarm on the record")
+    await site.here.command("press-01", "repair")
+    await told_by_both(site, "恢复")
+
+
+# ------------------------------------------------------------------ the house
+async def test_the_services_of_the_compose_file_make_one_house(site: Site) -> None:
+    parts = (await site.health())["parts"]
+    machines = (await site.board())["machines"]
+    assert len(machines) == 12
+    elsewhere = {f"collector {path.rpartition('/')[2]}" for path in machines} | {
+        "mes mes",
+        "notifiers",
+        "erp bridge",
+    }
+    assert elsewhere | {"web", "feed", "writer", "rules", "upkeep"} <= set(parts)
+    await values_move(site)
+    for service in (site.collectors, site.workers):
+        await until(service.alive, "andon alive says that the process is well")
+
+    await overheats_and_is_repaired(site)
+    assert await told(site, "【紧急】") == ["dingtalk", "wecom"], "each robot says it once"
+    assert len(await alarms(site, "oil-hot")) == 1
+    assert len(await erp_tickets(site)) == 1
+    board = await site.board()
+    assert board["health"]["parts_down"] == []
+    assert {s["up"] for s in board["health"]["sources"].values()} == {True}
+
+    for service in site.every:
+        async with asyncio.timeout(PROMPTLY):
+            assert await service.stop() == 0, f"{service.log.name} does not end cleanly"
+    for service in (site.collectors, site.workers):
+
+        async def unwell(this: Service = service) -> bool:
+            return not await this.alive()
+
+        await until(unwell, "andon alive says that the process is gone")
+
+
+async def test_collectors_that_are_killed_are_missed_and_doubled_by_nothing(
+    site: Site, timescale_dsn: str
+) -> None:
+    await values_move(site)
+    await site.collectors.kill()
+
+    async def missed() -> bool:
+        board = await site.board()
+        sources = board["health"]["sources"]
+        machines = board["machines"].values()
+        return (
+            {"collector press-01", "mes mes"} <= set(board["health"]["parts_down"])
+            and not any(s["up"] for s in sources.values())
+            and {m["state"] for m in machines} == {"unknown"}
+        )
+
+    await until(missed, "the board says what is not heard", SOON)
+    assert (await site.here.http.get(site.here.url + "/health")).status_code == 503
+    assert not (await site.health())["parts"]["collector press-01"]
+    await until(lambda: alarms(site, "not-heard"), "the silence is an alarm", SOON)
+
+    await site.collectors.start()
+    await site.here.healthy()
+    await values_move(site)
+
+    async def heard() -> bool:
+        board = await site.board()
+        good = not board["health"]["parts_down"] and all(s["up"] for s in board["health"]["sources"].values())
+        return good and not any(a["condition"] for a in await alarms(site, "not-heard"))
+
+    await until(heard, "everything is heard again")
+    [silence] = await alarms(site, "not-heard")
+    assert silence["count"] == 1
+    await pieces_made(site)
+    with psycopg.connect(timescale_dsn) as record:
+        for equipment, counted, first, last in record.execute(COUNTED):
+            assert counted == last - first, f"{equipment}: pieces were lost or counted twice"
+    keys = [r["key"] for r in await site.here.erp_reports() if r["key"]]  # without: written by the office
+    assert keys
+    assert len(keys) == len(set(keys)), "an operation report twice in the ERP"
+
+
+COUNTED = "select equipment, sum(delta), min(reading), max(reading) from counts where good group by equipment"
+
+
+async def pieces_made(site: Site) -> None:
+    before = (await site.board())["machines"][PRESS]["good"]
+
+    async def more() -> bool:
+        return bool((await site.board())["machines"][PRESS]["good"] > before)
+
+    await until(more, "the press makes pieces")
+
+
+async def test_workers_that_are_killed_leave_one_ticket(site: Site) -> None:
+    await site.workers.kill()
+    await site.here.command("press-01", "fault", {"kind": "overheat"})
+    await until(lambda: alarms(site, "oil-hot"), "an alarm, whoever is to tell it")
+
+    async def missed() -> bool:
+        return {"notifiers", "erp bridge"} <= set((await site.board())["health"]["parts_down"])
+
+    await until(missed, "the board says that nobody tells it", SOON)
+    assert await told(site, "油温") == []
+    assert await erp_tickets(site) == []
+
+    await site.workers.start(failpoints="bridge.after_create:exit")
+    assert await site.workers.died() == 137, "the ERP has the ticket, our record does not know it"
+    await site.workers.start()
+
+    async def known() -> bool:
+        tickets = (await site.person.get("/api/tickets", params={"open": "true"})).json()["tickets"]
+        return any(t["equipment"] == PRESS and t["erp_number"] for t in tickets)
+
+    await until(known, "the ERP's number is on our record")
+    assert len(await erp_tickets(site)) == 1
+    await site.here.command("press-01", "repair")
+    await told_by_both(site, "恢复")
+    assert await told(site, "【紧急】") == ["dingtalk", "wecom"], "each robot says it once"
+    assert len(await erp_tickets(site)) == 1
