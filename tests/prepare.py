@@ -1,4 +1,4 @@
-"""What the tests need beside the Python packages: Chromium and a Chinese font, from apt where that is allowed.
+"""What the tests need beside the Python packages: Chromium and a Chinese font, from apt where allowed.
 
 Never fails: what could not be had is said here, and the tests that need it are skipped with the reason.
 """
@@ -27,10 +27,12 @@ def main() -> None:
         say("no Chromium, and only root may install it: the browser tests will be skipped")
         return
     say("installing Chromium and a Chinese font from apt ...")
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update", "-qq"], install):
+        done = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
         if done.returncode:
-            say(f"apt-get could not ({done.stderr.strip().splitlines()[-1:]}): the browser tests will be skipped")
+            say(f"apt-get could not: {done.stderr.strip().splitlines()[-1:]}; browser tests will be skipped")
             return
 
 

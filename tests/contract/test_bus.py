@@ -28,7 +28,8 @@ async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
 
 
 async def take(source: AsyncIterator[Any], n: int) -> list[Any]:
-    return [await asyncio.wait_for(anext(source), PATIENCE) for _ in range(n)]
+    async with asyncio.timeout(PATIENCE):
+        return [await anext(source) for _ in range(n)]
 
 
 async def test_every_group_gets_everything_in_order_even_what_was_said_before_it_came(bus: Bus) -> None:
@@ -69,7 +70,8 @@ async def test_publishers_wait_while_a_group_is_too_far_behind(bus: Bus) -> None
     for group in ("store", "rules"):
         for delivery in await take(bus.consume("samples", group), 5):
             await delivery.ack()
-    await asyncio.wait_for(blocked, PATIENCE)
+    async with asyncio.timeout(PATIENCE):
+        await blocked
 
 
 async def test_a_hint_reaches_everybody_who_listens_now(bus: Bus) -> None:

@@ -77,9 +77,7 @@ async def test_one_broken_room_does_not_darken_the_house() -> None:
     clock.turn(LONGEST_PAUSE)
     await loop_turns()
     assert (broken.lives, well.lives) == (2, 1) and not running.done()
-    assert supervisor.parts["broken"].last_error == "KeyError", (
-        "a bug may say anything: only its name"
-    )
+    assert supervisor.parts["broken"].last_error == "KeyError", "a bug may say anything: only its name"
     running.cancel()
     await asyncio.wait([running])
 
