@@ -19,6 +19,20 @@ class MachineWatch:
     since: datetime | None = None
     good: int | None = None
     scrap: int | None = None
+    good_at: datetime | None = None
+    scrap_at: datetime | None = None
+
+    def knows(self, what: str, at: datetime) -> bool:
+        """Whether the record is at least as new as `at`: what it tells is not told a second time."""
+        known = {"state": self.since, "good": self.good_at, "scrap": self.scrap_at}[what]
+        return known is not None and at <= known
+
+    def counted(self, reading: int, good: bool, at: datetime) -> None:
+        """The counter showed this."""
+        if good:
+            self.good, self.good_at = reading, at
+        else:
+            self.scrap, self.scrap_at = reading, at
 
     def become(self, state: EquipmentState, at: datetime) -> StateSpan | None:
         """The new span, or None when nothing changed. Spans never overlap: one state at every instant."""
@@ -40,11 +54,10 @@ class MachineWatch:
         """
         shown = int(reading)
         before = self.good if good else self.scrap
-        if good:
-            self.good = shown
-        else:
-            self.scrap = shown
-        if before is None or shown == before:
-            return None if before is not None else Count(self.machine.path, at, good, 0, shown)
+        if shown == before:
+            return None
+        self.counted(shown, good, at)
+        if before is None:
+            return Count(self.machine.path, at, good, 0, shown)
         delta = shown - before if shown > before else shown
         return Count(self.machine.path, at, good, delta, shown)

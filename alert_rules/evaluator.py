@@ -25,6 +25,8 @@ from hub.ports import Plant
 
 _FUTURE = 2_000_000  # microseconds a source's clock may be ahead before it is held back
 _BAD = np.uint32(0x80000000)
+_NEVER = np.iinfo(np.int64).min
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
@@ -49,10 +51,11 @@ class Evaluator:
         self._valued = [r for r in rules if not isinstance(r.condition, Silence)]
         self._table = RuleTable(self._valued, size)
         self._slots = {(r.name, r.subject): i for i, r in enumerate(self._valued, 1)}
+        self._changed = np.full(len(self._valued) + 1, _NEVER)  # source time of each rule's last change
         self._silences = [r for r in rules if isinstance(r.condition, Silence)]
         self._silence_tags = [np.array(r.condition.tags) for r in self._silences]  # type: ignore[union-attr]
         self._silence_watch = [Watch() for _ in self._silences]
-        self._seen = np.full(size + 1, np.iinfo(np.int64).min)  # newest source time of each tag
+        self._seen = np.full(size + 1, _NEVER)  # newest source time of each tag
         self._heard = np.full(size + 1, micros(start))  # hub time of the last good sample
         self._value = np.full(size + 1, np.nan)  # the newest good value of each tag
         self._lag = np.zeros(size + 1, np.int64)  # hub time minus source time at the last sample
@@ -79,40 +82,70 @@ class Evaluator:
             if key not in self.rules:
                 orphans.append(alarm)
             elif key in self._slots:
-                self._table.active[self._slots[key]] = alarm.condition
-                self._table.blind[self._slots[key]] = alarm.blind
+                self._seed_value(self._slots[key], alarm)
             elif alarm.condition:
-                at = next(i for i, r in enumerate(self._silences) if (r.name, r.subject) == key)
-                self._silence_watch[at] = Watch(active=True)
+                self._seed_silence(key, alarm)
         for path, span in states.items():
             if path in self.machines:
                 self.machines[path].state, self.machines[path].since = span.state, span.since
         for (path, good), count in counts.items():
             if path in self.machines:
-                if good:
-                    self.machines[path].good = count.reading
-                else:
-                    self.machines[path].scrap = count.reading
+                self.machines[path].counted(count.reading, good, count.at)
         return orphans
+
+    def _seed_value(self, slot: int, alarm: Alarm) -> None:
+        self._table.active[slot] = alarm.condition
+        self._table.blind[slot] = alarm.blind
+        if alarm.condition_at is not None:
+            self._changed[slot] = micros(alarm.condition_at)
+
+    def _seed_silence(self, key: tuple[str, str], alarm: Alarm) -> None:
+        """A device that was silent before our restart has not been heard by it: nothing recovers by that."""
+        at = next(i for i, r in enumerate(self._silences) if (r.name, r.subject) == key)
+        condition = self._silences[at].condition
+        assert isinstance(condition, Silence)
+        self._silence_watch[at] = Watch(active=True)
+        if alarm.condition_at is not None:
+            self._heard[self._silence_tags[at]] = micros(alarm.condition_at - condition.after)
+
+    def tags(self) -> list[int]:
+        """Numbers of the tags that mean something here: what a warm start has to read again."""
+        ruled = set(self._table.tags[1:].tolist())
+        return sorted(ruled | set(np.flatnonzero(self._signal).tolist()))
 
     def longest_delay(self) -> timedelta:
         return max((max(r.on_delay, r.off_delay) for r in self._valued), default=timedelta(0))
 
     # ---------------------------------------------------------------- samples
-    def take(self, batch: SampleBatch, now: datetime) -> Happenings:
-        """One batch that arrived at `now`. Rows no newer than their tag's last are history only."""
+    def take(self, batch: SampleBatch, now: datetime, *, recalled: bool = False) -> Happenings:
+        """One batch that arrived at `now`. Rows no newer than their tag's last are history only.
+
+        `recalled`: it comes from the record, at a warm start. That is not being heard, and what the record's
+        states and counts already tell is not told again.
+        """
         out = Happenings()
-        batch = self._newer(batch, micros(now))
+        batch = self._newer(batch, micros(now), recalled)
         if not len(batch):
             return out
         for row, slot in suspects(self._table, batch):
+            if int(batch.source_times[row]) <= self._settled(slot):
+                continue
             sample = batch.sample(row)
             then = observe(self._rule(slot), self._table.watch(slot), sample)
             self._note(slot, then, sample.value, sample.source_time, out)
-        self._machines(batch, out)
+        self._machines(batch, out, recalled)
         return out
 
-    def _newer(self, batch: SampleBatch, now: int) -> SampleBatch:
+    def _settled(self, slot: int) -> int:
+        """Up to where samples are the past of this rule: its last change came from what was after that."""
+        changed = int(self._changed[slot])
+        if changed == _NEVER:
+            return changed
+        rule = self._rule(slot)
+        delay = rule.on_delay if self._table.active[slot] else rule.off_delay
+        return changed - delay // _MICROSECOND
+
+    def _newer(self, batch: SampleBatch, now: int, recalled: bool) -> SampleBatch:
         known = batch.tags < len(self._seen)
         times = np.minimum(batch.source_times, now + _FUTURE)
         fresh = known & (times > self._seen[np.where(known, batch.tags, 0)])
@@ -122,11 +155,12 @@ class Evaluator:
         good = ((batch.statuses & _BAD) == 0) & ~np.isnan(batch.values)
         self._seen[batch.tags] = times
         self._lag[batch.tags] = np.maximum(now - times, 0)
-        self._heard[batch.tags[good]] = now
+        if not recalled:
+            self._heard[batch.tags[good]] = now
         self._value[batch.tags[good]] = batch.values[good]
         return batch
 
-    def _machines(self, batch: SampleBatch, out: Happenings) -> None:
+    def _machines(self, batch: SampleBatch, out: Happenings, recalled: bool) -> None:
         mine = self._signal[batch.tags] & ~np.isnan(batch.values) & ((batch.statuses & _BAD) == 0)
         rows = np.flatnonzero(mine)
         if not len(rows):
@@ -138,6 +172,8 @@ class Evaluator:
             self._shown[tag] = value
             at = from_micros(int(batch.source_times[row]))
             for watch, what in self._meaning[tag]:
+                if recalled and watch.knows(what, at):
+                    continue
                 if what == "state":
                     if (span := watch.read_state(value, at)) is not None:
                         out.states.append(span)
@@ -198,9 +234,19 @@ class Evaluator:
         if then.active != before.active:
             delay = rule.off_delay if before.active else rule.on_delay
             since = before.leaning_since or time
-            at = since + delay
+            at = self._after_the_last(slot, since + delay)
             out.alarms.append((rule, Raised(at, value) if then.active else Cleared(at, value)))
         self._table.keep(slot, then, value)
+
+    def _after_the_last(self, slot: int, at: datetime) -> datetime:
+        """The time of a change, behind the one before it.
+
+        A delay that ran out by the clock may be followed by a sample from before its end: what it says is
+        true now all the same, and a change that is not newer than the last would be taken for a repeat.
+        """
+        us = max(micros(at), int(self._changed[slot]) + 1) if self._changed[slot] != _NEVER else micros(at)
+        self._changed[slot] = us
+        return from_micros(us)
 
     def _last_value(self, slot: int) -> float | None:
         value = float(self._value[self._table.tags[slot]])

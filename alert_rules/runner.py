@@ -64,8 +64,7 @@ class RuleRunner:
         mark = await ledger.mark(MARK)
         if mark:
             start = datetime.fromisoformat(mark) - self._evaluator.longest_delay() - timedelta(seconds=1)
-            tags = sorted(t.number for t in self._book.plant.tags.values())
-            await self._take(await self._samples.since(tags, start))
+            await self._take(await self._samples.since(self._evaluator.tags(), start), recalled=True)
         log.info("rules.warm", alarms=len(alarms), retired=len(orphans), since=mark or None)
 
     # ---------------------------------------------------------------- samples
@@ -74,10 +73,10 @@ class RuleRunner:
             await self._take(SampleBatch.from_bytes(delivery.body))
             await delivery.ack()
 
-    async def _take(self, batch: SampleBatch) -> None:
+    async def _take(self, batch: SampleBatch, *, recalled: bool = False) -> None:
         async with self._turn:
             began = self._clock.monotonic()
-            happened = self._evaluator.take(batch, self._clock.now())
+            happened = self._evaluator.take(batch, self._clock.now(), recalled=recalled)
             self.last_seconds = self._clock.monotonic() - began
             self.evaluated += len(batch)
             metrics.rules(self.last_seconds)
