@@ -364,7 +364,8 @@ class App:
         }
 
     def status(self) -> dict[str, Any]:
-        return {"parts": self.roll.parts(), "sources": self.roll.sources, **self._gauges}
+        latency = {"sensor_to_screen": self.feed.latency()}
+        return {"parts": self.roll.parts(), "sources": self.roll.sources, "latency": latency, **self._gauges}
 
     async def _measure(self) -> None:
         while True:
