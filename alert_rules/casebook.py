@@ -6,13 +6,13 @@ person have the same history lines, the same messages and the same ERP documents
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from alert_rules import telling, ticketing
-from alert_rules.lifecycle import Acked, Cleared, Event, Raised, Retired, Shelved, Unshelved, after
+from alert_rules.lifecycle import ASIDE, Acked, Cleared, Event, Raised, Retired, Shelved, Unshelved, after
 from alert_rules.rule import Rule
 from hub.kpi.calendar import on_duty
 from hub.model.alarm import Alarm, AlarmLine, AlarmState
@@ -85,7 +85,7 @@ class Casebook:
 
     async def _consequences(self, tx: Tx, rule: Rule, before: Alarm, then: Alarm) -> None:
         ticket = await tx.open_ticket_of(then.equipment)
-        risen = then.condition and not before.condition
+        risen = then.condition and (not before.condition or before.state in ASIDE)
         if risen and rule.ticket and then.state is AlarmState.UNACKED:
             ticket = await self._ticket(tx, rule, then, ticket)
         number = ticket.id if ticket is not None and ticket.is_open and rule.ticket else ""
@@ -148,6 +148,18 @@ class Casebook:
         stopped = ticketing.downtime(spans, ticket.stopped_at, end)
         technician = self.plant.people.get(ticket.technician)
         return telling.close_ticket(ticket, technician, now, stopped.total_seconds(), note)
+
+    def hold(self, ticket: MaintenanceTicket, alarms: Iterable[Alarm]) -> bool:
+        """Whether one of these alarms says that the machine still needs what the ticket is for."""
+        return any(
+            a.condition and (a.id == ticket.alarm_id or self._calls(a))
+            for a in alarms
+            if a.equipment == ticket.equipment
+        )
+
+    def _calls(self, alarm: Alarm) -> bool:
+        rule = self.rules.get((alarm.rule, alarm.subject))
+        return rule is not None and rule.ticket
 
     # ---------------------------------------------------------------- telling the house
     async def told(self, *alarms: Alarm | None) -> None:

@@ -44,10 +44,10 @@ class AlarmDesk:
     async def _alarm(self, alarm_id: int, by: Person, event: Event, note: str = "") -> Alarm:
         async with self._book.ledger.begin() as tx:
             alarm = await self._visible_alarm(tx, alarm_id, by)
-            changed = await self._book.change(tx, alarm, event, by.id, note)
-        if changed is None:
             if not alarm.is_open:
                 raise Conflict("alarm-not-open", str(alarm_id))
+            changed = await self._book.change(tx, alarm, event, by.id, note)
+        if changed is None:
             return alarm
         failpoint("web.after_acknowledge")
         await self._book.told(changed)
@@ -113,7 +113,9 @@ class AlarmDesk:
         note: str = "",
     ) -> MaintenanceTicket:
         alarm = None
+        about = (await self._book.ledger.ticket_of(ticket_id)).alarm_id
         async with self._book.ledger.begin() as tx:
+            await tx.alarm(about)  # locked before the ticket, as the rules do: nobody waits in a circle
             ticket = await tx.ticket(ticket_id)
             if by is not None and not by.may_see(ticket.equipment):
                 raise NotFound("ticket-not-found", ticket_id)

@@ -132,9 +132,10 @@ class RuleRunner:
             counts = [c for c in await ledger.counts(since, until) if c.equipment == known.equipment]
             spans = [s for s in await ledger.states(since, until) if s.equipment == known.equipment]
             async with ledger.begin() as tx:
+                alarm = await tx.alarm(known.alarm_id)  # locked before the ticket, as everywhere
                 ticket = await tx.ticket(known.id)
-                alarm = await tx.alarm(ticket.alarm_id)
-                then = ticketing.verified(ticket, spans, counts, alarm.condition, now)
+                holds = self._book.hold(ticket, [alarm, *await ledger.open_alarms()])
+                then = ticketing.verified(ticket, spans, counts, holds, now)
                 if then is not ticket and then != ticket:
                     await self._book.save_ticket(tx, ticket, then, None, "telemetry")
                     failpoint("rules.ticket_verified")

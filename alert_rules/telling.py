@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from alert_rules.lifecycle import ASIDE
 from alert_rules.rule import Rule
 from hub.model.alarm import Alarm, AlarmState
 from hub.model.intent import Intent, IntentKind
@@ -22,8 +23,13 @@ def stamp(at: datetime | None) -> str | None:
 def tells(
     plant: Plant, rule: Rule, before: Alarm, now: Alarm, owner: Person | None, ticket: str, link: str
 ) -> list[Intent]:
-    """Messages for a change of an alarm. Nothing is said of what is shelved, suppressed or out of service."""
-    if now.state is AlarmState.UNACKED and before.state in (AlarmState.NORMAL, AlarmState.RTN_UNACKED):
+    """Messages for a change of an alarm. Nothing is said of what is shelved, suppressed or out of service.
+
+    What was raised while it was put aside is said when it is back; what was said before, is not said again:
+    its key is the same.
+    """
+    quiet = {AlarmState.NORMAL, AlarmState.RTN_UNACKED} | ASIDE
+    if now.state is AlarmState.UNACKED and before.state in quiet:
         event = "raised"
     elif before.condition and not now.condition and before.state in (AlarmState.UNACKED, AlarmState.ACKED):
         event = "cleared"
