@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import difflib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -45,6 +46,7 @@ from hub.house import (
     read_plugins,
     refuse_taken_port,
     shouter,
+    with_numbers,
 )
 from hub.log import register_secrets_of
 from hub.ports import SAMPLES, Bus, Clock, Plant
@@ -70,6 +72,7 @@ SERVICES = {
     "workers": ("notifiers", "bridge"),
 }
 
+UNANSWERED = 5.0  # seconds without an answer of the record: the hub is not well
 OUTSIDE_PATIENCE = 10.0  # seconds that a start waits for machines which may be switched off
 
 Say = Callable[[str, str], None]  # (part, what about it) -> one line for the person who started us
@@ -77,30 +80,56 @@ Say = Callable[[str, str], None]  # (part, what about it) -> one line for the pe
 
 def parts_of(asked: Sequence[str]) -> tuple[str, ...]:
     """Names of parts and of services (`hub`, `collectors`, `workers`, `all`), as parts."""
+    known = list(dict.fromkeys((*SERVICES, *PARTS)))
     out: list[str] = []
-    for name in asked:
-        if name not in SERVICES and name not in PARTS:
-            raise ConfigError(f"--parts: {name!r} is unknown; choose from {', '.join((*SERVICES, *PARTS))}")
+    for name in filter(None, (a.strip() for a in asked)):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+            raise ConfigError(f"--parts: {name!r} is unknown; {hint}")
         out.extend(p for p in SERVICES.get(name, (name,)) if p not in out)
+    if not out:
+        raise ConfigError(f"--parts: names nothing to run; choose from {', '.join(known)}")
     return tuple(out)
 
 
 def read_rules(settings: Settings, plant: Plant) -> list[Rule]:
     blocks = [dict(b.model_dump()) for b in settings.file.rules]
     notifiers = [n.name for n in settings.file.notifiers]
-    return rulebook(blocks, plant, plugins("rules"), notifiers)
+    try:
+        return rulebook(blocks, plant, plugins("rules"), notifiers)
+    except ConfigError as cause:
+        raise ConfigError(*(f"{settings.source}: {c}" for c in cause.complaints)) from None
+
+
+def refuse_wrong_points(settings: Settings, used: Plugins, plant: Plant) -> None:
+    """A point that names a tag the plant does not have is told now, not when its connection is made."""
+    complaints: list[str] = []
+    for use in used.collectors:
+        try:
+            use.cls(use.config, SystemClock(), plant.tags, use.name)
+        except ConfigError as cause:
+            complaints += [f"{settings.source}: {c}" for c in cause.complaints]
+    if complaints:
+        raise ConfigError(*complaints)
 
 
 def check(settings: Settings) -> dict[str, int]:
     """Everything that can be known without a plant; raises ConfigError. Answers with counts to show."""
-    used = read_plugins(settings)
-    numbered = {t: i for i, t in enumerate(settings.plant.tags, 1)}
-    from hub.house import with_numbers
-
-    plant = with_numbers(settings.plant, numbered)
-    for use in used.collectors:
-        use.cls(use.config, SystemClock(), plant.tags, use.name)
-    rules = read_rules(settings, plant)
+    plant = with_numbers(settings.plant, {t: i for i, t in enumerate(settings.plant.tags, 1)})
+    complaints: list[str] = []
+    used = rules = None
+    try:
+        used = read_plugins(settings)
+        refuse_wrong_points(settings, used, plant)
+    except ConfigError as cause:
+        complaints += cause.complaints
+    try:
+        rules = read_rules(settings, plant)
+    except ConfigError as cause:
+        complaints += cause.complaints
+    if used is None or rules is None or complaints:
+        raise ConfigError(*complaints)
     return {
         "machines": len(plant.machines()),
         "tags": len(plant.tags),
@@ -127,6 +156,7 @@ class App:
         self.name = f"{socket.gethostname()}:{self.job}"
         self.ready = asyncio.Event()
         self._gauges: dict[str, Any] = {}
+        self._measured = self.clock.monotonic()  # when the record last answered
 
     @property
     def address(self) -> str:
@@ -151,6 +181,7 @@ class App:
             self.record: Record = await open_record(dsn, self.settings.plant.time_zone, self.clock)
             stack.push_async_callback(self.record.close)
             self.plant = await number_tags(self.record, self.settings.plant)
+            refuse_wrong_points(self.settings, self.plugins, self.plant)
             self.rules = read_rules(self.settings, self.plant)
             advice = {r.name: r.instruction for r in self.rules if r.instruction is not None}
             self.plant = replace(self.plant, instructions=advice)
@@ -350,7 +381,8 @@ class App:
         rows = {str(p["name"]): p for p in sorted(self.roll.parts(), key=lambda p: bool(p["up"]))}
         rows |= {p.name: as_json(p) for p in self.supervisor.health()}
         parts = {name: bool(p["up"]) for name, p in rows.items()}
-        well = all(up for name, up in parts.items() if not rows[name].get("outside"))
+        parts["record"] = self.clock.monotonic() - self._measured < UNANSWERED
+        well = all(up for name, up in parts.items() if not rows.get(name, {}).get("outside"))
         ready = self.ready.is_set()
         return {"status": "starting" if not ready else "ok" if well else "degraded", "parts": parts}
 
@@ -373,6 +405,7 @@ class App:
             self._gauges["bus"] = await _behind(self.bus)
             metrics.alarms_open(await self.record.ledger.open_alarms())
             self._gauges["at"] = self.clock.now().isoformat().replace("+00:00", "Z")
+            self._measured = self.clock.monotonic()
             await self.clock.sleep(1)
 
     # ---------------------------------------------------------------- running
