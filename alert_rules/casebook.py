@@ -104,7 +104,8 @@ class Casebook:
             return again
         ticket = MaintenanceTicket(
             await tx.next_ticket_id(now), alarm.id, alarm.equipment, TicketState.NEW, now,
-            alarm.raised_at or now, cycles_needed=self.plant.equipment[alarm.equipment].verify_cycles,
+            (alarm.raised_at or now) - rule.on_delay,
+            cycles_needed=self.plant.equipment[alarm.equipment].verify_cycles,
         )  # fmt: skip
         await tx.save_ticket(ticket)
         await tx.add_ticket_line(TicketLine(ticket.id, now, TicketState.NEW, TicketState.NEW, "", "hub"))

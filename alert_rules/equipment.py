@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hub.model.equipment import Count, Equipment, EquipmentState, StateSpan
 
 _TICK = timedelta(microseconds=1)
+PLAUSIBLE = 100_000  # pieces between two readings; more is a counter that was set, not pieces
 
 
 @dataclass(slots=True)
@@ -50,14 +51,16 @@ class MachineWatch:
     def read_counter(self, reading: float, good: bool, at: datetime) -> Count | None:
         """Pieces since the last reading. The very first reading only sets the mark.
 
-        A counter that went back was reset: what it shows has been made since.
+        A counter that fell below half was reset: what it shows has been made since. A small step back is a
+        controller that forgot its last moments: only the mark is set anew. A leap that no machine makes
+        (a register of all ones, a counter set by hand) only sets the mark anew; below zero is no count.
         """
         shown = int(reading)
         before = self.good if good else self.scrap
-        if shown == before:
+        if shown == before or shown < 0:
             return None
         self.counted(shown, good, at)
         if before is None:
             return Count(self.machine.path, at, good, 0, shown)
-        delta = shown - before if shown > before else shown
-        return Count(self.machine.path, at, good, delta, shown)
+        delta = shown - before if shown > before else shown if shown <= before // 2 else 0
+        return Count(self.machine.path, at, good, delta if delta <= PLAUSIBLE else 0, shown)

@@ -23,6 +23,7 @@ from hub.model.batch import SampleBatch, from_micros, micros
 from hub.model.equipment import Count, EquipmentState, StateSpan
 from hub.ports import Plant
 
+_DEAF = 1_000_000  # microseconds between two ticks; more of it was our own deafness, not a device's silence
 _FUTURE = 2_000_000  # microseconds a source's clock may be ahead before it is held back
 _BAD = np.uint32(0x80000000)
 _NEVER = np.iinfo(np.int64).min
@@ -62,6 +63,11 @@ class Evaluator:
         self._signal = np.zeros(size + 1, bool)  # state, fault or counter of some machine
         self._shown = np.full(size + 1, np.nan)  # what that signal last said
         self.machines = {m.path: MachineWatch(m) for m in plant.machines()}
+        self._told = np.full(size + 1, _NEVER)  # source time of the newest good sample
+        self._patience = np.full(size + 1, np.iinfo(np.int64).max // 2)  # stale_after, microseconds
+        for known in plant.tags.values():
+            self._patience[known.number] = known.stale_after // _MICROSECOND
+        self._now = self._ticked = micros(start)
         self._meaning: dict[int, list[tuple[MachineWatch, str]]] = {}
         for watch in self.machines.values():
             m = watch.machine
@@ -73,10 +79,24 @@ class Evaluator:
 
     # ---------------------------------------------------------------- warm start
     def seed(
-        self, alarms: Iterable[Alarm], states: dict[str, StateSpan], counts: dict[tuple[str, bool], Count]
+        self,
+        alarms: Iterable[Alarm],
+        states: dict[str, StateSpan],
+        counts: dict[tuple[str, bool], Count],
+        *,
+        closed: Iterable[Alarm] = (),
+        evaluated: datetime | None = None,
     ) -> list[Alarm]:
-        """Take up where the record ends; returns open alarms whose rule no longer exists."""
+        """Take up where the record ends; returns open alarms whose rule no longer exists.
+
+        `closed` are ended alarms: what led to them is the past. `evaluated`: until when machines were being
+        watched; what they did after that, until they are heard again, nobody knows.
+        """
         orphans = []
+        for alarm in closed:
+            slot = self._slots.get((alarm.rule, alarm.subject), 0)
+            if slot and alarm.condition_at is not None:
+                self._changed[slot] = max(int(self._changed[slot]), micros(alarm.condition_at))
         for alarm in alarms:
             key = (alarm.rule, alarm.subject)
             if key not in self.rules:
@@ -91,6 +111,8 @@ class Evaluator:
         for (path, good), count in counts.items():
             if path in self.machines:
                 self.machines[path].counted(count.reading, good, count.at)
+        if evaluated is not None:
+            self._told[self._signal] = micros(evaluated)
         return orphans
 
     def _seed_value(self, slot: int, alarm: Alarm) -> None:
@@ -124,7 +146,8 @@ class Evaluator:
         states and counts already tell is not told again.
         """
         out = Happenings()
-        batch = self._newer(batch, micros(now), recalled)
+        self._mind_the_clock(micros(now))
+        batch = self._newer(_in_order(batch), micros(now), recalled)
         if not len(batch):
             return out
         for row, slot in suspects(self._table, batch):
@@ -145,9 +168,25 @@ class Evaluator:
         delay = rule.on_delay if self._table.active[slot] else rule.off_delay
         return changed - delay // _MICROSECOND
 
+    def _mind_the_clock(self, now: int) -> None:
+        """The hub's clock was set back: what is known may not lie in its future and silence the present."""
+        if now < self._now - _FUTURE:
+            for times in (self._seen, self._changed, self._heard, self._told):
+                np.minimum(times, now - _FUTURE, out=times)
+        self._now = now
+
+    def _mind_our_deafness(self, now: int) -> None:
+        """A database that hung or a process that was stopped: what could not be heard was not silent."""
+        deaf = now - self._ticked - _DEAF
+        if deaf > 0:
+            np.minimum(self._heard + deaf, now, out=self._heard)
+        self._ticked = now
+
     def _newer(self, batch: SampleBatch, now: int, recalled: bool) -> SampleBatch:
         known = batch.tags < len(self._seen)
         times = np.minimum(batch.source_times, now + _FUTURE)
+        ahead = np.flatnonzero(batch.source_times > times)
+        times[ahead] += np.arange(len(ahead))  # held back, but still one after the other
         fresh = known & (times > self._seen[np.where(known, batch.tags, 0)])
         if not fresh.all():
             batch, times = batch.take(fresh), times[fresh]
@@ -165,24 +204,40 @@ class Evaluator:
         rows = np.flatnonzero(mine)
         if not len(rows):
             return
-        tags, values = batch.tags[rows], batch.values[rows]
-        repeated = len(np.unique(tags)) < len(tags)
-        for row in rows if repeated else rows[values != self._shown[tags]]:
-            tag, value = int(batch.tags[row]), float(batch.values[row])
-            self._shown[tag] = value
-            at = from_micros(int(batch.source_times[row]))
-            for watch, what in self._meaning[tag]:
-                if recalled and watch.knows(what, at):
-                    continue
-                if what == "state":
-                    if (span := watch.read_state(value, at)) is not None:
-                        out.states.append(span)
-                elif (count := watch.read_counter(value, what == "good", at)) is not None:
-                    out.counts.append(count)
+        tags, values, times = batch.tags[rows], batch.values[rows], batch.source_times[rows]
+        gap = (self._told[tags] != _NEVER) & (times - self._told[tags] > self._patience[tags])
+        wanted = gap | (values != self._shown[tags]) | (len(np.unique(tags)) < len(tags))
+        for row in rows[wanted]:
+            self._machine(
+                int(batch.tags[row]), float(batch.values[row]), int(batch.source_times[row]), out, recalled
+            )
+        self._told[tags] = times
+
+    def _machine(self, tag: int, value: float, time: int, out: Happenings, recalled: bool) -> None:
+        self._shown[tag] = value
+        at, lost_at = from_micros(time), self._lost_at(tag, time)
+        self._told[tag] = time
+        for watch, what in self._meaning[tag]:
+            if recalled and watch.knows(what, at):
+                continue
+            if what == "state":
+                unheard = watch.become(EquipmentState.UNKNOWN, lost_at) if lost_at and watch.state else None
+                spans = (unheard, watch.read_state(value, at))
+                out.states.extend(span for span in spans if span is not None)
+            # pieces of a time in which nobody listened belong into it, not into the moment of the reconnect
+            elif (count := watch.read_counter(value, what == "good", lost_at or at)) is not None:
+                out.counts.append(count)
+
+    def _lost_at(self, tag: int, time: int) -> datetime | None:
+        """When this signal fell silent, if it was silent for longer than its limit just before `time`."""
+        told, patience = int(self._told[tag]), int(self._patience[tag])
+        return from_micros(told + patience) if told != _NEVER and time - told > patience else None
 
     # ---------------------------------------------------------------- passing time
     def tick(self, now: datetime) -> Happenings:
         out = Happenings()
+        self._mind_the_clock(micros(now))
+        self._mind_our_deafness(micros(now))
         for slot in self._table.leaning_slots().tolist():
             lag = timedelta(microseconds=int(self._lag[self._table.tags[slot]]))
             then = elapse(self._rule(slot), self._table.watch(slot), now - lag)
@@ -216,7 +271,8 @@ class Evaluator:
             return
         tag = self.plant.tags[watch.machine.state_tag]
         gone_at = from_micros(int(self._heard[tag.number])) + tag.stale_after
-        if now >= gone_at and (span := watch.become(EquipmentState.UNKNOWN, gone_at)) is not None:
+        at = gone_at - timedelta(microseconds=int(self._lag[tag.number]))  # states are in the source's time
+        if now >= gone_at and (span := watch.become(EquipmentState.UNKNOWN, at)) is not None:
             self._shown[tag.number] = np.nan
             out.states.append(span)
 
@@ -251,3 +307,10 @@ class Evaluator:
     def _last_value(self, slot: int) -> float | None:
         value = float(self._value[self._table.tags[slot]])
         return None if np.isnan(value) else value
+
+
+def _in_order(batch: SampleBatch) -> SampleBatch:
+    """Samples of one tag one after the other in time, where a batch holds several of one tag."""
+    if len(batch) < 2 or np.bincount(batch.tags).max() < 2:
+        return batch
+    return batch.take(np.argsort(batch.source_times, kind="stable"))

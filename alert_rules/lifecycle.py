@@ -142,8 +142,8 @@ def _raised(alarm: Alarm, event: Raised) -> Alarm:
     match alarm.state:
         case S.NORMAL:
             return replace(counted, state=S.UNACKED, acked_by="", acked_at=None)
-        case S.RTN_UNACKED:
-            return replace(counted, state=S.UNACKED)
+        case S.RTN_UNACKED | S.ACKED:  # acknowledged and not holding: a latched one that was not reset yet
+            return replace(counted, state=S.UNACKED, acked_by="", acked_at=None)
         case _:
             return counted
 
@@ -197,5 +197,6 @@ def _put_aside(alarm: Alarm, event: Event) -> Alarm:
 
 def _back(alarm: Alarm) -> Alarm:
     """Into service again: annunciated if the condition holds, else normal; never back to acknowledged."""
-    state = S.UNACKED if alarm.condition else S.NORMAL
+    calm = S.RTN_UNACKED if alarm.latched and alarm.count else S.NORMAL  # a latched one asks for its reset
+    state = S.UNACKED if alarm.condition else calm
     return replace(alarm, state=state, shelved_until=None, acked_by="", acked_at=None)

@@ -13,6 +13,7 @@ from alert_rules.casebook import Casebook
 from alert_rules.evaluator import Evaluator, Happenings
 from alert_rules.lifecycle import Retired, Unshelved
 from hub import metrics
+from hub.errors import Permanent
 from hub.failpoint import failpoint
 from hub.model.alarm import Alarm, AlarmState
 from hub.model.batch import SampleBatch
@@ -25,6 +26,7 @@ TICK = 0.1  # seconds between looks at running delays
 VERIFY = 0.5  # seconds between looks at tickets that wait for the machine's proof
 MARK_EVERY = timedelta(seconds=5)
 MARK = "rules:evaluated"
+RECENT = 2_000  # ended alarms that a warm start looks at
 
 
 class RuleRunner:
@@ -37,12 +39,16 @@ class RuleRunner:
         self._samples = samples
         self._clock = casebook.clock
         self._marked: datetime | None = None
-        self.evaluated = 0
+        self.evaluated = self.refused = 0
         self.last_seconds = 0.0
         self._turn = asyncio.Lock()  # samples and ticks take turns: one order of events for all
 
     def health(self) -> dict[str, Any]:
-        return {"samples": self.evaluated, "last_batch_seconds": round(self.last_seconds, 6)}
+        return {
+            "samples": self.evaluated,
+            "refused": self.refused,
+            "last_batch_seconds": round(self.last_seconds, 6),
+        }
 
     async def run(self) -> None:
         await self._warm_start()
@@ -55,13 +61,19 @@ class RuleRunner:
     async def _warm_start(self) -> None:
         ledger = self._book.ledger
         alarms = await ledger.open_alarms()
-        orphans = self._evaluator.seed(alarms, await ledger.current_states(), await ledger.last_counts())
+        mark = await ledger.mark(MARK)
+        orphans = self._evaluator.seed(
+            alarms,
+            await ledger.current_states(),
+            await ledger.last_counts(),
+            closed=[a for a in await ledger.recent_alarms(RECENT) if not a.is_open],
+            evaluated=datetime.fromisoformat(mark) if mark else None,
+        )
         for alarm in orphans:
             async with ledger.begin() as tx:
                 locked = await tx.alarm(alarm.id)
                 gone = await self._book.change(tx, locked, Retired(self._clock.now()), note="rule removed")
             await self._book.told(gone)
-        mark = await ledger.mark(MARK)
         if mark:
             start = datetime.fromisoformat(mark) - self._evaluator.longest_delay() - timedelta(seconds=1)
             await self._take(await self._samples.since(self._evaluator.tags(), start), recalled=True)
@@ -70,7 +82,11 @@ class RuleRunner:
     # ---------------------------------------------------------------- samples
     async def _listen(self) -> None:
         async for delivery in self._bus.consume(SAMPLES, "rules"):
-            await self._take(SampleBatch.from_bytes(delivery.body))
+            try:
+                await self._take(SampleBatch.from_bytes(delivery.body))
+            except (ValueError, Permanent) as cause:  # no batch, or one that the record will never take
+                self.refused += 1
+                log.error("rules.refused", position=delivery.position, reason=str(cause))
             await delivery.ack()
 
     async def _take(self, batch: SampleBatch, *, recalled: bool = False) -> None:
@@ -134,8 +150,11 @@ class RuleRunner:
             async with ledger.begin() as tx:
                 alarm = await tx.alarm(known.alarm_id)  # locked before the ticket, as everywhere
                 ticket = await tx.ticket(known.id)
-                holds = self._book.hold(ticket, [alarm, *await ledger.open_alarms()])
-                then = ticketing.verified(ticket, spans, counts, holds, now)
+                alarms = [alarm, *await ledger.open_alarms()]
+                holds = self._book.hold(ticket, alarms)
+                calm = max((a.cleared_at for a in alarms if a.equipment == ticket.equipment and a.cleared_at),
+                           default=None)  # fmt: skip
+                then = ticketing.verified(ticket, spans, counts, holds, now, calm)
                 if then is not ticket and then != ticket:
                     await self._book.save_ticket(tx, ticket, then, None, "telemetry")
                     failpoint("rules.ticket_verified")

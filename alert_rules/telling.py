@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from alert_rules.lifecycle import ASIDE
@@ -13,7 +13,8 @@ from hub.model.people import Person
 from hub.model.ticket import MaintenanceTicket
 from hub.ports import Plant
 
-FLAPPING = 3  # raised this often within one episode: said once more, then silence until it is normal
+FLAPPING = 3  # raised this often within one episode: said once more, then silence while it goes on
+CALM = timedelta(minutes=10)  # between two raisings: then it is no flapping
 
 
 def stamp(at: datetime | None) -> str | None:
@@ -35,7 +36,7 @@ def tells(
         event = "cleared"
     else:
         return []
-    if now.count > FLAPPING or (now.count == FLAPPING and event == "cleared"):
+    if now.count >= FLAPPING and _flaps(before, now, event):
         return []
     payload = facts(plant, rule, now, owner, ticket, link) | {"event": event}
     return [
@@ -47,6 +48,17 @@ def tells(
         )
         for name in rule.tell
     ]
+
+
+def _flaps(before: Alarm, now: Alarm, event: str) -> bool:
+    """Whether this is one more of many changes in a short time, of which people have heard enough."""
+    if event == "cleared":
+        return (
+            now.raised_at is not None and now.cleared_at is not None and now.cleared_at - now.raised_at < CALM
+        )
+    if now.count == FLAPPING or before.raised_at is None or now.raised_at is None:
+        return False
+    return now.raised_at - before.raised_at < CALM
 
 
 def facts(

@@ -76,16 +76,19 @@ def verified(
     counts: Sequence[Count],
     condition: bool,
     at: datetime,
+    calm_since: datetime | None = None,
 ) -> MaintenanceTicket:
     """What the machine's signals prove of a ticket in VERIFYING: reset seen, good pieces since, closed.
 
     `spans` and `counts` are the machine's since the technician arrived. The reset is the first running after
     the last fault: a new fault, an unknown time or the alarm's condition begin the proof anew; waiting for
-    material or a change of tools only interrupts it.
+    material or a change of tools only interrupts it. What was made while the alarm still held
+    (before `calm_since`) proves nothing.
     """
     if ticket.state is not T.VERIFYING:
         return ticket
-    reset_at = None if condition else _reset(spans, ticket.arrived_at or ticket.opened_at)
+    arrived = ticket.arrived_at or ticket.opened_at
+    reset_at = None if condition else _reset(spans, max(arrived, calm_since or arrived))
     if reset_at is None:
         return replace(ticket, reset_at=None, good_cycles=0) if ticket.reset_at else ticket
     good = sum(c.delta for c in counts if c.good and c.at > reset_at)

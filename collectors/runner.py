@@ -152,9 +152,9 @@ class CollectorRunner:
 
     async def _lost(self, collector: Collector, error: str) -> None:
         if self._up is not False:
-            self._up = False
             at = self._watch.time_at_source()
             await self._sink.put(SampleBatch.lost(collector.tag_numbers, at, self.name))
+            self._up = False  # only now: a bus that is away must not make us forget to say it
         if error != self._error:
             self._error = error
             await self._on_state(False, error)

@@ -151,6 +151,7 @@ def _rendering(json: bool, out: TextIO) -> list[structlog.typing.Processor]:
 
 
 def _blot_telling_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.pop("color_message", None)  # uvicorn says everything twice, once in colours
     for name in event:
         if isinstance(name, str) and _TELLING.search(name):
             event[name] = BLOT

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE = 0.5  # seconds
 LONGEST_PAUSE = 15.0
+LONGEST_OUTSIDE = 3.0  # a machine that is switched on again is to be seen within five seconds
 STEADY = 30.0  # a run this long counts as healthy: the pauses start anew
 ASK_AGAIN = 0.5  # seconds between askings to end
 SETTLED = 0.2  # a run this long counts as up
@@ -85,7 +86,7 @@ class Supervisor:
             metrics.part(name, up=False)
             metrics.restarted(name)
             await self._clock.sleep(pause * random.uniform(0.8, 1.2))
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, LONGEST_OUTSIDE if part.outside else LONGEST_PAUSE)
 
     async def _live(self, name: str, run: Run) -> str:
         """One life; what it ended with, in a line without a secret."""

@@ -73,8 +73,10 @@ class RedisBus:
             for number, fields in entries:
                 if after != ">":
                     after = number
-                if fields:
+                if b"b" in fields:
                     yield Delivery(fields[b"b"], number, lambda n=number: self._ack(topic, group, n))  # type: ignore[misc]
+                else:  # deleted while it was pending, or not ours: nobody can do anything with it
+                    await self._ack(topic, group, number)
                 acked += 1
             if acked >= READ:
                 acked = 0
@@ -102,9 +104,12 @@ class RedisBus:
         stream = PREFIX + topic
         oldest = []
         for name in self._groups.get(topic, ()):
+            delivered = await self._delivered(
+                stream, name
+            )  # before pending: what is handed out in between stays
             pending = await self._redis.xpending(stream, name)
             first = pending.get("min") if isinstance(pending, dict) else None
-            oldest.append(_text(first) if first else await self._delivered(stream, name))
+            oldest.append(_text(first) if first else delivered)
         if oldest:
             await self._redis.xtrim(stream, minid=min(oldest, key=_order), approximate=False)
 

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from hub.errors import Transient
+from hub.errors import Permanent, Transient
 
 Connection: TypeAlias = AsyncConnection[DictRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
@@ -45,12 +45,17 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
 
 @asynccontextmanager
 async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection for one piece of work; a database that is away, or a deadlock, becomes Transient."""
+    """A connection for one piece of work; a database that is away, or a deadlock, becomes Transient.
+
+    A value it cannot hold becomes Permanent.
+    """
     try:
         async with pool.connection() as connection:
             yield connection
     except (psycopg.OperationalError, psycopg.InterfaceError) as cause:
         raise Transient(f"the database is away: {_first_line(cause)}") from cause
+    except psycopg.DataError as cause:  # it will never be taken: trying again would go on for ever
+        raise Permanent(f"the database refuses a value: {_first_line(cause)}") from cause
 
 
 def _first_line(cause: psycopg.Error) -> str:

@@ -355,6 +355,11 @@ async def test_a_machine_that_runs_hot_again_has_proved_nothing(house: RuleHouse
         assert (await house.ticket()).state is TicketState.VERIFYING
         await house.say(16, 60)
         await house.turn(1)
+        assert (await house.ticket()).state is TicketState.VERIFYING, "made while it ran hot: no proof"
+        for second in range(18, 22):
+            await house.say(second, second + 10, "good")
+            await house.say(second + 0.5, EXECUTING, "state")
+        await house.turn(1)
         assert (await house.ticket()).state is TicketState.CLOSED
 
 

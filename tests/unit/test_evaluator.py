@@ -15,7 +15,7 @@ from alert_rules.stale import NoDataRule
 from alert_rules.state import FaultCodeRule, StateRule
 from hub.errors import ConfigError
 from hub.model.alarm import Alarm, AlarmState, Priority
-from hub.model.batch import SampleBatch
+from hub.model.batch import SampleBatch, from_micros, join, micros
 from hub.model.equipment import Count, Equipment, EquipmentLevel, EquipmentState, StateSpan
 from hub.model.sample import Tag
 from hub.model.words import Words
@@ -62,6 +62,18 @@ def feed(
     return what.take(batch, at(seconds + late))
 
 
+def until(what: Evaluator, seconds: float) -> Happenings:
+    """Time passes, with a look twice a second, as it does in the runner."""
+    out = Happenings()
+    now = from_micros(what._ticked)
+    while now < at(seconds):
+        now = min(now + timedelta(seconds=0.5), at(seconds))
+        happened = what.tick(now)
+        out.alarms += happened.alarms
+        out.states += happened.states
+    return out
+
+
 def test_a_limit_without_delay_raises_with_the_sample_that_crossed_it() -> None:
     [(rule, event)] = feed(evaluator(HOT), 1, TEMP, 92.4).alarms
     assert (rule.subject, event) == (f"{PRESS}/oil_temp", Raised(at(1), 92.4))
@@ -70,16 +82,16 @@ def test_a_limit_without_delay_raises_with_the_sample_that_crossed_it() -> None:
 def test_a_running_delay_ends_by_the_clock_alone() -> None:
     what = evaluator({**HOT, "on_delay": "5s"})
     assert not feed(what, 1, TEMP, 92).alarms
-    assert not what.tick(at(5.9)).alarms
-    [(_, event)] = what.tick(at(6.1)).alarms
+    assert not until(what, 5.9).alarms
+    [(_, event)] = until(what, 6.1).alarms
     assert event == Raised(at(6), 92.0)
 
 
 def test_a_source_with_a_slow_clock_waits_no_longer_and_no_shorter() -> None:
     what = evaluator({**HOT, "on_delay": "5s"})
     feed(what, 1, TEMP, 92, late=30)  # its clock is half a minute behind ours
-    assert not what.tick(at(31 + 4.9)).alarms
-    assert what.tick(at(31 + 5.1)).alarms
+    assert not until(what, 31 + 4.9).alarms
+    assert until(what, 31 + 5.1).alarms
 
 
 def test_old_samples_are_history_and_change_no_alarm() -> None:
@@ -117,17 +129,17 @@ def test_two_fault_codes_are_two_alarms() -> None:
 def test_a_silent_device_is_one_alarm_and_comes_back_by_itself() -> None:
     what = evaluator(LOST)
     feed(what, 1, TEMP, 50)
-    assert not what.tick(at(10.9)).alarms
-    assert [e for _, e in what.tick(at(11)).alarms] == [Raised(at(11))]
-    assert not what.tick(at(60)).alarms
+    assert not until(what, 10.9).alarms
+    assert [e for _, e in until(what, 11).alarms] == [Raised(at(11))]
+    assert not until(what, 60).alarms
     feed(what, 61, GOOD, 5)
-    assert [e for _, e in what.tick(at(61.1)).alarms] == [Cleared(at(61.1))]
+    assert [e for _, e in until(what, 61.1).alarms] == [Cleared(at(61))]
 
 
 def test_bad_samples_do_not_count_as_being_heard() -> None:
     what = evaluator(LOST)
     feed(what, 9, TEMP, float("nan"), bad=True)
-    assert what.tick(at(10)).alarms
+    assert until(what, 10).alarms
 
 
 def test_state_codes_become_spans_and_an_unmapped_code_is_unknown() -> None:
@@ -140,8 +152,8 @@ def test_state_codes_become_spans_and_an_unmapped_code_is_unknown() -> None:
 def test_a_machine_not_heard_within_its_limit_is_unknown_from_that_limit_on() -> None:
     what = evaluator()
     feed(what, 1, STATE, 1)
-    assert not what.tick(at(5.9)).states
-    assert what.tick(at(6.2)).states == [StateSpan(PRESS, EquipmentState.UNKNOWN, at(6))]
+    assert not until(what, 5.9).states
+    assert until(what, 6.2).states == [StateSpan(PRESS, EquipmentState.UNKNOWN, at(6))]
     assert feed(what, 8, STATE, 1).states == [StateSpan(PRESS, EquipmentState.EXECUTING, at(8))]
 
 
@@ -180,3 +192,75 @@ def test_a_wrong_rule_is_told_by_its_place_and_the_remedy(change: dict[str, obje
     with pytest.raises(ConfigError) as wrong:
         evaluator({**HOT, **change})
     assert told in str(wrong.value) and "rules[0] hot" in str(wrong.value)
+
+
+def test_a_wall_clock_set_back_silences_nothing() -> None:
+    what = evaluator(HOT)
+    feed(what, 3600, TEMP, 20)
+    assert feed(what, 5, TEMP, 120).alarms, "an hour back, and hot all the same"
+
+
+def test_rows_of_one_tag_out_of_order_in_a_batch_are_taken_in_the_order_of_time() -> None:
+    what = evaluator()
+    late = SampleBatch.at([STATE], at(2), [7.0])
+    early = SampleBatch.at([STATE], at(1), [1.0])
+    spans = what.take(join([late, early]), at(2)).states
+    assert [s.state for s in spans] == [EquipmentState.EXECUTING, EquipmentState.FAULT]
+
+
+@pytest.mark.parametrize("glitch", [4_294_967_295.0, -32_768.0])
+def test_a_counter_gone_mad_makes_no_pieces(glitch: float) -> None:
+    what = evaluator()
+    got = [feed(what, i, GOOD, v).counts for i, v in enumerate([100, 103, glitch, 110], 1)]
+    assert [c.delta for counts in got for c in counts if c.delta >= 0][:2] == [0, 3]
+    assert all(0 <= c.delta < 1000 for counts in got for c in counts)
+
+
+def test_the_hubs_own_outage_is_unknown_time_and_pieces_belong_into_it() -> None:
+    what = evaluator()
+    span = StateSpan(PRESS, EquipmentState.EXECUTING, at(-600))
+    counted = Count(PRESS, at(-61), True, 1, 50)
+    what.seed([], {PRESS: span}, {(PRESS, True): counted}, evaluated=at(-60))
+    states = feed(what, 3600, STATE, 1).states
+    assert [(s.state, s.since) for s in states] == [
+        (EquipmentState.UNKNOWN, at(-55)),
+        (EquipmentState.EXECUTING, at(3600)),
+    ]
+    [count] = feed(what, 3600, GOOD, 650).counts
+    assert (count.delta, count.at) == (600, at(-55))
+
+
+def test_what_led_to_an_ended_alarm_is_not_taken_for_a_new_one() -> None:
+    what = evaluator(HOT)
+    subject = f"{PRESS}/oil_temp"
+    ended = Alarm(
+        "hot", subject, PRESS, Priority.HIGH, Words("", ""), AlarmState.NORMAL, 7, condition_at=at(5)
+    )
+    what.seed([], {}, {}, closed=[ended])
+    replayed = SampleBatch.at([TEMP], at(4), [95.0])
+    assert not what.take(replayed, at(6), recalled=True)
+    assert [e for _, e in feed(what, 7, TEMP, 95).alarms] == [Raised(at(7), 95.0)]
+
+
+def test_unknown_time_begins_in_the_sources_own_time() -> None:
+    what = evaluator()
+    what._ticked = micros(at(3600))
+    feed(what, 1, STATE, 1, late=3600)  # its clock is an hour behind
+    [unknown] = until(what, 3601 + 6).states
+    assert unknown.since == at(6)
+
+
+def test_our_own_deafness_is_no_devices_silence() -> None:
+    what = evaluator(LOST)
+    for second in range(1, 20, 1):
+        feed(what, second, TEMP, 50)
+        assert not until(what, second).alarms
+    assert not what.tick(at(60)).alarms, "forty seconds in which nobody listened"
+    feed(what, 60.1, TEMP, 50)
+    assert not until(what, 60.2).alarms
+
+
+def test_a_small_step_back_of_a_counter_is_no_reset() -> None:
+    what = evaluator()
+    got = [feed(what, i, GOOD, v).counts for i, v in enumerate([600, 605, 602, 604], 1)]
+    assert [c.delta for counts in got for c in counts] == [0, 5, 0, 2]

@@ -123,7 +123,7 @@ create table counts (
     equipment text not null,
     good boolean not null,
     at timestamptz not null,
-    delta integer not null,
+    delta bigint not null,
     reading bigint not null,
     primary key (equipment, good, at)
 );
