@@ -126,6 +126,8 @@ class Casebook:
     ) -> None:
         """The ticket, its history line and what the ERP has to learn."""
         now = self.clock.now()
+        if then.state is TicketState.CLOSED and then.downtime_seconds is None:
+            then = replace(then, downtime_seconds=await self._downtime(then, now))
         await tx.save_ticket(then)
         if then.state is before.state:
             return
@@ -137,18 +139,19 @@ class Casebook:
         if channel == "erp":
             return
         if then.state is TicketState.CLOSED:
-            await tx.intend(await self._closing(then, now, note))
+            technician = self.plant.people.get(then.technician)
+            stopped = then.downtime_seconds or 0.0
+            await tx.intend(telling.close_ticket(then, technician, now, stopped, note))
         elif then.state is not TicketState.SENT:
             await tx.intend(telling.update_ticket(then, by, now, note))
 
-    async def _closing(self, ticket: MaintenanceTicket, now: datetime, note: str) -> Any:
+    async def _downtime(self, ticket: MaintenanceTicket, now: datetime) -> float:
+        """Seconds without running from the stop to the reset: the same spans that OEE is made of."""
         end = ticket.reset_at or ticket.closed_at or now
         spans = [
             s for s in await self.ledger.states(ticket.stopped_at, end) if s.equipment == ticket.equipment
         ]
-        stopped = ticketing.downtime(spans, ticket.stopped_at, end)
-        technician = self.plant.people.get(ticket.technician)
-        return telling.close_ticket(ticket, technician, now, stopped.total_seconds(), note)
+        return ticketing.downtime(spans, ticket.stopped_at, end).total_seconds()
 
     def hold(self, ticket: MaintenanceTicket, alarms: Iterable[Alarm]) -> bool:
         """Whether one of these alarms says that the machine still needs what the ticket is for."""

@@ -212,6 +212,7 @@ def _ticket(plant: Plant, ticket: MaintenanceTicket, desk: _People) -> Json:
         cause_class=ticket.cause_class,
         cause=ticket.cause,
         photo=ticket.photo,
+        downtime_seconds=ticket.downtime_seconds,
     )
 
 

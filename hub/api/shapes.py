@@ -91,6 +91,7 @@ def ticket(it: MaintenanceTicket, plant: Plant, title: Words | None = None) -> J
         cause_class=it.cause_class,
         cause=it.cause,
         photo=it.photo,
+        downtime_seconds=it.downtime_seconds,
     )
 
 

@@ -43,6 +43,7 @@ class MaintenanceTicket:
     cause_class: str = ""  # mechanical, electrical, tooling, material, operation, other
     cause: str = ""
     photo: str = ""  # id of the stored photo
+    downtime_seconds: float | None = None  # not executing between stop and reset; known once it is closed
 
     @property
     def is_open(self) -> bool:

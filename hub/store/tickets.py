@@ -16,7 +16,7 @@ from hub.store.statements import insert, upsert
 COLUMNS = (
     "id", "alarm_id", "equipment", "state", "opened_at", "stopped_at", "erp_id", "erp_number", "technician",
     "accepted_at", "arrived_at", "repaired_at", "reset_at", "good_cycles", "cycles_needed", "closed_at",
-    "cause_class", "cause", "photo",
+    "cause_class", "cause", "photo", "downtime_seconds",
 )  # fmt: skip
 LINE_COLUMNS = ("ticket_id", "at", "before", "after", "by", "channel", "device_time", "note")
 

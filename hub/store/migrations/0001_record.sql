@@ -78,7 +78,8 @@ create table tickets (
     closed_at timestamptz,
     cause_class text not null,
     cause text not null,
-    photo text not null
+    photo text not null,
+    downtime_seconds double precision
 );
 create unique index one_open_ticket on tickets (equipment) where state not in ('closed', 'false-alarm');
 create index tickets_by_opening on tickets (opened_at);

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
 from hub.clock import SystemClock
@@ -19,7 +19,9 @@ from tests.simulators.mes import mes_routes
 from tests.simulators.plant.machines import STATE_WORDS, UNITS, wiring
 from tests.simulators.plant.memory import Journal, recall, remember
 from tests.simulators.plant.orders import as_json
-from tests.simulators.plant.plant import STORY_MACHINE, TICK, Plant
+from tests.simulators.plant.plant import STORY_MACHINE, TICK, Plant, faults_of
+
+PAGE = Path(__file__).parent / "page.html"  # the shop floor: repair, break, switch off
 
 LONGEST_LEAP = 2.0  # seconds of real time made up for at most, after the computer was asleep
 
@@ -106,6 +108,7 @@ class Conductor:
             "pid": hand.process.pid if hand.process else None,
             "state": STATE_WORDS[machine.state],
             "problem": machine.fault.kind.name if machine.fault else "",
+            "faults": [kind.name for kind in faults_of(machine.unit.kind.name)],
             "order": machine.work.order.number if machine.work else "",
             "operation": machine.work.job.operation if machine.work else "",
             "values": machine.image(),
@@ -161,7 +164,11 @@ def control_routes(conductor: Conductor) -> list[Route]:
         await conductor.fleet.power(name, on)
         return JSONResponse({"up": conductor.fleet.hands[name].up})
 
+    async def page(request: Request) -> FileResponse:
+        return FileResponse(PAGE, media_type="text/html")
+
     return [
+        Route("/", page),
         Route("/control/machines", machines),
         Route("/control/health", health),
         Route("/control/machines/{id}/fault", fault, methods=["POST"]),
