@@ -12,6 +12,7 @@ from hub.errors import ConfigError
 from hub.model.equipment import EquipmentState as S
 from tests.simulators.replay import MachineRecording, describe
 from tests.simulators.replay.changes import changes
+from tests.simulators.replay.player import Score
 from tests.simulators.replay.table import layout
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -127,3 +128,19 @@ def test_a_mapping_with_a_misspelt_key_says_which_was_meant(tmp_path: Path) -> N
     write(tmp_path, "mapping.yaml", "asett: A\n")
     with pytest.raises(ConfigError, match=r"asett: unknown key; did you mean 'asset'"):
         describe(tmp_path)
+
+
+def moment(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
+
+
+def test_machines_recorded_at_different_times_are_played_side_by_side(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("time,power\n2020-01-01T00:00:00Z,1\n2020-01-01T01:00:00Z,2\n")
+    (tmp_path / "b.csv").write_text("time,power\n2021-06-01T00:00:00Z,3\n2021-06-01T02:00:00Z,4\n")
+    recording = describe(tmp_path)
+    side_by_side = Score(recording, numbers=False, start=None)
+    first = {s.machine: s.at for s in reversed(list(side_by_side.steps()))}
+    assert len(set(first.values())) == 1, "both begin at once"
+    assert side_by_side.span == (moment(2020, 1, 1), moment(2020, 1, 1, 2))
+    named = Score(recording, numbers=False, start=moment(2020, 1, 1))
+    assert named.span[1] == moment(2021, 6, 1, 2), "a named moment is that moment for all"

@@ -92,11 +92,10 @@ async def _show(chosen: argparse.Namespace, recording: Any, fleet: Any, score: A
 
     if chosen.on_cue:
         await asyncio.to_thread(sys.stdin.readline)
-    span = (max(recording.first, chosen.start or recording.first), recording.last)
     gap = timedelta(seconds=chosen.max_gap)
     played = 0
     while True:
-        played += await play(score, fleet, SystemClock(), chosen.speed, gap, say, span)
+        played += await play(score, fleet, SystemClock(), chosen.speed, gap, say, score.span)
         if not chosen.loop:
             break
     say({"done": True, "played": played})

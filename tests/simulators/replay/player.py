@@ -6,6 +6,7 @@ import asyncio
 import heapq
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from hub.ports import Clock
@@ -26,10 +27,24 @@ class Step(NamedTuple):
 
 
 class Score:
-    """All machines' changes in one order. `numbers`: words are played as their codes (Modbus has no text)."""
+    """All machines' changes in one order. `numbers`: words are played as their codes (Modbus has no text).
+
+    Machines that were recorded at different times, with no hour in common, are played side by side from their
+    first changes on, unless a `start` is named: nobody wants to watch a machine that is dead for months.
+    """
 
     def __init__(self, recording: Recording, numbers: bool, start: datetime | None) -> None:
         self._recording, self._numbers, self._start = recording, numbers, start
+        apart = start is None and not _overlap(recording)
+        self._shifts = {
+            m.id: m.first - recording.first if apart else timedelta(0) for m in recording.machines
+        }
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """From the first change played to the last."""
+        last = max(m.last - self._shifts[m.id] for m in self._recording.machines)
+        return max(self._recording.first, self._start or self._recording.first), last
 
     def opening(self) -> dict[str, dict[str, Value]]:
         """What holds at the start: nothing known, or everything said before `start`."""
@@ -56,7 +71,13 @@ class Score:
         for at, tag, value in found:
             if self._numbers and isinstance(value, str):
                 value = float(codes[tag].get(value, 0))  # noqa: PLW2901
-            yield Step(at, machine, tag, value)
+            yield Step(at - self._shifts[machine], machine, tag, value)
+
+
+def _overlap(recording: Recording) -> bool:
+    """Whether any two machines were recorded at the same time; one alone has nobody to be apart from."""
+    machines = sorted(recording.machines, key=lambda m: m.first)
+    return len(machines) < 2 or any(b.first <= a.last for a, b in pairwise(machines))
 
 
 async def play(
