@@ -145,6 +145,10 @@ def test_an_acknowledgement_makes_the_band_calm(visit: Any, hub: Hub) -> None:
     v.see("alarm-17")
     hub.scene = "handled"
     v.until("andon-band[data-kind=handled]")
+    assert "负责人 张伟" in v.see("band").inner_text()
+    hub.scene = "returned"
+    v.until("andon-band[data-kind=returned]:not([data-priority])")
+    assert "已恢复，待确认" in v.see("band").inner_text()
     hub.scene = "demo"
     v.until("andon-band[data-kind=calm]")
     assert "一切正常" in v.see("band").inner_text()

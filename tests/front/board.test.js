@@ -9,8 +9,22 @@ const boardOf = (...alarms) => ({alarms: Object.fromEntries(alarms.map(a => [a.i
 
 test('what nobody has seen comes before what somebody has in hand, even when that is more urgent', () => {
   const board = boardOf(alarm(1, 'critical', 'acked'), alarm(2, 'low', 'unacked'), alarm(3, 'high', 'unacked'), alarm(4, 'medium', 'rtn-unacked'))
-  assert.deepEqual(openAlarms(board).map(a => a.id), [3, 2, 4, 1])
+  assert.deepEqual(openAlarms(board).map(a => a.id), [3, 2, 1, 4])
   assert.equal(wrongNow(board).kind, 'alarm')
+})
+
+test('what is still wrong outranks what is over, even when nobody has acknowledged what is over', () => {
+  const board = boardOf(alarm(1, 'medium', 'rtn-unacked', 900), alarm(2, 'critical', 'acked'), alarm(3, 'high', 'acked'), alarm(4, 'critical', 'rtn-unacked'))
+  assert.deepEqual(openAlarms(board).map(a => a.id), [2, 3, 4, 1])
+  assert.equal(wrongNow(board).kind, 'handled')
+  assert.equal(wrongNow(board).alarm.id, 2)
+})
+
+test('only alarms that are over make a quiet band, with the doubts there are', () => {
+  const board = boardOf(alarm(1, 'critical', 'rtn-unacked'), alarm(2, 'high', 'rtn-unacked'))
+  board.health.sources = {'modbus-l3': {up: false, since: ago(9)}}
+  const {kind, more, lost} = wrongNow(board)
+  assert.deepEqual([kind, more, lost], ['returned', 1, 1])
 })
 
 test('of equals the one that has waited longest comes first', () => {

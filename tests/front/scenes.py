@@ -236,6 +236,14 @@ def handled(now: datetime) -> Json:
     return board
 
 
+def returned(now: datetime) -> Json:
+    """All that was wrong is over; nobody has said that they saw it."""
+    board = hot(now)
+    for item in board["alarms"].values():
+        item |= {"state": "rtn-unacked", "condition": False, "cleared_at": stamp(now - timedelta(minutes=1))}
+    return board
+
+
 def doubt(now: datetime) -> Json:
     board = demo(now)
     board["health"]["sources"]["modbus-l3"]["up"] = False
@@ -296,5 +304,5 @@ def empty(now: datetime) -> Json:
 
 
 SCENES: dict[str, Scene] = {
-    f.__name__: f for f in (demo, hot, handled, doubt, flood, few, medium, many, empty)
+    f.__name__: f for f in (demo, hot, handled, returned, doubt, flood, few, medium, many, empty)
 }

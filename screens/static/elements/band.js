@@ -15,8 +15,9 @@ export class AndonBand extends HTMLElement {
   set scene({found, board, now, zone}) {
     this.#parts ??= this.#build()
     mark(this, 'kind', found.kind)
-    mark(this, 'priority', found.alarm?.priority)
-    if (found.alarm) this.#alarm(found, board, now, zone)
+    mark(this, 'priority', found.kind === 'returned' ? '' : found.alarm?.priority)
+    if (found.kind === 'returned') this.#returned(found, now, zone)
+    else if (found.alarm) this.#alarm(found, board, now, zone)
     else this.#calm(found, board, now, zone)
   }
 
@@ -40,15 +41,18 @@ export class AndonBand extends HTMLElement {
     this.#pulse(alarm.id)
   }
 
+  /** Over, but nobody has said that they saw it: quiet, because nothing is wrong any more. */
+  #returned({alarm, more, ...found}, now, zone) {
+    this.#say('check', '', t('band.returned'), [`${say(alarm.where)} ${say(alarm.title)}`, lasting(alarm, now, zone),
+      more > 0 ? t('band.more', {n: more}) : '', ...doubtsOf(found)])
+    this.#shown = null
+  }
+
   #calm(found, board, now, zone) {
     const last = board.last_calm_since
     const quiet = last ? t('band.calm-since', {age: age((now - Date.parse(last)) / 1000, t), at: clock(last, zone)}) : ''
-    const doubts = [
-      found.lost ? t('band.lost-sources', {n: found.lost}) : '',
-      found.unknown ? t('band.unknown-machines', {n: found.unknown}) : '',
-    ]
     const doubtful = found.kind === 'doubt'
-    this.#say(doubtful ? 'unknown' : 'check', '', t(found.nothing ? 'band.nothing' : doubtful ? 'band.doubt' : 'band.calm'), [...doubts, found.nothing ? '' : quiet])
+    this.#say(doubtful ? 'unknown' : 'check', '', t(found.nothing ? 'band.nothing' : doubtful ? 'band.doubt' : 'band.calm'), [...doubtsOf(found), found.nothing ? '' : quiet])
     this.#shown = null
   }
 
@@ -82,6 +86,11 @@ export class AndonBand extends HTMLElement {
     return {sign, wordText, head, line}
   }
 }
+
+const doubtsOf = found => [
+  found.lost ? t('band.lost-sources', {n: found.lost}) : '',
+  found.unknown ? t('band.unknown-machines', {n: found.unknown}) : '',
+]
 
 /** "已持续 2 分钟", after an hour with the clock: "20:45 起，已 2 小时 14 分". */
 function lasting(alarm, now, zone) {

@@ -1,14 +1,14 @@
 /** Questions that screens ask of a board. Pure: the time is an argument, in ms since 1970. */
 
 const RANK = {critical: 4, high: 3, medium: 2, low: 1}
-const URGENCY = {unacked: 4, 'rtn-unacked': 3, acked: 2, shelved: 1, suppressed: 0, 'out-of-service': 0}
+const URGENCY = {unacked: 4, acked: 3, 'rtn-unacked': 2, shelved: 1, suppressed: 0, 'out-of-service': 0}
 const ABNORMAL = new Set(['fault', 'held', 'unknown'])
 
 export const rank = priority => RANK[priority] ?? 0
 export const isUnacknowledged = alarm => alarm.state === 'unacked'
 export const isAside = alarm => (URGENCY[alarm.state] ?? 2) < 2
 
-/** Open alarms, most urgent first: what nobody has seen before what somebody has in hand, oldest first. */
+/** Open alarms, most urgent first: what nobody has seen, what somebody has in hand, what is over but was never seen. */
 export function openAlarms(board) {
   return Object.values(board?.alarms ?? {}).filter(a => a.state !== 'normal').sort(moreUrgent)
 }
@@ -22,14 +22,13 @@ function moreUrgent(a, b) {
   )
 }
 
-/** What the band shows: {kind: 'alarm' | 'handled' | 'calm' | 'doubt', alarm?, more?}. */
+const KIND = {unacked: 'alarm', 'rtn-unacked': 'returned'}
+
+/** What the band shows: {kind: 'alarm' | 'handled' | 'returned' | 'calm' | 'doubt', alarm?, more?, lost, unknown}. */
 export function wrongNow(board) {
   const alarms = openAlarms(board).filter(a => !isAside(a))
-  if (alarms.length) {
-    const kind = isUnacknowledged(alarms[0]) ? 'alarm' : 'handled'
-    return {kind, alarm: alarms[0], more: alarms.length - 1}
-  }
   const [lost, unknown] = [lostSources(board).length, unknownMachines(board)]
+  if (alarms.length) return {kind: KIND[alarms[0].state] ?? 'handled', alarm: alarms[0], more: alarms.length - 1, lost, unknown}
   const nothing = !Object.keys(board?.machines ?? {}).length
   return {kind: lost || unknown || nothing ? 'doubt' : 'calm', lost, unknown, nothing}
 }
