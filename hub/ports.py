@@ -54,6 +54,7 @@ class Plant:
     shifts: tuple[Shift, ...] = ()
     people: Mapping[str, Person] = field(default_factory=dict)
     targets: Mapping[str, int] = field(default_factory=dict)  # line path -> good pieces per planned hour
+    outlets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # line path -> machines it leaves by
     instructions: Mapping[str, Words] = field(default_factory=dict)  # rule name -> what to do first
 
     def machines(self, below: str = "") -> list[Equipment]:

@@ -108,6 +108,9 @@ class LineBlock(Block):
     id: Id
     name: Text
     target_per_hour: int = Field(0, ge=0)
+    output: list[Id] = Field(
+        [], description="machines whose good pieces are the line's output; none named: all of them together"
+    )
     machines: list[MachineBlock] = []
 
     _check = field_validator("id")(_identifier)
@@ -296,6 +299,7 @@ def _draw(file: File, complaints: list[str]) -> Plant:
     nodes = {site.path: site}
     tags: dict[str, Tag] = {}
     targets: dict[str, int] = {}
+    outlets: dict[str, tuple[str, ...]] = {}
 
     def add(node: Equipment, at: str) -> None:
         if node.path in nodes:
@@ -310,6 +314,7 @@ def _draw(file: File, complaints: list[str]) -> Plant:
             at = f"plant.areas[{a}].lines[{n}]"
             add(Equipment(line_path, EquipmentLevel.WORK_CENTER, line.name.words()), at)
             targets[line_path] = line.target_per_hour
+            outlets[line_path] = _outlets(line, line_path, at, complaints)
             for m, machine in enumerate(line.machines):
                 where = f"{at}.machines[{m}]"
                 add(_machine(machine, line_path, tags, where, complaints), where)
@@ -319,7 +324,15 @@ def _draw(file: File, complaints: list[str]) -> Plant:
     _unique([r.name for r in file.rules], "rules", complaints)
     _unique([n.name for n in file.notifiers], "notifiers", complaints)
     _unique([p.id for p in file.people], "people", complaints)
-    return Plant(site, nodes, tags, file.plant.time_zone, shifts, people, targets)
+    return Plant(site, nodes, tags, file.plant.time_zone, shifts, people, targets, outlets)
+
+
+def _outlets(line: LineBlock, path: str, at: str, complaints: list[str]) -> tuple[str, ...]:
+    known = [m.id for m in line.machines]
+    for name in line.output:
+        if name not in known:
+            complaints.append(f"{at}.output: no machine {name!r} on this line; known are {', '.join(known)}")
+    return tuple(f"{path}/{name}" for name in line.output)
 
 
 def _machine(

@@ -62,12 +62,15 @@ def window(plant: PlantCalendar, now: datetime) -> Interval:
 
 
 def line_figures(plant: Plant, line: Equipment, record: ShiftRecord, now: datetime) -> Json:
-    """A line's members of the board. Its pieces are those of all its machines, each operation counted."""
+    """A line's members of the board. Its pieces are those of the machines it leaves by; where none is named,
+    of all its machines, each operation counted."""
     machines = plant.machines(line.path)
+    leaving = [m for m in machines if m.path in plant.outlets.get(line.path, ())] or machines
     target = plant.targets.get(line.path, 0)
     plan = planned_time(plant, _known_since(machines, record), record.end)
-    hours = list(_hours(plant, machines, record, plan, target, now))
-    good, scrap = _made(machines, record, record.start, now + _SECOND)
+    hours = list(_hours(plant, leaving, record, plan, target, now))
+    good, _ = _made(leaving, record, record.start, now + _SECOND)
+    _, scrap = _made(machines, record, record.start, now + _SECOND)
     return tidy(
         good=good,
         scrap=scrap,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -155,3 +156,9 @@ def test_without_a_calendar_the_day_is_the_shift() -> None:
 
 def test_counts_from_before_the_shift_are_not_taken_in() -> None:
     assert record(count(-1)).made(M, at(-10), at(10)) == (0, 0)
+
+
+def test_a_line_in_series_makes_what_leaves_its_last_machine() -> None:
+    here = replace(plant(DAY), outlets={L: (N,)})
+    found = line_figures(here, here.equipment[L], record(count(1, 3), count(2, 4, machine=N)), at(10))
+    assert (found["good"], found["hour_good"]) == (4, 4)
