@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -308,13 +308,28 @@ def main() -> None:
     """Entry point: complaints are for people, not traces."""
     try:
         app()
-    except ConfigError as cause:
-        for complaint in cause.complaints:
-            screen.print(f"[red]✗[/] {escape(complaint)}", soft_wrap=True)
-        sys.exit(2)
     except AndonError as cause:
-        screen.print(f"[red]✗[/] {escape(str(cause))}", soft_wrap=True)
-        sys.exit(1)
+        sys.exit(_complain([cause]))
+    except BaseExceptionGroup as group:
+        ours, others = group.split(AndonError)
+        if others is not None or ours is None:
+            raise
+        sys.exit(_complain(list(_single(ours))))
+
+
+def _single(group: BaseExceptionGroup[Any]) -> Iterator[AndonError]:
+    for cause in group.exceptions:
+        if isinstance(cause, BaseExceptionGroup):
+            yield from _single(cause)
+        else:
+            yield cause
+
+
+def _complain(causes: list[AndonError]) -> int:
+    for cause in causes:
+        for complaint in cause.complaints if isinstance(cause, ConfigError) else (str(cause),):
+            screen.print(f"[red]✗[/] {escape(complaint)}", soft_wrap=True)
+    return 2 if any(isinstance(c, ConfigError) for c in causes) else 1
 
 
 if __name__ == "__main__":

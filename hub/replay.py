@@ -69,7 +69,7 @@ class Replay:
         out = [str(self.recording.resolve()), "--as", self.protocol, "--speed", f"{self.speed:g}", "--on-cue"]
         out += ["--config", str((self.folder / "plant.yaml").resolve()), "--linger", "1000000000"]
         offset = self.port - 8800
-        out += ["--base-port", str((48611 if self.protocol == "opcua" else 15221) + offset)]
+        out += ["--base-port", str((14861 if self.protocol == "opcua" else 15221) + offset)]
         if self.start:
             out += ["--start", self.start]
         if self.mapping is not None:

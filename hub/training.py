@@ -168,7 +168,7 @@ class TrainingPlant:
 
     async def start(self, say: Callable[[str, str], None]) -> None:
         story = f"after={self._story:g}" if self._story is not None else "off"
-        machines = ["--modbus-base", str(15021 + self._offset), "--opcua-base", str(48411 + self._offset)]
+        machines = ["--modbus-base", str(15021 + self._offset), "--opcua-base", str(14841 + self._offset)]
         wanted = {
             "plant": ["--seed", str(self._seed), "--speed", f"{self._speed:g}", "--story", story, *machines],
             "kingdee": ["--orders-from", f"http://127.0.0.1:{8810 + self._offset}"],

@@ -24,7 +24,7 @@ def free_port() -> int:
     for port in range(HUB_PORT + 400, HUB_PORT + 10_000, 53):
         offset = port - HUB_PORT
         family = [port, *(8810 + i + offset for i in range(3)), *(15021 + i + offset for i in range(8)),
-                  *(48411 + i + offset for i in range(8))]  # fmt: skip
+                  *(14841 + i + offset for i in range(8))]  # fmt: skip
         if all(p < 65_000 and _free(p) for p in family):
             return port
     raise AssertionError("no free family of ports")

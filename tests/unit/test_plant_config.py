@@ -31,7 +31,7 @@ KINDS: dict[str, Any] = {
     "high-limit": HighLimit, "low-limit": LowLimit, "state": StateRule, "fault-code": FaultCodeRule,
     "no-data": NoDataRule,
 }  # fmt: skip
-MACHINES = wiring(15021, 48411)
+MACHINES = wiring(15021, 14841)
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def recording(tmp_path: Path) -> Recording:
 
 
 def loaded(recording: Recording, protocol: Literal["opcua", "modbus"], folder: Path) -> Settings:
-    write_config(to_config(recording, protocol, 48611), folder / "replay.yaml")
+    write_config(to_config(recording, protocol, 14861), folder / "replay.yaml")
     return load(folder / "replay.yaml", {})
 
 
@@ -66,10 +66,10 @@ def test_the_machine_has_states_faults_and_its_name(recording: Recording, tmp_pa
 
 
 def test_opcua_keeps_words_and_the_configuration_gives_them_numbers(recording: Recording) -> None:
-    (machine,) = wiring(recording, "opcua", 48611)
+    (machine,) = wiring(recording, "opcua", 14861)
     assert isinstance(machine, OpcUaMachine)
     assert {n.signal: n.type for n in machine.nodes}["state"] == "string"
-    nodes = to_config(recording, "opcua", 48611)["collectors"][0]["with"]["nodes"]
+    nodes = to_config(recording, "opcua", 14861)["collectors"][0]["with"]["nodes"]
     (state,) = [n for n in nodes if n["tag"].endswith("/state")]
     assert state["codes"] == {"ACTIVE": 1, "READY": 2}
 
@@ -86,4 +86,4 @@ def test_it_is_plain_yaml_that_a_person_can_go_on_with(recording: Recording, tmp
     text = (tmp_path / "replay.yaml").read_text(encoding="utf-8")
     assert "回放工厂" in text
     assert "!!" not in text
-    assert yaml.safe_load(text)["collectors"][0]["with"]["endpoint"] == "opc.tcp://127.0.0.1:48611/"
+    assert yaml.safe_load(text)["collectors"][0]["with"]["endpoint"] == "opc.tcp://127.0.0.1:14861/"

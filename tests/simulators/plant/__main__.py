@@ -16,7 +16,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same history")
     parser.add_argument("--speed", type=float, default=1.0, help="plant seconds per second")
     parser.add_argument("--modbus-base", type=int, default=15021, help="first Modbus TCP port")
-    parser.add_argument("--opcua-base", type=int, default=48411, help="first OPC UA port")
+    parser.add_argument("--opcua-base", type=int, default=14841, help="first OPC UA port")
     parser.add_argument("--story", default="off", help="after=SECONDS: press-01 overheats then; off: never")
     parser.add_argument(
         "--faults", choices=("on", "off"), default="on", help="faults that come by themselves"

@@ -24,7 +24,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="folder (or file) with the recording")
     parser.add_argument("--as", dest="protocol", choices=("opcua", "modbus"), default="opcua")
     parser.add_argument("--speed", type=float, default=1.0, help="recorded seconds per second")
-    parser.add_argument("--base-port", type=int, default=0, help="first machine's port (48611 or 15221)")
+    parser.add_argument("--base-port", type=int, default=0, help="first machine's port (14861 or 15221)")
     parser.add_argument("--map", type=Path, help="mapping.yaml that overrides the guesses")
     parser.add_argument("--start", help="begin at this recorded time, 2017-06-13T09:00 (UTC without a zone)")
     parser.add_argument("--loop", action="store_true", help="begin again at the end")
@@ -36,7 +36,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     chosen = parser.parse_args(words)
     if chosen.speed <= 0 or chosen.max_gap <= 0:
         parser.error("--speed and --max-gap must be above 0")
-    chosen.base_port = chosen.base_port or (48611 if chosen.protocol == "opcua" else 15221)
+    chosen.base_port = chosen.base_port or (14861 if chosen.protocol == "opcua" else 15221)
     chosen.start = _start(chosen.start, parser)
     return chosen
 
