@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ DTYPES: dict[str, str] = {
     "int64": "<i8", "uint64": "<u8", "float32": "<f4", "float64": "<f8",
 }  # fmt: skip
 BIT_TABLES = frozenset({"coil", "discrete"})
+_HARMLESS = 1e200  # no whole number times this, and plus this, is more than a float64 holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Block:
     runs: tuple[tuple[str, int, int, int, int], ...]  # dtype, first and last byte, first and last row
     scale: NDArray[np.float64] | None
     offset: NDArray[np.float64] | None
+    as_sent: str  # dtype of answers that are nothing but whole numbers of one kind, in order; else ""
     masked: tuple[tuple[int, int | None], ...]  # row, bit of its register (None: any bit)
     coded: tuple[tuple[int, Mapping[float, float]], ...]
 
@@ -123,9 +126,22 @@ def block(points: Sequence[Point]) -> Block:
         () if in_bits else _runs(ordered),
         None if plain else np.array([p.scale for p in ordered]),
         None if level else np.array([p.offset for p in ordered]),
+        _as_sent(ordered),
         () if in_bits else tuple((i, p.bit) for i, p in enumerate(ordered) if p.kind == "bool"),
         tuple((i, dict(p.codes)) for i, p in enumerate(ordered) if p.codes),
     )  # fmt: skip
+
+
+def _as_sent(points: Sequence[Point]) -> str:
+    first = points[0]
+    alike = all(
+        (p.kind, p.word_order, p.byte_order, p.is_bit) == (first.kind, "big", "big", False)
+        and max(abs(p.scale), abs(p.offset)) < _HARMLESS
+        for p in points
+    )
+    if not alike or "int" not in first.kind or any(a.end != b.address for a, b in pairwise(points)):
+        return ""
+    return DTYPES[first.kind].replace("<", ">")
 
 
 def _bytes(points: Sequence[Point], start: int) -> list[int]:
@@ -153,7 +169,6 @@ def _runs(points: Sequence[Point]) -> tuple[tuple[str, int, int, int, int], ...]
     return tuple(runs)
 
 
-@np.errstate(all="ignore")  # noise in a float register is data, not a fault of ours
 def decode(plan_of: Block, answer: bytes) -> NDArray[np.float64]:
     """The answer's data bytes as engineering values, one row per point; NaN where there is none.
 
@@ -162,6 +177,13 @@ def decode(plan_of: Block, answer: bytes) -> NDArray[np.float64]:
     """
     if len(answer) != plan_of.bytes_expected:
         raise ValueError(f"asked for {plan_of.bytes_expected} bytes, got {len(answer)}")
+    if plan_of.as_sent:
+        return _engineering(plan_of, np.frombuffer(answer, plan_of.as_sent).astype(np.float64))
+    with np.errstate(all="ignore"):  # noise in a float register is data, not a fault of ours
+        return _engineering(plan_of, _unpacked(plan_of, answer))
+
+
+def _unpacked(plan_of: Block, answer: bytes) -> NDArray[np.float64]:
     raw = np.frombuffer(answer, np.uint8)
     if plan_of.table in BIT_TABLES:
         values = np.unpackbits(raw, bitorder="little")[plan_of.gather].astype(np.float64)
@@ -173,6 +195,10 @@ def decode(plan_of: Block, answer: bytes) -> NDArray[np.float64]:
     for row, bit in plan_of.masked:
         word = int(values[row])
         values[row] = bool(word) if bit is None else word >> bit & 1
+    return values
+
+
+def _engineering(plan_of: Block, values: NDArray[np.float64]) -> NDArray[np.float64]:
     for row, codes in plan_of.coded:
         values[row] = codes.get(float(values[row]), np.nan)
     if plan_of.scale is not None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import math
-import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -14,12 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.constants import ExcCodes
-from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from collectors.blocks import BIT_TABLES, Block, Kind, Order, Point, Table, decode, halves, plan, rejoin
+from collectors.modbus_line import Broken, Denied, ModbusLine, connected
 from hub.config import Block as ConfigBlock
 from hub.config import Duration
 from hub.errors import ConfigError, SourceUnavailable
@@ -30,8 +26,13 @@ from hub.ports import Clock, Sink
 _log = logging.getLogger(__name__)
 
 # Answers that say "not this address here", so that other addresses may still do.
-_NOT_HERE = frozenset({ExcCodes.ILLEGAL_FUNCTION, ExcCodes.ILLEGAL_ADDRESS, ExcCodes.ILLEGAL_VALUE})
-_NOT_NOW = frozenset({ExcCodes.DEVICE_FAILURE, ExcCodes.MEMORY_PARITY_ERROR})
+_NOT_HERE = frozenset({1, 2, 3})
+_NOT_NOW = frozenset({4, 8})
+_REASONS = {
+    1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 5: "acknowledge",
+    6: "device busy", 7: "negative acknowledge", 8: "memory parity error", 10: "gateway path unavailable",
+    11: "gateway: the device behind it does not respond",
+}  # fmt: skip
 _ASK_AGAIN = 30.0  # seconds until a refused register is tried again: programs get changed
 _ASK_SOON = 5.0  # the same for one that the device could not read just now
 _ASK_AT_MOST = 5  # refused registers asked for in one go
@@ -92,24 +93,6 @@ class ModbusConfig(ConfigBlock):
             if span is not None and span < timedelta(milliseconds=1):
                 raise ValueError(f"{name}: is too short; write for example 100ms or 1s")
         return self
-
-
-class _Answer(ModbusPDU):
-    """An answer kept as the bytes that came: `decode` of collectors.blocks wants nothing else."""
-
-    def __init__(self, frame: bytes) -> None:
-        super().__init__()
-        self.function_code = frame[0]
-        rest = frame[1:]
-        self.exception_code = rest[0] if rest and self.isError() else 0
-        self.data = rest[1:] if rest and rest[0] == len(rest) - 1 else b""
-
-
-class _Decoder(DecodePDU):
-    """Takes whatever comes for an answer: what it is worth is decided where it was waited for."""
-
-    def decode(self, frame: bytes) -> ModbusPDU:
-        return _Answer(frame)
 
 
 class _NotHere(Exception):
@@ -178,43 +161,25 @@ class ModbusCollector:
 
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Poll until cancelled; raise SourceUnavailable when the device goes silent or talks nonsense."""
-        client = self._client()
+        config = self._config
         try:
-            if not await client.connect():
-                raise SourceUnavailable(f"{self._name}: no answer from {self._where}")
-            await self._poll(client, sink)
-        except ModbusException as cause:
+            line = await connected(config.host, config.port, config.unit, config.timeout.total_seconds())
+            try:
+                await self._poll(line, sink)
+            finally:
+                line.close()
+        except Broken as cause:
             raise SourceUnavailable(f"{self._name}: {self._where}: {cause}") from cause
-        finally:
-            client.close()
 
-    def _client(self) -> AsyncModbusTcpClient:
-        def heard_of(connected: bool) -> None:
-            waiting = client.ctx.response_future
-            if connected:  # not from 1 again: a gateway may still hold an answer to the last connection
-                client.ctx.next_tid = random.randrange(1, 60_000)
-            if not connected and not waiting.done():  # do not sit out the timeout on a closed line
-                waiting.set_exception(ModbusException("the device closed the connection"))
-                waiting.exception()  # nobody may be waiting: not an error then
-
-        client = AsyncModbusTcpClient(
-            self._config.host, port=self._config.port, name=self._name, reconnect_delay=0, retries=0,
-            timeout=self._config.timeout.total_seconds(), trace_connect=heard_of,
-        )  # fmt: skip
-        client.ctx.framer.decoder = _Decoder(False)
-        return client
-
-    async def _poll(self, client: AsyncModbusTcpClient, sink: Sink[SampleBatch]) -> None:
+    async def _poll(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
         while True:
-            await self._serve(client, sink, self._lanes)
+            await self._serve(line, sink, self._lanes)
             if self._clock.monotonic() >= self._ask_again_at:
-                await self._ask_the_refused(client)
+                await self._ask_the_refused(line)
             due = min(lane.due for lane in self._lanes)
             await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
 
-    async def _serve(
-        self, client: AsyncModbusTcpClient, sink: Sink[SampleBatch], lanes: Sequence[_Lane]
-    ) -> None:
+    async def _serve(self, line: ModbusLine, sink: Sink[SampleBatch], lanes: Sequence[_Lane]) -> None:
         """Read those of the lanes that are due, fast ones first and again between a slow one's blocks."""
         for i, lane in enumerate(lanes):
             if lane.due > self._clock.monotonic():
@@ -226,20 +191,20 @@ class ModbusCollector:
             values: list[NDArray[np.float64]] = []
             for n, block in enumerate(lane.blocks):
                 if n and i:
-                    await self._serve(client, sink, lanes[:i])
-                for good, column in await self._read_or_hunt(client, lane, block):
+                    await self._serve(line, sink, lanes[:i])
+                for good, column in await self._read_or_hunt(line, lane, block):
                     tags.append(good.tags)
                     values.append(column)
             await sink.put(self._batch(at, tags, values, lane.refused))
             lane.done(self._clock.monotonic())
 
     async def _read_or_hunt(
-        self, client: AsyncModbusTcpClient, lane: _Lane, block: Block
+        self, line: ModbusLine, lane: _Lane, block: Block
     ) -> list[tuple[Block, NDArray[np.float64]]]:
         try:
-            return [(block, await self._read(client, block))]
+            return [(block, await self._read(line, block))]
         except _NotHere:
-            return await self._hunt(client, lane, block)
+            return await self._hunt(line, lane, block)
 
     def _batch(
         self,
@@ -251,49 +216,32 @@ class ModbusCollector:
         if not values and any(status == BAD_DEVICE_FAILURE for _, status in refused):
             raise SourceUnavailable(f"{self._name}: {self._where} cannot read any of its points")
         good = sum(len(v) for v in values)
-        tags += [block.tags for block, _ in refused]
-        values.append(np.full(len(refused), np.nan))
-        column = np.concatenate(values)
-        statuses = np.zeros(len(column), np.uint32)
+        if refused:
+            tags += [block.tags for block, _ in refused]
+            values.append(np.full(len(refused), np.nan))
+        column = _joined(values)
+        times, statuses = np.empty(len(column), np.int64), np.zeros(len(column), np.uint32)
+        times.fill(at)
         wrong = ~np.isfinite(column)
         if wrong.any():  # refused, an unknown code, or a float that is no number
             column[wrong] = np.nan
             statuses[wrong] = BAD_OUT_OF_RANGE
             statuses[good:] = [status for _, status in refused]
-        times = np.full(len(column), at, np.int64)
-        return SampleBatch(np.concatenate(tags), times, column, statuses, self._name)
+        return SampleBatch(_joined(tags), times, column, statuses, self._name)
 
-    async def _read(self, client: AsyncModbusTcpClient, block: Block) -> NDArray[np.float64]:
-        answer = await self._reader(client, block.table)(
-            block.start, count=block.count, device_id=self._config.unit
-        )
-        asked = (client.ctx.request_transaction_id, _FUNCTION[block.table])
-        if (answer.transaction_id, answer.function_code & 0x7F) != asked:  # 0 would pass the library
-            raise SourceUnavailable(f"{self._name}: {self._where} answered a question we did not ask")
-        if answer.isError():
-            if answer.exception_code in _NOT_HERE | _NOT_NOW:
-                raise _NotHere(answer.exception_code)
-            said = _said(answer.exception_code)
-            raise SourceUnavailable(f"{self._name}: {self._where} answered with exception {said}")
+    async def _read(self, line: ModbusLine, block: Block) -> NDArray[np.float64]:
         try:
-            return decode(block, getattr(answer, "data", b""))
+            return decode(block, await line.ask(_FUNCTION[block.table], block.start, block.count))
+        except Denied as cause:
+            if cause.code in _NOT_HERE | _NOT_NOW:
+                raise _NotHere(cause.code) from None
+            said = _said(cause.code)
+            raise SourceUnavailable(f"{self._name}: {self._where} answered with exception {said}") from None
         except ValueError as cause:
             raise SourceUnavailable(f"{self._name}: {self._where}: {cause}") from None
 
-    @staticmethod
-    def _reader(client: AsyncModbusTcpClient, table: Table) -> Callable[..., Awaitable[Any]]:
-        match table:
-            case "holding":
-                return client.read_holding_registers
-            case "input":
-                return client.read_input_registers
-            case "coil":
-                return client.read_coils
-            case "discrete":
-                return client.read_discrete_inputs
-
     async def _hunt(
-        self, client: AsyncModbusTcpClient, lane: _Lane, whole: Block
+        self, line: ModbusLine, lane: _Lane, whole: Block
     ) -> list[tuple[Block, NDArray[np.float64]]]:
         """The block was refused: halve it until only points the device does not know are left out."""
         good: list[tuple[Block, NDArray[np.float64]]] = []
@@ -302,7 +250,7 @@ class ModbusCollector:
         while todo:
             block = todo.pop()
             try:
-                good.append((block, await self._read(client, block)))
+                good.append((block, await self._read(line, block)))
             except _NotHere as cause:
                 if len(block.points) > 1:
                     todo.extend(halves(block))
@@ -331,13 +279,13 @@ class ModbusCollector:
         pause = _ASK_SOON if status == BAD_DEVICE_FAILURE else _ASK_AGAIN
         self._ask_again_at = min(self._ask_again_at, self._clock.monotonic() + pause)
 
-    async def _ask_the_refused(self, client: AsyncModbusTcpClient) -> None:
+    async def _ask_the_refused(self, line: ModbusLine) -> None:
         """A question each: where a refused point answers now, its lane is read as configured again."""
         self._ask_again_at = math.inf
         for lane in self._lanes:
             for block, status in lane.refused[:_ASK_AT_MOST]:
                 try:
-                    await self._read(client, block)
+                    await self._read(line, block)
                 except _NotHere:
                     self._ask_again(status)
                 else:
@@ -345,9 +293,12 @@ class ModbusCollector:
                     break
 
 
+def _joined(columns: list[NDArray[Any]]) -> NDArray[Any]:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
 def _said(code: int) -> str:
-    name = next((c.name for c in ExcCodes if c.value == code), "unknown")
-    return f"{code} ({name.lower().replace('_', ' ')})"
+    return f"{code} ({_REASONS.get(code, 'unknown')})"
 
 
 def _number(tag: str, tags: Mapping[str, Tag], name: str, index: int) -> int:

@@ -8,6 +8,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hub import metrics
 from hub.errors import Permanent, Transient
 from hub.failpoint import failpoint
@@ -55,7 +58,7 @@ class BusSink:
     def __init__(self, bus: Bus, linger: float = 0.0) -> None:
         self._bus, self._linger = bus, linger
         self._waiting: list[SampleBatch] = []
-        self._turn = asyncio.Lock()
+        self._under_way: asyncio.Event | None = None  # set when the present publishing has ended
         self.batches = 0
         self.samples = 0
 
@@ -63,16 +66,26 @@ class BusSink:
         if not len(item):
             return
         self._waiting.append(item)
-        async with self._turn:
-            if not any(w is item for w in self._waiting):
-                return  # went out with somebody else's
+        while any(w is item for w in self._waiting):  # until it went out, with somebody else's as a rule
+            if self._under_way is None:
+                await self._take_all(item)
+            else:
+                await self._under_way.wait()
+
+    async def _take_all(self, mine: SampleBatch) -> None:
+        """Publish what is waiting. When that fails the others' batches wait on, for one of them to try."""
+        self._under_way = ended = asyncio.Event()
+        try:
             await asyncio.sleep(self._linger)  # of the loop, not of the clock: it gathers, it does not time
             taken, self._waiting = self._waiting, []
             try:
                 await self._publish(join(taken))
             except BaseException:
-                self._waiting = [w for w in taken if w is not item] + self._waiting
+                self._waiting = [w for w in taken if w is not mine] + self._waiting
                 raise
+        finally:
+            self._under_way = None
+            ended.set()
 
     async def _publish(self, batch: SampleBatch) -> None:
         body = batch.to_bytes()
@@ -89,22 +102,22 @@ class _Watch:
 
     def __init__(self, sink: Sink[SampleBatch], clock: Clock, heard: Callable[[], Awaitable[None]]) -> None:
         self._sink, self._clock, self._heard = sink, clock, heard
-        self._newest = 0
+        self._times: NDArray[np.int64] | None = None  # of the newest batch
         self._at = 0.0
 
     async def put(self, item: SampleBatch) -> None:
         if len(item):
-            self._newest, self._at = int(item.source_times.max()), self._clock.monotonic()
+            self._times, self._at = item.source_times, self._clock.monotonic()
             metrics.samples(item.source, len(item))
             await self._heard()
         await self._sink.put(item)
 
     def time_at_source(self) -> datetime:
         """The source's clock as far as it can be known: a lost mark belongs right behind its samples."""
-        if not self._newest:
+        if self._times is None:
             return self._clock.now()
         elapsed = int((self._clock.monotonic() - self._at) * 1_000_000)
-        return from_micros(self._newest + max(elapsed, 1))
+        return from_micros(int(self._times.max()) + max(elapsed, 1))
 
 
 class CollectorRunner:

@@ -187,6 +187,25 @@ async def test_nobody_there_is_said_with_the_address() -> None:
         assert f"127.0.0.1:{port}" in await lost(task)
 
 
+async def test_a_device_that_hangs_up_at_once_is_a_lost_source() -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert f"127.0.0.1:{port}: the device closed" in await lost(
+            asyncio.create_task(collector(HandClock(), port, point(1, 0)).run(Heard()))
+        )
+
+
+async def test_a_device_that_hangs_up_between_two_polls_is_a_lost_source() -> None:
+    clock, sink = HandClock(), Heard()
+    async with RawServer(reply) as server, running(collector(clock, server.port, point(1, 0)), sink) as task:
+        await sink.said(1, 42)
+        await asleep(clock)
+        server.hang_up()
+        clock.turn(1)
+        assert "closed" in await lost(task)
+
+
 def reply(
     asked: bytes, *, tid: int | None = None, unit: int | None = None, pdu: bytes = b"\x03\x02\x00\x2a"
 ) -> bytes:

@@ -141,6 +141,10 @@ class RawServer:
         for writer in self._writers:  # of a talk that was ended before it began, too
             await _close(writer)
 
+    def hang_up(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
         self._talks.add(asyncio.create_task(self._talk(reader, writer)))
@@ -187,6 +191,8 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
+        for _ in range(5):  # a server that closes forgets whom it has accepted in the same breath
+            await asyncio.sleep(0)
         self._server.close()
         self.cut()
         for task in self._tasks:

@@ -92,6 +92,23 @@ def test_what_a_device_holds_is_what_is_read_in_every_type_and_order(device: lis
 
 
 @settings(deadline=None)
+@given(st.sampled_from([k for k in FORMATS if "int" in k]), st.data())
+def test_registers_all_alike_are_read_as_they_were_sent(kind: Any, data: st.DataObject) -> None:
+    """The short way through the decoder, with every scale that a file may name."""
+    shown = data.draw(st.lists(values_for(kind), min_size=1, max_size=30))
+    scale, offset = (data.draw(st.floats(allow_nan=False, allow_infinity=False)) for _ in range(2))
+    width = Point(0, 0, kind).width
+    points = [Point(n, 7 + n * width, kind, scale=scale, offset=offset) for n in range(len(shown))]
+    one = block(points)
+    assert bool(one.as_sent) == (max(abs(scale), abs(offset)) < 1e200)
+    memory = {
+        p.address + i: w for p, v in zip(points, shown, strict=True) for i, w in enumerate(words_of(p, v))
+    }
+    expected = [float(v) * scale + offset for v in shown]
+    np.testing.assert_array_equal(decode(one, answer(one, memory)), np.array(expected, float))
+
+
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=300), st.integers(0, 100))
 def test_bits_are_read_lowest_first(bits: list[bool], start: int) -> None:
     points = [Point(i, start + i, "bool", "coil") for i in range(len(bits))]
