@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from importlib.metadata import entry_points, packages_distributions
+from importlib.metadata import EntryPoint, entry_points, packages_distributions
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -25,14 +25,32 @@ DISTRIBUTION = "andon-hub"
 
 
 def plugins(family: str) -> dict[str, Any]:
-    """kind -> class. A plugin that cannot be imported is a ConfigError that names it."""
-    found = {}
+    """kind -> class. A plugin that cannot be used is a ConfigError that names it and says what to do."""
+    found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=GROUPS[family]):
-        try:
-            found[entry.name] = entry.load()
-        except ImportError as cause:
-            raise ConfigError(f"plugin {entry.name} ({entry.value}) cannot be imported: {cause}") from None
-    return found
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise ConfigError(
+                f"plugin {entry.name}: {other.value} and {entry.value} both say they are it; remove one"
+            )
+    return {name: _loaded(entry) for name, entry in found.items()}
+
+
+def _loaded(entry: EntryPoint) -> Any:
+    try:
+        cls = entry.load()
+    except (ImportError, AttributeError) as cause:
+        raise ConfigError(
+            f"plugin {entry.name} ({entry.value}) cannot be imported: {cause}; install it again or remove it"
+        ) from None
+    if not issubclass(cls if isinstance(cls, type) else object, BaseModel) and not _has_config(cls):
+        raise ConfigError(f"plugin {entry.name} ({entry.value}) has no Config to read its with: block by")
+    return cls
+
+
+def _has_config(cls: Any) -> bool:
+    config = getattr(cls, "Config", None)
+    return isinstance(config, type) and issubclass(config, BaseModel)
 
 
 def configured(

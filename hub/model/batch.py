@@ -101,12 +101,16 @@ class SampleBatch:
         at = _HEADER.size + name_bytes
         if magic != _MAGIC or len(data) != at + n * ROW_BYTES:
             raise ValueError("sample batch: wrong magic or length")
+        try:
+            source = data[_HEADER.size : at].decode()
+        except UnicodeDecodeError:
+            raise ValueError("sample batch: a source's name that is no text") from None
         return cls(
             np.frombuffer(data, "<i4", n, at),
             np.frombuffer(data, "<i8", n, at + 4 * n),
             np.frombuffer(data, "<f8", n, at + 12 * n),
             np.frombuffer(data, "<u4", n, at + 20 * n),
-            data[_HEADER.size : at].decode(),
+            source,
         )
 
 
