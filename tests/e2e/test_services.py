@@ -259,15 +259,10 @@ async def test_collectors_that_are_killed_are_missed_and_doubled_by_nothing(
     [silence] = await alarms(site, "not-heard")
     assert silence["count"] == 1
     await pieces_made(site)
-    with psycopg.connect(timescale_dsn) as record:
-        for equipment, counted, first, last in record.execute(COUNTED):
-            assert counted == last - first, f"{equipment}: pieces were lost or counted twice"
+    books_balance(timescale_dsn)
     keys = [r["key"] for r in await site.here.erp_reports() if r["key"]]  # without: written by the office
     assert keys
     assert len(keys) == len(set(keys)), "an operation report twice in the ERP"
-
-
-COUNTED = "select equipment, sum(delta), min(reading), max(reading) from counts where good group by equipment"
 
 
 async def pieces_made(site: Site) -> None:
@@ -277,6 +272,57 @@ async def pieces_made(site: Site) -> None:
         return bool((await site.board())["machines"][PRESS]["good"] > before)
 
     await until(more, "the press makes pieces")
+
+
+async def test_a_hub_that_is_killed_goes_on_where_the_record_ends(site: Site, timescale_dsn: str) -> None:
+    await values_move(site)
+    await site.here.command("press-01", "fault", {"kind": "overheat"})
+    [before] = await until(lambda: alarms(site, "oil-hot"), "an alarm on the record")
+    await site.hub.kill()
+    made = (await site.here.machine(OTHER))["values"]["good"]
+
+    async def three_more() -> bool:
+        return bool((await site.here.machine(OTHER))["values"]["good"] >= made + 3)
+
+    await until(three_more, "pieces are made while nobody counts")
+    await site.hub.start()
+    await site.here.healthy()
+    await values_move(site)
+    [after] = await alarms(site, "oil-hot")
+    same = ("id", "raised_at", "opened_at", "count", "condition", "state")
+    assert {k: after[k] for k in same} == {k: before[k] for k in same}
+
+    async def caught_up() -> bool:
+        with psycopg.connect(timescale_dsn) as record:
+            row = record.execute(SHOWN, [f"%/{OTHER}"]).fetchone()
+        return row is not None and row[0] is not None and row[0] >= made + 3
+
+    await until(caught_up, "the pieces made meanwhile are on the record")
+    await site.here.command("press-01", "repair")
+    await told_by_both(site, "恢复")
+    assert await told(site, "【紧急】") == ["dingtalk", "wecom"], "each robot says it once"
+    assert len(await erp_tickets(site)) == 1
+    books_balance(timescale_dsn)
+
+
+def books_balance(dsn: str) -> None:
+    """What was counted is what the counters say, and no state lasted no time."""
+    with psycopg.connect(dsn) as record:
+        counted = record.execute(COUNTED).fetchall()
+        assert len(counted) == 12
+        for equipment, pieces, first, last in counted:
+            assert pieces == last - first, f"{equipment}: pieces were lost or counted twice"
+        assert record.execute(FLASHES).fetchall() == [], "states that were never there"
+
+
+OTHER = "press-02"
+SHOWN = "select max(reading) from counts where good and equipment like %s"
+COUNTED = "select equipment, sum(delta), min(reading), max(reading) from counts where good group by equipment"
+FLASHES = """
+select * from (
+    select *, lead(since) over (partition by equipment order by since) - since as lasted from equipment_states
+) spans where lasted < interval '1 ms'
+"""
 
 
 async def test_workers_that_are_killed_leave_one_ticket(site: Site) -> None:
