@@ -140,6 +140,21 @@ def test_the_wall_shows_the_worst_alarm_with_value_limit_age_and_owner(visit: An
     assert v.see("order-MO260105-0028").get_attribute("data-late") == "yes"
 
 
+def test_only_hours_with_a_plan_or_pieces_have_a_bar_with_its_name(visit: Any, hub: Hub) -> None:
+    v = visit("/wall", WALLS[0])
+    card = v.page.locator("andon-line").first
+    card.locator(".line-hours small").first.wait_for()
+    assert card.locator(".line-hours span").count() == 6
+    crossed = card.evaluate(
+        """e => { const hours = e.querySelector('.line-hours').getBoundingClientRect();
+            return [...e.querySelectorAll('.amount b, .line-factors b')].map(b => b.getBoundingClientRect())
+                .filter(b => b.top < hours.bottom - 1 && b.bottom - b.height * 0.15 > hours.top).length }"""
+    )
+    assert crossed == 0
+    assert "+1" not in v.see("machine-p1/stamping/l1/press-01").inner_text()
+    assert "还有 1 个数值" in v.see("machine-p1/stamping/l1/press-01").get_attribute("title")
+
+
 def test_an_acknowledgement_makes_the_band_calm(visit: Any, hub: Hub) -> None:
     v = visit("/wall", WALLS[0])
     v.see("alarm-17")
@@ -270,6 +285,24 @@ def test_a_login_goes_back_to_where_one_came_from_and_nowhere_else(visit: Any, h
 
 
 # ------------------------------------------------------------------ the phone
+def test_a_phone_says_at_once_that_it_is_loading(visit: Any) -> None:
+    v = visit("/login")
+    held: list[Any] = []
+    v.page.route("**/api/me", held.append)
+    v.page.goto("/phone")
+    v.page.get_by_role("status").get_by_text("正在打开").wait_for()
+    assert held
+    held[0].continue_()
+    v.see("alarm-11")
+
+
+def test_a_curve_says_when_it_begins_and_ends_and_how_long_it_is(visit: Any) -> None:
+    v = visit(f"/phone#t={TICKET}")
+    v.page.locator(".spark-line").wait_for(state="attached")
+    assert "最近 60 分钟" in v.page.locator(".trend figcaption").inner_text()
+    assert v.page.locator(".spark-times time").count() == 2
+
+
 def test_a_technician_accepts_arrives_and_repairs_with_cause_and_photo(visit: Any, hub: Hub) -> None:
     v = visit(f"/phone#t={TICKET}")
     for verb, state in (("accept", "已接单"), ("arrive", "已到场")):
@@ -355,6 +388,7 @@ def test_only_a_manager_closes_by_hand_and_needs_a_reason(visit: Any, hub: Hub) 
     v.see("close-reason").fill("换用备机")
     v.see("confirm-close").click()
     v.page.get_by_test_id("ticket-state").get_by_text("已关闭").wait_for()
+    assert v.see("downtime").inner_text() == "停机 12 分钟"
     assert hub.asked == [("close", {"reason": "换用备机"})]
 
 
@@ -373,7 +407,7 @@ def test_only_a_manager_closes_by_hand_and_needs_a_reason(visit: Any, hub: Hub) 
 def test_on_a_phone_nothing_sticks_out_and_targets_are_large(visit: Any, path: str, language: str) -> None:
     base, _, mark = path.partition("#")
     v = visit(f"{base}?lang={language}" + (f"#{mark}" if mark else ""))
-    v.page.locator("main > *").first.wait_for()
+    v.page.locator("main > :not(.loading)").first.wait_for()
     v.page.wait_for_timeout(200)
     assert v.overflow() == []
     if base != "/console":
@@ -396,7 +430,9 @@ def test_the_status_page_shows_every_runner_the_troubled_ones_first(visit: Any) 
         v.page.get_by_test_id("parts").locator("tbody tr").first.get_attribute("data-testid")
         == "part-collector modbus-l3"
     )
-    v.page.get_by_text("outbox.oldest_seconds.tell").wait_for()
+    figures = v.see("figures").inner_text()
+    for part in ("最久等待 tell", "4.2 s", "延迟 p99", "418 ms"):
+        assert part in figures
 
 
 def test_tables_are_filtered_and_tell_the_history_of_a_row(visit: Any, hub: Hub) -> None:

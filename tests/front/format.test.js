@@ -71,6 +71,15 @@ test('long names lose their middle, never their number', () => {
   assert.ok(widthOf(short) <= 9)
 })
 
+test('names made of words are shortened at their borders, never inside a short word', () => {
+  assert.equal(shorten('Oil temperature', 7), 'Oil temp.')
+  assert.equal(shorten('Spindle load', 9), 'Spindle load')
+  assert.equal(shorten('Stamping', 3.6), 'Stam.')
+  assert.equal(shorten('Sealing temperature', 6.4), 'Seal. temp.')
+  assert.equal(shorten('Six-axis assembly robot east 01', 9), 'Six-axis… 01')
+  assert.equal(shorten('Zone 1', 2), 'Zone 1', 'short words stay whole; the page wraps or scales them')
+})
+
 test('the shortest name keeps first letter and number', () => {
   assert.equal(abbreviate('冲压机 01', 2.5), '冲01')
   assert.equal(abbreviate('Press 07', 2.5), 'Pr07')

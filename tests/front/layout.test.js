@@ -28,8 +28,9 @@ test('forty machines still show state and name', () => {
   assert.equal(arrange(...WALL, lines(8, 5)).detail, 'brief')
 })
 
-test('upright walls put the sums above the machines', () => {
-  assert.equal(arrange(1040, 1130, lines(4, 3)).side, 'top')
+test('upright walls put the sums above the machines, in two rows, so that counts of four digits fit', () => {
+  assert.equal(arrange(1040, 1130, lines(4, 3)).side, 'stack')
+  assert.equal(arrange(1040, 1080, lines(4, 3)).detail, 'full')
 })
 
 test('more machines than a wall can hold are counted, not squeezed', () => {

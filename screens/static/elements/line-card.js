@@ -1,8 +1,9 @@
 import {h, keyed, mark, put} from '../lib/dom.js'
-import {fitScale, number, percent, shorten, signed, widthOf} from '../lib/format.js'
+import {clock, fitScale, number, percent, shorten, signed, widthOf} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import './machine-tile.js'
 
+const HOURS = 6 // that a card has room for
 const FACTORS = ['availability', 'performance', 'quality']
 
 /** One line: good against target for the hour and the shift, OEE with its coverage, then its machines. */
@@ -10,6 +11,7 @@ export class LineCard extends HTMLElement {
   #parts
   #line
   #plan
+  #zone
 
   /** `plan` is what lib/layout.js decided for the whole floor. */
   show(line, plan) {
@@ -23,6 +25,10 @@ export class LineCard extends HTMLElement {
   }
 
   tick(now, zone) {
+    if (zone !== this.#zone) {
+      this.#zone = zone
+      this.#hours(this.#line?.sums.hours ?? [])
+    }
     for (const tile of this.#parts?.tiles.children ?? []) tile.tick?.(now, zone)
   }
 
@@ -33,8 +39,10 @@ export class LineCard extends HTMLElement {
   }
 
   #name(name) {
-    put(this.#parts.name, shorten(name, 7))
-    this.#parts.name.style.setProperty('--fit', fitScale(this.#parts.name.textContent, 4.6, 0.72))
+    put(this.#parts.name, shorten(name, 10))
+    const long = widthOf(this.#parts.name.textContent) > 6.4 // then on two lines
+    mark(this.#parts.name, 'long', long ? 'yes' : '')
+    this.#parts.name.style.setProperty('--fit', long ? 0.72 : fitScale(this.#parts.name.textContent, 4.6, 0.72))
     this.#parts.name.title = name
   }
 
@@ -61,12 +69,16 @@ export class LineCard extends HTMLElement {
   }
 
   #hours(hours) {
-    const last = hours.slice(-8)
+    if (this.#zone === undefined) return // an hour has a name only on the plant's clock
+    const last = hours.filter(hour => hour.target > 0 || hour.good > 0).slice(-HOURS)
     const top = Math.max(1, ...last.map(hour => Math.max(hour.good, hour.target)))
-    keyed(this.#parts.hours, last, hour => hour.hour, () => h('i', h('b')), (bar, hour) => {
+    keyed(this.#parts.hours, last, hour => hour.hour, () => h('span', h('small'), h('i', h('b'))), (slot, hour) => {
+      const bar = slot.lastChild
+      put(slot.firstChild, clock(hour.hour, this.#zone).slice(0, 2))
+      slot.title = `${clock(hour.hour, this.#zone)} ${number(hour.good)}/${number(hour.target)}`
       bar.style.setProperty('--target', hour.target / top)
       bar.style.setProperty('--good', hour.good / top)
-      mark(bar, 'behind', hour.good < hour.target * 0.95 ? 'yes' : '')
+      mark(bar, 'planned', hour.target > 0 ? 'yes' : '')
     })
   }
 

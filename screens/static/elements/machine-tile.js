@@ -53,24 +53,25 @@ export class MachineTile extends HTMLElement {
   #name() {
     const full = say(this.#machine.name)
     put(this.#parts.name, (this.#detail === 'mark' ? abbreviate : shorten)(full, ROOM[this.#detail]))
-    this.title = `${full} · ${t(`state.${this.#machine.state}`)}`
-    this.setAttribute('aria-label', this.title)
+    const label = `${full} · ${t(`state.${this.#machine.state}`)}`
+    const hidden = Object.keys(this.#machine.values ?? {}).length - SHOWN
+    this.setAttribute('aria-label', label)
+    this.title = hidden > 0 ? `${label} · ${t('more.values', {n: hidden})}` : label
   }
 
   #readings() {
     const all = Object.entries(this.#machine.values ?? {})
     keyed(this.#parts.readings, all.slice(0, SHOWN), ([path]) => path, () => document.createElement('andon-reading'),
       (reading, [, value]) => (reading.value = value))
-    put(this.#parts.more, all.length > SHOWN ? `+${all.length - SHOWN}` : '')
   }
 
   #build() {
     const [sign, state, sinceText] = [h('span.tile-sign'), h('span.tile-state'), h('time.tile-since')]
-    const [name, alarm, more] = [h('span.tile-name'), h('span.tile-alarm'), h('span.tile-more')]
+    const [name, alarm] = [h('span.tile-name'), h('span.tile-alarm')]
     const readings = h('div.tile-readings')
     this.replaceChildren(
-      h('div.tile-body', h('div.tile-head', sign, state, sinceText), h('div.tile-title', name, more, alarm), readings))
-    return {sign, state, since: sinceText, name, alarm, more, readings}
+      h('div.tile-body', h('div.tile-head', sign, state, sinceText), h('div.tile-title', name, alarm), readings))
+    return {sign, state, since: sinceText, name, alarm, readings}
   }
 }
 

@@ -1,6 +1,6 @@
 import {progress} from '../lib/board.js'
 import {h, keyed, mark, put} from '../lib/dom.js'
-import {age, dayClock, number as digits, percent, shorten} from '../lib/format.js'
+import {age, dayClock, number as digits, percent, shorten, widthOf} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {icon} from '../lib/icons.js'
 
@@ -21,7 +21,7 @@ export class OrderRow extends HTMLElement {
     rush.hidden = !order.rush
     mark(this, 'late', order.late_by ? 'yes' : '')
     put(due, order.late_by ? t('order.late', {age: age(order.late_by, t)}) : t('order.due', {at: dayClock(order.due_at, this.zone)}))
-    mark(this.#parts.operations, 'many', (order.operations ?? []).length > 4 ? 'yes' : '')
+    mark(this.#parts.operations, 'many', crowded(order.operations ?? []) ? 'yes' : '')
     keyed(this.#parts.operations, order.operations ?? [], o => o.operation, () => h('li', h('span'), h('b'), h('i')), operation)
     this.title = `${order.number} ${product.textContent} · ${order.customer ?? ''} · ${due.textContent}`
   }
@@ -35,10 +35,13 @@ export class OrderRow extends HTMLElement {
   }
 }
 
+/** Where names and figures do not fit side by side, the bars alone say how far it is. */
+const crowded = operations => operations.length > 4 || operations.some(o => widthOf(say(o.name)) > 12 / operations.length)
+
 function operation(cell, item) {
   const share = progress(item)
   mark(cell, 'state', item.state)
-  put(cell.children[0], shorten(say(item.name), 3))
+  put(cell.children[0], shorten(say(item.name), cell.parentElement?.dataset.many ? 5 : 3.6))
   put(cell.children[1], item.state === 'done' ? '✓' : item.state === 'inspection' ? t('order.inspection') : `${percent(share)}%`)
   cell.children[2].style.setProperty('--share', share)
   cell.title = `${say(item.name)} ${item.good}/${item.quantity} (${t('order.scrap', {n: item.scrap ?? 0})}) ${t(`job.${item.state}`)}`

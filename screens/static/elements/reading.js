@@ -1,10 +1,11 @@
 import {freshness} from '../lib/board.js'
 import {h, mark, put} from '../lib/dom.js'
 import {number, shorten, shortAge, widthOf} from '../lib/format.js'
-import {say, t} from '../lib/i18n.js'
+import {currentLanguage, say, t} from '../lib/i18n.js'
 import {icon} from '../lib/icons.js'
 
-const ROOM = 3.5 // ems that figure and unit have together
+const ROOM = {'zh-CN': 3.5, en: 2.6} // ems that figure and unit have together; in English beside the age
+const LABEL = {'zh-CN': 6, en: 6.4}
 
 /** One number with its unit, age and trustworthiness. Old numbers must not look live: struck, grey, with a clock. */
 export class AndonReading extends HTMLElement {
@@ -16,12 +17,12 @@ export class AndonReading extends HTMLElement {
     this.#parts ??= this.#build()
     this.#value = value
     const {label, figure, unit} = this.#parts
-    put(label, shorten(say(value.label), 6))
+    put(label, shorten(say(value.label), LABEL[currentLanguage()]))
     const known = value.status !== 'bad' && value.value !== undefined && value.value !== null
     put(figure, known ? shown(value) : '—')
     put(unit, known ? value.unit ?? '' : '')
     const ems = widthOf(figure.textContent) + widthOf(unit.textContent) * 0.62
-    this.style.setProperty('--fit', Math.max(0.62, Math.min(1, ROOM / ems)))
+    this.style.setProperty('--fit', Math.max(0.62, Math.min(1, ROOM[currentLanguage()] / ems)))
     this.title = say(value.label)
   }
 

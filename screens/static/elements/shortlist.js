@@ -18,6 +18,7 @@ export class AndonShortlist extends HTMLElement {
   set items(items) {
     this.#items = items
     this.style.setProperty('--wanted', Math.max(1, items.length)) // before the room is measured
+    this.style.setProperty('--pairs', Math.max(1, Math.ceil(items.length / 2)))
     this.#render()
   }
 
@@ -39,8 +40,11 @@ export class AndonShortlist extends HTMLElement {
     const style = getComputedStyle(this.#parts.list)
     const row = parseFloat(style.getPropertyValue('grid-auto-rows'))
     const height = this.clientHeight - this.#parts.heading.offsetHeight
-    const word = parseFloat(getComputedStyle(this.#parts.more).lineHeight) || 0
-    return Number.isNaN(row) ? this.#items.length : rowsThatFit(height, row, parseFloat(style.rowGap) || 0, this.#items.length, word)
+    const beside = style.getPropertyValue('--more-beside') // the count of what is not shown stands beside the heading
+    const word = beside ? 0 : parseFloat(getComputedStyle(this.#parts.more).lineHeight) || 0
+    if (Number.isNaN(row)) return this.#items.length
+    const across = parseInt(style.getPropertyValue('--across'), 10) || 1
+    return Math.min(this.#items.length, across * rowsThatFit(height, row, parseFloat(style.rowGap) || 0, Math.ceil(this.#items.length / across), word))
   }
 }
 

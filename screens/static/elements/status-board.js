@@ -1,8 +1,8 @@
-import {h, mark, put} from '../lib/dom.js'
+import {h, keyed, mark, put} from '../lib/dom.js'
 import {dayClock, number} from '../lib/format.js'
 import {t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
-import {asText, detailText, figuresOf, partsOf, sourcesOf} from '../lib/status.js'
+import {asText, detailText, figureName, figuresOf, partsOf, sourcesOf} from '../lib/status.js'
 import './data-table.js'
 
 /** Each runner with its restarts and last error, and every figure that the hub tells of itself. */
@@ -18,14 +18,14 @@ export class StatusBoard extends HTMLElement {
     put(this.#parts.word, t(`status.${word}`))
     this.#parts.table.rows = parts
     this.#parts.sources.rows = sourcesOf(status)
-    this.#parts.figures.rows = figuresOf(status)
+    keyed(this.#parts.figures, figuresOf(status), row => row.name, name => h('div', {title: name}, h('dt', figureName(name, t)), h('dd')), (cell, row) => put(cell.lastChild, figure(row)))
   }
 
   #build(zone) {
-    const parts = {sign: h('span'), word: h('b'), table: h('andon-table', {testid: 'parts'}), sources: h('andon-table', {testid: 'sources'}), figures: h('andon-table', {testid: 'figures'})}
+    const parts = {sign: h('span'), word: h('b'), table: h('andon-table', {testid: 'parts'}), sources: h('andon-table', {testid: 'sources'}), figures: h('dl.status-figures', {testid: 'figures', ariaLabel: t('status.figures')})}
     parts.head = h('p.status-head', parts.sign, parts.word)
-    this.replaceChildren(parts.head, h('section', h('h2', t('status.parts')), parts.table),
-      h('div.status-pair', h('section', h('h2', t('status.sources')), parts.sources), h('section', h('h2', t('status.figures')), parts.figures)))
+    this.replaceChildren(h('div.status-top', parts.head, parts.figures), h('div.status-pair',
+      h('section', h('h2', t('status.parts')), parts.table), h('section', h('h2', t('status.sources')), parts.sources)))
     parts.table.setup({file: 'parts', keyOf: part => part.name, testidOf: part => `part-${part.name}`, columns: [
       {key: 'name', title: t('column.part'), text: part => part.name},
       ...health(zone),
@@ -36,10 +36,6 @@ export class StatusBoard extends HTMLElement {
     parts.sources.setup({file: 'sources', keyOf: source => source.name, columns: [
       {key: 'name', title: t('column.source'), text: source => source.name}, ...health(zone),
       {key: 'error', title: t('column.error'), text: source => source.error || '—'},
-    ]})
-    parts.figures.setup({file: 'figures', keyOf: row => row.name, columns: [
-      {key: 'name', title: t('column.figure'), text: row => row.name},
-      {key: 'value', title: t('column.value'), text: figure, sort: row => row.value},
     ]})
     return parts
   }
@@ -54,6 +50,7 @@ const health = zone => [
 /** Spans of time read better in ms below a second. */
 function figure({name, value}) {
   if (typeof value !== 'number') return asText(value)
+  if (value === 0) return '0'
   if (/latency|seconds|age/.test(name)) return value < 1 ? `${number(value * 1000, value < 0.01 ? 1 : 0)} ms` : `${number(value, 1)} s`
   return number(value, Number.isInteger(value) ? 0 : 2)
 }

@@ -1,8 +1,9 @@
 import {h, mark, put} from '../lib/dom.js'
-import {age, number, since} from '../lib/format.js'
+import {age, clock, number, since} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {icon, putIcon} from '../lib/icons.js'
-import {isOpen} from '../lib/ticket.js'
+import {spanOf} from '../lib/spark.js'
+import {downtime, isOpen} from '../lib/ticket.js'
 import './spark.js'
 import './ticket-steps.js'
 import './verify-note.js'
@@ -36,26 +37,26 @@ export class TicketPage extends HTMLElement {
   }
 
   /** `points` of docs/api.md's trend. */
-  trend(points, alarm, unit) {
+  trend(points, alarm, unit, zone) {
     const value = typeof alarm?.limit === 'number' ? `${number(alarm.limit, 1)} ${unit ?? ''}` : ''
     this.#parts.spark.show(points, alarm?.limit)
-    put(this.#parts.sparkText, points.length > 1 ? [t('ticket.trend'), value && t('ticket.limit', {value})].filter(Boolean).join(' · ') : t('ticket.trend.none'))
+    const span = spanOf(points)
+    this.#parts.sparkTimes.replaceChildren(...(span ? [span.start, span.end].map(at => h('time', clock(at, zone))) : []))
+    put(this.#parts.sparkText, span ? [t('ticket.trend', {age: minutes(span)}), value && t('ticket.limit', {value})].filter(Boolean).join(' · ') : t('ticket.trend.none'))
   }
 
   #done(ticket) {
     const told = ticket.cause ? `${t(`cause.${ticket.cause_class || 'other'}`)}：${ticket.cause}` : ''
     put(this.#parts.cause, told)
     this.#parts.cause.hidden = !told
-    const over = !isOpen(ticket) && ticket.closed_at
-    const seconds = (Date.parse(ticket.closed_at) - Date.parse(ticket.stopped_at ?? ticket.opened_at)) / 1000
-    put(this.#parts.downtime, over ? t('ticket.downtime', {age: age(seconds, t)}) : '')
+    put(this.#parts.downtime, isOpen(ticket) ? '' : t('ticket.downtime', {age: downtime(ticket, t)}))
   }
 
   #build() {
     const p = {
       sign: h('span.hero-sign'), title: h('h1'), where: h('p.hero-where'), state: h('b.ticket-state', {testid: 'ticket-state'}),
       waiting: h('span.ticket-waiting'), number: h('span'), erp: h('span'), since: h('b'), bad: h('b'), first: h('p.first'),
-      knows: h('b'), cause: h('p.cause'), downtime: h('b'), spark: h('andon-spark'), sparkText: h('figcaption'),
+      knows: h('b'), cause: h('p.cause'), downtime: h('b', {testid: 'downtime'}), spark: h('andon-spark'), sparkText: h('figcaption'), sparkTimes: h('p.spark-times'),
       verify: h('andon-verify'), steps: h('andon-steps'),
     }
     this.replaceChildren(
@@ -67,10 +68,16 @@ export class TicketPage extends HTMLElement {
         h('dt', t('ticket.knows')), h('dd', p.knows)),
       h('section.do-first', h('h2', t('ticket.first')), p.first),
       p.cause,
-      h('figure.trend', p.sparkText, p.spark),
+      h('figure.trend', p.sparkText, p.spark, p.sparkTimes),
       h('footer.thumb', p.steps))
     return p
   }
+}
+
+/** A curve of an hour is one of 60 minutes, not of "1 h 0 min". */
+function minutes({start, end}) {
+  const n = Math.round((end - start) / 60_000)
+  return n ? t('age.minutes', {n}) : age((end - start) / 1000, t)
 }
 
 function severity(alarm, machine) {

@@ -93,15 +93,38 @@ export function widthOf(text) {
   return width
 }
 
-/** Shortened in the middle, where names differ least: both the kind and the number stay readable. */
+/**
+ * Shortened where names differ least. Chinese in the middle: both the kind and the number stay readable.
+ * Words at their borders: "Oil temperature" as "Oil temp.", never "Oil t…ture".
+ */
 export function shorten(text, ems) {
   const all = [...String(text)]
   if (widthOf(text) <= ems) return String(text)
+  if (!all.some(character => WIDE.test(character))) return shortenWords(String(text).trim().split(/\s+/), ems)
   let head = Math.ceil(all.length / 2)
   let tail = all.length - head
   const short = () => `${all.slice(0, head).join('').trimEnd()}…${tail ? all.slice(-tail).join('').trimStart() : ''}`
   while (head + tail > 2 && widthOf(short()) > ems) head > tail ? head-- : tail--
   return short()
+}
+
+/** Long words to their beginnings, the longest first; then whole words go, but never the last, often a number. */
+function shortenWords(words, ems) {
+  const fits = () => widthOf(words.join(' ')) <= ems
+  for (const long of [...words].sort((a, b) => b.length - a.length)) {
+    if (!fits()) words[words.indexOf(long)] = clipped(long)
+  }
+  while (!fits() && words.length > 2) {
+    words.splice(-2, 1)
+    words[words.length - 2] = words[words.length - 2].replace(/[.…]?$/, '…')
+  }
+  return words.join(' ')
+}
+
+/** "temperature" as "temp."; short words and figures stay whole, and no cut ends in a vowel. */
+function clipped(word) {
+  if (word.length < 7 || /[\d-]/.test(word)) return word
+  return `${word.slice(0, /[aeiou]/i.test(word[3]) ? 5 : 4)}.`
 }
 
 /** The shortest name that still tells machines of a line apart: first letters and number, "冲压机 01" as "冲01". */

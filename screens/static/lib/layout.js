@@ -14,7 +14,8 @@ export const DETAILS = [
 const GAP = 12
 const SIDES = {
   left: {width: 350, height: 184},
-  top: {width: 1230, height: 70},
+  top: {width: 1400, height: 70},
+  stack: {width: 900, height: 92}, // the sums above, in two rows
 }
 const MOST_COLUMNS = 4
 
@@ -80,6 +81,10 @@ function besides(card, side, ideal) {
     const taken = ideal.detail === 'mark' ? Math.max(290, card.width * 0.24) : Math.max(290, card.width * 0.265)
     const sums = ideal.detail === 'mark' ? Math.min(1, card.height / 50) : Math.min(taken / wish.width, card.height / wish.height)
     return {width: card.width - taken - GAP, height: card.height, sums: ideal.detail === 'brief' ? Math.min(1, card.height / 92) : sums}
+  }
+  if (side === 'stack') {
+    const rows = Math.min(Math.max(92, card.height * 0.24), 130)
+    return {width: card.width, height: card.height - rows - GAP, sums: Math.min(card.width / wish.width, rows / 92)}
   }
   const taken = Math.min(Math.max(52, card.height * 0.24), 100)
   return {width: card.width, height: card.height - taken - GAP, sums: Math.min(card.width / wish.width, taken / 60)}

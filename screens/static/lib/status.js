@@ -24,7 +24,18 @@ function flat(name, value) {
   if (value === undefined) return []
   if (Array.isArray(value)) return [{name, value: value.map(asText).join(', ')}]
   if (typeof value !== 'object' || value === null) return [{name, value}]
-  return Object.entries(value).flatMap(([key, inner]) => flat(`${name}.${key}`, inner))
+  const inside = Object.entries(value)
+  return inside.length ? inside.flatMap(([key, inner]) => flat(`${name}.${key}`, inner)) : [{name, value: 0}] // nothing waits
+}
+
+/** "outbox.oldest_seconds.tell" with the longest beginning that `t` has a word for: "最久等待 tell". */
+export function figureName(name, t) {
+  const steps = name.split('.')
+  for (let n = steps.length; n > 0; n--) {
+    const key = `figure.${steps.slice(0, n).join('.')}`
+    if (t(key) !== key) return [t(key), ...steps.slice(n)].join(' ')
+  }
+  return name
 }
 
 export const asText = value => (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '—'))

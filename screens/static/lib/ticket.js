@@ -1,3 +1,5 @@
+import {age} from './format.js'
+
 /** Where a ticket stands, as the row of four buttons shows it. Pure. */
 
 export const CAUSES = ['mechanical', 'electrical', 'tooling', 'material', 'operation', 'other']
@@ -45,6 +47,9 @@ function apply(ticket, {verb, at}) {
   if (verb === 'repair') return {...ticket, repaired_at: ticket.repaired_at ?? at}
   return ticket
 }
+
+/** How long the machine stood, in words; a dash while nobody knows. */
+export const downtime = (ticket, t) => (typeof ticket.downtime_seconds === 'number' ? age(ticket.downtime_seconds, t) : '—')
 
 /** Open tickets, those of this person first, then the oldest stop. */
 export function ordered(tickets, personId) {

@@ -1,5 +1,6 @@
 import {progress, rank} from '../lib/board.js'
 import {age, dayClock, number, percent} from '../lib/format.js'
+import {downtime} from '../lib/ticket.js'
 import {say, t} from '../lib/i18n.js'
 
 const at = (iso, zone) => (iso ? dayClock(iso, zone) : '—')
@@ -34,6 +35,7 @@ export function ticketColumns(zone) {
     {key: 'technician', title: t('column.technician'), text: x => say(x.technician?.name) || '—'},
     {key: 'stopped', title: t('column.stopped'), text: x => at(x.stopped_at, zone), sort: x => x.stopped_at},
     {key: 'closed', title: t('column.closed'), text: x => at(x.closed_at, zone), sort: x => x.closed_at},
+    {key: 'downtime', title: t('column.downtime'), text: x => downtime(x, t), sort: x => x.downtime_seconds ?? null},
     {key: 'cause', title: t('column.cause'), text: x => (x.cause ? `${t(`cause.${x.cause_class || 'other'}`)}: ${x.cause}` : '—')},
   ]
 }

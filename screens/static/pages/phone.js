@@ -206,5 +206,5 @@ function remember({ticket, alarm}) {
 async function trend(shown, alarm) {
   shown.trendOf = alarm.id
   const found = await api.get(`/api/trend?tag=${encodeURIComponent(alarm.subject)}&minutes=60`).catch(() => ({points: []}))
-  shown.trend(found.points, alarm, found.unit)
+  shown.trend(found.points, alarm, found.unit, zoneOf(store))
 }
