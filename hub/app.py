@@ -114,6 +114,18 @@ def refuse_wrong_points(settings: Settings, used: Plugins, plant: Plant) -> None
         raise ConfigError(*complaints)
 
 
+def refuse_deaf_parts(settings: Settings, parts: Sequence[str]) -> None:
+    """Samples that nobody takes, or takers to whom none can come: without Redis each process hears itself."""
+    if settings.file.hub.redis is not None or not settings.file.collectors:
+        return
+    reads, takes = "collectors" in parts, bool({"writer", "rules"} & set(parts))
+    if reads != takes:
+        raise ConfigError(
+            "hub.redis: collectors and writer run in processes of their own and need a server between them; "
+            "name one with hub.redis or ANDON_REDIS, or run all parts in one process"
+        )
+
+
 def check(settings: Settings) -> dict[str, int]:
     """Everything that can be known without a plant; raises ConfigError. Answers with counts to show."""
     plant = with_numbers(settings.plant, {t: i for i, t in enumerate(settings.plant.tags, 1)})
@@ -171,6 +183,7 @@ class App:
         hub = self.settings.file.hub
         if "web" in self.parts:
             refuse_taken_port(hub.host, hub.port)
+        refuse_deaf_parts(self.settings, self.parts)
         self.plugins: Plugins = read_plugins(self.settings)
         for config in (hub, *(use.config for use in self.plugins.every())):
             register_secrets_of(config)

@@ -128,7 +128,7 @@ def test_a_point_without_a_tag_is_told_before_anything_is_connected(
     plant: Path, dsn: str, command: Sequence[str]
 ) -> None:
     plant.write_text(plant.read_text(encoding="utf-8") + POINTLESS, encoding="utf-8")
-    code, said = andon(*command, "-c", str(plant), ANDON_DATABASE=dsn)
+    code, said = andon(*command, "-c", str(plant), ANDON_DATABASE=dsn, ANDON_REDIS="redis://127.0.0.1:1/0")
     assert code == 2
     assert "collectors.plc.with.points[0].tag: no tag 'p1/a/l/m/tt'" in said
     assert "did you mean 'p1/a/l/m/t'" in said
@@ -280,6 +280,13 @@ def test_unknown_parts_are_told_with_those_that_exist(plant: Path) -> None:
     assert code == 2 and "'colectors' is unknown; did you mean 'collectors'?" in said
     code, said = andon("run", "-c", str(plant), "--parts", ",")
     assert code == 2 and "choose from all, hub, collectors, workers" in said
+
+
+@pytest.mark.parametrize("parts", ["collectors", "hub", "workers,rules"])
+def test_parts_that_could_not_hear_each_other_are_not_started(plant: Path, dsn: str, parts: str) -> None:
+    plant.write_text(plant.read_text(encoding="utf-8") + POINTLESS, encoding="utf-8")
+    code, said = andon("run", "-c", str(plant), "--parts", parts, ANDON_DATABASE=dsn)
+    assert code == 2 and "name one with hub.redis or ANDON_REDIS" in said
 
 
 def test_a_port_that_is_taken_is_told_before_anything_is_started(plant: Path, tmp_path: Path) -> None:
