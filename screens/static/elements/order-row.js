@@ -4,6 +4,9 @@ import {age, dayClock, number as digits, percent, shorten, widthOf} from '../lib
 import {say, t} from '../lib/i18n.js'
 import {icon} from '../lib/icons.js'
 
+const CELLS = 17.5 // ems that all operations have together
+const FIGURE = 2 // ems of "77%"
+
 /** One order: number, product, rush and late marks, progress of every operation in the order of work. */
 export class OrderRow extends HTMLElement {
   #parts
@@ -22,7 +25,8 @@ export class OrderRow extends HTMLElement {
     mark(this, 'late', order.late_by ? 'yes' : '')
     put(due, order.late_by ? t('order.late', {age: age(order.late_by, t)}) : t('order.due', {at: dayClock(order.due_at, this.zone)}))
     mark(this.#parts.operations, 'many', crowded(order.operations ?? []) ? 'yes' : '')
-    keyed(this.#parts.operations, order.operations ?? [], o => o.operation, () => h('li', h('span'), h('b'), h('i')), operation)
+    keyed(this.#parts.operations, order.operations ?? [], o => o.operation, () => h('li', h('span'), h('b'), h('i')),
+      (cell, item) => operation(cell, item, CELLS / order.operations.length - (this.#parts.operations.dataset.many ? 0 : FIGURE)))
     this.title = `${order.number} ${product.textContent} · ${order.customer ?? ''} · ${due.textContent}`
   }
 
@@ -36,12 +40,12 @@ export class OrderRow extends HTMLElement {
 }
 
 /** Where names and figures do not fit side by side, the bars alone say how far it is. */
-const crowded = operations => operations.length > 4 || operations.some(o => widthOf(say(o.name)) > 12 / operations.length)
+const crowded = operations => operations.length > 4 || operations.some(o => widthOf(say(o.name)) > CELLS / operations.length - FIGURE)
 
-function operation(cell, item) {
+function operation(cell, item, room) {
   const share = progress(item)
   mark(cell, 'state', item.state)
-  put(cell.children[0], shorten(say(item.name), cell.parentElement?.dataset.many ? 5 : 3.6))
+  put(cell.children[0], shorten(say(item.name), room))
   put(cell.children[1], item.state === 'done' ? '✓' : item.state === 'inspection' ? t('order.inspection') : `${percent(share)}%`)
   cell.children[2].style.setProperty('--share', share)
   cell.title = `${say(item.name)} ${item.good}/${item.quantity} (${t('order.scrap', {n: item.scrap ?? 0})}) ${t(`job.${item.state}`)}`

@@ -18,7 +18,7 @@ export class AndonShortlist extends HTMLElement {
   set items(items) {
     this.#items = items
     this.style.setProperty('--wanted', Math.max(1, items.length)) // before the room is measured
-    this.style.setProperty('--pairs', Math.max(1, Math.ceil(items.length / 2)))
+    this.style.setProperty('--pairs', Math.ceil(items.length / 2))
     this.#render()
   }
 
