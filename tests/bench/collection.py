@@ -42,7 +42,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--registers", type=int, default=100)
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between two polls")
     parser.add_argument("--parts", default=PARTS, help="of the product; add web to have the live board too")
-    parser.add_argument("--keep", type=Path, help="folder for what the processes leave, instead of a passing one")
+    parser.add_argument(
+        "--keep", type=Path, help="folder for what the processes leave, instead of a passing one"
+    )
     return parser.parse_args(given)
 
 

