@@ -9,7 +9,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(root: int) -> float:
-    """CPU time of this process and everything below it, those that have ended and were waited for included."""
+    """CPU time of this process and all below it, those that have ended and were waited for included."""
     return sum(_cpu(pid) for pid in family(root))
 
 
