@@ -21,7 +21,8 @@ PATIENCE = 120.0  # seconds until something that must happen has happened
 
 def free_port() -> int:
     """A hub port whose whole family of ports (simulators, machines) is free."""
-    for port in range(HUB_PORT + 400, HUB_PORT + 10_000, 53):
+    first = HUB_PORT + 400 + os.getpid() % 100 * 53  # two runs side by side do not meet
+    for port in range(first, first + 10_000, 53):
         offset = port - HUB_PORT
         family = [port, *(8810 + i + offset for i in range(3)), *(15021 + i + offset for i in range(8)),
                   *(14841 + i + offset for i in range(8))]  # fmt: skip
