@@ -103,7 +103,7 @@ def apart() -> Iterator[str]:
             try:
                 fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Unavailable("another bench is using the server of its own") from None
+                raise RuntimeError("another bench is running on this machine; wait for its end") from None
             _stop(base, "apart")  # of a bench that was killed
             _make_cluster(base, "apart", SETTINGS + DURABLE)
             try:

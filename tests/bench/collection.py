@@ -14,7 +14,7 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,14 @@ def arguments(given: list[str]) -> argparse.Namespace:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    at: float  # seconds since 1970
+    samples: int  # answered so far
+    own: float  # CPU seconds so far
+    database: float
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """What was seen of one collecting process."""
 
@@ -57,7 +65,7 @@ class Window:
     database: float
     ages: dict[str, float]  # ms at commit
     rss: int
-    rows: int
+    rows: int  # on record in the end, those of the warm-up too; so are the next two
     lost: int
     doubled: int
     alarms: int
@@ -126,10 +134,13 @@ class Bench:
             rss = rss_bytes(process.pid)
             answered = (await devices.ask({"silent": True}))["answered"]
             found = await self._found(dsn, answered)
-        samples, own, of_database, start, end = (b - a for a, b in zip(first, last, strict=True))
-        assert end == start  # both are spans of wall time
         return Window(
-            round(samples), own, of_database, percentiles(ages(noted, first[3], last[3])), rss, *found
+            last.samples - first.samples,
+            last.own - first.own,
+            last.database - first.database,
+            percentiles(ages(noted, first.at, last.at)),
+            rss,
+            *found,
         )
 
     async def _between_polls(self) -> None:
@@ -138,10 +149,10 @@ class Bench:
         now = time.monotonic()
         await asyncio.sleep((math.floor(now / interval) + 1.7) * interval - now)
 
-    async def _look(self, process: Child, devices: Child) -> tuple[float, float, float, float, float]:
-        now = time.time()
-        samples = sum((await devices.ask({"ask": True}))["answered"]) * self._chosen.registers
-        return samples, cpu_seconds(process.pid), cpu_seconds(self._server.postmaster), now, now
+    async def _look(self, process: Child, devices: Child) -> Reading:
+        answered = (await devices.ask({"ask": True}))["answered"]
+        samples = sum(answered) * self._chosen.registers
+        return Reading(time.time(), samples, cpu_seconds(process.pid), cpu_seconds(self._server.postmaster))
 
     async def _found(self, dsn: str, answered: list[int]) -> tuple[int, int, int, int]:
         """(rows, lost, doubled, alarms) once the record has settled."""
@@ -156,7 +167,7 @@ class Bench:
             missing = _missing_readings(connection, self._chosen.registers, answered)
             alarms = connection.execute("select count(*) from alarms").fetchone()
         lost = max(wanted - single, missing * self._chosen.registers)
-        return rows, lost, rows - single, alarms[0] if alarms else 0
+        return rows, lost, rows - single, int(alarms[0]) if alarms else 0
 
 
 def _count(connection: psycopg.Connection[Any]) -> tuple[int, int]:
@@ -175,7 +186,7 @@ def _missing_readings(connection: psycopg.Connection[Any], registers: int, answe
         "select tag, count(distinct value) from samples where status = 0 and tag %% %s = 0 group by tag",
         [registers],
     ).fetchall()
-    return sum(answered) - sum(n for _, n in found)
+    return sum(answered) - sum(int(n) for _, n in found)
 
 
 def _figures(chosen: argparse.Namespace, rounds: list[tuple[Window, Window]]) -> dict[str, Any]:
@@ -208,5 +219,5 @@ def _figures(chosen: argparse.Namespace, rounds: list[tuple[Window, Window]]) ->
     }
 
 
-def _median(values: Any) -> float:
-    return round(statistics.median(values), 2)
+def _median(values: Iterable[float]) -> float:
+    return round(float(statistics.median(values)), 2)

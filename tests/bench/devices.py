@@ -91,8 +91,8 @@ def obey(devices: list[Device], command: dict[str, Any]) -> dict[str, Any]:
             devices[device].put(register, value)
             return {"at": time.monotonic()}
         case {"silent": bool(silent)}:
-            for device in devices:
-                device.silent = silent
+            for each in devices:
+                each.silent = silent
     return {"answered": [device.answered for device in devices]}
 
 
