@@ -89,6 +89,11 @@ async def test_a_press_overheats_and_is_repaired(folder: Path) -> None:
         await phone.get_by_test_id("accept").click()
         await expect(phone.get_by_test_id("arrive")).to_be_enabled(timeout=SOON)
         await phone.get_by_test_id("arrive").click()
+
+        async def tripped() -> bool:
+            return (await here.machine("press-01"))["state"] == "fault"
+
+        await until(tripped, "the press has stopped by itself: from then on it is down")
         await here.command("press-01", "repair")
         await phone.get_by_test_id("repair").click()
         await phone.get_by_test_id("cause-mechanical").click()
