@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from collectors.blocks import BIT_TABLES, Block, Kind, Order, Point, Table, decode, halves, plan, rejoin
+from collectors.deadband import news
 from collectors.modbus_line import Broken, Denied, ModbusLine, connected
 from hub.config import Block as ConfigBlock
 from hub.config import Duration
@@ -108,11 +109,12 @@ class _NotHere(Exception):
 
 
 class _Lane:
-    """Blocks read at one interval, always at whole multiples of it."""
+    """Blocks read at one interval, always at whole multiples of it; told whole every `whole` seconds."""
 
-    def __init__(self, interval: float, points: Sequence[Point], hole: int) -> None:
-        self.interval = interval
-        self.due = -math.inf
+    def __init__(self, interval: float, whole: float, points: Sequence[Point], hole: int) -> None:
+        self.interval, self._whole = interval, whole
+        self.due = self._whole_due = -math.inf
+        self._said: SampleBatch | None = None
         self.planned = plan(points, hole)
         self.reset()
 
@@ -120,6 +122,14 @@ class _Lane:
         """As configured again: whatever was refused is asked for anew."""
         self.blocks: tuple[Block, ...] = self.planned
         self.refused: tuple[tuple[Block, int], ...] = ()  # one point each, and its status
+
+    def news(self, batch: SampleBatch, now: float) -> SampleBatch:
+        """What of this round is worth telling."""
+        said, self._said = self._said, batch
+        if said is not None and now < self._whole_due - 1e-6:
+            return news(said, batch)
+        self._whole_due = (math.floor(now / self._whole + 1e-6) + 1) * self._whole
+        return batch
 
     def done(self, now: float) -> None:
         """Next at the grid point after `now`; rounds that were missed meanwhile stay missed."""
@@ -130,7 +140,8 @@ class ModbusCollector:
     """Lives for one connection. The supervisor gives it the next one.
 
     Points marked fast are read at `fast`, the others at `every`. Both intervals are counted from the same
-    zero for all devices of a process, so that one wake-up serves many answers.
+    zero for all devices of a process, so that one wake-up serves many answers. What was read between two
+    rounds of `every` is told when it has changed: looking fifty times a second is not storing so often.
     """
 
     Config = ModbusConfig
@@ -143,9 +154,10 @@ class ModbusCollector:
         fast = [p for p, c in zip(points, config.points, strict=True) if c.fast]
         slow = [p for p, c in zip(points, config.points, strict=True) if not c.fast]
         quick = (config.fast or min(config.every, timedelta(milliseconds=100))).total_seconds()
+        every = config.every.total_seconds()
         self._lanes = [
-            _Lane(interval, some, config.hole)
-            for interval, some in ((quick, fast), (config.every.total_seconds(), slow))
+            _Lane(interval, every, some, config.hole)
+            for interval, some in ((quick, fast), (every, slow))
             if some
         ]
         self._ask_again_at = math.inf
@@ -184,9 +196,7 @@ class ModbusCollector:
         for i, lane in enumerate(lanes):
             if lane.due > self._clock.monotonic():
                 continue
-            at = micros(
-                self._clock.now()
-            )  # all of a round is stamped with the moment before its first question
+            at = micros(self._clock.now())  # of a whole round: the moment before its first question
             tags: list[NDArray[np.int32]] = []
             values: list[NDArray[np.float64]] = []
             for n, block in enumerate(lane.blocks):
@@ -195,7 +205,9 @@ class ModbusCollector:
                 for good, column in await self._read_or_hunt(line, lane, block):
                     tags.append(good.tags)
                     values.append(column)
-            await sink.put(self._batch(at, tags, values, lane.refused))
+            batch = self._batch(at, tags, values, lane.refused)
+            if len(batch := lane.news(batch, self._clock.monotonic())):
+                await sink.put(batch)
             lane.done(self._clock.monotonic())
 
     async def _read_or_hunt(

@@ -112,10 +112,26 @@ async def test_fast_points_are_polled_in_reads_of_their_own() -> None:
     points = (point(1, 0, fast=True), point(2, 1))
     async with polling({"holding": {0: 1, 1: 2}}, *points, fast="100ms") as scene:
         await scene.sink.until(lambda: len(scene.sink.batches) == 2)
-        for _ in range(5):
+        for value in range(10, 15):
+            scene.device.memory["holding"][0] = value
             await ticks(scene.clock, scene.sink, 0.1)
-    assert (len(scene.sink.of(1)), len(scene.sink.of(2))) == (6, 1)
+    assert [s.value for s in scene.sink.of(1)] == [1, 10, 11, 12, 13, 14]
+    assert len(scene.sink.of(2)) == 1
     assert scene.device.requests[-1] == ("holding", 0, 1)
+
+
+async def test_a_fast_point_that_stands_still_is_read_often_and_told_as_seldom_as_the_others() -> None:
+    points = (point(1, 0, fast=True), point(2, 1, fast=True), point(3, 2))
+    async with polling({"holding": {0: 1, 1: 2, 2: 3}}, *points, fast="125ms") as scene:
+        for eighth in range(16):
+            await asleep(scene.clock)
+            scene.device.memory["holding"][1] = 7 if eighth >= 11 else 2
+            scene.clock.turn(0.125)
+        await scene.sink.until(lambda: len(scene.sink.of(3)) == 3)
+    times = [(s.source_time - NOON).total_seconds() for s in scene.sink.of(1)]
+    assert times == [0, 1, 2]
+    assert [s.value for s in scene.sink.of(2)] == [2, 2, 7, 7]
+    assert scene.device.requests.count(("holding", 0, 2)) == 17
 
 
 async def test_a_slow_round_of_many_reads_does_not_hold_up_the_fast_points() -> None:
