@@ -37,6 +37,7 @@ _REASONS = {
 _ASK_AGAIN = 30.0  # seconds until a refused register is tried again: programs get changed
 _ASK_SOON = 5.0  # the same for one that the device could not read just now
 _ASK_AT_MOST = 5  # refused registers asked for in one go
+_HEARTBEAT = 1.0  # seconds at most until a fast point that stands still is told again
 BAD_DEVICE_FAILURE = 0x808B0000
 _FUNCTION: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 
@@ -140,8 +141,9 @@ class ModbusCollector:
     """Lives for one connection. The supervisor gives it the next one.
 
     Points marked fast are read at `fast`, the others at `every`. Both intervals are counted from the same
-    zero for all devices of a process, so that one wake-up serves many answers. What was read between two
-    rounds of `every` is told when it has changed: looking fifty times a second is not storing so often.
+    zero for all devices of a process, so that one wake-up serves many answers. A fast point is told when it
+    has changed, and once a second, before anybody could take it for stale: looking fifty times a second is
+    not storing fifty times a second.
     """
 
     Config = ModbusConfig
@@ -155,9 +157,11 @@ class ModbusCollector:
         slow = [p for p, c in zip(points, config.points, strict=True) if not c.fast]
         quick = (config.fast or min(config.every, timedelta(milliseconds=100))).total_seconds()
         every = config.every.total_seconds()
+        patience = min(tags[p.tag].stale_after for p in config.points).total_seconds()
+        heartbeat = max(quick, min(every, _HEARTBEAT, patience / 2))
         self._lanes = [
-            _Lane(interval, every, some, config.hole)
-            for interval, some in ((quick, fast), (every, slow))
+            _Lane(interval, whole, some, config.hole)
+            for interval, whole, some in ((quick, heartbeat, fast), (every, every, slow))
             if some
         ]
         self._ask_again_at = math.inf
