@@ -370,7 +370,7 @@ class Mock:
 
     def __init__(self, hub: Hub, port: int = 0) -> None:
         self.hub = hub
-        config = uvicorn.Config(build(hub), port=port, log_level="critical", ws="websockets-sansio",
+        config = uvicorn.Config(build(hub), port=port, log_config=None, ws="websockets-sansio",
                                 timeout_graceful_shutdown=1)  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
