@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from erp_bridge import mapping
-from hub.errors import ErpRefused, Refused
+from hub.errors import ErpRefused, Refused, Transient
 from hub.failpoint import failpoint
 from hub.model.intent import Errand, IntentKind
 from hub.ports import Clock, Desk, ErpConnector, Ledger
@@ -27,6 +27,7 @@ class ErpErrands:
     desk: Desk
     connector: ErpConnector
     clock: Clock
+    still_ours: Callable[[Errand], Awaitable[bool]]
 
     async def carry_out(self, errand: Errand) -> Receipt:
         """Do it, or find that it is done. Raises Transient or Permanent."""
@@ -48,11 +49,18 @@ class ErpErrands:
             found = await find(key)
         return found
 
+    async def _mine(self, errand: Errand) -> None:
+        """Right before anything is written: while we were paused another worker may have begun the same."""
+        if not await self.still_ours(errand):
+            raise Transient("another worker has taken over")
+
     # ------------------------------------------------------------------ tickets
     async def _open(self, errand: Errand) -> Receipt:
         """The ticket's own number is the ERP's external key: chosen before the first call, never changed."""
         ticket_id = str(errand.intent.payload["ticket"])
         found = await self._looked_up(errand, self.connector.find_ticket, ticket_id)
+        if found is None:
+            await self._mine(errand)
         erp_id, number = found or await self.connector.open_ticket(
             ticket_id, mapping.opening(errand.intent.payload)
         )
@@ -65,13 +73,16 @@ class ErpErrands:
 
     async def _update(self, errand: Errand) -> Receipt:
         erp_id = await self._erp_id(errand)
+        await self._mine(errand)
         await self.connector.update_ticket(erp_id, mapping.update(errand.intent.payload))
         return {"erp_id": erp_id}
 
     async def _close(self, errand: Errand) -> Receipt:
         erp_id = await self._erp_id(errand)
         fields = mapping.closing(errand.intent.payload)
-        await self.connector.close_ticket(erp_id, fields | await self._photo(fields))
+        photo = await self._photo(fields)
+        await self._mine(errand)
+        await self.connector.close_ticket(erp_id, fields | photo)
         return {"erp_id": erp_id}
 
     async def _erp_id(self, errand: Errand) -> str:
@@ -105,6 +116,7 @@ class ErpErrands:
         key = str(errand.intent.payload["response"])
         number = await self._looked_up(errand, self.connector.find_report, key)
         if number is None:
+            await self._mine(errand)
             number = await self.connector.report_operation(key, fields)
         failpoint("bridge.after_create")
         return {"erp_number": number}

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
-
+from erp_bridge.connector import Connector
 from erp_bridge.kingdee_client import UNKNOWN_KEY, KingdeeClient, KingdeeRefusal, quoted
 from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_orders import identity, joined, order_keys, plan_keys, sales_keys
@@ -28,11 +27,23 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 100  # values in one `in (...)`
 
 
-class KingdeeGalaxyConnector:
+class KingdeeGalaxyConnector(Connector):
     """hub.ports.ErpConnector in signed mode (no login call). Opens nothing before the first call."""
 
-    Config: type[BaseModel] = KingdeeConfig
-    capabilities = frozenset(c.value for c in Capability)
+    Config = KingdeeConfig
+    title = "Kingdee Galaxy"
+    capabilities = frozenset(
+        {
+            Capability.OPEN_TICKETS,
+            Capability.UPDATE_TICKETS,
+            Capability.CLOSE_TICKETS,
+            Capability.REOPEN_TICKETS,
+            Capability.TICKET_STATES,
+            Capability.ATTACHMENTS,
+            Capability.REPORT_OPERATIONS,
+            Capability.ORDERS,
+        }
+    )
 
     def __init__(self, config: KingdeeConfig, clock: Clock) -> None:
         self._config = config

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from hub.errors import ErpRefused
+from hub.model.erp import PostingKind
 from hub.model.production import JobOrder, WorkOrder
 from hub.model.words import Words
 
@@ -25,8 +26,19 @@ class Capability(StrEnum):
     CLOSE_TICKETS = "close-tickets"
     TICKET_STATES = "ticket-states"  # tells of tickets that the office has closed by hand
     ATTACHMENTS = "attachments"  # takes the technician's photo
+    REOPEN_TICKETS = "reopen-tickets"
     REPORT_OPERATIONS = "report-operations"
     ORDERS = "orders"
+    CHANGE_ORDERS = "change-orders"  # priority and due date, for rush orders
+    SALES_ORDERS = "sales-orders"
+    ITEMS = "items"
+    EQUIPMENT = "equipment"
+    RECEIPTS = "receipts"
+    ISSUES = "issues"
+    QUALITY = "quality"
+    HOURS = "hours"
+    SCRAP = "scrap"
+    WEBHOOKS = "webhooks"  # tells of changes by itself
 
 
 def opening(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,6 +93,53 @@ def report(payload: Mapping[str, Any]) -> dict[str, Any]:
         "at": instant(payload, "at"),
         "equipment": str(payload.get("equipment") or ""),
         "person": str(payload.get("person") or ""),
+    }
+
+
+POSTINGS = {
+    PostingKind.RECEIPT: Capability.RECEIPTS,
+    PostingKind.ISSUE: Capability.ISSUES,
+    PostingKind.QUALITY: Capability.QUALITY,
+    PostingKind.HOURS: Capability.HOURS,
+    PostingKind.SCRAP: Capability.SCRAP,
+}
+
+
+def posting(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a posting of any kind; those that a kind has no use for are empty.
+
+    `quantity` is in `unit`; the hours of one operation are `labour_seconds` and `machine_seconds`; a quality
+    result has `check`, `passed`, `value` (its number as text, in `unit`) and `sample_size`.
+    """
+    return {
+        "order": str(payload.get("order") or ""),
+        "operation": str(payload.get("operation") or ""),
+        "item": str(payload.get("item") or ""),
+        "quantity": float(payload.get("quantity") or 0.0),
+        "unit": str(payload.get("unit") or ""),
+        "lot": str(payload.get("lot") or ""),
+        "warehouse": str(payload.get("warehouse") or ""),
+        "reason": text_of(payload.get("reason")),
+        "check": str(payload.get("check") or ""),
+        "passed": payload.get("passed"),
+        "value": str(payload.get("value") or ""),
+        "sample_size": int(payload.get("sample_size") or 0),
+        "labour_seconds": float(payload.get("labour_seconds") or 0.0),
+        "machine_seconds": float(payload.get("machine_seconds") or 0.0),
+        "at": instant(payload, "at"),
+        "equipment": str(payload.get("equipment") or ""),
+        "person": str(payload.get("person") or ""),
+    }
+
+
+def order_change(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a change to a production order; None leaves a thing as it is."""
+    priority, rush = payload.get("priority"), payload.get("rush")
+    return {
+        "priority": None if priority is None else int(priority),
+        "rush": None if rush is None else bool(rush),
+        "due_at": instant(payload, "due_at"),
+        "reason": text_of(payload.get("reason")),
     }
 
 

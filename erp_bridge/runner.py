@@ -15,6 +15,7 @@ from typing import Any
 
 from erp_bridge.errands import ErpErrands
 from erp_bridge.mapping import Capability, backoff, enriched
+from hub.claims import Claims
 from hub.errors import ErpUnavailable, NotFound, Permanent, Refused, Transient
 from hub.failpoint import failpoint
 from hub.model.intent import Errand, IntentKind
@@ -32,7 +33,6 @@ KINDS = (
     IntentKind.CLOSE_TICKET,
     IntentKind.REPORT_OPERATION,
 )
-LEASE = timedelta(minutes=5)  # far more than the calls of one errand can take
 IDLE_SECONDS = 2.0
 DOUBT_PAUSE = timedelta(seconds=5)  # an unknown outcome is looked up no sooner
 FULL_EVERY = timedelta(hours=24)  # all orders again: whatever slipped through the overlap
@@ -69,16 +69,15 @@ class BridgeRunner:
         poll_every: timedelta = timedelta(seconds=30),
     ) -> None:
         self._ledger = ledger
-        self._outbox = outbox
+        self._claims = Claims(outbox, worker, clock)
         self._desk = desk
         self._connector = connector
         self._clock = clock
         self._shout = shout
-        self._worker = worker
         self._notify = notify_people
         self._hands = hands
         self._poll_every = poll_every
-        self._errands = ErpErrands(ledger, desk, connector, clock)
+        self._errands = ErpErrands(ledger, desk, connector, clock, self._claims.still_ours)
         self._health = BridgeHealth()
         self._orders_since: datetime | None = None
         self._full_at: datetime | None = None
@@ -88,23 +87,24 @@ class BridgeRunner:
 
     async def run(self) -> None:
         """What this worker held when it died comes first, in doubt."""
-        released = await self._outbox.release(self._worker)
+        released = await self._claims.release()
         if released:
             log.info("%d errands were under way when this bridge died: looking for them first", released)
         async with asyncio.TaskGroup() as loops:
             for _ in range(self._hands):
                 loops.create_task(self._deliver())
             loops.create_task(self._watch())
+            loops.create_task(self._claims.keep())
 
     # ------------------------------------------------------------------ to the ERP
     async def _deliver(self) -> None:
         while True:
             if not await self.deliver_one():
-                await self._outbox.wait(IDLE_SECONDS)
+                await self._claims.wait(IDLE_SECONDS)
 
     async def deliver_one(self) -> bool:
         """Take one errand and bring it to an outcome; False when nothing is due."""
-        errand = await self._outbox.claim(KINDS, self._worker, LEASE)
+        errand = await self._claims.claim(KINDS)
         if errand is None:
             return False
         self._health.in_hand += 1
@@ -129,7 +129,7 @@ class BridgeRunner:
             if "skipped" not in receipt:
                 self._answered()
             self._health.done += 1
-            if not await self._outbox.done(errand, receipt):
+            if not await self._claims.done(errand, receipt):
                 log.warning("errand %s was taken over by another worker meanwhile", errand.intent.key)
 
     async def _put_back(self, errand: Errand, trouble: Transient) -> None:
@@ -140,13 +140,15 @@ class BridgeRunner:
         log.info("errand %s again in %s: %s", errand.intent.key, pause, trouble)
         self._health.put_back += 1
         limited = trouble.retry_after is not None
-        await self._outbox.put_back(errand, str(trouble), self._clock.now() + pause, counted=not limited)
+        doubt = not isinstance(trouble, ErpUnavailable) or trouble.in_doubt
+        retry_at = self._clock.now() + pause
+        await self._claims.put_back(errand, str(trouble), retry_at, counted=not limited, in_doubt=doubt)
 
     async def _give_up(self, errand: Errand, reason: str) -> None:
         log.error("errand %s is given up: %s", errand.intent.key, reason)
         self._health.given_up += 1
         self._health.last_error = reason
-        if await self._outbox.give_up(errand, reason) and self._notify is not None:
+        if await self._claims.give_up(errand, reason) and self._notify is not None:
             about = f"{errand.intent.kind.value} {errand.intent.key}: {reason}"
             await self._notify(Words(f"ERP 拒绝: {about}", f"The ERP refused: {about}"))
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from hub.model.alarm import Alarm, AlarmLine
 from hub.model.batch import SampleBatch
 from hub.model.equipment import Count, Equipment, StateSpan
+from hub.model.erp import ErpEquipment, Item, PostingKind, SalesOrder
 from hub.model.intent import Errand, Intent, IntentKind
 from hub.model.message import Message, Receipt
 from hub.model.people import Person, Shift
@@ -171,31 +172,66 @@ class Notifier(Protocol):
 
 
 class ErpConnector(Protocol):
-    """`capabilities`: the words of erp_bridge.mapping.Capability this ERP can do."""
+    """`capabilities`: the words of erp_bridge.mapping.Capability this ERP can do; anything else is not asked
+    of it. Fields are ERP-neutral (erp_bridge.mapping says which); the connector's field maps turn them into
+    the ERP's own. Raises ErpUnavailable (`in_doubt` when a write may have been done) or ErpRefused.
+
+    A write with a key is looked up by that key before it is made, so calling again after any failure makes
+    no second document. Erp_bridge.connector.Connector refuses what a connector does not override.
+    """
 
     Config: type[BaseModel]
     capabilities: frozenset[str]
 
     def __init__(self, config: Any, clock: Clock) -> None: ...
 
+    # --- tickets
     async def find_ticket(self, key: str) -> tuple[str, str] | None:
         """(ERP id, ERP number) of the document that carries our key, or None when there is none."""
         ...
 
     async def open_ticket(self, key: str, fields: Mapping[str, Any]) -> tuple[str, str]: ...
 
-    async def update_ticket(self, erp_id: str, fields: Mapping[str, Any]) -> None: ...
+    async def update_ticket(self, erp_id: str, fields: Mapping[str, Any]) -> None:
+        """A step of the repair; `state` "reopened" opens a closed one again."""
+        ...
 
     async def close_ticket(self, erp_id: str, fields: Mapping[str, Any]) -> None: ...
 
+    async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
+        """ERP id -> "open" or "closed": what the office did by hand. What is not there is left out."""
+        ...
+
+    # --- reports 报工 and other postings
     async def find_report(self, key: str) -> str | None: ...
 
     async def report_operation(self, key: str, fields: Mapping[str, Any]) -> str: ...
 
-    async def orders(self, changed_since: datetime | None) -> Sequence[WorkOrder]: ...
+    async def find_posting(self, kind: PostingKind, key: str) -> str | None:
+        """The ERP's number of the finished document that carries our key."""
+        ...
 
-    async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
-        """ERP id -> "open" or "closed": what the office did by hand."""
+    async def post(self, kind: PostingKind, key: str, fields: Mapping[str, Any]) -> str: ...
+
+    # --- what the office decides
+    async def orders(self, changed_since: datetime | None) -> Sequence[WorkOrder]:
+        """Those on the shop floor, and with `changed_since` also those that left it since then."""
+        ...
+
+    async def change_order(self, number: str, fields: Mapping[str, Any]) -> None:
+        """Priority, rush and due date of a production order; setting what is set already is success."""
+        ...
+
+    async def sales_orders(self, changed_since: datetime | None) -> Sequence[SalesOrder]: ...
+    async def items(self, changed_since: datetime | None) -> Sequence[Item]: ...
+    async def equipment(self) -> Sequence[ErpEquipment]: ...
+
+    # --- care
+    async def probe(self) -> Mapping[str, str]:
+        """A look that changes nothing: can we log in, does each document and field of the maps exist?
+
+        What is found by name of the thing looked at; a ✗ begins what a person has to mend.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -319,14 +355,25 @@ class SampleStore(Protocol):
 
 class Outbox(Protocol):
     async def claim(self, kinds: Sequence[IntentKind], worker: str, lease: timedelta) -> Errand | None:
-        """The oldest due intent whose lane has nothing older unfinished; None when there is none."""
+        """The most urgent due intent, of equals the oldest, whose lane has nothing older unfinished.
+
+        None when there is none. Without renewal anybody may take it over once `lease` has passed.
+        """
         ...
 
     async def done(self, errand: Errand, receipt: Mapping[str, Any]) -> bool:
         """False when somebody else has claimed it since (fence)."""
         ...
 
-    async def put_back(self, errand: Errand, reason: str, retry_at: datetime, *, counted: bool) -> bool: ...
+    async def renew(self, errands: Sequence[Errand], lease: timedelta) -> frozenset[int]:
+        """From now on for so long; ids of those that are still this claim's own (fence)."""
+        ...
+
+    async def put_back(
+        self, errand: Errand, reason: str, retry_at: datetime, *, counted: bool, in_doubt: bool = False
+    ) -> bool:
+        """`in_doubt`: this try may have done it; whoever is next has to know."""
+        ...
 
     async def give_up(self, errand: Errand, reason: str) -> bool:
         """Into the dead letters, with the reason; the lane goes on."""

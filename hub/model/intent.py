@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from hub.model.alarm import Priority
+
 
 class IntentKind(StrEnum):
     TELL = "tell"
@@ -21,6 +23,7 @@ class Intent:
     """`key` is the idempotency key: the same intent written twice is one.
 
     Intents of one `lane` are carried out in the order in which they were written, one at a time.
+    Across lanes the more urgent comes first; what is urgent hurries what stands before it in its lane.
     `payload` is JSON: everything the runner needs, as it stood when the decision was taken.
     """
 
@@ -29,6 +32,7 @@ class Intent:
     lane: str
     payload: dict[str, Any] = field(default_factory=dict)
     not_before: datetime | None = None
+    priority: Priority = Priority.MEDIUM
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,15 @@ class JobState(StrEnum):
     DONE = "done"
 
 
+class WorkOrderState(StrEnum):
+    """As the ERP has it. Only a released order is worked on."""
+
+    RELEASED = "released"
+    HELD = "held"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
 @dataclass(frozen=True, slots=True)
 class JobOrder:
     """One operation of a work order 工序任务."""
@@ -43,6 +52,7 @@ class WorkOrder:
     erp_id: str = ""
     erp_entry_id: str = ""
     jobs: tuple[JobOrder, ...] = ()
+    state: WorkOrderState = WorkOrderState.RELEASED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,73 @@
+"""What every connector is unless it says otherwise: one that cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from hub.errors import ErpRefused
+from hub.model.erp import ErpEquipment, Item, PostingKind, SalesOrder
+from hub.model.production import WorkOrder
+
+
+class Connector:
+    """hub.ports.ErpConnector with every call refused: override what the ERP can do, and say so in
+    `capabilities`."""
+
+    Config: type[BaseModel]
+    capabilities: frozenset[str] = frozenset()
+    title: ClassVar[str] = "this ERP"  # as complaints name it
+
+    def _cannot(self, what: str) -> ErpRefused:
+        return ErpRefused(f"{self.title} has no way to {what}")
+
+    async def find_ticket(self, key: str) -> tuple[str, str] | None:
+        raise self._cannot(f"look for ticket {key}")
+
+    async def open_ticket(self, key: str, fields: Mapping[str, Any]) -> tuple[str, str]:
+        raise self._cannot(f"open ticket {key}")
+
+    async def update_ticket(self, erp_id: str, fields: Mapping[str, Any]) -> None:
+        raise self._cannot(f"update ticket {erp_id}")
+
+    async def close_ticket(self, erp_id: str, fields: Mapping[str, Any]) -> None:
+        raise self._cannot(f"close ticket {erp_id}")
+
+    async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
+        raise self._cannot("tell the state of tickets")
+
+    async def find_report(self, key: str) -> str | None:
+        raise self._cannot(f"look for report {key}")
+
+    async def report_operation(self, key: str, fields: Mapping[str, Any]) -> str:
+        raise self._cannot(f"take report {key}")
+
+    async def find_posting(self, kind: PostingKind, key: str) -> str | None:
+        raise self._cannot(f"look for {kind.value} {key}")
+
+    async def post(self, kind: PostingKind, key: str, fields: Mapping[str, Any]) -> str:
+        raise self._cannot(f"take {kind.value} {key}")
+
+    async def orders(self, changed_since: datetime | None) -> Sequence[WorkOrder]:
+        raise self._cannot("tell of production orders")
+
+    async def change_order(self, number: str, fields: Mapping[str, Any]) -> None:
+        raise self._cannot(f"change production order {number}")
+
+    async def sales_orders(self, changed_since: datetime | None) -> Sequence[SalesOrder]:
+        raise self._cannot("tell of sales orders")
+
+    async def items(self, changed_since: datetime | None) -> Sequence[Item]:
+        raise self._cannot("tell of items")
+
+    async def equipment(self) -> Sequence[ErpEquipment]:
+        raise self._cannot("tell of equipment")
+
+    async def probe(self) -> Mapping[str, str]:
+        raise self._cannot("be probed")
+
+    async def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,144 @@
+"""Maps between our fields and an ERP's: expressions, tables, variants; what a slip of the hand is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from erp_bridge.fieldmap import FieldMap, MapBlock, compiled
+from hub.errors import ConfigError, ErpRefused
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+TICKET: dict[str, Any] = {
+    "title": "油温过高 82 ℃",
+    "priority": 4,
+    "order": "",
+    "opened_at": datetime(2026, 1, 5, 0, 30, tzinfo=UTC),
+    "downtime": timedelta(minutes=95),
+    "equipment_path": "p1/stamping/l1/press-01",
+    "photo_data": b"\xff\xd8",
+}
+
+
+def made(**block: Any) -> FieldMap:
+    return compiled(MapBlock.model_validate(block), SHANGHAI, "ticket")
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("title", "油温过高 82 ℃"),
+        ("cut(title, `4`)", "油温过高"),
+        ("table('levels', priority)", "P1"),
+        ("local(opened_at, '%Y-%m-%d %H:%M:%S')", "2026-01-05 08:30:00"),
+        ("utc(opened_at, '%H:%M')", "00:30"),
+        ("rounded(over(downtime, `60`), `1`)", 95.0),
+        ("rounded(over(downtime, `60`), `0`)", 95),
+        ("text(priority)", "4"),
+        ("if(priority == `4`, 'X', '')", "X"),
+        ("join(' / ', [equipment_path, title])", "p1/stamping/l1/press-01 / 油温过高 82 ℃"),
+        ("plus(times(priority, `2`), '1.5')", 9.5),
+        ("opened_at", "2026-01-05T00:30:00Z"),
+        ("starts_with(equipment_path, 'p1/stamping')", True),
+    ],
+)
+def test_an_expression_over_our_fields(expression: str, value: Any) -> None:
+    assert made(write={"F": expression}, tables={"levels": {"4": "P1"}}).written(TICKET) == {"F": value}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "missing",
+        "filled(order)",
+        "table('levels', priority)",
+        "local(missing, '%H')",
+        "photo_data",
+        "over(missing, `60`)",
+    ],
+)
+def test_what_we_know_nothing_about_is_left_out(expression: str) -> None:
+    assert made(write={"F": expression}, tables={"levels": {}}).written(TICKET) == {}
+
+
+def test_dots_and_brackets_make_nested_documents() -> None:
+    fields = {"FEquip.FNumber": "'E1'", "FEntry[].FQty": "priority", "FEntry[].FLot.FNumber": "'L1'"}
+    assert made(write=fields).written(TICKET) == {
+        "FEquip": {"FNumber": "E1"},
+        "FEntry": [{"FQty": 4, "FLot": {"FNumber": "L1"}}],
+    }
+
+
+def test_their_record_comes_back_in_our_words() -> None:
+    table = {"state": {"open": "0", "closed": "3"}}
+    read = {
+        "state": "back('state', DocState)",
+        "due_at": "instant(Due)",
+        "quantity": "number(Qty)",
+        "lot": "Lot.Code",
+    }
+    record = {"DocState": 3, "Due": "2026-01-09T08:00:00", "Qty": "100.50", "Lot": None}
+    assert made(read=read, tables=table).read(record) == {
+        "state": "closed",
+        "due_at": "2026-01-09T00:00:00Z",
+        "quantity": 100.5,
+    }
+
+
+def test_a_variant_changes_adds_and_takes_out_fields_for_some_records() -> None:
+    mapped = made(
+        write={"A": "'all'", "B": "title", "C": "priority"},
+        variants=[
+            {
+                "when": "starts_with(equipment_path, 'p1/stamping')",
+                "write": {"A": "'press'", "D": "'new'", "B": ""},
+            }
+        ],
+    )
+    assert mapped.written(TICKET) == {"A": "press", "C": 4, "D": "new"}
+    assert mapped.written(TICKET | {"equipment_path": "p1/paint"}) == {
+        "A": "all",
+        "B": TICKET["title"],
+        "C": 4,
+    }
+
+
+def test_a_site_lays_its_own_fields_over_the_connectors() -> None:
+    base = MapBlock(form="Repair", write={"A": "title", "B": "priority"}, tables={"t": {"1": "x", "2": "y"}})
+    site = MapBlock(write={"B": "", "Z": "table('t', '2')"}, tables={"t": {"2": "z"}})
+    whole = compiled(site.over(base), SHANGHAI, "ticket")
+    assert whole.form == "Repair"
+    assert whole.written(TICKET) == {"A": TICKET["title"], "Z": "z"}
+
+
+def test_every_unreadable_expression_is_named_with_its_place() -> None:
+    with pytest.raises(ConfigError) as told:
+        made(write={"A": "title[", "B": "title"}, read={"c": "|"}, variants=[{"when": "(", "write": {}}])
+    complaints = told.value.complaints
+    assert [c.split(":")[0] for c in complaints] == [
+        "ticket.write.A",
+        "ticket.read.c",
+        "ticket.variants[0].when",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("table('nope', priority)", "no table 'nope'"),
+        ("number(title)", "is not a number"),
+        ("over(priority, `0`)", "division by zero"),
+        ("nosuch(title)", "Unknown function"),
+        ("join(title)", "Expected 2 arguments"),
+    ],
+)
+def test_an_expression_that_fails_is_refused_by_its_field(expression: str, said: str) -> None:
+    with pytest.raises(ErpRefused, match=f"^field F: .*{said}"):
+        made(write={"F": expression}).written(TICKET)
+
+
+def test_a_written_document_is_json() -> None:
+    assert made(write={"all": "@"}).written(TICKET)["all"]["downtime"] == 5700.0
