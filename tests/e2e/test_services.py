@@ -21,6 +21,7 @@ import yaml
 
 from hub.training import TrainingPlant, checkout
 from tests.e2e.world import Hub, World, until, world
+from tests.leash import leashed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timescale, pytest.mark.timeout(420)]
 
@@ -56,15 +57,15 @@ class Service(Hub):
     async def start(self, failpoints: str = "") -> None:
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *self.command, cwd=checkout(), stdout=log, stderr=log,
+                *leashed(self.command), cwd=checkout(), stdout=log, stderr=log,
                 env={**self.environment, "ANDON_FAILPOINTS": failpoints},
             )  # fmt: skip
 
     async def andon(self, *words: str, said: str = "") -> tuple[int, str]:
         """`docker compose exec SERVICE andon WORDS`: exit code and output."""
         process = await asyncio.create_subprocess_exec(
-            *self.command[:3], *words, cwd=checkout(), env=self.environment, stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            *leashed([*self.command[:3], *words]), cwd=checkout(), env=self.environment,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         out, _ = await process.communicate(said.encode())
         assert process.returncode is not None

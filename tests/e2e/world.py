@@ -15,7 +15,10 @@ from typing import Any
 import httpx
 
 from hub.training import HUB_PORT, TrainingPlant, checkout
+from tests.leash import leashed
 
+ANDON = (sys.executable, "-m", "hub.cli")
+BESIDE = {8810: 3, 15021: 8, 14841: 8, 14861: 4, 15221: 4}  # simulators, machines, replayed machines
 PATIENCE = 120.0  # seconds until something that must happen has happened
 
 
@@ -24,8 +27,7 @@ def free_port() -> int:
     first = HUB_PORT + 400 + os.getpid() % 100 * 53  # two runs side by side do not meet
     for port in range(first, first + 10_000, 53):
         offset = port - HUB_PORT
-        family = [port, *(8810 + i + offset for i in range(3)), *(15021 + i + offset for i in range(8)),
-                  *(14841 + i + offset for i in range(8))]  # fmt: skip
+        family = [port, *(first + i + offset for first, n in BESIDE.items() for i in range(n))]
         if all(p < 65_000 and _free(p) for p in family):
             return port
     raise AssertionError("no free family of ports")
@@ -71,7 +73,7 @@ class Hub:
         }
         log = (self._plant.folder / f"hub-{self._parts}.log").open("ab")
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hub.cli", "run", "-c", str(self._plant.config), "--parts", self._parts,
+            *leashed([*ANDON, "run", "-c", str(self._plant.config), "--parts", self._parts]),
             cwd=checkout(), env=environment, stdout=log, stderr=log,
         )  # fmt: skip
         log.close()
@@ -154,7 +156,7 @@ class World:
 async def command(plant: TrainingPlant, *words: str, said: str = "") -> str:
     """`andon WORDS` with this plant's configuration; its output."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hub.cli", *words, "--config", str(plant.config),
+        *leashed([*ANDON, *words, "--config", str(plant.config)]),
         cwd=checkout(), env={**os.environ, **plant.hub_environment()}, stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
