@@ -62,7 +62,10 @@ async def _look(dsn: str) -> tuple[int, dict[str, str]]:
             "fsync": await _one(connection, "show fsync"),
             "synchronous_commit": await _one(connection, "show synchronous_commit"),
         }
-    return parent(backend), about
+        postmaster = parent(backend)  # while it lives: one that has ended has no parent to be found
+    if postmaster <= 1:
+        raise RuntimeError("the database server is none of this machine's: its CPU time cannot be read")
+    return postmaster, about
 
 
 async def _edition(dsn: str) -> str:
