@@ -79,12 +79,10 @@ def compiled(block: MapBlock, zone: ZoneInfo, where: str) -> FieldMap:
     for at, variant in enumerate(block.variants):
         when = parsed(variant.when, f"variants[{at}].when")
         if when is not None:
-            write = side(variant.write, f"variants[{at}].write")
             gone = frozenset(n for n, text in (variant.write | variant.read).items() if not text)
-            variants.append(_Variant(when, write, side(variant.read, f"variants[{at}].read"), gone))
-    made = FieldMap(
-        block.form, side(block.write, "write"), side(block.read, "read"), tuple(variants), options
-    )
+            sides = side(variant.write, f"variants[{at}].write"), side(variant.read, f"variants[{at}].read")
+            variants.append(_Variant(when, *sides, gone))
+    made = FieldMap(block.form, write, read, tuple(variants), options)
     if complaints:
         raise ConfigError(*complaints)
     return made

@@ -1,0 +1,1 @@
+"""What every ERP connector promises, tried against each ERP that a test can have."""
