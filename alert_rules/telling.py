@@ -45,6 +45,7 @@ def tells(
             f"tell:{now.id}:{event}:{now.count}:{name}",
             f"tell:{name}:{now.id}",
             payload | {"notifier": name},
+            priority=now.priority,
         )
         for name in rule.tell
     ]
@@ -117,6 +118,7 @@ def open_ticket(plant: Plant, ticket: MaintenanceTicket, alarm: Alarm, fault_cod
             "stopped_at": stamp(ticket.stopped_at),
             "order": order,
         },
+        priority=alarm.priority,
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hub import metrics
 from hub.errors import Permanent, Transient
 from hub.failpoint import failpoint
+from hub.model.alarm import Priority
 from hub.model.batch import SampleBatch, from_micros, join
 from hub.model.intent import Intent, IntentKind
 from hub.model.production import JobResponse, WorkOrder
@@ -278,4 +279,5 @@ def pass_on(report: JobResponse) -> Intent:
             "equipment": report.equipment,
             "person": report.person,
         },
+        priority=Priority.LOW,  # a broken machine goes before bookkeeping
     )

@@ -66,10 +66,19 @@ class SourceUnavailable(Transient):
 
 
 class DeliveryDeferred(Transient):
-    """`limited`: the carrier's rate limit, which does not use up an attempt."""
+    """`limited`: the carrier's rate limit, which does not use up an attempt. `in_doubt`: the carrier may have
+    delivered it all the same; said again, it is marked as a repeat."""
 
-    def __init__(self, text: str, retry_after: timedelta | None = None, *, limited: bool = False) -> None:
+    def __init__(
+        self,
+        text: str,
+        retry_after: timedelta | None = None,
+        *,
+        limited: bool = False,
+        in_doubt: bool = False,
+    ) -> None:
         self.limited = limited
+        self.in_doubt = in_doubt
         super().__init__(text, retry_after)
 
 

@@ -104,7 +104,7 @@ class AppriseNotifier:
             pass  # the thread cannot be stopped: it may still deliver
         else:
             if not taken:
-                raise DeliveryDeferred(f"{scheme} did not take it")
+                raise DeliveryDeferred(f"{scheme} did not take it", in_doubt=True)
             return Receipt(detail={"messages": "1", "proof": "the server answered"})
         raise AnswerLost(f"{scheme} gave no answer in time")
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import structlog
 
 from hub import metrics
+from hub.claims import Claims
 from hub.config import WordsBlock
 from hub.errors import DeliveryDeferred, DeliveryRefused, NotFound
 from hub.failpoint import failpoint
@@ -19,9 +20,9 @@ from hub.model.alarm import Alarm, Priority
 from hub.model.intent import Errand
 from hub.model.message import Message, Receipt
 from hub.model.words import Language
-from hub.ports import Clock, Ledger, Notifier, Outbox, Plant
+from hub.ports import Clock, Ledger, Notifier, Plant
 from notifiers import wording
-from notifiers.exchange import AnswerLost, NeverLeft
+from notifiers.exchange import NeverLeft
 from notifiers.facts import Facts
 from notifiers.throttle import (
     Budget,
@@ -68,7 +69,7 @@ class Item:
 class Shared:
     """What all channels share."""
 
-    outbox: Outbox
+    outbox: Claims
     ledger: Ledger
     clock: Clock
     plant: Plant | None
@@ -92,7 +93,6 @@ class Channel:
         self._stirred = asyncio.Event()
         self._over = False
         self._complete = False
-        self._doubtful: set[int] = set()  # errands whose last try got no answer
         self._untold: set[int] = set()  # alarms whose raising was dropped
         self._health: dict[str, Any] = {"sent": 0, "dropped": 0, "dead": 0, "last_error": ""}
 
@@ -169,7 +169,7 @@ class Channel:
     async def _tell_one(self, item: Item) -> None:
         alarm = await self._alarm(item.facts.alarm_id)
         item = self._placed(item, alarm)
-        if await self._dropped(item, alarm):
+        if await self._dropped(item, alarm) or not await self._ours([item]):
             return
         message = wording.message(
             item.facts,
@@ -177,7 +177,7 @@ class Channel:
             now=self._shared.clock.now(),
             language=self._language,
             person_key=self._person_key,
-            repeat=self._may_be_known(item),
+            repeat=item.errand.in_doubt,
             blind=alarm is not None and alarm.blind,
         )
         await self._say(message, [item])
@@ -190,6 +190,7 @@ class Channel:
             alarm = alarms.get(item.facts.alarm_id) or await self._alarm(item.facts.alarm_id)
             if not await self._dropped(item, alarm):
                 wanted.append(self._placed(item, alarm))
+        wanted = await self._ours(wanted)
         if len(wanted) < 2:
             self._tray = wanted + self._tray
             return
@@ -199,7 +200,7 @@ class Channel:
             now=self._shared.clock.now(),
             language=self._language,
             person_key=self._person_key,
-            repeat=any(self._may_be_known(i) for i in wanted),
+            repeat=any(i.errand.in_doubt for i in wanted),
             link=self._shared.board,
         )
         await self._say(message, wanted)
@@ -225,8 +226,12 @@ class Channel:
         words = WordsBlock(**line.name.as_dict())
         return Item(item.errand, item.facts.model_copy(update={"line": words}))
 
-    def _may_be_known(self, item: Item) -> bool:
-        return item.errand.in_doubt or item.errand.id in self._doubtful
+    async def _ours(self, items: list[Item]) -> list[Item]:
+        """Right before telling: without those that another worker took while we were paused."""
+        kept = [i for i in items if await self._shared.outbox.still_ours(i.errand)]
+        if len(kept) < len(items):
+            log.warning("message.taken_over", notifier=self.name, count=len(items) - len(kept))
+        return kept
 
     async def _dropped(self, item: Item, alarm: Alarm | None) -> bool:
         reason = no_longer(item.facts, alarm, untold=item.facts.alarm_id in self._untold)
@@ -234,7 +239,7 @@ class Channel:
             return False
         if item.facts.event == "cleared":
             self._untold.discard(item.facts.alarm_id)
-        elif not self._may_be_known(item):
+        elif not item.errand.in_doubt:
             self._untold.add(item.facts.alarm_id)
         self._health["dropped"] += 1
         await self._finish(item, {"dropped": reason})
@@ -263,7 +268,6 @@ class Channel:
         if len(items) > 1:
             said["digest_of"] = len(items)
         for item in items:
-            self._doubtful.discard(item.errand.id)
             await self._finish(item, said)
         since = clock.now() - min(i.errand.written_at for i in items)
         metrics.notification(self.name, "sent")
@@ -273,12 +277,10 @@ class Channel:
     async def _deferred(self, items: list[Item], trouble: DeliveryDeferred) -> None:
         now = self._shared.clock.monotonic()
         self._health["last_error"] = str(trouble)
-        if isinstance(trouble, AnswerLost):
-            self._doubtful |= {i.errand.id for i in items}
         if trouble.limited:
             pause = trouble.retry_after or LIMIT_PAUSE
             await self._spend(self._budget.after_limit(now + pause.total_seconds()))
-            await self._back(items, str(trouble), pause.total_seconds())
+            await self._back(items, str(trouble), pause.total_seconds(), in_doubt=trouble.in_doubt)
         else:
             left = not isinstance(trouble, NeverLeft)
             spent = self._budget.after_sending(now, failed=True) if left else self._budget
@@ -296,7 +298,9 @@ class Channel:
             return
         pause = max(delay(priority, attempt, random.random()), trouble.retry_after or timedelta())
         retry_at = self._shared.clock.now() + pause
-        await self._shared.outbox.put_back(item.errand, str(trouble), retry_at, counted=True)
+        await self._shared.outbox.put_back(
+            item.errand, str(trouble), retry_at, counted=True, in_doubt=trouble.in_doubt
+        )
 
     async def _refused(self, items: list[Item], reason: str) -> None:
         await self._spend(self._budget.after_sending(self._shared.clock.monotonic()))
@@ -307,7 +311,6 @@ class Channel:
         log.error("message.refused", notifier=self.name, of=len(items), reason=reason)
 
     async def _give_up(self, item: Item, reason: str) -> None:
-        self._doubtful.discard(item.errand.id)
         self._health["dead"] += 1
         await self._shared.outbox.give_up(item.errand, reason)
 
@@ -315,10 +318,14 @@ class Channel:
         if not await self._shared.outbox.done(item.errand, receipt):
             log.warning("message.fenced", notifier=self.name, key=item.errand.intent.key)
 
-    async def _back(self, items: Sequence[Item], reason: str, seconds: float) -> None:
+    async def _back(
+        self, items: Sequence[Item], reason: str, seconds: float, *, in_doubt: bool = False
+    ) -> None:
         retry_at = self._shared.clock.now() + timedelta(seconds=max(0.0, seconds))
         for item in items:
-            await self._shared.outbox.put_back(item.errand, reason, retry_at, counted=False)
+            await self._shared.outbox.put_back(
+                item.errand, reason, retry_at, counted=False, in_doubt=in_doubt
+            )
 
     @property
     def _mark(self) -> str:

@@ -139,7 +139,7 @@ class DingTalkNotifier:
             case None | {"status": 1111}:
                 raise DeliveryDeferred("DingTalk has shut this address out", BLOCK_PAUSE, limited=True)
             case _:
-                raise DeliveryDeferred("DingTalk answered in words we do not know")
+                raise DeliveryDeferred("DingTalk answered in words we do not know", in_doubt=True)
 
     def _judge(self, verdict: Verdict) -> None:
         if verdict.code == 0:

@@ -28,6 +28,7 @@ with suppress(
         importlib.import_module(name)
 
 LONGEST_ANSWER = 64 * 1024  # bytes; a robot answers in a hundred
+UNAVAILABLE = 503  # says that nothing was done; any other failure beyond 500 may come after the deed
 PAUSE_ON_429 = timedelta(seconds=60)
 
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -42,6 +43,9 @@ logging.getLogger("httpx").addFilter(_is_warning)
 
 class AnswerLost(DeliveryDeferred):
     """The request left and no answer came back: the message may have been delivered."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, in_doubt=True)
 
 
 class NeverLeft(DeliveryDeferred):
@@ -97,7 +101,8 @@ class Exchange:
                 f"{self._carrier}: HTTP 429, too many requests", PAUSE_ON_429, limited=True
             )
         if answer.status != 200:
-            raise DeliveryDeferred(f"{self._carrier}: HTTP {answer.status}")
+            done = answer.status >= 500 and answer.status != UNAVAILABLE
+            raise DeliveryDeferred(f"{self._carrier}: HTTP {answer.status}", in_doubt=done)
         return answer
 
 

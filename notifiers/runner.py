@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import structlog
 
+from hub.claims import Claims
 from hub.failpoint import failpoint
 from hub.model.intent import Errand, IntentKind
 from hub.ports import Clock, Ledger, Notifier, Outbox, Plant
@@ -18,7 +18,6 @@ from notifiers.throttle import CRITICAL_TRIES, tries
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(minutes=15)  # longer than a tray can take; a worker that died is released when it is back
 LOOK_EVERY = 1.0  # seconds; for what has become due without anything being written
 
 
@@ -42,22 +41,25 @@ class NotifierRunner:
     ) -> None:
         """`worker`: stable across restarts, differs between processes. `plant`: names lines in digests.
         `board`: address that digests link to. The notifiers stay the caller's: they are not closed here."""
-        self._outbox = outbox
-        self._worker = worker
+        self._claims = Claims(outbox, worker, clock)
         self._over = False
-        shared = Shared(outbox, ledger, clock, plant, board)
+        shared = Shared(self._claims, ledger, clock, plant, board)
         self._channels = {name: Channel(name, notifier, shared) for name, notifier in notifiers.items()}
 
     async def run(self) -> None:
         """Until cancelled; raises Transient when the record is away."""
-        released = await self._outbox.release(self._worker)
+        released = await self._claims.release()
         if released:
             log.info("messages.in_doubt", count=released)
         try:
             async with asyncio.TaskGroup() as group:
                 for channel in self._channels.values():
                     group.create_task(self._live(channel), name=f"notifier {channel.name}")
-                await self._hand_out()
+                beat = group.create_task(self._claims.keep(), name="notifier claims")
+                try:
+                    await self._hand_out()
+                finally:
+                    beat.cancel()
         except asyncio.CancelledError:
             for channel in self._channels.values():
                 await channel.put_all_back()
@@ -87,17 +89,17 @@ class NotifierRunner:
             self._end()
 
     async def _hand_out_one(self) -> None:
-        errand = await self._outbox.claim([IntentKind.TELL], self._worker, LEASE)
+        errand = await self._claims.claim([IntentKind.TELL])
         if errand is None:
             for channel in self._channels.values():
                 channel.settle()
-            await self._outbox.wait(LOOK_EVERY)
+            await self._claims.wait(LOOK_EVERY)
             return
         failpoint("notifier.after_claim")
         reason = self._give(errand)
         if reason:
             log.error("message.unusable", key=errand.intent.key, reason=reason)
-            await self._outbox.give_up(errand, reason)
+            await self._claims.give_up(errand, reason)
 
     def _give(self, errand: Errand) -> str:
         """To its carrier, or why that cannot be."""

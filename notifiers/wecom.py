@@ -143,9 +143,11 @@ class WeComNotifier:
             case {"errcode": int(code), **rest}:
                 return Verdict(code, masked(rest.get("errmsg", ""), self._key))
             case None:
-                raise DeliveryDeferred("WeCom's answer is not JSON: is there a proxy or a portal in between?")
+                raise DeliveryDeferred(
+                    "WeCom's answer is not JSON: is there a proxy or a portal in between?", in_doubt=True
+                )
             case _:
-                raise DeliveryDeferred("WeCom answered in words we do not know")
+                raise DeliveryDeferred("WeCom answered in words we do not know", in_doubt=True)
 
     def _judge(self, verdict: Verdict) -> None:
         if verdict.code == 0:

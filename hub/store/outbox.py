@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from hub.model.alarm import Priority
 from hub.model.intent import Errand, Intent, IntentKind
 from hub.ports import Clock
 from hub.store.pool import Connection, Pool, borrowed
@@ -36,6 +37,7 @@ async def write(connection: Connection, intent: Intent, now: datetime | None) ->
             "lane": intent.lane,
             "payload": Jsonb(intent.payload),
             "due_at": intent.not_before,
+            "priority": int(intent.priority),
             "now": now,
         },
     )
@@ -66,9 +68,18 @@ class PgOutbox:
         values = {"state": state, "reason": reason, "receipt": Jsonb(dict(receipt)), "now": self._now()}
         return await self._settle(FINISH, errand, values)
 
-    async def put_back(self, errand: Errand, reason: str, retry_at: datetime, *, counted: bool) -> bool:
-        """A try whose end is not known stays in doubt; this one's end is known."""
+    async def renew(self, errands: Sequence[Errand], lease: timedelta) -> frozenset[int]:
+        held = {"ids": [e.id for e in errands], "fences": [e.fence for e in errands]}
+        async with borrowed(self._pool) as connection:
+            rows = await connection.execute(RENEW, held | {"lease": lease, "now": self._now()})
+            return frozenset(row["id"] for row in await rows.fetchall())
+
+    async def put_back(
+        self, errand: Errand, reason: str, retry_at: datetime, *, counted: bool, in_doubt: bool = False
+    ) -> bool:
+        """What was in doubt before this try stays so, whatever came of this one."""
         values = {"reason": reason, "retry_at": retry_at, "uncounted": 0 if counted else 1}
+        values |= {"in_doubt": in_doubt}
         return await self._settle(PUT_BACK, errand, values)
 
     async def _settle(self, statement: str, errand: Errand, values: dict[str, Any]) -> bool:
@@ -158,18 +169,25 @@ class _Ear:
 
 
 def _errand(row: dict[str, Any]) -> Errand:
-    intent = Intent(IntentKind(row["kind"]), row["key"], row["lane"], row["payload"], row["due_at"])
+    intent = Intent(
+        IntentKind(row["kind"]), row["key"], row["lane"], row["payload"], row["due_at"],
+        Priority(row["priority"]),
+    )  # fmt: skip
     return Errand(row["id"], intent, row["attempts"], row["in_doubt"], row["written_at"], row["fence"])
 
 
 WRITE = """
 with turn as (select pg_advisory_xact_lock(hashtextextended(%(lane)s, 0))),
 written as (
-    insert into outbox (key, kind, lane, payload, written_at, due_at)
+    insert into outbox (key, kind, lane, payload, written_at, due_at, priority)
     select %(key)s, %(kind)s, %(lane)s, %(payload)s, coalesce(%(now)s::timestamptz, clock_timestamp()),
-        %(due_at)s
+        %(due_at)s, %(priority)s
     from turn
     on conflict (key) do nothing returning id
+),
+hurried as (  -- what stands before it in its lane must not hold it up
+    update outbox o set priority = %(priority)s from written
+    where o.lane = %(lane)s and o.state = 'waiting' and o.id < written.id and o.priority < %(priority)s
 )
 select pg_notify('andon_outbox', '') from written
 """
@@ -183,7 +201,7 @@ next as (
       and not exists (
           select from outbox older
           where older.lane = o.lane and older.id < o.id and older.state in ('waiting', 'claimed'))
-    order by o.id limit 1
+    order by o.priority desc, o.id limit 1
     for update of o skip locked
 )
 update outbox o
@@ -191,6 +209,13 @@ set in_doubt = o.in_doubt or o.state = 'claimed', state = 'claimed', attempts = 
     fence = o.fence + 1, worker = %(worker)s, leased_until = moment.now + %(lease)s
 from next, moment where o.id = next.id
 returning o.*
+"""
+# A lease that has run out is still ours while nobody else has taken the errand.
+RENEW = """
+update outbox o set leased_until = coalesce(%(now)s::timestamptz, clock_timestamp()) + %(lease)s
+from unnest(%(ids)s::bigint[], %(fences)s::bigint[]) held (id, fence)
+where o.id = held.id and o.fence = held.fence and o.state = 'claimed'
+returning o.id
 """
 FINISH = """
 with finished as (
@@ -202,7 +227,7 @@ select pg_notify('andon_outbox', '') from finished
 """
 PUT_BACK = """
 update outbox set state = 'waiting', reason = %(reason)s, due_at = %(retry_at)s, leased_until = null,
-    attempts = attempts - %(uncounted)s
+    attempts = attempts - %(uncounted)s, in_doubt = in_doubt or %(in_doubt)s
 where id = %(id)s and fence = %(fence)s and state = 'claimed'
 """
 RELEASE = """

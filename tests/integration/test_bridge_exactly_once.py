@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from erp_bridge import errands, runner
+from erp_bridge.runner import BridgeRunner
+from hub.claims import LEASE
 from hub.model.ticket import TicketState
 from hub.testing.clock import HandClock
 from tests.integration.bridge_house import BridgeHouse, QuickClock, bridge_house
@@ -192,7 +194,7 @@ async def test_a_bridge_that_starts_again_takes_up_what_it_held(
         await until(lambda: ("ExecuteBillQuery", "AH_EquipRepair") in erp.calls)
         released_at = house.clock.now()
         await until(lambda: len(erp.tickets()) == 1, turning=house.clock)
-        assert house.clock.now() - released_at < runner.LEASE
+        assert house.clock.now() - released_at < LEASE
         await until(lambda: house.bridge.health()["done"] == 1)
         bridge.cancel()
         with suppress(asyncio.CancelledError):
@@ -302,3 +304,35 @@ async def until(condition: Callable[[], bool], turning: HandClock | None = None)
             if turning:
                 turning.turn(1)
             await asyncio.sleep(0.02)
+
+
+async def test_a_bridge_paused_between_looking_and_opening_opens_nothing_twice(
+    house: BridgeHouse, erp: KingdeeSimulator, clock: QuickClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.break_down()
+    other = BridgeRunner(
+        house.ledger, house.outbox, house.desk, house.connector, clock, house._shout, "other/bridge"
+    )
+    look, paused = house.connector.find_ticket, asyncio.Event()
+
+    async def look_and_pause(key: str) -> tuple[str, str] | None:
+        found = await look(key)
+        if not paused.is_set():
+            paused.set()
+            clock.turn(LEASE.total_seconds())
+            assert await other.deliver_one()
+        return found
+
+    monkeypatch.setattr(house.connector, "find_ticket", look_and_pause)
+    assert await house.bridge.deliver_one()
+    assert len(erp.tickets()) == 1
+    assert (await house.outbox.stats())["waiting"] == {}
+
+
+async def test_a_ticket_goes_before_the_reports_that_have_piled_up(
+    house: BridgeHouse, erp: KingdeeSimulator
+) -> None:
+    await house.report("R-1", "MO0001", "20", 5)
+    ticket = await house.break_down()
+    assert await house.bridge.deliver_one()
+    assert [str(t["key"]) for t in erp.tickets()] == [ticket]

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from hub.claims import LEASE, Claims
 from hub.errors import DeliveryRefused, Transient
 from hub.model.alarm import Alarm, AlarmState, Priority
 from hub.model.equipment import Equipment, EquipmentLevel
@@ -30,6 +31,7 @@ from hub.store.pool import Pool, open_pool
 from hub.testing.clock import NOON, HandClock
 from notifiers import channel, runner
 from notifiers.dingtalk import DingTalkConfig, DingTalkNotifier
+from notifiers.facts import read
 from notifiers.runner import NotifierRunner
 from notifiers.wecom import WeComConfig, WeComNotifier
 from tests.simulators.process import http_server
@@ -456,7 +458,7 @@ async def test_a_limited_robot_is_left_alone_and_uses_up_no_attempt(room: Newsro
 # ------------------------------------------------------------------ trouble
 async def test_a_robot_that_is_down_is_tried_again_and_delays_nobody_else(room: Newsroom) -> None:
     room.start()
-    room.fault("wecom", "http", times=2)
+    room.fault("wecom", "http", times=2, status=503)
     await room.raised(1, CRITICAL, "wecom", "dingtalk")
     await room.settled()
     assert (len(room.wecom()), len(room.dingtalk())) == (0, 1)
@@ -486,6 +488,42 @@ async def test_a_lost_answer_is_repeated_and_says_so(room: Newsroom) -> None:
     room.clock.turn(3)
     await room.settled()
     assert ["【重发】" in n.text for n in room.wecom()] == [False, True]
+
+
+@pytest.mark.parametrize(("kind", "more"), [("cut-after", {}), ("http", {"status": 502})])
+async def test_what_may_have_been_delivered_is_a_repeat_for_whoever_comes_next(
+    room: Newsroom, kind: str, more: dict[str, Any]
+) -> None:
+    """No answer, and then the worker that asked is gone: what it knew stands in the record."""
+    room.start()
+    room.fault("wecom", kind, **more)
+    await room.raised(1, CRITICAL)
+    await room.settled()
+    told_before = len(room.wecom())
+    await room.stop()
+    room.start()
+    room.clock.turn(3)
+    await room.settled()
+    assert "【重发】" in room.wecom()[told_before].text
+
+
+async def test_a_worker_that_was_paused_does_not_tell_what_another_one_took(room: Newsroom) -> None:
+    """Stopped with the message in hand, right before it would be told: the other one tells it, marked."""
+    alarm = await room.alarm(1, CRITICAL)
+    await room.tell(alarm)
+    asleep = Claims(room.outbox, "asleep", room.clock)
+    errand = await asleep.claim([IntentKind.TELL])
+    assert errand is not None
+    tray = channel.Channel(
+        "wecom", room.notifiers["wecom"], channel.Shared(asleep, room.ledger, room.clock, PLANT, "")
+    )
+    tray.take(channel.Item(errand, read(errand.intent.payload)))
+    room.clock.turn(LEASE.total_seconds())
+    room.start()
+    await room.settled()
+    assert ["【重发】" in n.text for n in room.wecom()] == [True]
+    await tray._step()  # it wakes
+    assert len(room.wecom()) == 1
 
 
 async def test_what_is_refused_goes_to_the_dead_letters_with_the_reason(room: Newsroom) -> None:

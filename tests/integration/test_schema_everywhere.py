@@ -52,18 +52,14 @@ def any_empty_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
 # ------------------------------------------------------------------ migrations
 async def test_empty_to_current_and_again_is_nothing(any_empty_dsn: str) -> None:
     first = await migrate(any_empty_dsn)
-    assert [name.partition(".")[0] for name in first] == [
-        "0001_record",
-        "0002_samples",
-        "0003_rollup_state",
-        "0004_rollups",
-    ]
+    numbers = sorted({path.name[:4] for path in FOLDER.glob("*.sql")})
+    assert [name[:4] for name in first] == numbers
     assert await migrate(any_empty_dsn) == []
 
 
 async def test_two_hubs_that_start_at_once_migrate_once(any_empty_dsn: str) -> None:
     done = await asyncio.gather(migrate(any_empty_dsn), migrate(any_empty_dsn))
-    assert sorted(map(len, done)) == [0, 4]
+    assert sorted(map(len, done)) == [0, len({path.name[:4] for path in FOLDER.glob("*.sql")})]
 
 
 def test_a_migration_killed_half_way_has_not_happened(empty_dsn: str) -> None:
@@ -79,7 +75,7 @@ def test_a_migration_killed_half_way_has_not_happened(empty_dsn: str) -> None:
         done = connection.execute("select name from schema_migrations").fetchall()
         half = connection.execute("select to_regclass('samples') is null").fetchone()
     assert (done, half) == ([("0001_record",)], (True,))
-    assert len(asyncio.run(migrate(empty_dsn))) == 3
+    assert asyncio.run(migrate(empty_dsn))[0] == "0002_samples.plain"
 
 
 async def test_a_changed_file_is_refused_and_nothing_is_done(empty_dsn: str, tmp_path: Path) -> None:

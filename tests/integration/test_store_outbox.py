@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from hub.claims import Claims
+from hub.model.alarm import Priority
 from hub.model.intent import Errand, Intent, IntentKind
 from hub.store.ledger import PgLedger
 from hub.store.outbox import PgOutbox
@@ -28,10 +30,17 @@ class Office:
         self.outbox = PgOutbox(pool, dsn, self.clock)
         self.ledger = PgLedger(pool, clock=self.clock)
 
-    async def intend(self, key: str, lane: str = "", kind: IntentKind = TELL, after: float = 0) -> None:
+    async def intend(
+        self,
+        key: str,
+        lane: str = "",
+        kind: IntentKind = TELL,
+        after: float = 0,
+        priority: Priority = Priority.MEDIUM,
+    ) -> None:
         due = NOON + timedelta(seconds=after) if after else None
         async with self.ledger.begin() as tx:
-            await tx.intend(Intent(kind, key, lane or key, {"text": f"消息 {key}"}, due))
+            await tx.intend(Intent(kind, key, lane or key, {"text": f"消息 {key}"}, due, priority))
 
     async def claim(self, worker: str = "w1", *kinds: IntentKind) -> Errand | None:
         return await self.outbox.claim(kinds or (TELL,), worker, LEASE)
@@ -240,3 +249,109 @@ async def test_without_a_clock_the_databases_time_counts(office: Office) -> None
     errand = await outbox.claim((TELL,), "w", LEASE)
     assert errand is not None
     assert errand.intent.key == "past"
+
+
+# ------------------------------------------------------------------ urgency
+async def test_the_urgent_comes_first_and_within_a_lane_the_order_stays(office: Office) -> None:
+    await office.intend("report", priority=Priority.LOW)
+    await office.intend("told", "lane", priority=Priority.MEDIUM)
+    await office.intend("told again", "lane", priority=Priority.CRITICAL)
+    await office.intend("high", priority=Priority.HIGH)
+    keys = []
+    while (errand := await office.claim()) is not None:
+        keys.append(errand.intent.key)
+        await office.outbox.done(errand, {})
+    assert keys == ["told", "told again", "high", "report"]
+
+
+async def test_an_errand_knows_its_urgency(office: Office) -> None:
+    await office.intend("a", priority=Priority.CRITICAL)
+    errand = await office.claim()
+    assert errand is not None
+    assert errand.intent.priority is Priority.CRITICAL
+
+
+# ------------------------------------------------------------------ what may have been delivered
+async def test_what_may_have_been_done_is_in_doubt_for_whoever_is_next(office: Office) -> None:
+    await office.intend("a")
+    errand = await office.claim("first")
+    assert errand is not None
+    await office.outbox.put_back(errand, "no answer", NOON, counted=True, in_doubt=True)
+    again = await office.claim("second")
+    assert again is not None
+    assert again.in_doubt
+    await office.outbox.put_back(again, "busy", NOON, counted=True)
+    assert [e.in_doubt for e in [await office.claim("third")] if e] == [True]
+
+
+# ------------------------------------------------------------------ leases
+async def test_a_worker_that_lives_keeps_what_it_holds(office: Office) -> None:
+    claims = Claims(office.outbox, "w1", office.clock, LEASE)
+    await office.intend("a")
+    mine = await claims.claim((TELL,))
+    assert mine is not None
+    beating = asyncio.create_task(claims.keep())
+    try:
+        for _ in range(6):
+            async with asyncio.timeout(20):
+                await _renewed(office, by=20)
+            assert await office.claim("w2") is None
+    finally:
+        beating.cancel()
+    assert await claims.done(mine, {})
+
+
+async def _renewed(office: Office, by: float) -> None:
+    """Turn the clock and wait for the heartbeat it brings."""
+    before = await _leased_until(office)
+    await asyncio.sleep(0)
+    while await _leased_until(office) == before:
+        if office.clock._sleepers:
+            office.clock.turn(by)
+            by = 0
+        await asyncio.sleep(0)
+
+
+async def _leased_until(office: Office) -> datetime:
+    async with office.outbox._pool.connection() as connection:
+        row = await (await connection.execute("select leased_until from outbox")).fetchone()
+    assert row is not None
+    until: datetime = row["leased_until"]
+    return until
+
+
+async def test_a_worker_that_slept_too_long_neither_delivers_nor_marks(office: Office) -> None:
+    asleep, awake = (Claims(office.outbox, name, office.clock, LEASE) for name in ("asleep", "awake"))
+    await office.intend("a")
+    old = await asleep.claim((TELL,))
+    office.clock.turn(LEASE.total_seconds())
+    new = await awake.claim((TELL,))
+    assert old is not None and new is not None
+    assert new.in_doubt, "the sleeper may have done it before it slept"
+    assert not await asleep.still_ours(old)
+    assert await awake.still_ours(new)
+    assert not await asleep.done(old, {})
+    assert not await asleep.put_back(old, "", NOON, counted=True)
+    assert await awake.done(new, {})
+
+
+async def test_a_worker_that_slept_while_nobody_came_goes_on_with_what_it_holds(office: Office) -> None:
+    claims = Claims(office.outbox, "w1", office.clock, LEASE)
+    await office.intend("a")
+    mine = await claims.claim((TELL,))
+    assert mine is not None
+    office.clock.turn(10 * LEASE.total_seconds())
+    assert await claims.claim((TELL,)) is None, "not taken from itself"
+    assert await claims.still_ours(mine)
+    assert await office.claim("w2") is None, "asking is holding on"
+
+
+async def test_a_second_life_of_the_same_name_is_not_renewed_by_the_first(office: Office) -> None:
+    first, second = (Claims(office.outbox, "w1", office.clock, LEASE) for _ in range(2))
+    await office.intend("a")
+    old = await first.claim((TELL,))
+    assert await second.release() == 1
+    new = await second.claim((TELL,))
+    assert old is not None and new is not None
+    assert not await first.still_ours(old)
+    assert await second.still_ours(new)

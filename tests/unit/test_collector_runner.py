@@ -14,6 +14,7 @@ import pytest
 
 from collectors.runner import BusSink, CollectorRunner, MesRunner, shouter, source_state
 from hub.errors import SourceRefused, SourceUnavailable
+from hub.model.alarm import Priority
 from hub.model.batch import SampleBatch
 from hub.model.intent import Intent, IntentKind
 from hub.model.production import JobOrder, JobResponse, JobState, WorkOrder
@@ -322,6 +323,7 @@ async def test_a_report_its_intent_and_the_mark_are_written_together_and_told() 
             "response": "R1", "order": "WO-1", "operation": "10", "good": 3, "scrap": 1, "state": "running",
             "at": "2026-01-05T12:00:00Z", "equipment": "p1/a/l1/m", "person": "li",
         },
+        priority=Priority.LOW,
     )  # fmt: skip
     assert [e["number"] for e in events.of("order")] == ["WO-1", "WO-1"]
 
