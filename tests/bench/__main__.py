@@ -13,7 +13,7 @@ from typing import Any
 
 import uvloop
 
-BENCHES = ("collection", "latency", "start")
+BENCHES = ("collection", "latency", "rush", "start")
 
 
 def main(words: list[str]) -> int:
