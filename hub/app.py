@@ -369,7 +369,7 @@ class App:
         deps = Deps(
             self.plant, self.record.ledger, self.record.samples, self.record.outbox, self.record.people,
             self.desk, self.feed, self.clock, self.status, self.health, hub.public_url,
-            tuple(hub.allowed_origins), (screens,),
+            tuple(hub.allowed_origins), hub.host, (screens,),
         )  # fmt: skip
         application = build(deps, door)
         self.supervisor.watch("feed", self.feed.run)

@@ -32,6 +32,7 @@ _CHATTY = {
     "websockets": logging.WARNING,
     "asyncio": logging.WARNING,
     "uvicorn.access": logging.WARNING,
+    "uvicorn.error": logging.WARNING,
     "psycopg.pool": logging.ERROR,
     "multipart": logging.WARNING,
     "python_multipart": logging.WARNING,

@@ -1,4 +1,6 @@
-"""uvicorn's WebSocket with two habits of ours: short buffers, no lingering with a peer that reads nothing."""
+"""uvicorn's WebSocket with habits of ours: short buffers, no lingering with a peer that reads nothing, and no
+word about each socket in the log. Who was refused and why says the guard, in one line.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import socket
 from asyncio.transports import BaseTransport, Transport
 from typing import cast
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 KERNEL_BUFFER = 128 * 1024  # bytes: what lies in here is already old when a slow reader gets to it
@@ -17,6 +20,11 @@ LINGER = 5.0  # seconds to get the last bytes out before the line is cut
 class ScreenSocket(WebSocketsSansIOProtocol):
     """Give it to uvicorn as `ws=ScreenSocket`, with `ws_max_size=65536`, `ws_ping_interval=10` and
     `ws_ping_timeout=20`: a peer that is gone or frozen is noticed within 30 s either way."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True  # refused with an answer: uvicorn would call that a bug
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)

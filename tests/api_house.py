@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from PIL import Image
 
 from hub.api import passwords
 from hub.api.app import build
@@ -34,9 +36,17 @@ PASSWORD = "Tief-blauer-Kran-7"
 PRESS, CNC = "p1/stamping/l1/press-01", "p1/machining/l2/cnc-01"
 HERE, ELSEWHERE = "p1/stamping", "p1/machining"
 MY_TICKET, THEIR_TICKET = "AH-20260105-0001", "AH-20260105-0002"
-JPEG = b"\xff\xd8\xff\xe0" + b"\x00" * 200
-PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 200
-WEBP = b"RIFF\x00\x00\x00\x00WEBP" + b"\x00" * 200
+
+
+def picture(kind: str, size: tuple[int, int] = (8, 6), **more: Any) -> bytes:
+    """A real picture: two colours, side by side."""
+    out, drawn = io.BytesIO(), Image.new("RGB", size, (200, 30, 30))
+    drawn.paste((30, 30, 200), (size[0] // 2, 0, size[0], size[1]))
+    drawn.save(out, kind, **more)
+    return out.getvalue()
+
+
+JPEG, PNG, WEBP = picture("JPEG"), picture("PNG"), picture("WEBP")
 
 
 def w(zh: str, en: str) -> Words:
@@ -317,7 +327,7 @@ def house(
     deps = Deps(
         plant=where, ledger=ledger, samples=FlatSamples(), outbox=CalmOutbox(), people=store, desk=desk,  # type: ignore[arg-type]
         feed=StillFeed(), clock=clock, status=lambda: {"parts": []}, health=health,
-        public_url=public_url, allowed_origins=allowed_origins, plugged=plugged,
+        public_url=public_url, allowed_origins=allowed_origins, bind="hub.test", plugged=plugged,
     )  # fmt: skip
     app = build(deps, meter=meter or Meter(burst=1e9))
     return House(clock, store, ledger, desk, deps, app)

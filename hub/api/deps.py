@@ -49,6 +49,7 @@ class Deps:
     health: Callable[[], Mapping[str, Any]]  # {"status": "ok|starting|degraded", "parts": {name: bool}}
     public_url: str = ""
     allowed_origins: tuple[str, ...] = ()
+    bind: str = "127.0.0.1"  # the address we listen on
     plugged: tuple[Plugged, ...] = field(default=())
 
     @property

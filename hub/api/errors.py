@@ -30,6 +30,12 @@ class NotLoggedIn(Refused):
     status = 401
 
 
+class Misdirected(Refused):
+    """Asked for under a name that is not ours (RFC 9110 15.5.20)."""
+
+    status = 421
+
+
 class TooMany(Refused):
     status = 429
 

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Mapping
 from datetime import timedelta
 
+import structlog
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.api import errors
 from hub.api.auth import Door, address_of
 from hub.api.deps import Deps
+from hub.api.hosts import hosts_of
 from hub.api.limits import Meter, is_loopback
 from hub.api.origin import ours
 from hub.api.rights import SMALL_BODY, Caller, Right, right_of
@@ -25,6 +27,7 @@ from hub.api.texts import TEXTS
 from hub.api.tokens import csrf_of, same
 from hub.errors import NotAllowed, Refused, Transient
 
+_log = structlog.get_logger("hub.api")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
 
@@ -45,6 +48,7 @@ class Guard:
         self._deps = deps
         self._door = door
         self._meter = meter
+        self._hosts = hosts_of(deps.bind, deps.public_url, deps.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -53,6 +57,8 @@ class Guard:
         try:
             right = await self._admit(scope)
         except Refused as no:
+            if scope["type"] == "websocket":
+                _log.info("socket.refused", code=no.code, client=address_of(HTTPConnection(scope)))
             await _turn_away(errors.refused(no), scope, receive, send)
             return
         except Transient:  # no access while nobody can say who has it
@@ -74,6 +80,8 @@ class Guard:
         wait = self._meter.admit(address_of(connection), self._deps.clock.monotonic())
         if wait:
             raise errors.TooMany("too-many-requests", timedelta(seconds=wait))
+        if not self._hosts.know(connection.headers.getlist("host")):
+            raise errors.Misdirected("foreign-host", TEXTS["foreign-host"].en)
         route = self._route(scope)
         if route is None:
             return None

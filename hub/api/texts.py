@@ -19,6 +19,11 @@ TEXTS: dict[str, Words] = {
         "the request comes from another site and was refused; an administrator can add a trusted address to "
         "hub.allowed_origins",
     ),
+    "foreign-host": Words(
+        "此服务器不使用这个主机名；管理员可在 hub.public_url 或 hub.allowed_origins 中加入它",
+        "this hub does not go by that host name; an administrator can name it in hub.public_url or "
+        "hub.allowed_origins",
+    ),
     "csrf": Words("页面已过期，请刷新后重试", "this page is out of date; reload it and try again"),
     "not-allowed": Words("您的角色无权进行此操作", "your role may not do this"),
     "outside-scope": Words(
@@ -34,7 +39,10 @@ TEXTS: dict[str, Words] = {
     "photo-too-large": Words(
         "照片超过 8 MB，请压缩后重试", "the photo is larger than 8 MB; make it smaller and try again"
     ),
-    "photo-kind": Words("只接受 JPEG、PNG 或 WebP 照片", "a photo is a JPEG, PNG or WebP picture"),
+    "photo-kind": Words(
+        "只接受完整的 JPEG、PNG 或 WebP 照片，最多 4000 万像素",
+        "a photo is a whole JPEG, PNG or WebP picture of 40 megapixels at most",
+    ),
     "photo-missing": Words("请用 photo 字段提交一张照片", "send one photo in the form field named photo"),
     "photo-unknown": Words("照片不存在，请重新上传", "there is no such photo; upload it again"),
     # what people want of alarms and tickets
@@ -65,7 +73,8 @@ TEXTS: dict[str, Words] = {
 
 BY_STATUS = {
     400: "bad-request", 401: "not-logged-in", 403: "not-allowed", 404: "not-found", 405: "method-not-allowed",
-    409: "conflict", 413: "too-large", 429: "too-many-requests", 503: "unavailable",
+    409: "conflict", 413: "too-large",
+    421: "foreign-host", 429: "too-many-requests", 503: "unavailable",
 }  # fmt: skip
 
 _PROBLEMS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,8 +13,10 @@ import httpx
 import pytest
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from hub.api.auth import SESSION_COOKIE
 from hub.api.deps import Plugged
@@ -22,6 +25,7 @@ from hub.api.server import server
 from hub.api.tokens import csrf_of
 from hub.errors import ConfigError
 from hub.model.people import Role
+from screens.socket import ScreenSocket
 from tests.api_house import JPEG, House, house
 
 pytestmark = pytest.mark.anyio
@@ -338,3 +342,18 @@ async def test_a_message_of_more_than_64_kilobytes_ends_the_socket() -> None:
                 await ws.recv()
     assert end.value.rcvd is not None
     assert end.value.rcvd.code == 1009
+
+
+async def test_a_refused_socket_is_one_line_in_the_log_and_no_bug_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "uvicorn.error")
+    it = house(plugged=(echo(),))
+    with capture_logs() as said:
+        async with serving(it, ws=ScreenSocket) as port:
+            with pytest.raises(InvalidStatus) as refused:
+                async with connect(f"ws://127.0.0.1:{port}/ws", origin=Origin(f"http://127.0.0.1:{port}")):
+                    pass
+    assert refused.value.response.status_code == 401
+    assert [(line["event"], line["code"]) for line in said] == [("socket.refused", "not-logged-in")]
+    assert not caplog.records
