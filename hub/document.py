@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from hub.errors import ConfigError
+from hub.quick_yaml import Unusual, quick
 
 _QUOTED = re.compile(r"'(?!\\.')[^']{2,}'")  # PyYAML quotes what it found; one character gives nothing away
 
@@ -42,7 +43,7 @@ class _Loader(yaml.SafeLoader):
 def read(path: Path) -> dict[Any, Any]:
     """The file's top mapping; raises ConfigError with place and remedy, whatever the file holds."""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  a SafeLoader
+        raw = _values(path.read_text(encoding="utf-8"))
     except OSError as cause:
         raise ConfigError(f"{path}: cannot be read ({cause.strerror}); name the file with --config") from None
     except UnicodeDecodeError as cause:
@@ -56,6 +57,13 @@ def read(path: Path) -> dict[Any, Any]:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected keys such as plant:, collectors:, rules: at the top")
     return raw
+
+
+def _values(text: str) -> Any:
+    try:
+        return quick(text)
+    except Unusual:
+        return yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
 
 
 def _what(cause: yaml.YAMLError) -> str:
