@@ -105,6 +105,7 @@ class OrderBlock(Block):
     form: str = "PRD_MO"
     entry: str = "FTreeEntity"
     states: list[NumberText] = Field(["3", "4"], description="3 下达, 4 开工: what the shop floor should see")
+    finished: list[NumberText] = Field(["5", "6"], description="5 完工, 6 结案: nothing is left to do")
     organisation: NumberText = Field("", description="number of the production organisation; empty for all")
     product_name_en: str = ""
     priority: str = Field("", description="a custom field of the order line; empty takes the sales order's")

@@ -16,6 +16,7 @@ from erp_bridge.connector import Connector
 from erp_bridge.kingdee_client import UNKNOWN_KEY, KingdeeClient, KingdeeRefusal, quoted
 from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_orders import identity, joined, order_keys, plan_keys, sales_keys
+from erp_bridge.kingdee_probe import looks, probed
 from erp_bridge.kingdee_reports import Reports
 from erp_bridge.kingdee_tickets import Tickets
 from erp_bridge.mapping import Capability
@@ -79,9 +80,14 @@ class KingdeeGalaxyConnector(Connector):
     async def report_operation(self, key: str, fields: Mapping[str, Any]) -> str:
         return await self._reports.report(key, fields)
 
+    # ------------------------------------------------------------------ care
+    async def probe(self) -> Mapping[str, str]:
+        return await probed(self._client, looks(self._config))
+
     # ------------------------------------------------------------------ orders
     async def orders(self, changed_since: datetime | None) -> Sequence[WorkOrder]:
-        """Orders on the shop floor; `changed_since`: those that, or whose plan or sales order, changed."""
+        """Orders on the shop floor; `changed_since`: those that, or whose plan or sales order, changed, with
+        those that are on the shop floor no more."""
         lines = await self._order_lines(changed_since)
         undated = [str(r["FBillNo"]) for r in lines if not r.get("FPlanFinishDate")]
         if undated:
@@ -96,7 +102,7 @@ class KingdeeGalaxyConnector(Connector):
         if since is None:
             return await self._rows(form, keys, self._released())
         changed = self._changed(since)
-        found = await self._rows(form, keys, f"{self._released()} and {changed}")
+        found = await self._rows(form, keys, f"{changed}{self._here()}")
         for field, numbers in (
             (
                 "FBillNo",
@@ -110,9 +116,12 @@ class KingdeeGalaxyConnector(Connector):
         return list({identity(r[entry]): r for r in found}.values())
 
     def _released(self) -> str:
-        order = self._config.order
-        where = f"FDocumentStatus='C' and FStatus in ({','.join(map(quoted, order.states))})"
-        return where + (f" and FPrdOrgId.FNumber={quoted(order.organisation)}" if order.organisation else "")
+        states = ",".join(map(quoted, self._config.order.states))
+        return f"FDocumentStatus='C' and FCancelStatus<>'B' and FStatus in ({states}){self._here()}"
+
+    def _here(self) -> str:
+        organisation = self._config.order.organisation
+        return f" and FPrdOrgId.FNumber={quoted(organisation)}" if organisation else ""
 
     def _changed(self, since: datetime) -> str:
         """Earlier by an overlap: the clocks differ, and a document may be committed after its own time."""

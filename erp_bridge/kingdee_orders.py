@@ -9,7 +9,7 @@ from typing import Any
 
 from erp_bridge.kingdee_config import KingdeeConfig, OrderBlock, PlanBlock
 from hub.errors import ErpUnavailable
-from hub.model.production import JobOrder, WorkOrder
+from hub.model.production import JobOrder, WorkOrder, WorkOrderState
 from hub.model.words import Words
 
 Row = Mapping[str, Any]
@@ -18,7 +18,8 @@ Row = Mapping[str, Any]
 def order_keys(order: OrderBlock) -> list[str]:
     wanted = [
         "FID", "FBillNo", f"{order.entry}_FEntryId", f"{order.entry}_FSeq", "FMaterialId.FNumber",
-        "FMaterialId.FName", "FQty", "FPlanFinishDate", "FSaleOrderNo", order.product_name_en, order.priority,
+        "FMaterialId.FName", "FQty", "FPlanFinishDate", "FStatus", "FDocumentStatus", "FCancelStatus",
+        "FSaleOrderNo", order.product_name_en, order.priority,
     ]  # fmt: skip
     return [key for key in wanted if key]
 
@@ -84,7 +85,19 @@ def _order(
         erp_id=identity(row["FID"]),
         erp_entry_id=entry,
         jobs=tuple(_jobs(config, number, by_line.get(entry, ()))),
+        state=order_state(keys, row),
     )
+
+
+def order_state(keys: OrderBlock, row: Row) -> WorkOrderState:
+    """作废 is cancelled, 完工 and 结案 completed; whose release or approval was taken back is held."""
+    status = identity(row.get("FStatus"))
+    if row.get("FCancelStatus") == "B":
+        return WorkOrderState.CANCELLED
+    if status in keys.finished:
+        return WorkOrderState.COMPLETED
+    released = row.get("FDocumentStatus") == "C" and status in keys.states
+    return WorkOrderState.RELEASED if released else WorkOrderState.HELD
 
 
 def _jobs(config: KingdeeConfig, number: str, rows: Sequence[Row]) -> list[JobOrder]:

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 CHUNK = 4 * 1024 * 1024  # bytes of an attachment in one call
 STATES_AT_ONCE = 200
+TITLE = 200  # characters; a text field of the designer holds 255
 _MOMENT_OF_STATE = {"accepted": "accepted_at", "on-site": "arrived_at", "closed": "closed_at"}
 
 
@@ -127,7 +128,7 @@ class Tickets:
 
     def _title(self, fields: Mapping[str, Any]) -> str:
         """A machine without a number in the ERP is named in the text."""
-        title = str(fields.get("title") or "")
+        title = str(fields.get("title") or "")[:TITLE]
         if title and not fields.get("equipment"):
             return f"{title} ({fields.get('equipment_name') or fields.get('equipment_path') or '?'})"
         return title

@@ -73,7 +73,7 @@ class ClerkPosting:
     key: str
     order: str
     operation: str
-    quantity: float  # good pieces of a report
+    quantity: float  # good pieces of a report, pieces of a posting, labour hours of hours
     scrap: float = 0.0
     fields: Mapping[str, Any] = field(default_factory=dict)
 

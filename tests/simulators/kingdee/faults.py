@@ -32,7 +32,7 @@ class Fault:
     kind: str
     times: int = 1  # 0: until cleared
     services: list[str] = field(default_factory=list)  # empty: every business call
-    form: str = ""
+    forms: list[str] = field(default_factory=list)  # as the call names them; empty: any
     seconds: float = 0.0
     skip: int = 0  # passages that go well first
     used: int = 0
@@ -40,7 +40,7 @@ class Fault:
     def meets(self, service: str, form: str) -> bool:
         if self.services and service.lower() not in [s.lower() for s in self.services]:
             return False
-        return not self.form or self.form.lower() == form.lower()
+        return not self.forms or form.lower() in [f.lower() for f in self.forms]
 
 
 class Faults:
