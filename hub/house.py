@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,10 @@ import psycopg
 from pydantic import SecretStr
 
 from hub.bus.memory import MemoryBus
-from hub.bus.redis_streams import RedisBus
 from hub.errors import ConfigError, Transient
 from hub.ports import EVENTS, SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
-from hub.registry import configured, plugins
+from hub.registry import Kinds, configured
 from hub.settings import PluginBlock, Settings
 from hub.store.ledger import PgLedger
 from hub.store.migrate import migrate
@@ -55,10 +55,11 @@ class Plugins:
 def read_plugins(settings: Settings) -> Plugins:
     """Raises ConfigError with every complaint at once."""
     complaints: list[str] = []
+    kinds = functools.cache(Kinds)
 
     def use(family: str, block: PluginBlock, where: str) -> Use | None:
         try:
-            cls, config = configured(family, block, plugins(family), where)
+            cls, config = configured(family, block, kinds(family), where)
         except ConfigError as cause:
             complaints.extend(f"{settings.source}: {c}" for c in cause.complaints)
             return None
@@ -133,6 +134,8 @@ async def number_tags(record: Record, plant: Plant) -> Plant:
 def make_bus(redis: SecretStr | None) -> Bus:
     if redis is None:
         return MemoryBus(GROUPS)
+    from hub.bus.redis_streams import RedisBus  # many plants have no Redis
+
     return RedisBus(redis.get_secret_value(), GROUPS)
 
 

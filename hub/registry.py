@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points, packages_distributions
 from typing import Any
 
@@ -24,16 +24,40 @@ ROOTS = ("hub", "collectors", "alert_rules", "notifiers", "erp_bridge", "screens
 DISTRIBUTION = "andon-hub"
 
 
+class Kinds(Mapping[str, Any]):
+    """kind -> class, imported when it is asked for: a plant without OPC UA does not pay for it.
+
+    A plugin that cannot be used is a ConfigError that names it and says what to do.
+    """
+
+    def __init__(self, family: str) -> None:
+        self._entries: dict[str, EntryPoint] = {}
+        self._loaded: dict[str, Any] = {}
+        for entry in entry_points(group=GROUPS[family]):
+            other = self._entries.setdefault(entry.name, entry)
+            if other.value != entry.value:
+                raise ConfigError(
+                    f"plugin {entry.name}: {other.value} and {entry.value} both say they are it; remove one"
+                )
+
+    def __getitem__(self, kind: str) -> Any:
+        if kind not in self._loaded:
+            self._loaded[kind] = _loaded(self._entries[kind])
+        return self._loaded[kind]
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
 def plugins(family: str) -> dict[str, Any]:
-    """kind -> class. A plugin that cannot be used is a ConfigError that names it and says what to do."""
-    found: dict[str, EntryPoint] = {}
-    for entry in entry_points(group=GROUPS[family]):
-        other = found.setdefault(entry.name, entry)
-        if other.value != entry.value:
-            raise ConfigError(
-                f"plugin {entry.name}: {other.value} and {entry.value} both say they are it; remove one"
-            )
-    return {name: _loaded(entry) for name, entry in found.items()}
+    """Every kind of the family, imported; raises what `Kinds` raises."""
+    return dict(Kinds(family))
 
 
 def _loaded(entry: EntryPoint) -> Any:

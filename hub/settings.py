@@ -26,7 +26,6 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from redis.connection import parse_url
 
 from hub import document
 from hub.config import Block, ClockTime, Duration, Text, explain
@@ -208,9 +207,12 @@ class HubBlock(Block):
     @field_validator("redis")
     @classmethod
     def _a_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        from redis.connection import parse_url  # many plants have no Redis
+
         try:
-            if value is not None:
-                parse_url(value.get_secret_value())  # type: ignore[no-untyped-call]
+            parse_url(value.get_secret_value())  # type: ignore[no-untyped-call]
         except (ValueError, TypeError):
             raise ValueError("is not a Redis address; write redis://:PASSWORD@HOST:6379/0") from None
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import secrets
@@ -12,16 +13,31 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 from hub.api.common_passwords import is_common
+from hub.api.texts import LONGEST_PASSWORD as LONGEST
+from hub.api.texts import SHORTEST_PASSWORD as SHORTEST
+from hub.api.texts import TEXTS
 from hub.model.people import Person
 from hub.model.words import Words
 from hub.ports import PeopleStore
 
-SHORTEST, LONGEST = 8, 128
 _CONSONANTS, _VOWELS, _DIGITS = "bdfgkmnprstvz", "aeiou", "23456789"  # nothing that looks like something else
 _hasher = PasswordHasher()  # argon2id with RFC 9106's second parameters: 64 MiB, three passes
-_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
+
+
+def _nobodys() -> str:
+    """What no password matches and what takes as long to compare as any: random bytes in place of a hash."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+        for size in (_hasher.salt_len, _hasher.hash_len)
+    )
+    costs = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"
+
+
+_NOBODY = _nobodys()
 
 
 def normal(password: str) -> str:
@@ -29,19 +45,20 @@ def normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def complaint(password: str, person: Person) -> Words | None:
-    """What is wrong with a new password, or None."""
+def fault(password: str, person: Person) -> str:
+    """What is wrong with a new password, as a code of hub.api.texts; "" when nothing is."""
     text = normal(password)
     if not SHORTEST <= len(text) <= LONGEST:
-        return Words(
-            f"密码须为 {SHORTEST} 到 {LONGEST} 个字符", f"a password has {SHORTEST} to {LONGEST} characters"
-        )
+        return "password-length"
     if is_common(text, (person.id, person.name.en.replace(" ", ""), person.name.zh, person.phone)):
-        return Words(
-            "这个密码太常见，容易被猜到；请换一个，例如几个不相关的词连在一起",
-            "this password is among the first to be guessed; take another, for example some unrelated words",
-        )
-    return None
+        return "password-common"
+    return ""
+
+
+def complaint(password: str, person: Person) -> Words | None:
+    """The same in words, or None."""
+    code = fault(password, person)
+    return TEXTS[code] if code else None
 
 
 async def hashed(password: str) -> str:

@@ -79,8 +79,10 @@ def test_what_is_seldom_or_wrong_is_left_to_pyyaml(text: str) -> None:
         quick(text)
 
 
-PIECES = ["a: ", "b", "\n", "  ", "- ", "{", "}", "[", "]", ", ", ": ", "&a ", "*a", "<<: ", "!!int ", "|\n", ">",
-          "'", '"', "#", "---", "...", "? ", "=", "~", "1", "0x1", "1:30", "off", "2001-01-01", "\\x41"]  # fmt: skip
+PIECES = [
+    "a: ", "b", "\n", "  ", "- ", "{", "}", "[", "]", ", ", ": ", "&a ", "*a", "<<: ", "!!int ", "|\n", ">",
+    "'", '"', "#", "---", "...", "? ", "=", "~", "1", "0x1", "1:30", "off", "2001-01-01", "\\x41",
+]  # fmt: skip
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.dates())
 TREES = st.recursive(
     SCALARS,

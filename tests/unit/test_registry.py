@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from hub import registry
 from hub.config import Block
 from hub.errors import ConfigError
-from hub.registry import DISTRIBUTION, GROUPS, configured, intruders, plugins
+from hub.registry import DISTRIBUTION, GROUPS, Kinds, configured, intruders, plugins
 from hub.settings import PluginBlock
 
 SECRET = "hunter2-topsecret"
@@ -86,6 +86,17 @@ def test_two_plugins_of_one_name_are_refused_and_one_that_is_found_twice_is_not(
     monkeypatch.setattr(registry, "entry_points", entries(("lamp", f"{HERE}:Lamp"), ("lamp", "other:Lamp")))
     with pytest.raises(ConfigError, match="other:Lamp both say they are it; remove one"):
         plugins("notifiers")
+
+
+def test_only_what_a_plant_uses_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        registry, "entry_points", entries(("lamp", f"{HERE}:Lamp"), ("horn", "not_there:Horn"))
+    )
+    kinds = Kinds("notifiers")
+    assert sorted(kinds) == ["horn", "lamp"] and "horn" in kinds and "bell" not in kinds
+    assert kinds["lamp"] is Lamp
+    with pytest.raises(ConfigError, match="not_there"):
+        kinds["horn"]
 
 
 # ------------------------------------------------------------------ read
