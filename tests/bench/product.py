@@ -12,6 +12,7 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -31,8 +32,8 @@ class NotedStore(PgSampleStore):
         super().__init__(inner._pool)
         self._commits = commits
 
-    async def write(self, batches: Sequence[SampleBatch], position: str = "") -> int:
-        rows = await super().write(batches, position)
+    async def write(self, batches: Sequence[SampleBatch], *further: Any, **named: Any) -> int:
+        rows = await super().write(batches, *further, **named)
         for batch in batches:
             self._commits.note(batch.source_times)
         return rows
