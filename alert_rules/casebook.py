@@ -12,12 +12,24 @@ from datetime import datetime
 from typing import Any
 
 from alert_rules import telling, ticketing
-from alert_rules.lifecycle import ASIDE, Acked, Cleared, Event, Raised, Retired, Shelved, Unshelved, after
+from alert_rules.lifecycle import (
+    ASIDE,
+    Acked,
+    Event,
+    Raised,
+    Reannunciated,
+    ServiceTaken,
+    Sight,
+    Suppressed,
+    after,
+)
 from alert_rules.rule import Rule
-from hub.kpi.calendar import on_duty
+from hub.errors import Conflict
+from hub.kpi.calendar import on_duty, shift_at
 from hub.model.alarm import Alarm, AlarmLine, AlarmState
 from hub.model.people import Person
 from hub.model.ticket import MaintenanceTicket, TicketLine, TicketState
+from hub.model.words import Words
 from hub.ports import Clock, Ledger, Plant, Tx
 
 Shout = Callable[[dict[str, Any]], Awaitable[None]]
@@ -38,22 +50,51 @@ class Casebook:
         self._link = link
 
     # ---------------------------------------------------------------- alarms
-    async def condition(self, tx: Tx, rule: Rule, event: Event) -> Alarm | None:
-        """An event of the evaluator; the alarm as it now stands, None when nothing changed."""
-        known = await tx.alarm_for(rule.name, rule.subject)
-        if known is None or not known.is_open:
-            if not isinstance(event, Raised) or _old_news(known, event):
-                return None
-            known = self._fresh(rule)
-        return await self.change(tx, known, event)
+    async def condition(
+        self, tx: Tx, rule: Rule, event: Event, suppressed: Words | None = None
+    ) -> Alarm | None:
+        """An event of the evaluator; the alarm as it now stands, None when nothing changed.
 
-    def _fresh(self, rule: Rule) -> Alarm:
+        `suppressed`: why the rule keeps quiet. An alarm that is normal is not written down as suppressed; it
+        is so from the moment in which it would have been raised.
+        """
+        known = await tx.alarm_for(rule.name, rule.subject)
+        raised = isinstance(event, Raised) and not _old_news(known, event)
+        if not raised and (known is None or not known.is_open):
+            return None
+        quiet = None
+        if suppressed is not None and isinstance(event, Raised):
+            quiet = await self._on(tx, rule, known, Suppressed(self.clock.now(), True, suppressed))
+        return await self._on(tx, rule, quiet or known, event) or quiet
+
+    async def take_out(self, tx: Tx, rule: Rule, by: Person, reason: str) -> Alarm | None:
+        """Out of service, also when no alarm is open: then this opens one that has never been raised."""
+        event = ServiceTaken(self.clock.now(), by.id, True, reason)
+        known = await tx.alarm_for(rule.name, rule.subject)
+        return await self._on(tx, rule, known, event, by.id, reason)
+
+    async def _on(
+        self, tx: Tx, rule: Rule, known: Alarm | None, event: Event, by: str = "", note: str = ""
+    ) -> Alarm | None:
+        """The event on the open alarm, else on a new one. Rules and people may both be about to open one."""
+        if known is not None and known.is_open:
+            return await self.change(tx, known, event, by, note)
+        try:
+            return await self.change(tx, self._fresh(rule, known), event, by, note)
+        except Conflict:
+            opened = await tx.alarm_for(rule.name, rule.subject)
+            if opened is None or not opened.is_open:
+                raise
+            return await self.change(tx, opened, event, by, note)
+
+    def _fresh(self, rule: Rule, last: Alarm | None) -> Alarm:
         now = self.clock.now()
         owner = on_duty(self.plant, rule.equipment, now)
         return Alarm(
             rule.name, rule.subject, rule.equipment, rule.priority, rule.title,
             limit=rule.limit, unit=rule.tag.unit if rule.tag and rule.comparison else "",
-            rule_version=rule.version, opened_at=now, latched=rule.latched, owner=owner.id if owner else "",
+            condition_at=last.condition_at if last else None, rule_version=rule.version, opened_at=now,
+            latched=rule.latched, owner=owner.id if owner else "",
         )  # fmt: skip
 
     async def change(self, tx: Tx, before: Alarm, event: Event, by: str = "", note: str = "") -> Alarm | None:
@@ -61,10 +102,8 @@ class Casebook:
         then = after(before, event)
         if then is before:
             return None
-        if isinstance(event, Acked) and event.by:
-            then = replace(then, owner=event.by)
-        then = await tx.save_alarm(then)
         at = self.clock.now()
+        then = await tx.save_alarm(self._attended(before, then, event, at))
         await tx.add_alarm_line(
             AlarmLine(
                 then.id,
@@ -83,13 +122,32 @@ class Casebook:
             await self._consequences(tx, rule, before, then)
         return then
 
+    def _attended(self, before: Alarm, then: Alarm, event: Event, at: datetime) -> Alarm:
+        """With who answers for it: who acknowledged it, in the shift in which they did; else who is on duty
+        when it begins to sound. And an episode begins with its first raising, not with being put aside."""
+        if isinstance(event, Acked) and event.by:
+            return replace(then, owner=event.by)
+        if then.count == 1 and before.count == 0:
+            then = replace(then, opened_at=at)
+        if then.annunciated and not before.annunciated and before.is_open:
+            then = replace(then, owner=self._answerable(before, at))
+        return then
+
+    def _answerable(self, alarm: Alarm, at: datetime) -> str:
+        shift = shift_at(self.plant, at)
+        if alarm.acked_by and alarm.acked_at and (shift is None or shift.start <= alarm.acked_at):
+            return alarm.owner
+        person = on_duty(self.plant, alarm.equipment, at)
+        return person.id if person else ""
+
     async def _consequences(self, tx: Tx, rule: Rule, before: Alarm, then: Alarm) -> None:
         ticket = await tx.open_ticket_of(then.equipment)
         risen = then.condition and (not before.condition or before.state in ASIDE)
         if risen and rule.ticket and then.state is AlarmState.UNACKED:
             ticket = await self._ticket(tx, rule, then, ticket)
         number = ticket.id if ticket is not None and ticket.is_open and rule.ticket else ""
-        owner = self.plant.people.get(then.owner)
+        taken = ticket.technician if ticket is not None and number else ""
+        owner = self.plant.people.get(taken or then.owner)
         for intent in telling.tells(self.plant, rule, before, then, owner, number, self._link):
             await tx.intend(intent)
 
@@ -178,22 +236,24 @@ class Casebook:
 
 def _old_news(closed: Alarm | None, event: Raised) -> bool:
     """A raising that the newest closed episode has already seen: a replay after a crash."""
-    return closed is not None and closed.condition_at is not None and event.at <= closed.condition_at
+    return (
+        closed is not None
+        and not closed.is_open
+        and closed.condition_at is not None
+        and event.at <= closed.condition_at
+    )
 
 
 def _word(event: Event) -> str:
+    """As the history says it."""
     match event:
-        case Raised():
-            return "raised"
-        case Cleared():
-            return "cleared"
-        case Acked():
-            return "acked"
-        case Shelved():
-            return "shelved"
-        case Unshelved():
-            return "unshelved"
-        case Retired():
-            return "retired"
-        case _:
+        case Suppressed(on=on):
+            return "suppressed" if on else "unsuppressed"
+        case ServiceTaken(out=out):
+            return "out-of-service" if out else "returned"
+        case Sight(blind=blind):
+            return "blind" if blind else "seen"
+        case Reannunciated(priority=priority):
+            return "realarmed" if priority is None else "priority"
+        case _:  # raised, cleared, acked, shelved, unshelved, reset, retired
             return type(event).__name__.lower()

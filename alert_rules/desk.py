@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 
 from alert_rules import ticketing
 from alert_rules.casebook import Casebook
-from alert_rules.lifecycle import Acked, Event, Shelved, Unshelved
+from alert_rules.lifecycle import Acked, Event, Reset, ServiceTaken, Shelved, Unshelved
+from alert_rules.rule import Rule
+from alert_rules.wishes import objection
 from hub.errors import Conflict, NotAllowed, NotFound, Refused
 from hub.failpoint import failpoint
 from hub.model.alarm import Alarm, AlarmState
 from hub.model.people import Person, Role
 from hub.model.ticket import MaintenanceTicket
-from hub.ports import Tx
+from hub.ports import Tx, Watched
 
 Step = Callable[[MaintenanceTicket], MaintenanceTicket]
 LONGEST_SHELF = timedelta(hours=24)
@@ -32,8 +34,7 @@ class AlarmDesk:
 
     async def shelve(self, alarm_id: int, by: Person, until: datetime, reason: str) -> Alarm:
         now = self._book.clock.now()
-        if not reason.strip():
-            raise Refused("reason-missing", "reason: say why the alarm is put aside")
+        _asked_why(reason)
         if not now < until <= now + LONGEST_SHELF:
             raise Refused("shelve-until", "until: a time within the next 24 hours")
         return await self._alarm(alarm_id, by, Shelved(now, by.id, until, reason), reason)
@@ -41,11 +42,24 @@ class AlarmDesk:
     async def unshelve(self, alarm_id: int, by: Person) -> Alarm:
         return await self._alarm(alarm_id, by, Unshelved(self._book.clock.now(), by.id))
 
+    async def out_of_service(self, alarm_id: int, by: Person, reason: str) -> Alarm:
+        _asked_why(reason)
+        return await self._alarm(
+            alarm_id, by, ServiceTaken(self._book.clock.now(), by.id, True, reason), reason
+        )
+
+    async def return_to_service(self, alarm_id: int, by: Person) -> Alarm:
+        return await self._alarm(alarm_id, by, ServiceTaken(self._book.clock.now(), by.id, False))
+
+    async def reset(self, alarm_id: int, by: Person) -> Alarm:
+        return await self._alarm(alarm_id, by, Reset(self._book.clock.now(), by.id))
+
     async def _alarm(self, alarm_id: int, by: Person, event: Event, note: str = "") -> Alarm:
         async with self._book.ledger.begin() as tx:
             alarm = await self._visible_alarm(tx, alarm_id, by)
-            if not alarm.is_open:
-                raise Conflict("alarm-not-open", str(alarm_id))
+            no = objection(alarm, event)
+            if no is not None:
+                raise no
             changed = await self._book.change(tx, alarm, event, by.id, note)
         if changed is None:
             return alarm
@@ -58,6 +72,45 @@ class AlarmDesk:
         if not by.may_see(alarm.equipment):
             raise NotFound("alarm-not-found", str(alarm_id))
         return alarm
+
+    # ---------------------------------------------------------------- a machine's rules
+    def watched(self, by: Person) -> list[Watched]:
+        return [_watched(r) for r in self._book.rules.values() if by.may_see(r.equipment)]
+
+    async def take_out(
+        self, equipment: str, by: Person, reason: str, rule: str = "", subject: str = ""
+    ) -> list[Alarm]:
+        """One transaction for each rule: a repeat after a failure half-way does what was left."""
+        _asked_why(reason)
+        changed = []
+        for each in self._rules_of(equipment, by, rule, subject):
+            async with self._book.ledger.begin() as tx:
+                alarm = await self._book.take_out(tx, each, by, reason)
+            await self._book.told(alarm)
+            changed += [alarm] if alarm is not None else []
+        if not changed:
+            raise Conflict("alarm-out-of-service", "state: all of it is out of service already")
+        return changed
+
+    async def put_back(self, equipment: str, by: Person, rule: str = "", subject: str = "") -> list[Alarm]:
+        changed = []
+        event = ServiceTaken(self._book.clock.now(), by.id, False)
+        for each in self._rules_of(equipment, by, rule, subject):
+            async with self._book.ledger.begin() as tx:
+                known = await tx.alarm_for(each.name, each.subject)
+                alarm = await self._book.change(tx, known, event, by.id) if known else None
+            await self._book.told(alarm)
+            changed += [alarm] if alarm is not None else []
+        if not changed:
+            raise Conflict("not-out-of-service", "state: nothing of it is out of service")
+        return changed
+
+    def _rules_of(self, equipment: str, by: Person, rule: str, subject: str) -> list[Rule]:
+        mine = [r for r in self._book.rules.values() if r.equipment == equipment and by.may_see(equipment)]
+        wanted = [r for r in mine if rule in ("", r.name) and subject in ("", r.subject)]
+        if not wanted:
+            raise NotFound("no-such-rule", f"equipment: no such rule watches {equipment}")
+        return wanted
 
     # ---------------------------------------------------------------- tickets
     async def accept(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket:
@@ -134,3 +187,22 @@ class AlarmDesk:
         if alarm.state not in (AlarmState.UNACKED, AlarmState.RTN_UNACKED):
             return None
         return await self._book.change(tx, alarm, Acked(self._book.clock.now(), by.id, ticket.id), by.id)
+
+
+def _asked_why(reason: str) -> None:
+    if not reason.strip():
+        raise Refused("reason-missing", "reason: say why the alarm is put aside")
+
+
+def _watched(rule: Rule) -> Watched:
+    why = tuple(s.why for s in rule.suppressors)
+    return Watched(
+        rule.name,
+        rule.subject,
+        rule.equipment,
+        rule.title,
+        rule.priority,
+        rule.latched,
+        rule.realarm_after,
+        why,
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from alert_rules.limit import elapse, observe
 from alert_rules.prefilter import RuleTable, suspects
 from alert_rules.rule import Rule, Silence, Watch
 from alert_rules.stale import silent
+from alert_rules.suppression import Key, Sights, Suppression
 from hub.model.alarm import Alarm
 from hub.model.batch import SampleBatch, from_micros, micros
 from hub.model.equipment import Count, EquipmentState, StateSpan
+from hub.model.words import Words
 from hub.ports import Plant
 
 _DEAF = 1_000_000  # microseconds between two ticks; more of it was our own deafness, not a device's silence
@@ -68,6 +71,8 @@ class Evaluator:
         for known in plant.tags.values():
             self._patience[known.number] = known.stale_after // _MICROSECOND
         self._now = self._ticked = micros(start)
+        self._suppression = Suppression({key: r.suppressors for key, r in self.rules.items()})
+        self._sights = Sights(self._state, self._good_value, self._holds)
         self._meaning: dict[int, list[tuple[MachineWatch, str]]] = {}
         for watch in self.machines.values():
             m = watch.machine
@@ -99,6 +104,8 @@ class Evaluator:
                 self._changed[slot] = max(int(self._changed[slot]), micros(alarm.condition_at))
         for alarm in alarms:
             key = (alarm.rule, alarm.subject)
+            if alarm.suppressed is not None:
+                self._suppression.presume(key)
             if key not in self.rules:
                 orphans.append(alarm)
             elif key in self._slots:
@@ -157,6 +164,8 @@ class Evaluator:
             then = observe(self._rule(slot), self._table.watch(slot), sample)
             self._note(slot, then, sample.value, sample.source_time, out)
         self._machines(batch, out, recalled)
+        if out:  # what was raised together with its cause keeps quiet
+            self._suppression.look(self._sights, now)
         return out
 
     def _settled(self, slot: int) -> int:
@@ -246,6 +255,7 @@ class Evaluator:
             self._silence(at, now, out)
         for watch in self.machines.values():
             self._unknown(watch, now, out)
+        self._suppression.look(self._sights, now)
         return out
 
     def _silence(self, at: int, now: datetime, out: Happenings) -> None:
@@ -276,6 +286,37 @@ class Evaluator:
             self._shown[tag.number] = np.nan
             out.states.append(span)
 
+    # ---------------------------------------------------------------- suppression by design
+    def suppressing_tags(self) -> list[int]:
+        """Numbers of the tags whose value suppresses: they may have said it long before a warm start."""
+        return self._suppression.tags()
+
+    def know(self, newest: SampleBatch) -> None:
+        """Values from the record, at a warm start: for suppression only, not as something heard."""
+        good = ((newest.statuses & _BAD) == 0) & ~np.isnan(newest.values) & (newest.tags < len(self._value))
+        self._value[newest.tags[good]] = newest.values[good]
+
+    def suppressed(self, rule: Rule) -> Words | Literal[False] | None:
+        """Why this rule keeps quiet now; False when it does not, None while that is not known yet."""
+        return self._suppression.holds((rule.name, rule.subject))
+
+    def put_aside(self, keys: Iterable[Key]) -> None:
+        """Rules whose alarm somebody has put aside: they are no cause for others to keep quiet."""
+        self._suppression.aside = frozenset(keys)
+
+    def _state(self, equipment: str) -> EquipmentState | None:
+        return self.machines[equipment].state
+
+    def _good_value(self, tag: int) -> float | None:
+        value = float(self._value[tag])
+        return None if np.isnan(value) else value
+
+    def _holds(self, key: Key) -> bool:
+        if key in self._slots:
+            return bool(self._table.active[self._slots[key]])
+        silences = zip(self._silences, self._silence_watch, strict=True)
+        return any(watch.active for rule, watch in silences if (rule.name, rule.subject) == key)
+
     # ---------------------------------------------------------------- changes
     def _rule(self, slot: int) -> Rule:
         rule = self._table.rules[slot]
@@ -305,8 +346,7 @@ class Evaluator:
         return from_micros(us)
 
     def _last_value(self, slot: int) -> float | None:
-        value = float(self._value[self._table.tags[slot]])
-        return None if np.isnan(value) else value
+        return self._good_value(int(self._table.tags[slot]))
 
 
 def _in_order(batch: SampleBatch) -> SampleBatch:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hub.model.alarm import Alarm, AlarmState, Priority
+from hub.model.words import Words
 
 S = AlarmState
+NO_WORDS = Words("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,11 @@ class Unshelved:
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
+    """The design logic began to hold, or ceased to. `why` in words for people."""
+
     at: datetime
     on: bool
+    why: Words = NO_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class ServiceTaken:
     at: datetime
     by: str
     out: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,8 @@ def after(alarm: Alarm, event: Event) -> Alarm:
             done = alarm.latched and not alarm.condition and alarm.is_open and alarm.state not in ASIDE
             return replace(alarm, state=S.NORMAL, acked_by=alarm.acked_by or person) if done else alarm
         case Retired():
-            return replace(alarm, state=S.NORMAL, condition=False) if alarm.is_open else alarm
+            over = replace(_in_service(alarm), state=S.NORMAL, condition=False, suppressed=None)
+            return over if alarm.is_open else alarm
         case _:
             return _put_aside(alarm, event)
 
@@ -172,31 +179,53 @@ def _acked(alarm: Alarm, event: Acked) -> Alarm:
 
 def _again(alarm: Alarm, priority: Priority | None) -> Alarm:
     risen = alarm if priority is None else replace(alarm, priority=priority)
-    if alarm.state is S.ACKED and (priority is None or priority > alarm.priority):
-        return replace(risen, state=S.UNACKED)
+    if alarm.state is S.ACKED and alarm.condition and (priority is None or priority > alarm.priority):
+        return replace(risen, state=S.UNACKED, acked_by="", acked_at=None)
     return risen if risen != alarm else alarm
 
 
 def _put_aside(alarm: Alarm, event: Event) -> Alarm:
     match event:
-        case Shelved(until=until, reason=reason) if alarm.state in IN_SERVICE:
-            return replace(alarm, state=S.SHELVED, shelved_until=until, note=reason)
-        case Unshelved() if alarm.state is S.SHELVED:
-            return _back(alarm)
-        case Suppressed(on=True) if alarm.state in IN_SERVICE:
-            return replace(alarm, state=S.SUPPRESSED)
-        case Suppressed(on=False) if alarm.state is S.SUPPRESSED:
-            return _back(alarm)
-        case ServiceTaken(out=True) if alarm.state in IN_SERVICE:
-            return replace(alarm, state=S.OUT_OF_SERVICE)
-        case ServiceTaken(out=False) if alarm.state is S.OUT_OF_SERVICE:
-            return _back(alarm)
+        case Shelved(at=at, by=by, until=until, reason=reason) if alarm.state in IN_SERVICE:
+            return replace(
+                alarm, state=S.SHELVED, shelved_until=until, aside_by=by, aside_at=at, aside_reason=reason
+            )
+        case Unshelved(at=at) if alarm.state is S.SHELVED:
+            return _back(alarm, at)
+        case Suppressed():
+            return _suppressed(alarm, event)
+        case ServiceTaken(at=at, by=by, out=True, reason=reason) if alarm.state is not S.OUT_OF_SERVICE:
+            away = replace(
+                alarm, aside_by=by, aside_at=at, aside_reason=reason
+            )  # off a shelf without a sound
+            return replace(away, state=S.OUT_OF_SERVICE, shelved_until=None)
+        case ServiceTaken(at=at, out=False) if alarm.state is S.OUT_OF_SERVICE:
+            return _back(alarm, at)
         case _:
             return alarm
 
 
-def _back(alarm: Alarm) -> Alarm:
-    """Into service again: annunciated if the condition holds, else normal; never back to acknowledged."""
+def _suppressed(alarm: Alarm, event: Suppressed) -> Alarm:
+    """On a shelf or out of service the logic is only remembered: it takes effect when that ends."""
+    known = replace(alarm, suppressed=event.why if event.on else None)
+    if event.on and alarm.state in IN_SERVICE:
+        return replace(_in_service(known), state=S.SUPPRESSED, aside_at=event.at)
+    if not event.on and alarm.state is S.SUPPRESSED:
+        return _back(known, event.at)
+    return alarm if (alarm.suppressed is not None) is event.on else known
+
+
+def _back(alarm: Alarm, at: datetime) -> Alarm:
+    """Into service again: annunciated if the condition holds, else normal; never back to acknowledged.
+
+    While the design logic holds, the way into service leads at once into suppression.
+    """
+    seen = replace(_in_service(alarm), acked_by="", acked_at=None)
+    if alarm.suppressed is not None:
+        return replace(seen, state=S.SUPPRESSED, aside_at=at)
     calm = S.RTN_UNACKED if alarm.latched and alarm.count else S.NORMAL  # a latched one asks for its reset
-    state = S.UNACKED if alarm.condition else calm
-    return replace(alarm, state=state, shelved_until=None, acked_by="", acked_at=None)
+    return replace(seen, state=S.UNACKED if alarm.condition else calm)
+
+
+def _in_service(alarm: Alarm) -> Alarm:
+    return replace(alarm, shelved_until=None, aside_by="", aside_at=None, aside_reason="")

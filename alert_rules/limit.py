@@ -84,7 +84,6 @@ class _Limit(RuleConfig):
                     self.ticket,
                     self.tell,
                     self.advice,
-                    latched=self.latched,
                 )
             )
         return out

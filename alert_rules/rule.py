@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from alert_rules.suppressed_when import Reasons
+from alert_rules.suppression import Suppressor
 from hub.config import Block, Duration, Text
 from hub.errors import ConfigError
 from hub.model.alarm import Priority
@@ -62,6 +64,8 @@ class Rule:
     instruction: Words | None = None
     version: str = ""
     latched: bool = False
+    realarm_after: timedelta | None = None  # acknowledged and still holding so long: annunciated again
+    suppressors: tuple[Suppressor, ...] = ()
 
     @property
     def comparison(self) -> str:
@@ -96,7 +100,11 @@ class RuleConfig(Block):
     off_delay: Duration = ZERO
     ticket: bool = Field(False, description="open a maintenance ticket in the ERP")
     tell: tuple[str, ...] = Field((), description="names of notifiers; none: only the screens")
-    latched: bool = False
+    latched: bool = Field(False, description="stays until somebody resets it, even when the value is fine")
+    realarm_after: Duration | None = Field(
+        None, gt=ZERO, description="annunciate again what is acknowledged and still holds after so long"
+    )
+    suppressed_when: Reasons = Field((), description="keep quiet while this holds")
     enabled: bool = True
 
     @property

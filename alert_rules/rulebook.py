@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from alert_rules.rule import Rule
+from alert_rules.suppressors import circles, resolve
 from hub.config import explain
 from hub.errors import ConfigError
 from hub.ports import Plant
@@ -33,19 +34,43 @@ def rulebook(
     notifiers: Sequence[str],
 ) -> list[Rule]:
     """Every enabled rule on every subject; raises ConfigError with all complaints at once."""
-    rules: list[Rule] = []
+    read: list[_Read] = []
     complaints: list[str] = []
     for i, block in enumerate(blocks):
         where = f"rules[{i}] {block.get('name', '')}".strip()
         try:
-            rules.extend(_read(block, where, plant, kinds, notifiers))
+            read.append((where, *_read(block, where, plant, kinds, notifiers)))
         except ValidationError as cause:
             complaints.extend(explain(cause, where))
         except ConfigError as cause:
             complaints.extend(cause.complaints)
     if complaints:
         raise ConfigError(*complaints)
-    return rules
+    return _with_suppressors(read, plant)
+
+
+_Read = tuple[str, Any, list[Rule]]  # where it stands in the file, its config, what it became
+
+
+def _with_suppressors(read: Sequence[_Read], plant: Plant) -> list[Rule]:
+    """Once all rules are known: `suppressed_when:` may name any of them."""
+    complaints: list[str] = []
+    known = [rule for _, _, rules in read for rule in rules]
+    out: list[Rule] = []
+    for where, config, rules in read:
+        for rule in rules:
+            try:
+                out.append(resolve(rule, config.suppressed_when, known, plant))
+            except ConfigError as cause:
+                complaints.extend(f"{where}: {c}" for c in cause.complaints)
+    for names in circles(out):
+        complaints.append(
+            f"rules: {' -> '.join((*names, names[0]))} suppress one another, so that none would ever speak; "
+            "take suppressed_when out of one of them"
+        )
+    if complaints:
+        raise ConfigError(*dict.fromkeys(complaints))
+    return out
 
 
 def _read(
@@ -54,7 +79,7 @@ def _read(
     plant: Plant,
     kinds: Mapping[str, type[RuleKind]],
     notifiers: Sequence[str],
-) -> list[Rule]:
+) -> tuple[Any, list[Rule]]:
     kind = str(block.get("kind", ""))
     if kind not in kinds:
         near = difflib.get_close_matches(kind, kinds, 1)
@@ -67,7 +92,10 @@ def _read(
                 f"{where}: tell: no notifier {name!r}; known are {', '.join(notifiers) or 'none'}"
             )
     if not config.enabled:
-        return []
+        return config, []
     text = json.dumps(block, sort_keys=True, default=str, ensure_ascii=False)
     version = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return [replace(rule, version=version) for rule in config.expand(plant, where)]
+    return config, [
+        replace(rule, version=version, latched=config.latched, realarm_after=config.realarm_after)
+        for rule in config.expand(plant, where)
+    ]

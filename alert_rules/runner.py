@@ -11,11 +11,12 @@ import structlog
 from alert_rules import ticketing
 from alert_rules.casebook import Casebook
 from alert_rules.evaluator import Evaluator, Happenings
-from alert_rules.lifecycle import Retired, Unshelved
+from alert_rules.lifecycle import Retired
+from alert_rules.rounds import Rounds
 from hub import metrics
 from hub.errors import Permanent
 from hub.failpoint import failpoint
-from hub.model.alarm import Alarm, AlarmState
+from hub.model.alarm import Alarm
 from hub.model.batch import SampleBatch
 from hub.model.ticket import TicketState
 from hub.ports import SAMPLES, Bus, SampleStore
@@ -41,6 +42,7 @@ class RuleRunner:
         self._marked: datetime | None = None
         self.evaluated = self.refused = 0
         self.last_seconds = 0.0
+        self._rounds = Rounds(evaluator, casebook)
         self._turn = asyncio.Lock()  # samples and ticks take turns: one order of events for all
 
     def health(self) -> dict[str, Any]:
@@ -74,6 +76,8 @@ class RuleRunner:
                 locked = await tx.alarm(alarm.id)
                 gone = await self._book.change(tx, locked, Retired(self._clock.now()), note="rule removed")
             await self._book.told(gone)
+        if silencing := self._evaluator.suppressing_tags():
+            self._evaluator.know(await self._samples.newest(silencing))
         if mark:
             start = datetime.fromisoformat(mark) - self._evaluator.longest_delay() - timedelta(seconds=1)
             await self._take(await self._samples.since(self._evaluator.tags(), start), recalled=True)
@@ -116,7 +120,8 @@ class RuleRunner:
             if happened.counts:
                 await tx.add_counts(happened.counts)
             for rule, event in happened.alarms:
-                changed.append(await self._book.condition(tx, rule, event))
+                why = self._evaluator.suppressed(rule)
+                changed.append(await self._book.condition(tx, rule, event, why or None))
             if due:
                 await tx.set_mark(MARK, now.isoformat())
             if happened.alarms:
@@ -130,12 +135,12 @@ class RuleRunner:
         if happened.counts:
             await self._book.shout({"kind": "count", "equipment": [c.equipment for c in happened.counts]})
 
-    # ---------------------------------------------------------------- the machine's proof, and shelves
+    # ---------------------------------------------------------------- the machine's proof; what time brings
     async def _verify(self) -> None:
         while True:
             await self._clock.sleep(VERIFY)
             await self._prove()
-            await self._unshelve()
+            await self._rounds.go()
 
     async def _prove(self) -> None:
         ledger = self._book.ledger
@@ -160,12 +165,3 @@ class RuleRunner:
                     failpoint("rules.ticket_verified")
             if then != ticket:
                 await self._book.told_ticket(then)
-
-    async def _unshelve(self) -> None:
-        now = self._clock.now()
-        for known in await self._book.ledger.open_alarms():
-            if known.state is not AlarmState.SHELVED or not known.shelved_until or known.shelved_until > now:
-                continue
-            async with self._book.ledger.begin() as tx:
-                changed = await self._book.change(tx, await tx.alarm(known.id), Unshelved(now))
-            await self._book.told(changed)

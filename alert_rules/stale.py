@@ -47,7 +47,6 @@ class NoDataRule(RuleConfig):
                     self.ticket,
                     self.tell,
                     self.advice,
-                    latched=self.latched,
                 )
             )
         return out

@@ -5,23 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from alert_rules.rule import Codes, Rule, RuleConfig, matching
+from alert_rules.state_words import STATE_WORDS, States
 from hub.errors import ConfigError
-from hub.model.equipment import Equipment, EquipmentState
+from hub.model.equipment import Equipment
 from hub.model.words import Words
 from hub.ports import Plant
-
-STATE_WORDS = {
-    EquipmentState.EXECUTING: Words("运行", "running"),
-    EquipmentState.SETUP: Words("换型", "in setup"),
-    EquipmentState.IDLE: Words("待机", "idle"),
-    EquipmentState.STARVED: Words("缺料", "starved"),
-    EquipmentState.BLOCKED: Words("堵料", "blocked"),
-    EquipmentState.HELD: Words("保持", "held"),
-    EquipmentState.FAULT: Words("故障", "faulted"),
-    EquipmentState.MAINTENANCE: Words("保养", "in maintenance"),
-    EquipmentState.OFF: Words("停机", "off"),
-    EquipmentState.UNKNOWN: Words("未知", "unknown"),
-}
 
 
 def _machines(pattern: str, plant: Plant, where: str) -> list[Equipment]:
@@ -33,7 +21,7 @@ class StateRule(RuleConfig):
     """Alarm while a machine is in one of `states` for longer than `on_delay`."""
 
     equipment: str = Field(description="machine path; + stands for one level")
-    states: tuple[EquipmentState, ...]
+    states: States
 
     def expand(self, plant: Plant, where: str) -> list[Rule]:
         out = []
@@ -60,7 +48,6 @@ class StateRule(RuleConfig):
                     self.ticket,
                     self.tell,
                     self.advice,
-                    latched=self.latched,
                 )
             )
         return out
@@ -104,5 +91,4 @@ class FaultCodeRule(RuleConfig):
             self.ticket,
             self.tell,
             self.advice,
-            latched=self.latched,
         )

@@ -27,22 +27,25 @@ def tells(
     """Messages for a change of an alarm. Nothing is said of what is shelved, suppressed or out of service.
 
     What was raised while it was put aside is said when it is back; what was said before, is not said again:
-    its key is the same.
+    its key is the same. An acknowledged alarm that sounds again is said again, each time.
     """
     quiet = {AlarmState.NORMAL, AlarmState.RTN_UNACKED} | ASIDE
-    if now.state is AlarmState.UNACKED and before.state in quiet:
+    again = ""
+    if now.state is AlarmState.UNACKED and (before.state in quiet or now.count > before.count):
         event = "raised"
+    elif now.state is AlarmState.UNACKED and before.state is AlarmState.ACKED:
+        event, again = "raised", f":again:{stamp(before.acked_at)}"
     elif before.condition and not now.condition and before.state in (AlarmState.UNACKED, AlarmState.ACKED):
         event = "cleared"
     else:
         return []
-    if now.count >= FLAPPING and _flaps(before, now, event):
+    if not again and now.count >= FLAPPING and _flaps(before, now, event):
         return []
-    payload = facts(plant, rule, now, owner, ticket, link) | {"event": event}
+    payload = facts(plant, rule, now, owner, ticket, link) | {"event": event, "again": bool(again)}
     return [
         Intent(
             IntentKind.TELL,
-            f"tell:{now.id}:{event}:{now.count}:{name}",
+            f"tell:{now.id}:{event}:{now.count}{again}:{name}",
             f"tell:{name}:{now.id}",
             payload | {"notifier": name},
             priority=now.priority,

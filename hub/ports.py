@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from hub.model.alarm import Alarm, AlarmLine
+from hub.model.alarm import Alarm, AlarmLine, Priority
 from hub.model.batch import SampleBatch
 from hub.model.equipment import Count, Equipment, StateSpan
 from hub.model.erp import ErpEquipment, Item, PostingKind, SalesOrder
@@ -421,12 +421,45 @@ class PeopleStore(Protocol):
 
 
 # ------------------------------------------------------------------ wishes of people
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One rule on one subject; its alarm, while one is open, carries the same names."""
+
+    rule: str
+    subject: str
+    equipment: str
+    title: Words
+    priority: Priority
+    latched: bool = False
+    realarm_after: timedelta | None = None
+    suppressed_when: tuple[Words, ...] = ()
+
+
 class Desk(Protocol):
     """What people (and the ERP) may do to alarms and tickets. Raises Refused with a reason."""
 
     async def acknowledge(self, alarm_id: int, by: Person, note: str = "") -> Alarm: ...
     async def shelve(self, alarm_id: int, by: Person, until: datetime, reason: str) -> Alarm: ...
     async def unshelve(self, alarm_id: int, by: Person) -> Alarm: ...
+    async def out_of_service(self, alarm_id: int, by: Person, reason: str) -> Alarm: ...
+    async def return_to_service(self, alarm_id: int, by: Person) -> Alarm: ...
+    async def reset(self, alarm_id: int, by: Person) -> Alarm:
+        """Ends a latched alarm whose condition is over."""
+        ...
+
+    async def take_out(
+        self, equipment: str, by: Person, reason: str, rule: str = "", subject: str = ""
+    ) -> list[Alarm]:
+        """A machine's rules out of service, all or those named, also while nothing is raised; those changed."""
+        ...
+
+    async def put_back(
+        self, equipment: str, by: Person, rule: str = "", subject: str = ""
+    ) -> list[Alarm]: ...
+    def watched(self, by: Person) -> list[Watched]:
+        """Every rule on every subject of this person's part of the plant."""
+        ...
+
     async def accept(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket: ...
     async def arrive(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket: ...
     async def repaired(

@@ -60,6 +60,10 @@ class Alarm:
     note: str = ""
     count: int = 0  # how often it was raised within this episode
     shelved_until: datetime | None = None
+    aside_by: str = ""  # who shelved it or took it out of service ("" while it is suppressed by design)
+    aside_at: datetime | None = None  # server time; since when it has been put aside
+    aside_reason: str = ""  # in that person's words
+    suppressed: Words | None = None  # why the design logic suppresses it, in every state; None: it does not
     rule_version: str = ""
     opened_at: datetime | None = None  # server time of the first raising
     latched: bool = False  # stays until explicit reset even when the value is fine (OPC UA LatchedState)

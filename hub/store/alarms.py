@@ -16,12 +16,14 @@ from hub.store.statements import insert, update
 COLUMNS = (
     "rule", "subject", "equipment", "priority", "title_zh", "title_en", "state", "condition", "blind",
     "value", "limit_value", "unit", "raised_at", "cleared_at", "condition_at", "acked_at", "acked_by", "note",
-    "count", "shelved_until", "rule_version", "opened_at", "latched", "owner",
+    "count", "shelved_until", "aside_by", "aside_at", "aside_reason", "suppressed_zh", "suppressed_en",
+    "rule_version", "opened_at", "latched", "owner",
 )  # fmt: skip
 LINE_COLUMNS = ("alarm_id", "at", "event", "before", "after", "by", "note", "source_time", "value")
-_SAME_NAME = tuple(
-    c for c in COLUMNS if c not in ("title_zh", "title_en", "limit_value", "state", "priority")
-)
+_OTHER_NAME = (
+    "title_zh", "title_en", "limit_value", "state", "priority", "suppressed_zh", "suppressed_en",
+)  # fmt: skip
+_SAME_NAME = tuple(c for c in COLUMNS if c not in _OTHER_NAME)
 
 
 def to_row(alarm: Alarm) -> dict[str, Any]:
@@ -33,16 +35,20 @@ def to_row(alarm: Alarm) -> dict[str, Any]:
         "title_en": alarm.title.en,
         "state": alarm.state.value,
         "limit_value": alarm.limit,
+        "suppressed_zh": alarm.suppressed.zh if alarm.suppressed else None,
+        "suppressed_en": alarm.suppressed.en if alarm.suppressed else None,
     }
 
 
 def from_row(row: dict[str, Any]) -> Alarm:
+    why = row["suppressed_zh"], row["suppressed_en"]
     return Alarm(
         id=row["id"],
         priority=Priority(row["priority"]),
         title=Words(row["title_zh"], row["title_en"]),
         state=AlarmState(row["state"]),
         limit=row["limit_value"],
+        suppressed=None if None in why else Words(*why),
         **{name: row[name] for name in _SAME_NAME},
     )
 
