@@ -7,6 +7,7 @@ AndonError
 │   ├── NotFound                   404
 │   └── Conflict                   409: somebody was faster, or the state forbids it
 ├── Transient                      try again later (`retry_after`)
+│   ├── RecordAway                 the database does not answer
 │   ├── SourceUnavailable          a collector lost its device
 │   ├── DeliveryDeferred           a carrier is busy, limited or away
 │   └── ErpUnavailable             the ERP is busy or away; `in_doubt` when it may have acted
@@ -59,6 +60,10 @@ class Transient(AndonError):
     def __init__(self, text: str, retry_after: timedelta | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(text)
+
+
+class RecordAway(Transient):
+    """Whether what was asked for has happened is not known: asking again is harmless by design."""
 
 
 class SourceUnavailable(Transient):

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from hub.api.headers import SECURITY
 from hub.api.texts import BY_STATUS, TEXTS, problem
-from hub.errors import Refused, Transient
+from hub.errors import RecordAway, Refused, Transient
 from hub.model.people import Person
 from hub.model.words import Words
 
@@ -93,6 +93,11 @@ def by_status(status: int, code: str = "", headers: Mapping[str, str] | None = N
     return error(status, code, TEXTS[code], headers=headers)
 
 
+def unavailable(cause: Transient) -> Response:
+    """503, with what is away where that is known."""
+    return by_status(503, "record-away" if isinstance(cause, RecordAway) else "", {"Retry-After": "2"})
+
+
 def bad_request(cause: RequestValidationError) -> Response:
     """Names each field and the remedy; what was sent is not repeated."""
     zh, en = [], []
@@ -124,7 +129,7 @@ def install(app: FastAPI, people: Mapping[str, Person]) -> None:
     async def on_transient(_: Request, cause: Exception) -> Response:
         assert isinstance(cause, Transient)
         _log.warning("not available", reason=str(cause))
-        return by_status(503, headers={"Retry-After": "2"})
+        return unavailable(cause)
 
     async def on_bug(request: Request, cause: Exception) -> Response:
         number = secrets.token_hex(6)

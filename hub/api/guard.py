@@ -16,8 +16,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub import patience
 from hub.api import errors
-from hub.api.auth import Door, address_of
+from hub.api.auth import DEVICE_COOKIE, Door, address_of, only_cookie
 from hub.api.deps import Deps
 from hub.api.hosts import hosts_of
 from hub.api.limits import Meter, is_loopback
@@ -54,6 +55,10 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        with patience.patient_for(RECORD_SECONDS):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             right = await self._admit(scope)
         except Refused as no:
@@ -61,8 +66,8 @@ class Guard:
                 _log.info("socket.refused", code=no.code, client=address_of(HTTPConnection(scope)))
             await _turn_away(errors.refused(no), scope, receive, send)
             return
-        except Transient:  # no access while nobody can say who has it
-            await _turn_away(errors.by_status(503, headers={"Retry-After": "2"}), scope, receive, send)
+        except Transient as cause:  # no access while nobody can say who has it
+            await _turn_away(errors.unavailable(cause), scope, receive, send)
             return
         if scope["type"] == "http":
             tally = _Tally(right.body if right else SMALL_BODY)
@@ -70,7 +75,10 @@ class Guard:
                 await errors.by_status(413, tally.code)(scope, receive, send)
                 return
             receive = functools.partial(_read, receive, tally)
-        await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
+        with patience.patient_for(None):  # a screen stays for weeks
+            await self._app(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> Right | None:
         """The route's right with the caller noted in the scope; None when there is no such route (a 404 or

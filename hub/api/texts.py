@@ -66,6 +66,10 @@ TEXTS: dict[str, Words] = {
     "unavailable": Words(
         "服务暂时不可用，请稍后再试", "the hub cannot answer just now; please try again shortly"
     ),
+    "record-away": Words(
+        "数据库没有应答，请稍后再试；重复提交不会造成重复",
+        "the database does not answer; please try again shortly, nothing is done twice by it",
+    ),
     "internal": Words(
         "系统内部错误，请把编号告诉管理员", "something went wrong inside; tell an administrator the id"
     ),

@@ -1,9 +1,17 @@
-"""Connections to the record, and what a lost database is called."""
+"""Connections to the record, what a lost database is called, and for how long a silent one is waited for.
+
+A database that is frozen (a stopped process, a disk that hangs) refuses nothing and answers nothing, and
+asking it to cancel a query waits as well. So a connection whose time is up has its socket cut: libpq sees the
+end of it at once, and the pool makes another one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, TypeAlias
 
 import psycopg
@@ -11,51 +19,101 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from hub.errors import Permanent, Transient
+from hub import patience
+from hub.errors import Permanent, RecordAway
 
 Connection: TypeAlias = AsyncConnection[DictRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
 
+SILENT = 5.0  # seconds for a first word: of a new connection, and of one that was idle
+LATE = 0.5  # seconds by which our own loop overslept: then it is not the database that is slow ...
+FOLLOW = 0.5  # ... and it has so much more
+GIVE_UP = 4.0  # seconds of trying to replace a connection; from then on the next borrower tries
+# Half-open connections (a cable, a firewall that forgot us) end within about ten seconds.
+WIRE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+        "tcp_user_timeout": 10_000}  # fmt: skip
+
 
 async def open_pool(dsn: str, min_size: int = 1, max_size: int = 6, timeout: float = 30.0) -> Pool:
-    """Connects at once; raises Transient when nobody answers within `timeout` seconds."""
+    """Connects at once; raises RecordAway when nobody answers within `timeout` seconds."""
     pool: Pool = AsyncConnectionPool(
         dsn,
         min_size=min_size,
         max_size=max_size,
         timeout=timeout,
+        reconnect_timeout=GIVE_UP,
         open=False,
         connection_class=AsyncConnection[DictRow],
-        kwargs={"autocommit": True, "row_factory": dict_row},
+        kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": int(SILENT), **WIRE},
         configure=_configure,
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
         name="record",
     )
     try:
         await pool.open(wait=True, timeout=timeout)
     except PoolTimeout:
         await pool.close()
-        raise Transient(f"the database does not answer within {timeout:g} s") from None
+        raise RecordAway(f"the database does not answer within {timeout:g} s") from None
     return pool
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
-    await connection.execute("set timezone = 'UTC'")
+    with _cut_after(connection, SILENT):
+        await connection.execute("set timezone = 'UTC'")
+
+
+async def _check(connection: Connection) -> None:
+    """Half of what patience is left, so that another connection may be tried."""
+    present = patience.present()
+    with _cut_after(connection, min(SILENT, present.left() / 2) if present else SILENT):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 @asynccontextmanager
 async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection for one piece of work; a database that is away, or a deadlock, becomes Transient.
+    """A connection for one piece of work; a database that is away, or a deadlock, becomes RecordAway.
 
-    A value it cannot hold becomes Permanent.
+    So does one that keeps silent for longer than the caller's patience (hub.patience). A value it cannot hold
+    becomes Permanent.
     """
+    present = patience.present()
     try:
-        async with pool.connection() as connection:
-            yield connection
+        with present.spent() if present else nullcontext():
+            async with pool.connection(timeout=present.left() if present else None) as connection:
+                with _cut_after(connection, present.left()) if present else nullcontext():
+                    yield connection
     except (psycopg.OperationalError, psycopg.InterfaceError) as cause:
-        raise Transient(f"the database is away: {_first_line(cause)}") from cause
+        raise RecordAway(f"the database is away: {_first_line(cause)}") from cause
     except psycopg.DataError as cause:  # it will never be taken: trying again would go on for ever
         raise Permanent(f"the database refuses a value: {_first_line(cause)}") from cause
+
+
+@contextmanager
+def _cut_after(connection: AsyncConnection[Any], seconds: float) -> Iterator[None]:
+    """Ends the connection under whoever is still waiting on it then: they get an OperationalError."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + seconds
+    timers: list[asyncio.TimerHandle] = []
+
+    def fire() -> None:
+        if loop.time() > due + LATE:  # the answer may be there, unread
+            timers.append(loop.call_later(FOLLOW, _cut, connection))
+        else:
+            _cut(connection)
+
+    timers.append(loop.call_at(due, fire))
+    try:
+        yield
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def _cut(connection: AsyncConnection[Any]) -> None:
+    if connection.closed:
+        return
+    with socket.socket(fileno=os.dup(connection.fileno())) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
 
 
 def _first_line(cause: psycopg.Error) -> str:
