@@ -30,6 +30,7 @@ from hub.errors import NotAllowed, Refused, Transient
 
 _log = structlog.get_logger("hub.api")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+RECORD_SECONDS = 3.5  # that one request may wait for the database, all together
 _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
