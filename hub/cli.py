@@ -199,7 +199,7 @@ def replay(
         folder,
         data,
         progress.say,
-        lambda line: screen.print(line, soft_wrap=True),
+        lambda line: screen.print(escape(line), soft_wrap=True),
         protocol=protocol,
         speed=speed,
         port=port,
@@ -295,13 +295,28 @@ def password(person: str, config: ConfigOption = PLANT) -> None:
 
 
 @app.command()
-def wall(name: str, config: ConfigOption = PLANT, scope: str = "") -> None:
-    """Make a token for a wall screen and print the address it opens."""
-    from hub.people import make_wall
+def wall(
+    name: Annotated[str, typer.Argument(help="of the new screen, as people call the place")] = "",
+    config: ConfigOption = PLANT,
+    scope: Annotated[str, typer.Option(help="the part of the plant it shows; all of it when empty")] = "",
+    list_: Annotated[bool, typer.Option("--list", help="show the screens there are")] = False,
+    revoke: Annotated[int | None, typer.Option(help="send the screen of this number away")] = None,
+) -> None:
+    """Make a token for a wall screen and print the address it opens; list screens, or send one away."""
+    from hub.people import list_walls, make_wall, revoke_wall
 
-    shown: list[str] = []
-    _once(make_wall(_load(config), name, scope, shown.append))
-    screen.print(shown[0], soft_wrap=True)
+    if sum((bool(name), list_, revoke is not None)) != 1:
+        raise typer.BadParameter("say one of: NAME, --list, --revoke NUMBER")
+    settings, shown = _load(config), list[str]()
+    if list_:
+        _once(list_walls(settings, shown.append))
+    elif revoke is not None:
+        _once(revoke_wall(settings, revoke))
+        shown.append(f"wall screen {revoke}: its token is worthless now")
+    else:
+        _once(make_wall(settings, name, scope, shown.append))
+    for line in shown or ["no wall screens"]:
+        screen.print(escape(line), soft_wrap=True)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from hub.settings import load
 from hub.training import Simulator
 
 Say = Callable[[str, str], None]
+MOST_TOLD = 12  # machines, and notes
+READING_EVERY = 5.0  # seconds
 PROTOCOLS = ("opcua", "modbus")
 SHOWS = tuple(p for p in PARTS if p not in ("mes", "notifiers", "bridge"))
 
@@ -44,6 +46,7 @@ class Replay:
         self.recording, self.folder, self.say, self.show = recording, folder, say, show
         self.protocol, self.speed, self.port = protocol, speed, port
         self.start, self.mapping = start, mapping
+        self._told_at = 0.0
 
     async def run(self) -> None:
         """Until cancelled; the walls stay up when the recording has ended."""
@@ -55,8 +58,9 @@ class Replay:
         )
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(player.stop)
-            ready = await player.start()
-            self.say("recording", ", ".join(ready.get("endpoints", {}).values()))
+            ready = await player.start(self._reading)
+            self.say("recording", ", ".join(ready["endpoints"].values()))
+            self._tell(ready["understood"], ready["notes"])
             environment = {**os.environ, "ANDON_DATA": str(self.folder), "ANDON_PORT": str(self.port)}
             app = App(load(self.folder / "plant.yaml", environment), SHOWS, say=self.say)
             async with app.opened(), asyncio.TaskGroup() as group:
@@ -64,6 +68,25 @@ class Replay:
                 group.create_task(app.announce())
                 group.create_task(self._play(app, player, logins, token))
                 await app.supervisor.run()
+
+    def _reading(self, what: str) -> None:
+        """Told now and then: a month of files is no reason to wonder."""
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at >= READING_EVERY:
+            self._told_at = now
+            self.say("reading", what)
+
+    def _tell(self, understood: Sequence[str], notes: Sequence[str]) -> None:
+        """What was understood, machine by machine, and what was not: nobody may have seen it before."""
+        self.show("")
+        for line in understood[:MOST_TOLD]:
+            self.show(f"  {line}")
+        if len(understood) > MOST_TOLD:
+            self.show(f"  ... and {len(understood) - MOST_TOLD} machines more")
+        for note in notes[:MOST_TOLD]:
+            self.show(f"  ! {note}")
+        if len(notes) > MOST_TOLD:
+            self.show(f"  ! ... and {len(notes) - MOST_TOLD} notes more in {self.folder / 'replay.log'}")
 
     def _arguments(self) -> list[str]:
         out = [str(self.recording.resolve()), "--as", self.protocol, "--speed", f"{self.speed:g}", "--on-cue"]

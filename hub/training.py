@@ -53,20 +53,33 @@ class Simulator:
         self.said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._reader: asyncio.Task[None] | None = None
 
-    async def start(self) -> dict[str, Any]:
-        """Its ready line; raises SourceUnavailable with the end of its log when it does not come up."""
+    async def start(self, reading: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+        """Its ready line; raises SourceUnavailable with the end of its log when it does not come up.
+
+        One that has much to read first may say what: `reading` hears it, and it gets its time anew.
+        """
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", self.module, *self._arguments,
-                cwd=checkout(), env={**os.environ, **self._environment}, stdin=self._cue,
+                cwd=checkout(), env={**os.environ, **self._environment, "ANDON_PARENT": str(os.getpid())},
+                stdin=self._cue,
                 stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True, limit=2**20,
             )  # fmt: skip
         self._reader = asyncio.create_task(self._read())
-        async with asyncio.timeout(READY_SECONDS):
-            line = await self.said.get()
+        while "reading" in (line := await self._next()):
+            reading(str(line["reading"]))
         if "ready" not in line:
             raise SourceUnavailable(f"{self.module} did not start: {_tail(self._log)}")
         return line
+
+    async def _next(self) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                return await self.said.get()
+        except TimeoutError:
+            raise SourceUnavailable(
+                f"{self.module} said nothing for {READY_SECONDS:g} s: {_tail(self._log)}"
+            ) from None
 
     async def cue(self) -> None:
         """For one that waits for it: begin."""

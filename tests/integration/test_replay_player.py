@@ -99,7 +99,10 @@ async def test_as_a_command_it_writes_the_configuration_serves_tells_its_progres
     assert process.stdout is not None
     assert process.stdin is not None
     ready = json.loads(await within(process.stdout.readline()))
+    while "reading" in ready:
+        ready = json.loads(await within(process.stdout.readline()))
     assert ready["ready"] == "replay"
+    assert ready["understood"][0].startswith("Mill7: state from execution; shows Sload; 8 values")
     settings = load(tmp_path / "replay.yaml", {})
     assert settings.file.collectors[0].with_["port"] == port
     client = AsyncModbusTcpClient("127.0.0.1", port=port, reconnect_delay=0, retries=0, timeout=3)

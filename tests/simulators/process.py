@@ -48,7 +48,8 @@ def told_to_stop() -> asyncio.Future[str]:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, tell, signal.Signals(number).name)
-    watch = loop.create_task(_parent_gone(os.getppid(), tell))
+    parent = int(os.environ.get("ANDON_PARENT") or os.getppid())  # named: it may be gone by now
+    watch = loop.create_task(_parent_gone(parent, tell))
     stop.add_done_callback(lambda _: watch.cancel())
     return stop
 

@@ -120,3 +120,12 @@ def test_a_folder_without_a_recording_says_what_is_wrong(tmp_path: Path) -> None
         describe(tmp_path)
     with pytest.raises(ConfigError, match="no such folder"):
         describe(tmp_path / "nowhere")
+
+
+def test_several_values_of_one_line_are_all_heard(tmp_path: Path) -> None:
+    (tmp_path / "Mill7-20260301.txt").write_text(
+        "2026-03-01T08:00:00Z|execution|READY|Sload|7\n2026-03-01T08:00:01Z|execution|ACTIVE|Sload|UNAVAILABLE\n"
+    )
+    (machine,) = describe(tmp_path).machines
+    assert [c.value for c in changes(machine) if c.tag == "state"] == ["READY", "ACTIVE"]
+    assert [c.value for c in changes(machine) if c.tag == "sload"] == [7.0, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,8 +14,9 @@ from hub.errors import ConfigError
 from hub.model.equipment import EquipmentState as S
 from tests.simulators.replay import MachineRecording, describe
 from tests.simulators.replay.changes import changes
+from tests.simulators.replay.layout import layout
+from tests.simulators.replay.mapping import Mapping
 from tests.simulators.replay.player import Score
-from tests.simulators.replay.table import layout
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 TWO = """\
@@ -95,7 +98,7 @@ def test_times_and_numbers_are_read_as_they_are_written(
 
 def test_a_table_without_times_has_no_layout(tmp_path: Path) -> None:
     path = write(tmp_path, "jobs.csv", "UDI,Type,Torque\n1,M,42.8\n2,L,46.3\n")
-    assert layout(path, SHANGHAI) is None
+    assert layout(path, SHANGHAI, Mapping()) is None
 
 
 def test_words_for_states_are_understood(tmp_path: Path) -> None:
@@ -144,3 +147,89 @@ def test_machines_recorded_at_different_times_are_played_side_by_side(tmp_path: 
     assert side_by_side.span == (moment(2020, 1, 1), moment(2020, 1, 1, 2))
     named = Score(recording, numbers=False, start=moment(2020, 1, 1))
     assert named.span[1] == moment(2021, 6, 1, 2), "a named moment is that moment for all"
+
+
+# ------------------------------------------------------------------ as plants' computers write them
+def test_chinese_windows_and_excel_files_are_read(tmp_path: Path) -> None:
+    text = "时间,主轴温度\n2026-03-01 08:00:00,41.5\n2026-03-01 08:00:01,42\n"
+    (tmp_path / "gbk.csv").write_bytes(text.encode("gbk"))
+    (tmp_path / "excel.csv").write_bytes(text.encode("utf-16"))
+    (tmp_path / "bom.csv").write_bytes(text.encode("utf-8-sig"))
+    with bz2.open(tmp_path / "packed.csv.bz2", "wt", encoding="utf-8") as file:
+        file.write(text)
+    found = describe(tmp_path).machines
+    assert {m.label for m in found} == {"gbk", "excel", "bom", "packed"}
+    for machine in found:
+        assert [s.label for s in machine.signals] == ["主轴温度"]
+        assert [c.value for c in changes(machine)] == [41.5, 42.0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Exported by X\n\ntime,oil\n2026-03-01 08:00:00,1\n2026-03-01 08:00:01,2\n",  # a title above
+        "time,oil\n-,degC\n2026-03-01 08:00:00,1\n2026-03-01 08:00:01,2\n",  # a row of units
+        "time,oil\n2026-03-01 08:00:01,2\n2026-03-01 08:00:00,1\n2026-03-01 08:00:00,1\n",  # not in order
+        "date,time,oil\n2026-03-01,08:00:00,1\n2026-03-01,08:00:01,2\n",  # day and clock apart
+        "time,tag,value\n2026-03-01 08:00:00,oil,1\n2026-03-01 08:00:01,oil,2\n",  # a reading a row
+        "时间,点位,数值\n2026年3月1日 08:00:00,oil,1\n2026年3月1日 08:00:01,oil,2\n",
+        ",time,oil\n0,2026-03-01 08:00:00,1\n1,2026-03-01 08:00:01,2\n",  # a column without a name
+        "time,oil,torn\n2026-03-01 08:00:00,1\n2026-03-01 08:00:01,2\n",  # cells are missing
+    ],
+)
+def test_odd_tables_are_read_for_what_they_hold(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "pump.csv", text)
+    machine = the(tmp_path, "pump")
+    assert values(machine, "oil") == [1.0, 2.0]
+    assert machine.first == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_a_table_without_a_header_is_not_robbed_of_its_first_row(tmp_path: Path) -> None:
+    write(tmp_path, "pump.csv", "2026-03-01 08:00:00,1\n2026-03-01 08:00:01,2\n")
+    assert values(the(tmp_path, "pump"), "column_2") == [1.0, 2.0]
+
+
+def test_columns_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    write(tmp_path, "pump.csv", "time,temp,temp\n2026-03-01 08:00:00,1,7\n2026-03-01 08:00:01,2,8\n")
+    machine = the(tmp_path, "pump")
+    assert (values(machine, "temp"), values(machine, "temp_2")) == ([1.0, 2.0], [7.0, 8.0])
+
+
+def test_rows_without_times_are_played_at_the_pace_a_person_names(tmp_path: Path) -> None:
+    write(tmp_path, "jobs.csv", "UDI,Torque\n1,42.8\n2,46.3\n3,40\n")
+    with pytest.raises(ConfigError, match=r"jobs.csv: left out, no column of times; .* every: 10s"):
+        describe(tmp_path)
+    write(tmp_path, "mapping.yaml", "every: 10s\n")
+    machine = the(tmp_path, "jobs")
+    assert values(machine, "torque") == [42.8, 46.3, 40.0]
+    assert (machine.last - machine.first).total_seconds() == 20
+
+
+def test_an_empty_cell_of_a_column_that_is_mostly_empty_is_no_news(tmp_path: Path) -> None:
+    rows = "".join(f"2026-03-01 08:00:0{i},{i},{5 if i == 2 else ''}\n" for i in range(9))
+    write(tmp_path, "pump.csv", "time,flow,level\n" + rows)
+    assert values(the(tmp_path, "pump"), "level") == [5.0]
+
+
+def test_what_cannot_be_played_is_told_with_a_remedy(tmp_path: Path) -> None:
+    write(tmp_path, "log.csv", TWO + "soon,A,1,1,1,0\n")
+    (tmp_path / "year.parquet").write_bytes(b"PAR1")
+    (tmp_path / "m.csv").write_text("time,state\n2026-03-01 08:00,Foo\n2026-03-01 08:01,RUN\n")
+    notes = describe(tmp_path).notes
+    assert any("year.parquet: left out, no text; write it as CSV" in n for n in notes)
+    assert any("log.csv: 1 rows left out, no time in them" in n for n in notes)
+    assert any("what state means by Foo is not known" in n and "{Foo: idle}" in n for n in notes)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    rows = "".join(f"2026-03-01 08:00:00,{i * 7919 % 10007}\n" for i in range(20_000))
+    whole = gzip.compress(("time,oil\n" + rows).encode())
+    (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ConfigError, match=r"cut.csv.gz: is damaged \(.*\); take it out"):
+        describe(tmp_path)
+
+
+def test_where_no_name_says_what_is_worth_showing_what_moves_most_is_shown(tmp_path: Path) -> None:
+    rows = "".join(f"2026-03-01 08:00:0{i},7,{i},{i // 5}\n" for i in range(9))
+    write(tmp_path, "m.csv", "time,a,b,c\n" + rows)
+    assert [s.label for s in the(tmp_path, "m").signals if s.shown] == ["b", "c"]

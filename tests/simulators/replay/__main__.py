@@ -1,7 +1,7 @@
 """`python -m tests.simulators.replay FOLDER --as opcua|modbus`: plays a recording through real servers.
 
-Prints a line of JSON when it serves, then `{"progress": .., "at": ..}` about once a second, and at the end
-`{"done": true, "played": n}`.
+Prints `{"reading": ..}` while it reads, a line when it serves, then `{"progress": .., "at": ..}` about once a
+second, and at the end `{"done": true, "played": n}`.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ async def _life(chosen: argparse.Namespace, recording: Any) -> None:
     from tests.simulators.process import announce, told_to_stop
     from tests.simulators.replay import wiring
     from tests.simulators.replay.player import Score
+    from tests.simulators.replay.summary import understood
 
     machines = wiring(recording, chosen.protocol, chosen.base_port)
     fleet = Fleet(machines)
@@ -72,7 +73,10 @@ async def _life(chosen: argparse.Namespace, recording: Any) -> None:
     try:
         await fleet.start(score.opening())
         stop = told_to_stop()
-        announce("replay", machines[0].endpoint, endpoints={m.machine: m.endpoint for m in machines})
+        announce(
+            "replay", machines[0].endpoint, endpoints={m.machine: m.endpoint for m in machines},
+            understood=[understood(m) for m in recording.machines], notes=recording.notes,
+        )  # fmt: skip
         show = asyncio.create_task(_show(chosen, recording, fleet, score))
         ends: set[asyncio.Future[Any]] = {stop, show}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -103,13 +107,15 @@ async def _show(chosen: argparse.Namespace, recording: Any, fleet: Any, score: A
 
 
 def main() -> None:
+    from tests.simulators.process import say
     from tests.simulators.replay import describe, to_config
 
     chosen = arguments()
     if not chosen.config_only:
         warm_up()
     try:
-        recording = describe(chosen.folder, chosen.map)
+        reading = (lambda what: None) if chosen.config_only else (lambda what: say({"reading": what}))
+        recording = describe(chosen.folder, chosen.map, reading)
         if chosen.config or chosen.config_only:
             write_config(to_config(recording, chosen.protocol, chosen.base_port), chosen.config)
         for note in recording.notes:

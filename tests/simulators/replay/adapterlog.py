@@ -6,36 +6,24 @@ lines run backwards. UNAVAILABLE says that the adapter has lost the machine.
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
 from tests.simulators.replay.recording import Condition, Row
+from tests.simulators.replay.texts import lines, stem
 
 LEVELS = frozenset({"normal", "warning", "fault", "unavailable"})
 _DATED = re.compile(r"^(?P<machine>.+?)[-_.](?P<date>(?:19|20)\d{6})(?:[-_.]\d{4,8})*$")
 _MONTHLY = re.compile(r"^(?P<machine>.+?)[-_.](?:19|20)\d{4,6}$")
 
 
-def open_text(path: Path) -> TextIO:
-    """Text of a file, unpacked when it is gzip; bytes that are no UTF-8 become question marks."""
-    packed = path.suffix == ".gz"
-    return (gzip.open if packed else open)(path, "rt", encoding="utf-8-sig", errors="replace")
-
-
-def stem(path: Path) -> str:
-    """File name without .gz and without its type."""
-    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
-
-
 def is_adapter_log(path: Path) -> bool:
     """Whether the first lines look like `time|name|...`."""
-    with open_text(path) as lines:
-        seen = [line for line, _ in zip(lines, range(5), strict=False) if line.strip()]
-    return bool(seen) and all(_parse(line) is not None for line in seen)
+    seen = [line for line in islice(lines(path), 5) if line.strip()]
+    return bool(seen) and all(_parse(line) for line in seen)
 
 
 def machine_of(path: Path) -> str:
@@ -57,10 +45,9 @@ def rows(files: Sequence[Path]) -> Iterator[Row]:
     said: dict[str, datetime] = {}
     for path in sorted(files, key=lambda p: (stem(p), str(p))):
         now = max(now, _begins(path))
-        with open_text(path) as lines:
-            for line in lines:
-                row = _parse(line)
-                if row is None or row.at < said.get(row.name, row.at):
+        for line in lines(path):
+            for row in _parse(line):
+                if row.at < said.get(row.name, row.at):
                     continue
                 said[row.name] = row.at
                 now = max(now, row.at)
@@ -78,17 +65,24 @@ def _begins(path: Path) -> datetime:
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def _parse(line: str) -> Row | None:
+def _parse(line: str) -> list[Row]:
+    """What one line says; an adapter may put several values into it, `time|name|value|name|value`."""
     parts = line.rstrip("\r\n").split("|")
     if len(parts) < 3 or not parts[1]:
-        return None
+        return []
     try:
         at = datetime.fromisoformat(parts[0].strip())
     except ValueError:
-        return None
+        return []
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     name, value = parts[1].strip(), parts[2].strip()
     if len(parts) >= 7 and value.lower() in LEVELS:
         text = " ".join("|".join(parts[6:]).split())
-        return Row(at, name, Condition(value.lower(), parts[3].strip(), text))
-    return Row(at, name, None if value.upper() == "UNAVAILABLE" else value)
+        return [Row(at, name, Condition(value.lower(), parts[3].strip(), text))]
+    if len(parts) == 3 or not len(parts) % 2:
+        return [Row(at, name, _known(value))]
+    return [Row(at, n.strip(), _known(v.strip())) for n, v in zip(parts[1::2], parts[2::2], strict=True)]
+
+
+def _known(value: str) -> str | None:
+    return None if value.upper() == "UNAVAILABLE" else value

@@ -67,6 +67,7 @@ class Survey:
     many: bool = False
     decimals: int = 0
     falls: bool = False  # the number went down at least once
+    lively: int = 0  # how often the number changed
     conditions: dict[tuple[str, str], Level] = field(default_factory=dict)
     is_condition: bool = False
     _last: float | None = None
@@ -92,6 +93,7 @@ class Survey:
             self.numbers += 1
             self.decimals = max(self.decimals, min(3, len(value.partition(".")[2].rstrip("0"))))
             self.falls |= self._last is not None and number < self._last
+            self.lively += number != self._last
             self._last = number
 
     @property

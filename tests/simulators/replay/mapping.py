@@ -2,6 +2,7 @@
 
 zone: UTC                       # of times without a zone; the plant's otherwise
 time: ts                        # column of times
+every: 10s                      # from row to row, of a table that has no times
 asset: machine_no               # column that names the machine
 machines: {"0": lathe-1}        # recorded name -> id in the plant
 state: {signal: status, map: {0: idle, 1: setup, 2: executing, 3: fault}}
@@ -19,7 +20,7 @@ from pathlib import Path
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from hub.config import Block, explain
+from hub.config import Block, Duration, explain
 from hub.errors import ConfigError
 from hub.model.equipment import EquipmentState
 
@@ -44,6 +45,7 @@ class CounterMapping(Block):
 class Mapping(Block):
     zone: str = "Asia/Shanghai"
     time: str = ""
+    every: Duration | None = None
     asset: str = ""
     machines: dict[str, str] = Field(default_factory=dict)
     state: StateMapping | None = None

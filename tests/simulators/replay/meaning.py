@@ -160,16 +160,19 @@ class _Builder:
             self.signals.append(Signal(self._tag(found.name), "word", (found.name,), found.name, codes=codes))
 
     def values(self) -> None:
-        shown = 0
-        for found in self.left.values():
-            if not found.numeric:
-                continue
-            show = guess.worth_showing(found.name) and shown < MOST_SHOWN and len(found.values) > 1
-            shown += show
+        """Numbers, those to be shown first: where no name says what is worth it, whatever moves."""
+        numbers = [s for s in self.left.values() if s.numeric]
+        moving = [s for s in numbers if len(s.values) > 1]
+        named = [s for s in moving if guess.worth_showing(s.name)]
+        shown = sorted(named or moving, key=lambda s: (-s.lively, s.name))[:MOST_SHOWN]
+        for found in [*shown, *(s for s in numbers if s not in shown)]:
             unit = self.units.get(found.name, guess.unit_of(found.name))
             self.signals.append(
-                Signal(self._tag(found.name), "value", (found.name,), found.name, unit, found.decimals, show)
-            )
+                Signal(
+                    self._tag(found.name), "value", (found.name,), found.name, unit, found.decimals,
+                    found in shown,
+                )
+            )  # fmt: skip
 
     def _tag(self, name: str) -> str:
         plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "value"
