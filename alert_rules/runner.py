@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,20 +19,27 @@ from hub.errors import Permanent
 from hub.failpoint import failpoint
 from hub.model.alarm import Alarm
 from hub.model.batch import SampleBatch
+from hub.model.stamp import Tally
 from hub.model.ticket import TicketState
-from hub.ports import SAMPLES, Bus, SampleStore
+from hub.ports import SAMPLES, Bus, Delivery, SampleStore
 
 log = structlog.get_logger(__name__)
 
 TICK = 0.1  # seconds between looks at running delays
 VERIFY = 0.5  # seconds between looks at tickets that wait for the machine's proof
+LOOK = 1.0  # seconds between looks at what waits on the bus
 MARK_EVERY = timedelta(seconds=5)
 MARK = "rules:evaluated"
+GROUP, STORE = "rules", "store"
 RECENT = 2_000  # ended alarms that a warm start looks at
 
 
 class RuleRunner:
-    """One in the whole plant. Warm start: the record's open alarms, then the samples since the last mark."""
+    """One in the whole plant.
+
+    Warm start: the record's open alarms, then the samples since the last mark, then those that the life
+    before has evaluated and the writer has not stored yet.
+    """
 
     def __init__(self, evaluator: Evaluator, casebook: Casebook, bus: Bus, samples: SampleStore) -> None:
         self._evaluator = evaluator
@@ -40,7 +48,9 @@ class RuleRunner:
         self._samples = samples
         self._clock = casebook.clock
         self._marked: datetime | None = None
-        self.evaluated = self.refused = 0
+        self._upto = self._clock.now()  # what was sent until then has been evaluated
+        self._tally = Tally(from_the_first=False)
+        self.evaluated = self.refused = self.lost = 0
         self.last_seconds = 0.0
         self._rounds = Rounds(evaluator, casebook)
         self._turn = asyncio.Lock()  # samples and ticks take turns: one order of events for all
@@ -49,12 +59,20 @@ class RuleRunner:
         return {
             "samples": self.evaluated,
             "refused": self.refused,
+            "lost_batches": self.lost,
             "last_batch_seconds": round(self.last_seconds, 6),
+            "behind_seconds": round(self.behind_seconds, 1),
         }
+
+    @property
+    def behind_seconds(self) -> float:
+        """Age of the newest evaluated batch while others wait behind it; else how long ago nothing did."""
+        return max(0.0, (self._clock.now() - self._upto).total_seconds())
 
     async def run(self) -> None:
         await self._warm_start()
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._look())
             group.create_task(self._listen())
             group.create_task(self._tick())
             group.create_task(self._verify())
@@ -79,19 +97,57 @@ class RuleRunner:
         if silencing := self._evaluator.suppressing_tags():
             self._evaluator.know(await self._samples.newest(silencing))
         if mark:
-            start = datetime.fromisoformat(mark) - self._evaluator.longest_delay() - timedelta(seconds=1)
-            await self._take(await self._samples.since(self._evaluator.tags(), start), recalled=True)
+            self._upto = min(self._upto, datetime.fromisoformat(mark))
+            await self._recall(evaluated_since_stored=True)
         log.info("rules.warm", alarms=len(alarms), retired=len(orphans), since=mark or None)
+
+    async def _recall(self, *, evaluated_since_stored: bool = False) -> None:
+        """Samples from the record, as far back as a delay may have begun.
+
+        What is on the way to the record is read before the record is: nothing falls between the two.
+        """
+        on_the_way = await self._bus.ahead(SAMPLES, GROUP, STORE) if evaluated_since_stored else []
+        start = self._upto - self._evaluator.longest_delay() - timedelta(seconds=1)
+        await self._take(await self._samples.since(self._evaluator.tags(), start), recalled=True)
+        for body in on_the_way:
+            with suppress(ValueError):  # refused in the life before
+                await self._take(SampleBatch.from_bytes(body), recalled=True)
 
     # ---------------------------------------------------------------- samples
     async def _listen(self) -> None:
-        async for delivery in self._bus.consume(SAMPLES, "rules"):
+        async for delivery in self._bus.consume(SAMPLES, GROUP):
+            await self._miss(delivery)
             try:
                 await self._take(SampleBatch.from_bytes(delivery.body))
             except (ValueError, Permanent) as cause:  # no batch, or one that the record will never take
                 self.refused += 1
                 log.error("rules.refused", position=delivery.position, reason=str(cause))
+            self._reached(delivery.at)
             await delivery.ack()
+
+    async def _miss(self, delivery: Delivery) -> None:
+        """A repeat does no harm. What the bus lost before the rules had it may still be on record."""
+        missing = self._tally.take(delivery.stamp) if delivery.stamp is not None else 0
+        if not missing or delivery.stamp is None:
+            return
+        self.lost += missing
+        metrics.lost(GROUP, missing)
+        log.error("rules.lost", batches=missing, origin=delivery.stamp.origin)
+        await self._recall()
+
+    def _reached(self, at: datetime | None) -> None:
+        """Never beyond now: neither by the clock of another machine nor when ours is set back."""
+        if at is not None:
+            self._upto = min(max(self._upto, at), self._clock.now())
+
+    async def _look(self) -> None:
+        """When nothing waits, all that was sent has been evaluated. A bus that is away tells nothing."""
+        while True:
+            asked = self._clock.now()
+            if (await self._bus.behind(SAMPLES)).get(GROUP) == 0:
+                self._reached(asked)
+            metrics.rules_behind(self.behind_seconds)
+            await self._clock.sleep(LOOK)
 
     async def _take(self, batch: SampleBatch, *, recalled: bool = False) -> None:
         async with self._turn:
@@ -123,7 +179,7 @@ class RuleRunner:
                 why = self._evaluator.suppressed(rule)
                 changed.append(await self._book.condition(tx, rule, event, why or None))
             if due:
-                await tx.set_mark(MARK, now.isoformat())
+                await tx.set_mark(MARK, self._upto.isoformat())
             if happened.alarms:
                 failpoint("rules.before_commit")
         self._marked = now if due else self._marked

@@ -7,6 +7,8 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from hub.model.alarm import Priority
 from hub.model.batch import SampleBatch, from_micros, join
 from hub.model.intent import Intent, IntentKind
 from hub.model.production import JobResponse, WorkOrder
+from hub.model.stamp import Stamp
 from hub.ports import EVENTS, SAMPLES, Bus, Clock, Collector, Ledger, MesSource, Sink
 
 _log = logging.getLogger(__name__)
@@ -48,17 +51,31 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+class _Parcel(NamedTuple):
+    """Batches that travel together. It keeps its stamp until the bus is known to have it."""
+
+    items: list[SampleBatch]
+    rows: int
+    body: bytes
+    stamp: Stamp
+
+
 class BusSink:
     """One way onto the bus for all collectors of a process.
 
     `put` returns once the bus has the batch, so each collector has at most one on its way and a full bus
     slows all of them down. Batches that are put while another one is being published (or within `linger`
     seconds) travel together: a hundred devices polled in one tick cost a few messages, not a hundred.
+
+    A publishing that fails tells the collector that tried it. The parcel may have arrived all the same, so it
+    goes out again before anything else and under the same number: takers know a repeat by it, and a loss.
     """
 
     def __init__(self, bus: Bus, linger: float = 0.0) -> None:
         self._bus, self._linger = bus, linger
         self._waiting: list[SampleBatch] = []
+        self._parcel: _Parcel | None = None
+        self._origin, self._sealed = uuid4().hex, 0
         self._under_way: asyncio.Event | None = None  # set when the present publishing has ended
         self.batches = 0
         self.samples = 0
@@ -67,35 +84,49 @@ class BusSink:
         if not len(item):
             return
         self._waiting.append(item)
-        while any(w is item for w in self._waiting):  # until it went out, with somebody else's as a rule
+        while self._is_here(item):  # until it went out, with somebody else's as a rule
             if self._under_way is None:
                 await self._take_all(item)
             else:
                 await self._under_way.wait()
+
+    def _is_here(self, item: SampleBatch) -> bool:
+        sealed = self._parcel.items if self._parcel is not None else []
+        return any(w is item for w in (*sealed, *self._waiting))
 
     async def _take_all(self, mine: SampleBatch) -> None:
         """Publish what is waiting. When that fails the others' batches wait on, for one of them to try."""
         self._under_way = ended = asyncio.Event()
         try:
             await asyncio.sleep(self._linger)  # of the loop, not of the clock: it gathers, it does not time
-            taken, self._waiting = self._waiting, []
-            try:
-                await self._publish(join(taken))
-            except BaseException:
-                self._waiting = [w for w in taken if w is not mine] + self._waiting
-                raise
+            await self._send()
+            if self._waiting:
+                self._seal()
+                await self._send()
+        except BaseException:
+            self._waiting = [w for w in self._waiting if w is not mine]
+            raise
         finally:
             self._under_way = None
             ended.set()
 
-    async def _publish(self, batch: SampleBatch) -> None:
-        body = batch.to_bytes()
+    def _seal(self) -> None:
+        items, self._waiting = self._waiting, []
+        batch = join(items)
+        self._sealed += 1
+        self._parcel = _Parcel(items, len(batch), batch.to_bytes(), Stamp(self._origin, self._sealed))
+
+    async def _send(self) -> None:
+        if self._parcel is None:
+            return
+        parcel = self._parcel
         failpoint("collector.before_publish")
-        await self._bus.publish(SAMPLES, body)
+        await self._bus.publish(SAMPLES, parcel.body, parcel.stamp)
+        self._parcel = None
         failpoint("collector.after_publish")
-        await self._bus.shout(SAMPLES, body)
         self.batches += 1
-        self.samples += len(batch)
+        self.samples += parcel.rows
+        await self._bus.shout(SAMPLES, parcel.body)
 
 
 class _Watch:

@@ -33,6 +33,8 @@ _write = Histogram("andon_write_batch_seconds", "One COPY of samples", buckets=_
 _rules = Histogram(
     "andon_rule_evaluation_seconds", "One batch through the rules", buckets=_FAST, registry=REGISTRY
 )
+_lost = Counter("andon_lost_batches", "Batches of samples that never arrived", ["taker"], registry=REGISTRY)
+_behind = Gauge("andon_rules_behind_seconds", "How far the rules are behind the bus", registry=REGISTRY)
 _alarms = Gauge("andon_alarms_open", "Alarms that are not normal", ["priority"], registry=REGISTRY)
 _waiting = Gauge("andon_outbox_waiting", "Intents not yet carried out", ["kind"], registry=REGISTRY)
 _oldest = Gauge("andon_outbox_oldest_seconds", "Age of the oldest of them", ["kind"], registry=REGISTRY)
@@ -67,6 +69,16 @@ def written(rows: int, seconds: float) -> None:
 def rules(seconds: float) -> None:
     """A batch has gone through the rules."""
     _rules.observe(seconds)
+
+
+def lost(taker: str, batches: int) -> None:
+    """Batches were sent that `taker` (store, rules) will never get: the bus lost them."""
+    _lost.labels(taker).inc(batches)
+
+
+def rules_behind(seconds: float) -> None:
+    """What was sent that long ago has not been evaluated yet; 0 while nothing waits."""
+    _behind.set(seconds)
 
 
 def alarms_open(alarms: Iterable[Alarm]) -> None:

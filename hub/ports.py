@@ -22,6 +22,7 @@ from hub.model.message import Message, Receipt
 from hub.model.people import Person, Shift
 from hub.model.production import JobProgress, JobResponse, WorkOrder
 from hub.model.sample import Tag
+from hub.model.stamp import Stamp
 from hub.model.ticket import MaintenanceTicket, TicketLine
 from hub.model.words import Words
 
@@ -93,12 +94,16 @@ class Sink(Protocol[T_contra]):
 class Delivery:
     """One entry of a durable topic. `position` orders entries and survives restarts; "" where nothing does.
 
-    The entry is handed out again, to this group, after a crash before `ack`.
+    The entry is handed out again, to this group, after a crash before `ack`. It may also come twice when its
+    sender could not know whether it had arrived: `stamp` (as it was published with) is then the same. `at` is
+    when the bus took it, None where that is not known.
     """
 
     body: bytes
     position: str
     ack: Callable[[], Any]  # async; taken as `await delivery.ack()`
+    stamp: Stamp | None = None
+    at: datetime | None = None
 
 
 class Bus(Protocol):
@@ -106,10 +111,22 @@ class Bus(Protocol):
     `shout`/`listen`: to whoever listens now, best effort, newest kept when a listener is slow.
     """
 
-    async def publish(self, topic: str, body: bytes) -> None: ...
+    async def publish(self, topic: str, body: bytes, stamp: Stamp | None = None) -> None:
+        """Returns once the bus has it. When it raises the bus may have it all the same: publish it again with
+        the same stamp."""
+        ...
 
     def consume(self, topic: str, group: str) -> AsyncIterator[Delivery]:
         """Entries this group has not acknowledged, oldest first, for ever. One consumer per group."""
+        ...
+
+    async def ahead(self, topic: str, group: str, of: str) -> list[bytes]:
+        """What `group` has acknowledged and the group `of` has not, oldest first; nothing when there is no
+        such group."""
+        ...
+
+    async def behind(self, topic: str) -> Mapping[str, int]:
+        """How many entries each group has not acknowledged; empty when that cannot be told just now."""
         ...
 
     async def shout(self, topic: str, body: bytes) -> None: ...
@@ -327,11 +344,24 @@ class Ledger(Protocol):
 
 
 class SampleStore(Protocol):
-    async def write(self, batches: Sequence[SampleBatch], position: str = "") -> int:
+    async def write(
+        self,
+        batches: Sequence[SampleBatch],
+        position: str = "",
+        taken: Mapping[str, int] | None = None,
+        lost: Mapping[str, int] | None = None,
+    ) -> int:
         """COPY them in, in one transaction with the stream's position; rows written.
 
-        Batches at or before the position on record are left out: a repeat is harmless.
+        `taken`: the last number of each origin among them. When the record has that number already somebody
+        else writes too: Transient, and nothing is written. Without `taken`, batches at or before the position
+        on record are left out: a repeat is harmless. `lost`: how many batches of an origin were missing
+        before these; goes into the audit trail.
         """
+        ...
+
+    async def origins(self) -> Mapping[str, int]:
+        """The last number on record of each origin that was heard of lately."""
         ...
 
     async def position(self) -> str:

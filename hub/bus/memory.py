@@ -5,18 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from hub.ports import Delivery
+from hub.clock import SystemClock
+from hub.model.stamp import Stamp
+from hub.ports import Clock, Delivery
 
 DURABLE_LIMIT = 2_000  # entries a group may be behind before publishers wait
 LISTENER_LIMIT = 1_000  # entries a listener may be behind before it loses the oldest
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    number: int
+    body: bytes
+    stamp: Stamp | None
+    at: datetime
 
 
 class _Group:
     """Entries not yet acknowledged, oldest first, and how many of them are out with the consumer."""
 
     def __init__(self) -> None:
-        self.entries: deque[tuple[int, bytes]] = deque()
+        self.entries: deque[_Entry] = deque()
         self.handed = 0
         self.changed = asyncio.Condition()
 
@@ -25,20 +37,23 @@ class MemoryBus:
     """`groups` names the consumer groups of each durable topic, so that nothing published before a consumer
     has come is lost to it."""
 
-    def __init__(self, groups: Mapping[str, Sequence[str]], limit: int = DURABLE_LIMIT) -> None:
+    def __init__(
+        self, groups: Mapping[str, Sequence[str]], limit: int = DURABLE_LIMIT, clock: Clock | None = None
+    ) -> None:
         self._groups = {topic: {name: _Group() for name in names} for topic, names in groups.items()}
         self._limit = limit
+        self._clock = clock or SystemClock()
         self._next = 0
         self._listeners: dict[str, set[_Listener]] = {}
 
-    async def publish(self, topic: str, body: bytes) -> None:
+    async def publish(self, topic: str, body: bytes, stamp: Stamp | None = None) -> None:
         self._next += 1
-        number = self._next
+        entry = _Entry(self._next, body, stamp, self._clock.now())
         for group in self._groups.get(topic, {}).values():
             async with group.changed:
                 while len(group.entries) >= self._limit:
                     await group.changed.wait()
-                group.entries.append((number, body))
+                group.entries.append(entry)
                 group.changed.notify_all()
 
     async def consume(self, topic: str, group: str) -> AsyncIterator[Delivery]:
@@ -48,18 +63,31 @@ class MemoryBus:
             async with queue.changed:
                 while queue.handed >= len(queue.entries):
                     await queue.changed.wait()
-                number, body = queue.entries[queue.handed]
+                entry = queue.entries[queue.handed]
                 queue.handed += 1
-            yield Delivery(body, "", lambda n=number: self._ack(queue, n))  # type: ignore[misc]
+            yield self._delivery(queue, entry)
+
+    def _delivery(self, queue: _Group, entry: _Entry) -> Delivery:
+        return Delivery(entry.body, "", lambda: self._ack(queue, entry.number), entry.stamp, entry.at)
 
     async def _ack(self, queue: _Group, number: int) -> None:
         async with queue.changed:
-            for at, (n, _) in enumerate(queue.entries):
-                if n == number:
+            for at, entry in enumerate(queue.entries):
+                if entry.number == number:
                     del queue.entries[at]
                     queue.handed -= 1
                     queue.changed.notify_all()
                     return
+
+    async def ahead(self, topic: str, group: str, of: str) -> list[bytes]:
+        groups = self._groups.get(topic, {})
+        if group not in groups or of not in groups:
+            return []
+        waiting = {entry.number for entry in groups[group].entries}
+        return [e.body for e in groups[of].entries if e.number not in waiting]
+
+    async def behind(self, topic: str) -> dict[str, int]:
+        return {name: len(g.entries) for name, g in self._groups.get(topic, {}).items()}
 
     async def shout(self, topic: str, body: bytes) -> None:
         for listener in self._listeners.get(topic, ()):
@@ -73,9 +101,6 @@ class MemoryBus:
                 yield await listener.get()
         finally:
             self._listeners[topic].discard(listener)
-
-    def behind(self, topic: str) -> dict[str, int]:
-        return {name: len(g.entries) for name, g in self._groups.get(topic, {}).items()}
 
     async def healthy(self) -> bool:
         return True

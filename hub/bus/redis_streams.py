@@ -1,24 +1,30 @@
 """The bus of many processes: Redis (7 and later) or Valkey streams for what must arrive, pub/sub for hints.
 
 The stream is a conveyor, not the record: the database is. A server that comes back empty loses what was on
-the belt, never what was committed; groups are made again on NOGROUP.
+the belt, never what was committed; groups are made again, and who takes sees by the
+stamps what is missing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from hub.errors import Transient
+from hub.model.stamp import Stamp
 from hub.ports import Delivery
 
 LIMIT = 50_000  # entries on the belt before publishers wait
 LOOK_EVERY = 64  # publishes between looks at the belt's length
 BLOCK_MS = 2_000
+ANSWER = 5.0  # seconds for an answer; more than a blocked read takes. A server that hangs is a server away
 READ = 100
 PREFIX = "andon:"
 
@@ -27,46 +33,59 @@ class BusUnavailable(Transient):
     """Redis cannot be reached or refuses to work."""
 
 
-class RedisBus:
-    """`groups` as for the memory bus; one consumer for each group in the whole plant."""
+def _away(cause: RedisError) -> BusUnavailable:
+    return BusUnavailable(f"bus: {type(cause).__name__}")
 
-    def __init__(self, url: str, groups: Mapping[str, Sequence[str]], limit: int = LIMIT) -> None:
-        self._redis: Redis = Redis.from_url(url, health_check_interval=5, socket_connect_timeout=3)
+
+class RedisBus:
+    """`groups` as for the memory bus; one consumer for each group in the whole plant.
+
+    `prefix` stands before every key. The client itself tries nothing twice: what a lost answer to a reading
+    held would stay handed out and be passed over. Who fails here begins again, with what is not acknowledged.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        groups: Mapping[str, Sequence[str]],
+        limit: int = LIMIT,
+        prefix: str = PREFIX,
+        answer: float = ANSWER,
+    ) -> None:
+        self._redis: Redis = Redis.from_url(
+            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=3, socket_timeout=answer
+        )
+        self._block_ms = min(BLOCK_MS, int(answer * 400))
+        self._answer = answer
+        self._prefix = prefix
         self._groups = groups
         self._limit = limit
         self._published = 0
         self._made: set[str] = set()
 
-    async def publish(self, topic: str, body: bytes) -> None:
+    async def publish(self, topic: str, body: bytes, stamp: Stamp | None = None) -> None:
         """Waits while the belt is full: a consumer that is away must not make others forget."""
+        entry: dict[str, bytes | str | int] = {"b": body}
+        if stamp is not None:
+            entry |= {"o": stamp.origin, "n": stamp.number}
         try:
             if topic not in self._made:
                 await self._make_groups(topic)
             self._published += 1
             if self._published % LOOK_EVERY == 0:
-                while await self._redis.xlen(PREFIX + topic) >= self._limit:
+                while await self._redis.xlen(self._prefix + topic) >= self._limit:
                     await self._trim(topic)
                     await asyncio.sleep(0.2)
-            await self._redis.xadd(PREFIX + topic, {"b": body})
+            await self._redis.xadd(self._prefix + topic, entry)  # type: ignore[arg-type]
         except RedisError as cause:
-            raise BusUnavailable(f"bus: {type(cause).__name__}") from None
+            raise _away(cause) from None
 
     async def consume(self, topic: str, group: str) -> AsyncIterator[Delivery]:
-        stream, after = PREFIX + topic, "0"  # first what was handed to us and never acknowledged
+        after = "0"  # first what was handed to us and never acknowledged
         await self._make_groups(topic)
-        acked = 0
+        given = 0
         while True:
-            try:
-                entries = _entries(
-                    await self._redis.xreadgroup(group, group, {stream: after}, count=READ, block=BLOCK_MS)
-                )
-            except ResponseError as cause:
-                if "NOGROUP" not in str(cause):
-                    raise BusUnavailable(f"bus: {type(cause).__name__}") from None
-                await self._make_groups(topic)
-                continue
-            except RedisError as cause:
-                raise BusUnavailable(f"bus: {type(cause).__name__}") from None
+            entries = await self._read(topic, group, after)
             if after != ">" and not entries:
                 after = ">"
                 continue
@@ -74,44 +93,73 @@ class RedisBus:
                 if after != ">":
                     after = number
                 if b"b" in fields:
-                    yield Delivery(fields[b"b"], number, lambda n=number: self._ack(topic, group, n))  # type: ignore[misc]
+                    yield self._delivery(topic, group, number, fields)
                 else:  # deleted while it was pending, or not ours: nobody can do anything with it
                     await self._ack(topic, group, number)
-                acked += 1
-            if acked >= READ:
-                acked = 0
+                given += 1
+            if given >= READ:
+                given = 0
                 await self._trim(topic)
+
+    async def _read(self, topic: str, group: str, after: str) -> list[tuple[str, dict[bytes, bytes]]]:
+        """One page; nothing when the groups had to be made again."""
+        try:
+            return _entries(
+                await self._redis.xreadgroup(
+                    group, group, {self._prefix + topic: after}, count=READ, block=self._block_ms
+                )
+            )
+        except ResponseError as cause:
+            if not _groups_gone(cause):
+                raise _away(cause) from None
+            await self._make_groups(topic)
+            return []
+        except RedisError as cause:
+            raise _away(cause) from None
+
+    def _delivery(self, topic: str, group: str, number: str, fields: Mapping[bytes, bytes]) -> Delivery:
+        stamp = Stamp(fields[b"o"].decode(), int(fields[b"n"])) if b"o" in fields else None
+        at = datetime.fromtimestamp(_order(number)[0] / 1000, UTC)
+        return Delivery(fields[b"b"], number, lambda: self._ack(topic, group, number), stamp, at)
 
     async def _ack(self, topic: str, group: str, number: str) -> None:
         try:
-            await self._redis.xack(PREFIX + topic, group, number)
+            await self._redis.xack(self._prefix + topic, group, number)
         except RedisError as cause:
-            raise BusUnavailable(f"bus: {type(cause).__name__}") from None
+            raise _away(cause) from None
 
     async def _make_groups(self, topic: str) -> None:
         for name in self._groups.get(topic, ()):
             try:
-                await self._redis.xgroup_create(PREFIX + topic, name, id="0", mkstream=True)
+                await self._redis.xgroup_create(self._prefix + topic, name, id="0", mkstream=True)
             except ResponseError as cause:
                 if "BUSYGROUP" not in str(cause):
-                    raise BusUnavailable(f"bus: {type(cause).__name__}") from None
+                    raise _away(cause) from None
             except RedisError as cause:
-                raise BusUnavailable(f"bus: {type(cause).__name__}") from None
+                raise _away(cause) from None
         self._made.add(topic)
 
     async def _trim(self, topic: str) -> None:
         """Drop what every group has acknowledged."""
-        stream = PREFIX + topic
-        oldest = []
-        for name in self._groups.get(topic, ()):
-            delivered = await self._delivered(
-                stream, name
-            )  # before pending: what is handed out in between stays
-            pending = await self._redis.xpending(stream, name)
-            first = pending.get("min") if isinstance(pending, dict) else None
-            oldest.append(_text(first) if first else delivered)
-        if oldest:
-            await self._redis.xtrim(stream, minid=min(oldest, key=_order), approximate=False)
+        stream = self._prefix + topic
+        try:
+            reached = [await self._reached(stream, name) for name in self._groups.get(topic, ())]
+            oldest = [pending or delivered for pending, delivered in reached]
+            if oldest:
+                await self._redis.xtrim(stream, minid=min(oldest, key=_order), approximate=False)
+        except ResponseError as cause:
+            if not _groups_gone(cause):
+                raise _away(cause) from None
+            await self._make_groups(topic)
+        except RedisError as cause:
+            raise _away(cause) from None
+
+    async def _reached(self, stream: str, group: str) -> tuple[str, str]:
+        """(oldest that is handed out and not acknowledged or "", newest that was handed out) of a group."""
+        delivered = await self._delivered(stream, group)  # first: what is handed out in between stays
+        pending = await self._redis.xpending(stream, group)
+        first = pending.get("min") if isinstance(pending, dict) else None
+        return _text(first) if first else "", delivered
 
     async def _delivered(self, stream: str, group: str) -> str:
         for info in await self._redis.xinfo_groups(stream):
@@ -120,34 +168,66 @@ class RedisBus:
                 return _text(named["last-delivered-id"])
         return "0-0"
 
-    async def behind(self, topic: str) -> dict[str, int]:
-        out = {}
+    async def ahead(self, topic: str, group: str, of: str) -> list[bytes]:
+        stream = self._prefix + topic
+        out: list[bytes] = []
+        if not {group, of} <= set(self._groups.get(topic, ())):
+            return out
+        await self._make_groups(topic)
         try:
-            for info in await self._redis.xinfo_groups(PREFIX + topic):
+            theirs, handed = await self._reached(stream, of)
+            ours, reached = await self._reached(stream, group)
+            start, end = theirs or f"({handed}", f"({ours}" if ours else reached
+            while page := _listed(await self._redis.xrange(stream, start, end, count=READ)):
+                out += [fields[b"b"] for _, fields in page if b"b" in fields]
+                start = f"({page[-1][0]}"
+        except RedisError as cause:
+            raise _away(cause) from None
+        return out
+
+    async def behind(self, topic: str) -> dict[str, int]:
+        out, stream = {}, self._prefix + topic
+        try:
+            for info in await self._redis.xinfo_groups(stream):
                 named = {_text(k): v for k, v in info.items()}
-                out[_text(named["name"])] = int(named.get("lag") or 0) + int(named["pending"])
+                lag = named.get("lag")
+                if lag is None:  # entries were taken out of the middle: nobody counts them any more
+                    lag = await self._count_after(stream, _text(named["last-delivered-id"]))
+                out[_text(named["name"])] = int(lag) + int(named["pending"])
         except RedisError:
             return {}
         return out
+
+    async def _count_after(self, stream: str, number: str) -> int:
+        return len(_listed(await self._redis.xrange(stream, f"({number}", "+")))
 
     # ---------------------------------------------------------------- hints
     async def shout(self, topic: str, body: bytes) -> None:
         """Best effort: nobody waits for a hint, and a lost one is healed by reading the record again."""
         try:
-            await self._redis.publish(PREFIX + topic, body)
+            await self._redis.publish(self._prefix + topic, body)
         except RedisError:
             return
 
     async def listen(self, topic: str) -> AsyncIterator[bytes]:
+        """A server that says nothing for a while is asked whether it is still there."""
         pubsub = self._redis.pubsub()
+        asked = False
         try:
-            await pubsub.subscribe(PREFIX + topic)
+            await pubsub.subscribe(self._prefix + topic)
             while True:
-                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
+                message = await pubsub.get_message(timeout=self._answer)
                 if message is not None:
-                    yield message["data"]
+                    asked = False
+                    if message["type"] == "message":
+                        yield message["data"]
+                elif asked:
+                    raise BusUnavailable("bus: no answer")
+                else:
+                    await pubsub.ping()
+                    asked = True
         except RedisError as cause:
-            raise BusUnavailable(f"bus: {type(cause).__name__}") from None
+            raise _away(cause) from None
         finally:
             await pubsub.aclose()  # type: ignore[no-untyped-call]
 
@@ -161,6 +241,11 @@ class RedisBus:
         await self._redis.aclose()
 
 
+def _groups_gone(cause: ResponseError) -> bool:
+    """The server was emptied, or the stream deleted under a blocked reader."""
+    return any(word in str(cause) for word in ("NOGROUP", "UNBLOCKED", "no such key"))
+
+
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
@@ -168,6 +253,11 @@ def _text(value: Any) -> str:
 def _order(number: str) -> tuple[int, int]:
     ms, _, seq = number.partition("-")
     return int(ms), int(seq or 0)
+
+
+def _listed(page: Any) -> list[tuple[str, dict[bytes, bytes]]]:
+    """XRANGE's entries."""
+    return [(_text(number), fields or {}) for number, fields in page or ()]
 
 
 def _entries(answer: Any) -> list[tuple[str, dict[bytes, bytes]]]:

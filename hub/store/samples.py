@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
+from hub.errors import Transient
 from hub.failpoint import failpoint
 from hub.model.batch import SampleBatch, from_micros, join, micros
 from hub.ports import SAMPLES
@@ -31,20 +32,48 @@ class PgSampleStore:
         self._pool = pool
         self._copy = copy
 
-    async def write(self, batches: Sequence[SampleBatch], position: str = "") -> int:
+    async def write(
+        self,
+        batches: Sequence[SampleBatch],
+        position: str = "",
+        taken: Mapping[str, int] | None = None,
+        lost: Mapping[str, int] | None = None,
+    ) -> int:
         rows = join(batches) if batches else SampleBatch.at([], from_micros(0), [])
         meant = storable(rows)
         if not meant.all():
             rows = rows.take(meant)
         async with borrowed(self._pool) as connection, connection.transaction():
             recorded = await self._turn(connection)
-            if position and not after(position, recorded):
+            if position and not taken and not after(position, recorded):
                 return 0
             if len(rows):
                 await self._insert(connection, rows)
-            await connection.execute(RECORD, _marks(rows) | {"stream": SAMPLES, "position": position})
+            await self._remember(connection, _marks(rows) | {"position": position}, taken or {}, lost or {})
             failpoint("store.before_commit")
         return len(rows)
+
+    async def _remember(
+        self,
+        connection: Connection,
+        values: dict[str, Any],
+        taken: Mapping[str, int],
+        lost: Mapping[str, int],
+    ) -> None:
+        """Up to where the stream is on record now, in the same transaction as the rows."""
+        values |= {"stream": SAMPLES, "origins": list(taken), "numbers": list(taken.values())}
+        row = await (await connection.execute(RECORD, values)).fetchone()
+        if row is None or row["moved"] != len(taken):
+            raise Transient("another writer has put these batches on record")
+        if lost:
+            await connection.execute(LOST, [list(lost), list(lost.values())])
+
+    async def origins(self) -> Mapping[str, int]:
+        """Those that were silent for a month have ended: they are forgotten."""
+        async with borrowed(self._pool) as connection:
+            await connection.execute(FORGET, [SAMPLES])
+            rows = await (await connection.execute(ORIGINS, [SAMPLES])).fetchall()
+        return {row["origin"]: row["number"] for row in rows}
 
     async def position(self) -> str:
         """Up to where the stream of samples is on record; "" when nothing is."""
@@ -154,11 +183,29 @@ with late as (
     select mark.first, mark.last
     from unnest(%(first)s::timestamptz[], %(last)s::timestamptz[]) mark (first, last)
     where mark.first < (select sealed from rollup_state where level = '1m')
+),
+reached as (
+    insert into stream_positions (stream, position)
+    select %(stream)s, %(position)s where %(position)s <> ''
+    on conflict (stream) do update set position = excluded.position
+),
+moved as (
+    insert into stream_origins as old (stream, origin, number, at)
+    select %(stream)s, said.origin, said.number, now()
+    from unnest(%(origins)s::text[], %(numbers)s::bigint[]) said (origin, number)
+    on conflict (stream, origin) do update set number = excluded.number, at = excluded.at
+        where old.number < excluded.number
+    returning 1
 )
-insert into stream_positions as old (stream, position)
-select %(stream)s, %(position)s where %(position)s <> ''
-on conflict (stream) do update set position = excluded.position
+select count(*) as moved from moved
 """
+LOST = """
+insert into audit (at, who, what, about, detail)
+select now(), 'writer', 'samples-lost', said.origin, jsonb_build_object('batches', said.batches)
+from unnest(%s::text[], %s::bigint[]) said (origin, batches)
+"""
+FORGET = "delete from stream_origins where stream = %s and at < now() - interval '30 days'"
+ORIGINS = "select origin, number from stream_origins where stream = %s"
 # One step down the index per tag, in every edition, however much there is.
 NEWEST = """
 select newest.ts, newest.tag, newest.value, newest.status

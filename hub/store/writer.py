@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub import metrics
 from hub.failpoint import failpoint
-from hub.model.batch import SampleBatch
+from hub.model.batch import SampleBatch, from_micros
+from hub.model.stamp import Tally
 from hub.ports import SAMPLES, Bus, Clock, Delivery, SampleStore
 from hub.store.positions import after
 
@@ -22,7 +23,8 @@ class Writer:
     """Commits when `max_rows` are together or the oldest has waited `max_wait` seconds; acknowledges after.
 
     Raises what the bus or the store raises: what was not acknowledged comes again to the next run, and what
-    is on record already is then left out by its position.
+    is on record already is then left out by its stamp (without one, by its position). What the stamps say is
+    missing is told and counted, and the writing goes on.
     """
 
     def __init__(
@@ -34,7 +36,7 @@ class Writer:
         self._max_rows = max_rows
         self._max_wait = max_wait
         self._waiting = _Pile(max_rows)
-        self.rows = self.commits = self.refused = self.repeats = 0
+        self.rows = self.commits = self.refused = self.repeats = self.lost = 0
 
     def detail(self) -> dict[str, Any]:
         """For the status page: since this process began."""
@@ -43,14 +45,15 @@ class Writer:
             "commits": self.commits,
             "refused": self.refused,
             "repeats": self.repeats,
+            "lost_batches": self.lost,
             "waiting_rows": self._waiting.rows,
         }
 
     async def run(self) -> None:
         """Until cancelled."""
         self._waiting = _Pile(self._max_rows)
-        recorded = await self._samples.position()
-        halves = [asyncio.create_task(self._read(recorded)), asyncio.create_task(self._write())]
+        known = _Known(await self._samples.position(), Tally(await self._samples.origins()))
+        halves = [asyncio.create_task(self._read(known)), asyncio.create_task(self._write())]
         try:
             done, _ = await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
             for half in done:
@@ -58,34 +61,44 @@ class Writer:
         finally:
             await _end(halves)
 
-    async def _read(self, recorded: str) -> None:
+    async def _read(self, known: _Known) -> None:
         async for delivery in self._bus.consume(SAMPLES, GROUP):
-            if delivery.position and not after(delivery.position, recorded):
+            missing = known.missing_before(delivery)
+            if missing is None:
                 self.repeats += 1
                 await delivery.ack()
                 continue
-            try:
-                batch = SampleBatch.from_bytes(delivery.body)
-            except ValueError as cause:
-                self.refused += 1
-                log.error("refused an entry of the sample stream at %r: %s", delivery.position, cause)
-                await delivery.ack()
-                continue
-            await self._waiting.add(delivery, batch)
+            await self._waiting.add(delivery, self._batch(delivery), missing)
+
+    def _batch(self, delivery: Delivery) -> SampleBatch:
+        """What is no batch has no rows, and its number is taken all the same."""
+        try:
+            return SampleBatch.from_bytes(delivery.body)
+        except ValueError as cause:
+            self.refused += 1
+            log.error("refused an entry of the sample stream at %r: %s", delivery.position, cause)
+            return SampleBatch.at([], from_micros(0), [])
 
     async def _write(self) -> None:
         while True:
             await self._waiting.something()
             await self._full_or_late()
-            deliveries, batches = await self._waiting.take()
+            deliveries, batches, lost = await self._waiting.take()
             began = self._clock.monotonic()
-            rows = await self._samples.write(batches, deliveries[-1].position)
+            rows = await self._samples.write(batches, deliveries[-1].position, _taken(deliveries), lost)
             metrics.written(rows, self._clock.monotonic() - began)
             self.rows += rows
             self.commits += 1
+            self._tell(lost)
             failpoint("writer.before_ack")
             for delivery in deliveries:
                 await delivery.ack()
+
+    def _tell(self, lost: Mapping[str, int]) -> None:
+        for origin, batches in lost.items():
+            self.lost += batches
+            metrics.lost(GROUP, batches)
+            log.error("the bus lost %d batches of samples from %s: they are not on record", batches, origin)
 
     async def _full_or_late(self) -> None:
         waits = [
@@ -96,6 +109,24 @@ class Writer:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _end(waits)
+
+
+class _Known:
+    """What is on record or about to be."""
+
+    def __init__(self, position: str, tally: Tally) -> None:
+        self._position, self._tally = position, tally
+
+    def missing_before(self, delivery: Delivery) -> int | None:
+        """How many batches were lost just before this one; None: it is known already."""
+        if delivery.stamp is not None:
+            return self._tally.take(delivery.stamp)
+        return 0 if not delivery.position or after(delivery.position, self._position) else None
+
+
+def _taken(deliveries: Sequence[Delivery]) -> dict[str, int]:
+    """The last number of each origin; they come in order."""
+    return {d.stamp.origin: d.stamp.number for d in deliveries if d.stamp is not None}
 
 
 async def _end(tasks: Sequence[asyncio.Future[Any]]) -> None:
@@ -112,13 +143,16 @@ class _Pile:
         self._changed = asyncio.Condition()
         self._deliveries: list[Delivery] = []
         self._batches: list[SampleBatch] = []
+        self._lost: dict[str, int] = {}
         self.rows = 0
 
-    async def add(self, delivery: Delivery, batch: SampleBatch) -> None:
+    async def add(self, delivery: Delivery, batch: SampleBatch, missing: int = 0) -> None:
         async with self._changed:
             await self._changed.wait_for(lambda: self.rows < self._limit)
             self._deliveries.append(delivery)
             self._batches.append(batch)
+            if missing and delivery.stamp is not None:
+                self._lost[delivery.stamp.origin] = self._lost.get(delivery.stamp.origin, 0) + missing
             self.rows += len(batch)
             self._changed.notify_all()
 
@@ -130,9 +164,9 @@ class _Pile:
         async with self._changed:
             await self._changed.wait_for(lambda: self.rows >= self._limit)
 
-    async def take(self) -> tuple[list[Delivery], list[SampleBatch]]:
+    async def take(self) -> tuple[list[Delivery], list[SampleBatch], dict[str, int]]:
         async with self._changed:
-            taken = self._deliveries, self._batches
-            self._deliveries, self._batches, self.rows = [], [], 0
+            taken = self._deliveries, self._batches, self._lost
+            self._deliveries, self._batches, self._lost, self.rows = [], [], {}, 0
             self._changed.notify_all()
             return taken

@@ -10,6 +10,7 @@ import pytest
 
 from hub.bus.memory import MemoryBus
 from hub.bus.redis_streams import RedisBus
+from hub.model.stamp import Stamp
 from hub.ports import Bus
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +87,30 @@ async def test_a_hint_reaches_everybody_who_listens_now(bus: Bus) -> None:
 async def test_a_hint_nobody_listens_to_is_no_error(bus: Bus) -> None:
     await bus.shout("events", b"into the void")
     assert await bus.healthy()
+
+
+async def test_a_stamp_travels_with_its_entry_and_so_does_the_time(bus: Bus) -> None:
+    await bus.publish("samples", b"0", Stamp("a", 1))
+    await bus.publish("samples", b"1")
+    first, second = await take(bus.consume("samples", "store"), 2)
+    assert (first.stamp, second.stamp) == (Stamp("a", 1), None)
+    assert first.at is not None and first.at.tzinfo is not None
+    assert first.at <= second.at
+
+
+async def test_it_is_known_what_one_group_has_taken_before_another(bus: Bus) -> None:
+    for i in range(5):
+        await bus.publish("samples", b"%d" % i)
+    assert await bus.ahead("samples", "rules", "store") == []
+    for group, acked in (("rules", 3), ("store", 1)):
+        source = bus.consume("samples", group)
+        for delivery in (await take(source, 4))[:acked]:
+            await delivery.ack()
+        await source.aclose()  # type: ignore[attr-defined]
+    assert await bus.ahead("samples", "rules", "store") == [b"1", b"2"]
+    assert await bus.ahead("samples", "store", "rules") == []
+    assert await bus.ahead("samples", "rules", "nobody") == []
+    assert await bus.behind("samples") == {"rules": 2, "store": 4}
 
 
 async def test_positions_grow_where_the_bus_has_them(bus: Bus) -> None:

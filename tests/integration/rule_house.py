@@ -7,7 +7,7 @@ onto the bus (as the collectors do) with the same source times.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, time, timedelta
@@ -39,6 +39,7 @@ PRESS = "p1/a/l/press"
 OIL = f"{PRESS}/oil_temp"
 TAGS = ("oil_temp", "state", "fault", "good")
 EXECUTING, FAULTED = 1, 7
+TICKERS = 3  # loops of the runner that sleep between two looks
 KINDS: Mapping[str, type[RuleKind]] = {
     "high-limit": HighLimit,
     "no-data": NoDataRule,
@@ -66,11 +67,11 @@ class StillClock(HandClock):
         return sum(not woken.done() for _, woken in self._sleepers)
 
 
-async def until(true: Callable[[], bool], what: str) -> None:
-    """What the loop and the server bring about; nobody turns the clock for it."""
+async def until(true: Callable[[], Awaitable[bool]], what: str) -> None:
+    """What the loop and the servers bring about; nobody turns the clock for it."""
     with suppress(TimeoutError):
         async with asyncio.timeout(20):
-            while not true():
+            while not await true():
                 await asyncio.sleep(0.001)
             return
     raise AssertionError(f"did not happen: {what}")
@@ -131,12 +132,14 @@ class RuleHouse:
             self.life = None
 
     async def _rest(self) -> None:
-        """Every sample taken in and both tickers asleep; at once when nobody lives."""
+        """Every sample taken in and every ticker asleep; at once when nobody lives."""
 
-        def still() -> bool:
-            if self.life is not None and self.life.done():
+        async def still() -> bool:
+            if self.life is None:
+                return True
+            if self.life.done():
                 self.life.result()
-            return self.life is None or (self.clock.asleep == 2 and not self.bus.behind(SAMPLES)["rules"])
+            return self.clock.asleep == TICKERS and (await self.bus.behind(SAMPLES)).get("rules") == 0
 
         await until(still, "the rules are at rest")
 

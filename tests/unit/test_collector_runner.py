@@ -19,6 +19,7 @@ from hub.model.batch import SampleBatch
 from hub.model.intent import Intent, IntentKind
 from hub.model.production import JobOrder, JobResponse, JobState, WorkOrder
 from hub.model.sample import BAD_NO_COMMUNICATION
+from hub.model.stamp import Stamp
 from hub.model.words import Words
 from hub.ports import EVENTS, SAMPLES
 from hub.testing.clock import NOON, HandClock
@@ -134,25 +135,33 @@ async def test_a_bug_in_a_collector_turns_its_tags_bad_too() -> None:
 
 # ------------------------------------------------------------------ the bus
 class OneBus:
-    """Remembers; holds publishers back while `gate` is closed; fails as often as told."""
+    """Remembers; holds publishers back while `gate` is closed; fails as often as told, also after it took."""
 
     def __init__(self) -> None:
         self.published: list[SampleBatch] = []
+        self.stamps: list[Stamp] = []
         self.shouted: list[tuple[str, bytes]] = []
         self.gate = asyncio.Event()
         self.gate.set()
-        self.failures = 0
+        self.failures = self.lost_answers = 0
 
-    async def publish(self, topic: str, body: bytes) -> None:
+    async def publish(self, topic: str, body: bytes, stamp: Stamp) -> None:
         assert topic == SAMPLES
         await self.gate.wait()
         if self.failures:
             self.failures -= 1
             raise ConnectionError("away")
         self.published.append(SampleBatch.from_bytes(body))
+        self.stamps.append(stamp)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise ConnectionError("no answer")
 
     async def shout(self, topic: str, body: bytes) -> None:
         self.shouted.append((topic, body))
+
+    def tags(self) -> list[int]:
+        return [tag for b in self.published for tag in b.tags.tolist()]
 
 
 def bus_sink(bus: OneBus) -> BusSink:
@@ -189,13 +198,41 @@ async def test_put_waits_while_the_bus_is_full() -> None:
     assert sorted(np.concatenate([b.tags for b in bus.published]).tolist()) == [1, 2, 3]
 
 
-async def test_a_bus_that_fails_tells_one_collector_and_loses_nobody_elses_samples() -> None:
+async def test_a_bus_that_fails_tells_one_collector_and_loses_nobodys_samples() -> None:
     bus = OneBus()
     bus.failures = 1
     sink = bus_sink(bus)
     results = await asyncio.gather(*(sink.put(batch(n)) for n in (1, 2, 3)), return_exceptions=True)
     assert [type(r) for r in results] == [ConnectionError, type(None), type(None)]
-    assert sorted(np.concatenate([b.tags for b in bus.published]).tolist()) == [2, 3]
+    assert sorted(bus.tags()) == [1, 2, 3]
+
+
+async def test_what_may_have_arrived_goes_out_again_first_and_under_its_number() -> None:
+    bus = OneBus()
+    bus.lost_answers = 2
+    sink = bus_sink(bus)
+    for n in (1, 2):
+        with pytest.raises(ConnectionError):
+            await sink.put(batch(n))
+    await sink.put(batch(3))
+    assert bus.tags() == [1, 1, 1, 3], "2 was refused: its collector knows, and nobody sent it"
+    assert [s.number for s in bus.stamps] == [1, 1, 1, 2]
+    assert len({s.origin for s in bus.stamps}) == 1
+    assert len(bus.shouted) == 2, "screens are told once"
+
+
+async def test_put_waits_until_what_was_sealed_has_arrived() -> None:
+    bus = OneBus()
+    bus.lost_answers = 1
+    sink = bus_sink(bus)
+    first, second = await asyncio.gather(sink.put(batch(1)), sink.put(batch(2)), return_exceptions=True)
+    assert isinstance(first, ConnectionError) and second is None
+    assert [s.number for s in bus.stamps] == [1, 1], "the second one tried again for both"
+    assert set(bus.tags()) == {1, 2}
+
+
+def test_every_process_is_an_origin_of_its_own() -> None:
+    assert bus_sink(OneBus())._origin != bus_sink(OneBus())._origin
 
 
 async def test_a_cancelled_leader_does_not_hold_up_the_others() -> None:
