@@ -182,18 +182,21 @@ class Casebook:
         device_time: datetime | None = None,
         note: str = "",
     ) -> None:
-        """The ticket, its history line and what the ERP has to learn."""
+        """The ticket, a history line for each step, and what the ERP has to learn."""
         now = self.clock.now()
         if then.state is TicketState.CLOSED and then.downtime_seconds is None:
-            then = replace(then, downtime_seconds=await self._downtime(then, now))
+            then = replace(then, downtime_seconds=await self._downtime(tx, then, now))
         await tx.save_ticket(then)
-        if then.state is before.state:
+        if then.erp_number != before.erp_number:
+            note = note or then.erp_number  # the technician may have been quicker: then the state stays
+        elif then.state is before.state:
             return
-        await tx.add_ticket_line(
-            TicketLine(
-                then.id, now, before.state, then.state, by.id if by else "", channel, device_time, note
-            )
-        )
+        was = before.state
+        for step in ticketing.steps(before.state, then.state):
+            said = note if step is then.state else ""
+            line = TicketLine(then.id, now, was, step, by.id if by else "", channel, device_time, said)
+            await tx.add_ticket_line(line)
+            was = step
         if channel == "erp":
             return
         if then.state is TicketState.CLOSED:
@@ -203,12 +206,11 @@ class Casebook:
         elif then.state is not TicketState.SENT:
             await tx.intend(telling.update_ticket(then, by, now, note))
 
-    async def _downtime(self, ticket: MaintenanceTicket, now: datetime) -> float:
+    async def _downtime(self, tx: Tx, ticket: MaintenanceTicket, now: datetime) -> float:
         """Seconds without running from the stop to the reset: the same spans that OEE is made of."""
         end = ticket.reset_at or ticket.closed_at or now
-        spans = [
-            s for s in await self.ledger.states(ticket.stopped_at, end) if s.equipment == ticket.equipment
-        ]
+        known = await tx.states(ticket.stopped_at, end)
+        spans = [s for s in known if s.equipment == ticket.equipment]
         return ticketing.downtime(spans, ticket.stopped_at, end).total_seconds()
 
     def hold(self, ticket: MaintenanceTicket, alarms: Iterable[Alarm]) -> bool:

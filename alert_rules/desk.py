@@ -122,6 +122,10 @@ class AlarmDesk:
         now = self._book.clock.now()
         return await self._ticket(ticket_id, by, device_time, lambda t: ticketing.arrived(t, by, now))
 
+    async def begin(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket:
+        now = self._book.clock.now()
+        return await self._ticket(ticket_id, by, device_time, lambda t: ticketing.begun(t, by, now))
+
     async def repaired(
         self,
         ticket_id: str,

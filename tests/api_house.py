@@ -27,7 +27,7 @@ from hub.model.people import Person, Role
 from hub.model.sample import Tag
 from hub.model.ticket import MaintenanceTicket, TicketLine, TicketState
 from hub.model.words import Words
-from hub.ports import Plant
+from hub.ports import Plant, Watched
 from hub.testing.clock import NOON, HandClock
 
 HOST = "hub.test:8800"
@@ -217,11 +217,46 @@ class QuickDesk:
 
     async def shelve(self, alarm_id: int, by: Person, until: datetime, reason: str) -> Alarm:
         self.asked.append(("shelve", alarm_id, by.id, until, reason))
-        return self._alarm(alarm_id, state=AlarmState.SHELVED, shelved_until=until)
+        return self._alarm(
+            alarm_id, state=AlarmState.SHELVED, shelved_until=until, aside_by=by.id, aside_at=NOON,
+            aside_reason=reason,
+        )  # fmt: skip
 
     async def unshelve(self, alarm_id: int, by: Person) -> Alarm:
         self.asked.append(("unshelve", alarm_id, by.id))
         return self._alarm(alarm_id, state=AlarmState.UNACKED, shelved_until=None)
+
+    async def out_of_service(self, alarm_id: int, by: Person, reason: str) -> Alarm:
+        self.asked.append(("out-of-service", alarm_id, by.id, reason))
+        return self._alarm(
+            alarm_id, state=AlarmState.OUT_OF_SERVICE, aside_by=by.id, aside_at=NOON, aside_reason=reason
+        )
+
+    async def return_to_service(self, alarm_id: int, by: Person) -> Alarm:
+        self.asked.append(("return", alarm_id, by.id))
+        return self._alarm(alarm_id, state=AlarmState.UNACKED, aside_at=None)
+
+    async def reset(self, alarm_id: int, by: Person) -> Alarm:
+        self.asked.append(("reset", alarm_id, by.id))
+        return self._alarm(alarm_id, state=AlarmState.NORMAL)
+
+    async def take_out(
+        self, equipment: str, by: Person, reason: str, rule: str = "", subject: str = ""
+    ) -> list[Alarm]:
+        self.asked.append(("take-out", equipment, by.id, reason, rule, subject))
+        return [self._alarm(1, state=AlarmState.OUT_OF_SERVICE)]
+
+    async def put_back(self, equipment: str, by: Person, rule: str = "", subject: str = "") -> list[Alarm]:
+        self.asked.append(("put-back", equipment, by.id, rule, subject))
+        return [self._alarm(1, state=AlarmState.UNACKED)]
+
+    def watched(self, by: Person) -> list[Watched]:
+        known = self._ledger.alarms[1], self._ledger.alarms[2]
+        return [
+            Watched(a.rule, a.subject, a.equipment, a.title, a.priority)
+            for a in known
+            if by.may_see(a.equipment)
+        ]
 
     async def accept(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket:
         taken = self._ledger.tickets[ticket_id].technician

@@ -1,4 +1,4 @@
-"""Alarms: read, acknowledge, shelve."""
+"""Alarms: read, acknowledge, shelve, take out of service, reset."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class Acknowledge(Asked):
 
 class Shelve(Asked):
     until: Moment
+    reason: Reason
+
+
+class TakeOut(Asked):
     reason: Reason
 
 
@@ -75,6 +79,36 @@ async def unshelve(alarm_id: AlarmId, house: House, caller: Who, request: Reques
     await record.alarm(house, caller, alarm_id)
     after = await house.desk.unshelve(alarm_id, record.person(caller))
     await record.note(request, caller, "unshelve", f"alarm:{alarm_id}")
+    return json(await _one(house, after))
+
+
+@router.post("/{alarm_id}/out-of-service")
+@requires(*REPAIRERS)
+async def out_of_service(
+    alarm_id: AlarmId, asked: TakeOut, house: House, caller: Who, request: Request
+) -> Response:
+    await record.alarm(house, caller, alarm_id)
+    after = await house.desk.out_of_service(alarm_id, record.person(caller), asked.reason)
+    await record.note(request, caller, "out-of-service", f"alarm:{alarm_id}", reason=asked.reason)
+    return json(await _one(house, after))
+
+
+@router.post("/{alarm_id}/return")
+@requires(*REPAIRERS)
+async def return_to_service(alarm_id: AlarmId, house: House, caller: Who, request: Request) -> Response:
+    await record.alarm(house, caller, alarm_id)
+    after = await house.desk.return_to_service(alarm_id, record.person(caller))
+    await record.note(request, caller, "return", f"alarm:{alarm_id}")
+    return json(await _one(house, after))
+
+
+@router.post("/{alarm_id}/reset")
+@requires(*ACKNOWLEDGERS)
+async def reset(alarm_id: AlarmId, house: House, caller: Who, request: Request) -> Response:
+    """Ends a latched alarm whose condition is over."""
+    await record.alarm(house, caller, alarm_id)
+    after = await house.desk.reset(alarm_id, record.person(caller))
+    await record.note(request, caller, "reset", f"alarm:{alarm_id}")
     return json(await _one(house, after))
 
 

@@ -45,6 +45,7 @@ Name = Annotated[
 Cause = Annotated[
     str, StringConstraints(max_length=4000), AfterValidator(_plain), StringConstraints(min_length=1)
 ]
+Place = Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)]  # a path, or a name
 CauseClass = Literal["mechanical", "electrical", "tooling", "material", "operation", "other"]
 AlarmId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 TicketId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,32}$")]

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from hub.kpi.calendar import on_duty
-from hub.model.alarm import Alarm, AlarmLine
+from hub.model.alarm import Alarm, AlarmLine, AlarmState
 from hub.model.people import Person
 from hub.model.ticket import MaintenanceTicket, TicketLine
 from hub.model.words import Words
-from hub.ports import Plant
+from hub.ports import Plant, Watched
 
 Json = dict[str, Any]
 
@@ -40,9 +40,35 @@ def alarm(it: Alarm, plant: Plant, now: datetime, ticket: MaintenanceTicket | No
         owner=owner(it, plant, now, ticket),
         count=it.count,
         note=it.note or None,
-        shelved_until=it.shelved_until,
+        latched=it.latched or None,
+        aside=aside(it, plant),
         ticket=ticket.id if ticket else None,
         instruction=said.as_dict() if said else None,
+    )
+
+
+def aside(it: Alarm, plant: Plant) -> Json | None:
+    """Who put it aside, since when, why and until when; nobody did where the design logic suppresses it."""
+    if it.aside_at is None or not it.is_open:
+        return None
+    people = Words(it.aside_reason, it.aside_reason)
+    why = it.suppressed if it.state is AlarmState.SUPPRESSED else people
+    reason = why.as_dict() if why else None
+    return _known(by=who(it.aside_by, plant), at=it.aside_at, reason=reason, until=it.shelved_until)
+
+
+def watched(it: Watched, plant: Plant) -> Json:
+    """A rule on one subject; its words are those of its alarm."""
+    return _known(
+        rule=it.rule,
+        subject=it.subject,
+        equipment=it.equipment,
+        where=where(it.equipment, plant).as_dict(),
+        title=it.title.as_dict(),
+        priority=it.priority.word,
+        latched=it.latched or None,
+        realarm_after=it.realarm_after.total_seconds() if it.realarm_after else None,
+        suppressed_when=[why.as_dict() for why in it.suppressed_when] or None,
     )
 
 

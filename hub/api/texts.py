@@ -54,6 +54,22 @@ TEXTS: dict[str, Words] = {
         "搁置时间须在未来 24 小时之内", "an alarm is shelved for 24 hours at most, from now on"
     ),
     "alarm-not-open": Words("报警已恢复正常，无需处理", "this alarm is back to normal already"),
+    "alarm-shelved": Words("报警已被搁置，请先取消搁置", "this alarm is shelved; end the shelving first"),
+    "alarm-suppressed": Words(
+        "报警被设计逻辑抑制，条件解除后自动恢复",
+        "the design logic suppresses this alarm; it is back by itself when that ends",
+    ),
+    "alarm-out-of-service": Words(
+        "报警已停用，请先恢复使用", "this is out of service already; return it to service first"
+    ),
+    "not-shelved": Words("报警没有被搁置", "this alarm is not shelved"),
+    "not-out-of-service": Words("没有停用，无需恢复", "this is in service already"),
+    "not-latched": Words(
+        "该报警不是锁存报警，无需复位，请确认", "only a latched alarm is reset; acknowledge this one"
+    ),
+    "still-active": Words(
+        "报警条件仍然成立，请先排除故障再复位", "its condition still holds: mend the cause first, then reset"
+    ),
     "alarm-open": Words("该报警已存在", "this alarm is open already"),
     "ticket-taken": Words("工单已由 {detail} 接单", "{detail} has accepted this ticket already"),
     "ticket-closed": Words("工单已关闭", "this ticket is closed"),

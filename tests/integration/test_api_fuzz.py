@@ -18,11 +18,13 @@ from fastapi import FastAPI
 
 from alert_rules.casebook import Casebook
 from alert_rules.desk import AlarmDesk
+from alert_rules.rule import Limits, Rule
 from hub.api import passwords
 from hub.api.app import build, table
 from hub.api.auth import SESSION_COOKIE
 from hub.api.limits import Meter
 from hub.api.tokens import csrf_of, new_token, token_hash
+from hub.model.alarm import Priority
 from hub.model.people import Person, Role
 from hub.store.ledger import PgLedger
 from hub.store.people import PgPeopleStore
@@ -55,6 +57,9 @@ FIELDS = {
     "/api/device-login": ("token",),
     "/api/alarms/{alarm_id}/acknowledge": ("note",),
     "/api/alarms/{alarm_id}/shelve": ("until", "reason"),
+    "/api/alarms/{alarm_id}/out-of-service": ("reason",),
+    "/api/rules/out-of-service": ("equipment", "rule", "subject", "reason"),
+    "/api/rules/return": ("equipment", "rule", "subject"),
     "/api/tickets/{ticket_id}/accept": ("device_time",),
     "/api/tickets/{ticket_id}/arrive": ("device_time",),
     "/api/tickets/{ticket_id}/repaired": ("cause_class", "cause", "photo", "device_time"),
@@ -64,6 +69,7 @@ GOOD: dict[str, Any] = {
     "person": "boss", "password": "wrong-wrong", "name": "wall", "scope": "p1", "token": "x", "note": "n",
     "until": "2026-01-05T13:00:00Z", "reason": "r", "device_time": "2026-01-05T12:00:00Z",
     "cause_class": "mechanical", "cause": "c", "photo": "",
+    "equipment": PRESS, "rule": "oil-hot", "subject": f"{PRESS}/oil_temp",
 }  # fmt: skip
 QUERIES = {
     "/api/alarms": ("open", "limit"),
@@ -86,7 +92,10 @@ async def it(dsn: str) -> AsyncIterator[House]:
     pool = await open_pool(dsn)
     try:
         ledger, people = PgLedger(pool, clock=made.clock), PgPeopleStore(pool)
-        book = Casebook(made.deps.plant, {}, ledger, made.clock, _quiet, "")
+        title, hot = w("油温过高", "Oil too hot"), Limits(80, 75, True)
+        rule = Rule("oil-hot", f"{PRESS}/oil_temp", PRESS, hot, Priority.CRITICAL, title)
+        rules = {(rule.name, rule.subject): rule}
+        book = Casebook(made.deps.plant, rules, ledger, made.clock, _quiet, "")
         deps = replace(made.deps, ledger=ledger, people=people, desk=AlarmDesk(book))
         async with ledger.begin() as tx:
             for place in (PRESS, CNC):
@@ -171,4 +180,5 @@ async def test_the_body_that_is_bent_is_a_good_one_when_straight(it: House, path
         plain = path.replace("{alarm_id}", "1").replace("{ticket_id}", "AH-20260105-0001")
         body = json.dumps({f: GOOD[f] for f in FIELDS[path]})
         answer = await client.post(plain, content=body, headers=JSON)
-    assert answer.status_code == (401 if "login" in path else 200)
+    nothing_is_out = {"/api/rules/return": 409}
+    assert answer.status_code == (401 if "login" in path else nothing_is_out.get(path, 200))

@@ -91,10 +91,41 @@ async def test_an_alarm_is_shelved_with_a_reason_until_a_moment_in_utc(it: House
     told = await post(
         it, "/api/alarms/1/shelve", {"until": "2026-01-05T21:00:00+08:00", "reason": " sensor "}
     )
-    assert told["alarm"]["shelved_until"] == "2026-01-05T13:00:00Z"
+    assert told["alarm"]["aside"] == {
+        "by": {"id": "technician-1", "name": {"zh": "人technician", "en": "The technician"}},
+        "at": "2026-01-05T12:00:00Z", "until": "2026-01-05T13:00:00Z",
+        "reason": {"zh": "sensor", "en": "sensor"},
+    }  # fmt: skip
     assert it.desk.asked[0][4] == "sensor"
     assert (await post(it, "/api/alarms/1/unshelve"))["alarm"]["state"] == "unacked"
     assert it.audited() == {"shelve": 1, "unshelve": 1}
+
+
+async def test_an_alarm_is_taken_out_of_service_returned_and_reset_on_the_audit_trail(it: House) -> None:
+    told = await post(it, "/api/alarms/1/out-of-service", {"reason": "pump is being changed"})
+    assert (told["alarm"]["state"], told["alarm"]["aside"]["reason"]["en"]) == (
+        "out-of-service",
+        "pump is being changed",
+    )
+    assert (await post(it, "/api/alarms/1/return"))["alarm"]["state"] == "unacked"
+    assert (await post(it, "/api/alarms/1/reset", role=Role.OPERATOR))["alarm"]["state"] == "normal"
+    assert it.audited() == {"out-of-service": 1, "return": 1, "reset": 1}
+
+
+async def test_a_machines_rules_are_listed_and_taken_out_of_service_before_any_alarm(it: House) -> None:
+    (rule,) = (await get(it, "/api/rules", Role.VIEWER))["rules"]
+    assert (rule["rule"], rule["equipment"], rule["priority"]) == ("oil-hot", PRESS, "critical")
+    asked = {"equipment": PRESS, "rule": "oil-hot", "reason": "overhaul"}
+    assert [a["id"] for a in (await post(it, "/api/rules/out-of-service", asked))["alarms"]] == [1]
+    await post(it, "/api/rules/return", {"equipment": PRESS})
+    assert it.desk.asked == [
+        ("take-out", PRESS, "technician-1", "overhaul", "oil-hot", ""),
+        ("put-back", PRESS, "technician-1", "", ""),
+    ]
+    assert [(what, about) for _, what, about, _ in it.people.trail] == [
+        ("out-of-service", f"equipment:{PRESS}"),
+        ("return", f"equipment:{PRESS}"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,23 @@ TABLE = [
         "POST /api/alarms/{alarm_id}/unshelve", REPAIR, "/api/alarms/1/unshelve",
         other="/api/alarms/2/unshelve",
     ),
+    Row(
+        "POST /api/alarms/{alarm_id}/out-of-service", REPAIR, "/api/alarms/1/out-of-service", REASON,
+        other="/api/alarms/2/out-of-service", other_body=REASON,
+    ),
+    Row(
+        "POST /api/alarms/{alarm_id}/return", REPAIR, "/api/alarms/1/return", other="/api/alarms/2/return",
+    ),
+    Row("POST /api/alarms/{alarm_id}/reset", ACKNOWLEDGE, "/api/alarms/1/reset", other="/api/alarms/2/reset"),
+    Row("GET /api/rules", ALL, "/api/rules"),
+    Row(
+        "POST /api/rules/out-of-service", REPAIR, "/api/rules/out-of-service", {"equipment": PRESS, **REASON},
+        other="/api/rules/out-of-service", other_body={"equipment": CNC, **REASON},
+    ),
+    Row(
+        "POST /api/rules/return", REPAIR, "/api/rules/return", {"equipment": PRESS},
+        other="/api/rules/return", other_body={"equipment": CNC},
+    ),
     Row("GET /api/tickets", ALL, "/api/tickets"),
     Row(
         "GET /api/tickets/{ticket_id}", ALL, f"/api/tickets/{MY_TICKET}",
