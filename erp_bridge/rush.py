@@ -17,6 +17,7 @@ from hub.model.production import JobProgress, WorkOrder, WorkOrderState
 
 FIRST = 1  # the most urgent priority
 NOTICEABLE = timedelta(minutes=1)  # nobody is told of less
+BEYOND = timedelta(days=36500)  # how far away the end is that no prediction reaches: it is sorted first
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +108,4 @@ def _loses(move: Move) -> bool:
 
 
 def _worst_first(move: Move) -> tuple[bool, timedelta, str]:
-    return not move.becomes_late, -(move.by or timedelta.max), move.order.number
+    return not move.becomes_late, -(move.by or BEYOND), move.order.number

@@ -100,6 +100,17 @@ def test_an_order_without_a_pace_is_no_loser_and_no_error() -> None:
     assert found.losers == ()
 
 
+def test_an_order_pushed_beyond_what_can_be_predicted_loses_most() -> None:
+    far = 60 * 24 * 59
+    orders = [
+        order("A", (LINES[0], 60), due=2), order("B", (LINES[0], far), due=3),
+        order("C", (LINES[0], 60 * 24), due=4),
+    ]  # fmt: skip
+    found = rushed("C", orders)
+    assert [(m.order.number, m.after is None) for m in found.losers] == [("A", False), ("B", True)]
+    assert found.losers[1].by is None
+
+
 # ------------------------------------------------------------------ the oracle
 def played(orders: list[WorkOrder], shifts: bool) -> dict[str, int]:
     """Minute by minute: each line takes its orders in the order of urgency and waits for nobody else's.
