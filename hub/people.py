@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from zoneinfo import ZoneInfo
 
 from hub.api.passwords import complaint, hashed
 from hub.api.tokens import new_token, token_hash
@@ -41,6 +42,8 @@ async def set_password(settings: Settings, person: str, password: str) -> None:
         raise ConfigError(f"{wrong.zh} / {wrong.en}")
     async with record_of(settings) as record:
         await record.people.set_password(person, await hashed(password))
+        await record.people.end_sessions(person)
+        await record.people.audit(SystemClock().now(), "command line", "password-reset", person, {})
 
 
 async def make_wall(settings: Settings, name: str, scope: str, show: Callable[[str], None]) -> None:
@@ -50,6 +53,28 @@ async def make_wall(settings: Settings, name: str, scope: str, show: Callable[[s
         raise ConfigError(f"--scope: no node {scope!r} in the plant")
     token = new_token()
     async with record_of(settings) as record:
-        await record.people.add_device(token_hash(token), name, scope, SystemClock().now())
+        now = SystemClock().now()
+        await record.people.add_device(token_hash(token), name, scope, now)
+        await record.people.audit(now, "command line", "device-added", name, {"scope": scope})
     hub = settings.file.hub
     show(f"{(hub.public_url or f'http://{hub.host}:{hub.port}').rstrip('/')}/wall#device={token}")
+
+
+async def list_walls(settings: Settings, show: Callable[[str], None]) -> None:
+    """One line for each wall screen: number, name, what it sees, when it was last seen."""
+    zone = ZoneInfo(settings.plant.time_zone)
+    async with record_of(settings) as record:
+        for screen in await record.people.devices():
+            seen = f"{screen.seen_at.astimezone(zone):%Y-%m-%d %H:%M}" if screen.seen_at else "never"
+            show(f"{screen.id:>4}  {screen.name}  {screen.scope}  last seen {seen}")
+
+
+async def revoke_wall(settings: Settings, number: int) -> None:
+    """Its token is worthless from now on; a hub that is running cuts its socket within five seconds."""
+    async with record_of(settings) as record:
+        known = {screen.id: screen for screen in await record.people.devices()}
+        if number not in known or await record.people.remove_device(number) is None:
+            raise ConfigError(f"--revoke: there is no wall screen {number}; andon wall --list shows them")
+        await record.people.audit(
+            SystemClock().now(), "command line", "device-revoked", known[number].name, {}
+        )

@@ -19,7 +19,7 @@ from hub.model.equipment import Count, Equipment, StateSpan
 from hub.model.erp import ErpEquipment, Item, PostingKind, SalesOrder
 from hub.model.intent import Errand, Intent, IntentKind
 from hub.model.message import Message, Receipt
-from hub.model.people import Person, Shift
+from hub.model.people import Account, Person, Shift, WallScreen
 from hub.model.production import JobProgress, JobResponse, WorkOrder
 from hub.model.sample import Tag
 from hub.model.stamp import Stamp
@@ -266,6 +266,10 @@ class Tx(Protocol):
         """Locked; raises NotFound."""
         ...
 
+    async def open_alarms(self) -> list[Alarm]:
+        """As this transaction sees them, not locked."""
+        ...
+
     async def save_alarm(self, alarm: Alarm) -> Alarm:
         """Insert when `id` is 0 (Conflict when another one is open), update otherwise; returns it with id."""
         ...
@@ -292,6 +296,10 @@ class Tx(Protocol):
 
     async def add_states(self, spans: Sequence[StateSpan]) -> None:
         """Each span's `since` ends the machine's previous span; a span already there changes nothing."""
+        ...
+
+    async def states(self, since: datetime, until: datetime) -> list[StateSpan]:
+        """As `Ledger.states`, with what this transaction has added."""
         ...
 
     async def add_counts(self, counts: Sequence[Count]) -> None:
@@ -425,18 +433,41 @@ class Outbox(Protocol):
 class PeopleStore(Protocol):
     """Logins. Passwords are argon2id hashes; session and device tokens are stored as SHA-256."""
 
-    async def set_password(self, person_id: str, hashed: str) -> None: ...
+    async def set_password(self, person_id: str, hashed: str, once_until: datetime | None = None) -> None:
+        """`once_until`: a password made by somebody else, to be changed at the first login until then."""
+        ...
+
     async def password(self, person_id: str) -> str | None: ...
+    async def once_until(self, person_id: str) -> datetime | None:
+        """Until when this person's one-time password is good; None when the password is their own."""
+        ...
+
     async def people_with_password(self) -> set[str]: ...
+    async def accounts(self, now: datetime) -> dict[str, Account]:
+        """By person id; who has neither password nor session is not there."""
+        ...
+
     async def add_session(self, token_hash: str, person_id: str, now: datetime) -> None: ...
     async def session(self, token_hash: str, now: datetime) -> str | None:
         """Person id of a live session (12 h absolute, 30 min idle; touched), or None."""
         ...
 
     async def end_session(self, token_hash: str) -> None: ...
+    async def end_sessions(self, person_id: str) -> int:
+        """All of this person's; how many there were."""
+        ...
+
     async def add_device(self, token_hash: str, name: str, scope: str, now: datetime) -> None: ...
-    async def device(self, token_hash: str) -> tuple[str, str] | None:
-        """(name, scope) of a wall screen, or None."""
+    async def device(self, token_hash: str, now: datetime | None = None) -> tuple[str, str] | None:
+        """(name, scope) of a wall screen, or None. With `now` it counts as seen."""
+        ...
+
+    async def devices(self) -> list[WallScreen]:
+        """All of them, by name."""
+        ...
+
+    async def remove_device(self, device_id: int) -> str | None:
+        """The SHA-256 of the token that is worthless from now on; None when there is no such screen."""
         ...
 
     async def note_failure(self, key: str, now: datetime) -> int:
@@ -492,6 +523,10 @@ class Desk(Protocol):
 
     async def accept(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket: ...
     async def arrive(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket: ...
+    async def begin(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket:
+        """The repair begins. Nobody has to say so: `repaired` implies it."""
+        ...
+
     async def repaired(
         self,
         ticket_id: str,

@@ -40,6 +40,11 @@ class Viewer(Protocol):
         """Nodes of the plant tree; nothing outside them is shown."""
         ...
 
+    @property
+    def over(self) -> asyncio.Event:
+        """Set when somebody in this process has ended the session: no need to wait for the next look."""
+        ...
+
     async def still_valid(self) -> bool:
         """False once they logged out, were revoked or have other scopes; Transient when nobody can say."""
         ...
@@ -80,10 +85,14 @@ class _Session:
 
     async def serve(self) -> None:
         async with self._feed.watch(self._viewer.scopes) as reader:
-            parts = [
-                asyncio.create_task(part)
-                for part in (self._send(reader), self._hear(), self._guard(), self._until_let_go(reader))
-            ]
+            work = (
+                self._send(reader),
+                self._hear(),
+                self._guard(),
+                self._until_over(),
+                self._until_let_go(reader),
+            )
+            parts = [asyncio.create_task(part) for part in work]
             try:
                 done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -125,6 +134,10 @@ class _Session:
                     return ENDED
             except Transient as cause:  # the record is away: nobody could have ended the session either
                 log.warning("screens.session_unchecked", error=str(cause))
+
+    async def _until_over(self) -> int:
+        await self._viewer.over.wait()
+        return ENDED
 
     async def _until_let_go(self, reader: Subscription) -> int:
         await reader.closed.wait()

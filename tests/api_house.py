@@ -23,7 +23,7 @@ from hub.api.tokens import csrf_of, new_token, token_hash
 from hub.errors import Conflict, NotFound
 from hub.model.alarm import Alarm, AlarmLine, AlarmState, Priority
 from hub.model.equipment import Equipment, EquipmentLevel
-from hub.model.people import Person, Role
+from hub.model.people import Account, Person, Role, WallScreen
 from hub.model.sample import Tag
 from hub.model.ticket import MaintenanceTicket, TicketLine, TicketState
 from hub.model.words import Words
@@ -94,12 +94,26 @@ class MemoryPeople:
     def __init__(self) -> None:
         self.passwords: dict[str, str] = {}
         self.sessions: dict[str, tuple[str, datetime, datetime]] = {}
-        self.devices: dict[str, tuple[str, str]] = {}
+        self.devices_made: dict[str, WallScreen] = {}
+        self.once: dict[str, datetime] = {}
         self.failed: list[tuple[str, datetime]] = []
         self.trail: list[tuple[str, str, str, dict[str, Any]]] = []
 
-    async def set_password(self, person_id: str, hashed: str) -> None:
+    async def set_password(self, person_id: str, hashed: str, once_until: datetime | None = None) -> None:
         self.passwords[person_id] = hashed
+        self.once.pop(person_id, None)
+        if once_until is not None:
+            self.once[person_id] = once_until
+
+    async def once_until(self, person_id: str) -> datetime | None:
+        return self.once.get(person_id)
+
+    async def accounts(self, now: datetime) -> dict[str, Account]:
+        open_ = Counter(person for person, _, _ in self.sessions.values())
+        return {
+            person: Account(person in self.passwords, self.once.get(person), open_[person])
+            for person in {*self.passwords, *open_}
+        }
 
     async def password(self, person_id: str) -> str | None:
         return self.passwords.get(person_id)
@@ -120,11 +134,27 @@ class MemoryPeople:
     async def end_session(self, token_hash: str) -> None:
         self.sessions.pop(token_hash, None)
 
-    async def add_device(self, token_hash: str, name: str, scope: str, now: datetime) -> None:
-        self.devices[token_hash] = (name, scope)
+    async def end_sessions(self, person_id: str) -> int:
+        theirs = [token for token, (person, _, _) in self.sessions.items() if person == person_id]
+        for token in theirs:
+            del self.sessions[token]
+        return len(theirs)
 
-    async def device(self, token_hash: str) -> tuple[str, str] | None:
-        return self.devices.get(token_hash)
+    async def add_device(self, token_hash: str, name: str, scope: str, now: datetime) -> None:
+        self.devices_made[token_hash] = WallScreen(len(self.devices_made) + 1, name, scope, now)
+
+    async def device(self, token_hash: str, now: datetime | None = None) -> tuple[str, str] | None:
+        found = self.devices_made.get(token_hash)
+        return (found.name, found.scope) if found else None
+
+    async def devices(self) -> list[WallScreen]:
+        return list(self.devices_made.values())
+
+    async def remove_device(self, device_id: int) -> str | None:
+        token = next((t for t, d in self.devices_made.items() if d.id == device_id), None)
+        if token:
+            del self.devices_made[token]
+        return token
 
     async def note_failure(self, key: str, now: datetime) -> int:
         self.failed.append((key, now))
@@ -269,6 +299,10 @@ class QuickDesk:
         self.asked.append(("arrive", ticket_id, by.id, device_time))
         return self._ticket(ticket_id, state=TicketState.ON_SITE)
 
+    async def begin(self, ticket_id: str, by: Person, device_time: datetime | None) -> MaintenanceTicket:
+        self.asked.append(("begin", ticket_id, by.id, device_time))
+        return self._ticket(ticket_id, state=TicketState.REPAIRING)
+
     async def repaired(
         self,
         ticket_id: str,
@@ -339,7 +373,7 @@ class House:
 
     def as_device(self, scope: str = HERE) -> httpx.AsyncClient:
         token = self.tokens.setdefault(f"device {scope}", new_token())
-        self.people.devices[token_hash(token)] = ("wall-1", scope)
+        self.people.devices_made[token_hash(token)] = WallScreen(1, "wall-1", scope, NOON)
         client = self.client(**{"X-Andon-CSRF": csrf_of(token)})
         client.cookies.set(DEVICE_COOKIE, token)
         return client

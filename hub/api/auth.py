@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -18,14 +19,16 @@ from hub.api.limits import household
 from hub.api.passwords import ensure_passwords
 from hub.api.rights import BOARD, Caller
 from hub.api.texts import TEXTS
-from hub.api.tokens import new_token, token_hash
-from hub.model.people import Person
+from hub.api.tokens import new_token, same, token_hash
+from hub.errors import NotAllowed, Refused
+from hub.model.people import Person, WallScreen
 from hub.ports import Clock, PeopleStore
 
 __all__ = ["DEVICE_COOKIE", "SESSION_COOKIE", "Door", "Viewer", "ensure_passwords"]
 
 SESSION_COOKIE, DEVICE_COOKIE = "andon_session", "andon_device"
 SESSION_AGE, DEVICE_AGE = timedelta(hours=12), timedelta(days=400)  # the longest a browser keeps a cookie
+ONCE = timedelta(hours=24)  # a one-time password is good
 WINDOW = timedelta(minutes=15)  # PeopleStore counts failures of the last quarter of an hour
 _WAITING = 20  # logins in the queue; argon2 takes a core and 64 MiB each, so they go one by one
 
@@ -39,6 +42,7 @@ class Door:
         self._clock = clock
         self._one_by_one = asyncio.Lock()
         self._waiting = 0
+        self._viewers: weakref.WeakSet[Viewer] = weakref.WeakSet()
 
     # ------------------------------------------------------------- who is it
     async def caller(self, connection: HTTPConnection) -> Caller | None:
@@ -54,7 +58,7 @@ class Door:
         return Caller(token, person) if person else None
 
     async def _device(self, token: str) -> Caller | None:
-        found = await self._store.device(token_hash(token))
+        found = await self._store.device(token_hash(token), self._clock.now())
         return Caller(token, device=found[0], device_scope=found[1]) if found else None
 
     async def again(self, caller: Caller) -> Caller | None:
@@ -64,11 +68,37 @@ class Door:
     async def authenticate(self, websocket: WebSocket) -> Viewer | None:
         """Who looks at the board through this socket; None has to be turned away before `accept`."""
         caller = websocket.scope.get("andon.caller") or await self.caller(websocket)
-        return Viewer(caller, self) if caller and caller.may_use(BOARD) else None
+        if caller is None or not caller.may_use(BOARD):
+            return None
+        viewer = Viewer(caller, self)
+        self._viewers.add(viewer)
+        return viewer
 
     # ------------------------------------------------------------- coming in
-    async def login(self, name: str, password: str, address: str, old_token: str) -> tuple[Person, str]:
-        """The person and a new session token. Raises NotLoggedIn, or TooMany with the time to wait."""
+    async def login(
+        self, name: str, password: str, address: str, old_token: str, new_password: str = ""
+    ) -> tuple[Person, str]:
+        """The person and a new session token; with `new_password` that is theirs from now on.
+
+        Raises NotLoggedIn, TooMany with the time to wait, NotAllowed when the password was a one-time one and
+        no new one came with it, or Refused with what is wrong with the new one.
+        """
+        person = await self.prove(name, password, address)
+        until = await self._store.once_until(person.id)
+        if until is not None and until <= self._clock.now():
+            raise NotLoggedIn("password-once-over", TEXTS["password-once-over"].en)
+        if new_password:
+            await self.change_password(person, password, new_password, address)
+        elif until is not None:
+            raise NotAllowed("password-once", TEXTS["password-once"].en)
+        if old_token:
+            await self._store.end_session(token_hash(old_token))
+        token = await self.admit(person)
+        await self.note(person.id, "login", address=address)
+        return person, token
+
+    async def prove(self, name: str, password: str, address: str) -> Person:
+        """Whose password this is. Raises NotLoggedIn, or TooMany with the time to wait."""
         name = unicodedata.normalize("NFKC", name).strip().casefold()
         keys = throttles(name, address)
         await self._not_throttled(keys)
@@ -78,15 +108,49 @@ class Door:
         try:
             async with self._one_by_one:  # or a thousand tries at once would all find the count at nought
                 await self._not_throttled(keys)
-                person = await self._check(name, password, keys, address)
+                return await self._check(name, password, keys, address)
         finally:
             self._waiting -= 1
-        if old_token:
-            await self._store.end_session(token_hash(old_token))
+
+    async def admit(self, person: Person) -> str:
+        """A new session's token."""
         token = new_token()
         await self._store.add_session(token_hash(token), person.id, self._clock.now())
-        await self.note(person.id, "login", address=address)
-        return person, token
+        return token
+
+    async def change_password(self, person: Person, old: str, new: str, address: str) -> None:
+        """`old` has been proved. Ends every session of theirs; raises Refused when `new` will not do."""
+        code = "password-same" if passwords.normal(old) == passwords.normal(new) else ""
+        if code := code or passwords.fault(new, person):
+            raise Refused(code, TEXTS[code].en)
+        await self._store.set_password(person.id, await passwords.hashed(new))
+        await self.end_sessions(person)
+        await self.note(person.id, "password-changed", address=address)
+
+    async def one_time_password(self, person: Person, by: Caller, address: str) -> tuple[str, datetime]:
+        """A password that is good for one login until then, to be replaced at it. Ends every session of
+        theirs.
+        """
+        password, until = passwords.readable(), self._clock.now() + ONCE
+        await self._store.set_password(person.id, await passwords.hashed(password), until)
+        await self.end_sessions(person)
+        await self.note(by.name, "password-reset", about=person.id, address=address)
+        return password, until
+
+    # ------------------------------------------------------------- going out
+    async def end_sessions(self, person: Person) -> None:
+        await self._store.end_sessions(person.id)
+        self._cut(lambda viewer: viewer.is_of(person))
+
+    async def end_device(self, screen: WallScreen, by: Caller, address: str) -> None:
+        """Its token is worthless and its socket is cut."""
+        hashed = await self._store.remove_device(screen.id)
+        self._cut(lambda viewer: viewer.came_with(hashed or ""))
+        await self.note(by.name, "device-revoked", about=screen.name, scope=screen.scope, address=address)
+
+    def _cut(self, which: Callable[[Viewer], bool]) -> None:
+        for viewer in [v for v in self._viewers if which(v)]:
+            viewer.over.set()
 
     async def _check(self, name: str, password: str, keys: Sequence[Throttle], address: str) -> Person:
         person = self._people.get(name)
@@ -128,7 +192,9 @@ class Door:
         return found
 
     async def logout(self, caller: Caller, address: str) -> None:
-        await self._store.end_session(token_hash(caller.token))
+        hashed = token_hash(caller.token)
+        await self._store.end_session(hashed)
+        self._cut(lambda viewer: viewer.came_with(hashed))
         await self.note(caller.name, "logout", address=address)
 
     async def note(self, who: str, what: str, about: str = "", **detail: str | int) -> None:
@@ -162,6 +228,13 @@ class Viewer:
     def __init__(self, caller: Caller, door: Door) -> None:
         self._caller = caller
         self._door = door
+        self.over = asyncio.Event()  # set by the door; by another process it is noticed at the next look
+
+    def is_of(self, person: Person) -> bool:
+        return self._caller.person is not None and self._caller.person.id == person.id
+
+    def came_with(self, hashed: str) -> bool:
+        return same(token_hash(self._caller.token), hashed)
 
     @property
     def scopes(self) -> tuple[str, ...]:

@@ -73,7 +73,10 @@ def is_common(password: str, about: Iterable[str] = ()) -> bool:
     plain = text.translate(_UNSHIFT)
     if any(plain in walk for walk in _WALKS):
         return True
-    words = WORDS.union(unicodedata.normalize("NFKC", w).casefold() for w in about)
+    near = {unicodedata.normalize("NFKC", w).casefold() for w in about if w}
+    if text in near:
+        return True
+    words = WORDS.union(near, *(_cores(w) for w in near))
     return any(core in words or any(core in walk for walk in _WALKS) for core in _cores(text))
 
 

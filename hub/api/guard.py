@@ -107,7 +107,8 @@ class Guard:
     async def _known(self, connection: HTTPConnection, right: Right, csrf: bool) -> Caller:
         caller = await self._door.caller(connection)
         if caller is None:
-            raise errors.NotLoggedIn("not-logged-in", TEXTS["not-logged-in"].en)
+            code = "device-revoked" if only_cookie(connection, DEVICE_COOKIE) else "not-logged-in"
+            raise errors.NotLoggedIn(code, TEXTS[code].en)
         if not caller.may_use(right):
             raise NotAllowed("not-allowed", TEXTS["not-allowed"].en)
         marks = connection.headers.getlist("x-andon-csrf")

@@ -66,7 +66,11 @@ def person(caller: Caller) -> Person:
     return caller.person
 
 
+def door(request: Request) -> Door:
+    found: Door = request.app.state.door
+    return found
+
+
 async def note(request: Request, caller: Caller, what: str, about: str, **detail: str | int) -> None:
     """One line of the audit trail, with the address it came from."""
-    door: Door = request.app.state.door
-    await door.note(caller.name, what, about, address=address_of(request), **detail)
+    await door(request).note(caller.name, what, about, address=address_of(request), **detail)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hub.kpi.calendar import on_duty
 from hub.model.alarm import Alarm, AlarmLine, AlarmState
-from hub.model.people import Person
+from hub.model.people import Account, Person, WallScreen
 from hub.model.ticket import MaintenanceTicket, TicketLine
 from hub.model.words import Words
 from hub.ports import Plant, Watched
@@ -141,6 +141,19 @@ def person(it: Person) -> Json:
         "scopes": list(it.scopes),
         "language": it.language,
     }
+
+
+def account(it: Person, stands: Account) -> Json:
+    """`password`: own, once (until `once_until`) or none."""
+    kind = "none" if not stands.has_password else "own" if stands.once_until is None else "once"
+    return person(it) | _known(
+        password=kind, once_until=stands.once_until, sessions=stands.sessions, seen_at=stands.seen_at
+    )
+
+
+def device(it: WallScreen, plant: Plant) -> Json:
+    place = where(it.scope, plant).as_dict()
+    return _known(id=it.id, name=it.name, scope=it.scope, where=place, made_at=it.made_at, seen_at=it.seen_at)
 
 
 def who(person_id: str, plant: Plant) -> Json | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hub.model.words import Words
 
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
+
 TEXTS: dict[str, Words] = {
     # the door
     "not-logged-in": Words("请先登录", "please log in"),
@@ -11,6 +13,30 @@ TEXTS: dict[str, Words] = {
     "device-unknown": Words(
         "设备令牌无效，请向管理员索取新的令牌",
         "this device token is not valid; ask an administrator for a new one",
+    ),
+    "device-revoked": Words(
+        "这块屏幕的授权已被收回，请向管理员索取新的链接",
+        "this screen's permission was withdrawn; ask an administrator for a new link",
+    ),
+    "password-once": Words(
+        "这是一次性密码，请先设置自己的新密码", "this is a one-time password: choose one of your own first"
+    ),
+    "password-once-over": Words(
+        "一次性密码已过期，请向管理员再要一个",
+        "this one-time password is over; ask an administrator for another",
+    ),
+    "password-wrong": Words("现在的密码不正确", "the present password is wrong"),
+    "password-own": Words(
+        "自己的密码请用“修改密码”更改", "change your own password with the present one instead"
+    ),
+    "password-same": Words("新密码须与现在的不同", "the new password must differ from the present one"),
+    "password-length": Words(
+        f"密码须为 {SHORTEST_PASSWORD} 到 {LONGEST_PASSWORD} 个字符",
+        f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters",
+    ),
+    "password-common": Words(
+        "这个密码太常见，容易被猜到；请换一个，例如几个不相关的词连在一起",
+        "this password is among the first to be guessed; take another, for example some unrelated words",
     ),
     "too-many-tries": Words("尝试次数过多，请稍后再试", "too many tries; please wait and try again"),
     "too-many-requests": Words("请求过于频繁，请稍后再试", "too many requests; please wait a moment"),

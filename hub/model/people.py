@@ -38,6 +38,27 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """How somebody's login stands. `once_until`: the password was made by somebody else and lasts so long."""
+
+    has_password: bool = False
+    once_until: datetime | None = None
+    sessions: int = 0
+    seen_at: datetime | None = None  # in one of these sessions
+
+
+@dataclass(frozen=True, slots=True)
+class WallScreen:
+    """A screen with a token of its own; `seen_at` is exact to the minute."""
+
+    id: int
+    name: str
+    scope: str
+    made_at: datetime
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Break:
     start: time
     end: time

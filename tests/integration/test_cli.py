@@ -217,6 +217,23 @@ def test_a_wall_screen_gets_its_address_once_and_the_record_a_hash(plant: Path, 
     assert code == 2 and "no node 'p1/b'" in said
 
 
+def test_wall_screens_are_listed_and_sent_away(plant: Path, dsn: str) -> None:
+    def wall(*words: str) -> tuple[int, str]:
+        return andon("wall", *words, "-c", str(plant), ANDON_DATABASE=dsn)
+
+    wall("东门")
+    code, said = wall("--list")
+    assert code == 0
+    [number] = re.findall(r"^ *(\d+)  东门  p1  last seen never$", said, re.M)
+    assert wall("--revoke", number)[0] == 0
+    assert wall("--list") == (0, "no wall screens\n")
+    assert wall("--revoke", number)[0] == 2
+    assert wall("--list", "--revoke", number)[0] == 2
+    with psycopg.connect(dsn) as record:
+        trail = record.execute("select who, what, about from audit order by id").fetchall()
+    assert trail == [("command line", "device-added", "东门"), ("command line", "device-revoked", "东门")]
+
+
 # ------------------------------------------------------------------ doctor
 DEVICES = """
 collectors:

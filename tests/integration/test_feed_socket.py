@@ -34,6 +34,7 @@ class Visitor:
     scopes: tuple[str, ...]
     valid: bool = True
     trouble: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def still_valid(self) -> bool:
         if self.trouble:
@@ -208,6 +209,13 @@ async def test_the_socket_of_an_ended_session_is_closed_within_five_seconds(hous
         await house.stage.turn(CHECK + 0.1)
         assert await code_of(line) == 4401
     await until(lambda: house.stage.feed.readers == 0)
+
+
+async def test_the_socket_of_a_screen_that_is_sent_away_is_closed_at_once(house: House) -> None:
+    async with house.open() as line:
+        await Browser(line).next()
+        house.visitors["whole"].over.set()  # the clock stands still: nobody looks at the session
+        assert await code_of(line) == 4401
 
 
 async def test_a_record_that_is_away_does_not_close_sockets(house: House) -> None:

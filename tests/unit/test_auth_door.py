@@ -227,7 +227,7 @@ async def test_a_cookie_of_nonsense_is_a_stranger(it: House, value: str) -> None
 async def test_an_administrator_makes_a_wall_screen_that_logs_in_with_its_token(it: House) -> None:
     async with it.as_role(Role.ADMIN) as admin:
         token = (await admin.post("/api/devices", json={"name": "wall-3", "scope": HERE})).json()["token"]
-    assert token not in str(it.people.devices)
+    assert token not in str(it.people.devices_made)
     async with it.client() as wall:
         answer = await wall.post("/api/device-login", json={"token": token})
         assert answer.status_code == 204
@@ -235,7 +235,7 @@ async def test_an_administrator_makes_a_wall_screen_that_logs_in_with_its_token(
         assert answer.cookies[DEVICE_COOKIE] == token
         assert (await wall.get("/api/me")).json() == {"device": {"name": "wall-3", "scope": HERE}}
         assert (await wall.get("/api/board")).json()["board"] == {"scopes": [HERE]}
-        it.people.devices.clear()
+        it.people.devices_made.clear()
         assert (await wall.get("/api/board")).status_code == 401
     assert it.audited() == {"device-added": 1, "device-login": 1}
 
