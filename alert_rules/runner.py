@@ -211,7 +211,7 @@ class RuleRunner:
             async with ledger.begin() as tx:
                 alarm = await tx.alarm(known.alarm_id)  # locked before the ticket, as everywhere
                 ticket = await tx.ticket(known.id)
-                alarms = [alarm, *await ledger.open_alarms()]
+                alarms = [alarm, *await tx.open_alarms()]
                 holds = self._book.hold(ticket, alarms)
                 calm = max((a.cleared_at for a in alarms if a.equipment == ticket.equipment and a.cleared_at),
                            default=None)  # fmt: skip

@@ -1,7 +1,8 @@
 """The life of a maintenance ticket, and the machine's own proof that it is repaired. Pure.
 
-NEW -> SENT -> ACCEPTED -> ON_SITE -> VERIFYING -> CLOSED. A ticket closes when the machine has said that it
-runs again and has made the good pieces that were asked for; a technician's word alone does not close it.
+NEW -> SENT -> ACCEPTED -> ON_SITE -> REPAIRING -> VERIFYING -> CLOSED. A ticket closes when the machine has
+said that it runs again and has made the good pieces that were asked for; a technician's word alone does not
+close it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ def arrived(ticket: MaintenanceTicket, by: Person, at: datetime) -> MaintenanceT
     return replace(taken, state=T.ON_SITE, arrived_at=at)
 
 
+def begun(ticket: MaintenanceTicket, by: Person, at: datetime) -> MaintenanceTicket:
+    """开始维修. Once it has been said, or is over, it changes nothing."""
+    there = arrived(ticket, by, at)
+    if _RANK[there.state] >= _RANK[T.REPAIRING]:
+        return there
+    return replace(there, state=T.REPAIRING)
+
+
 def repaired(
     ticket: MaintenanceTicket, by: Person, cause_class: str, cause: str, photo: str, at: datetime
 ) -> MaintenanceTicket:
@@ -61,6 +70,13 @@ def repaired(
         there, state=T.VERIFYING, repaired_at=at, cause_class=cause_class, cause=cause, photo=photo,
         reset_at=None, good_cycles=0,
     )  # fmt: skip
+
+
+def steps(before: TicketState, after: TicketState) -> list[TicketState]:
+    """What the history has to tell between two states, `after` last: who arrives has accepted, and who has
+    repaired has begun. That it is in the ERP is the ERP's own word and follows from nothing."""
+    implied = (s for s in (T.ACCEPTED, T.ON_SITE, T.REPAIRING) if after in _RANK)
+    return [*(s for s in implied if _RANK[before] < _RANK[s] < _RANK[after]), after]
 
 
 def relapsed(ticket: MaintenanceTicket) -> MaintenanceTicket:

@@ -87,6 +87,18 @@ async def arrive(
     return await _answer(house, after)
 
 
+@router.post("/{ticket_id}/begin")
+@requires(*REPAIRERS)
+async def begin(
+    ticket_id: TicketId, house: House, caller: Who, request: Request, asked: OnTheWay | None = None
+) -> Response:
+    await record.ticket(house, caller, ticket_id)
+    at = asked.device_time if asked else None
+    after = await house.desk.begin(ticket_id, record.person(caller), at)
+    await record.note(request, caller, "begin", f"ticket:{ticket_id}")
+    return await _answer(house, after)
+
+
 @router.post("/{ticket_id}/repaired")
 @requires(*REPAIRERS)
 async def repaired(

@@ -34,6 +34,9 @@ class PgTx:
     async def alarm(self, alarm_id: int) -> Alarm:
         return await alarms.locked(self._connection, alarm_id)
 
+    async def open_alarms(self) -> list[Alarm]:
+        return await alarms.open_ones(self._connection)
+
     async def save_alarm(self, alarm: Alarm) -> Alarm:
         return await alarms.save(self._connection, alarm)
 
@@ -57,6 +60,9 @@ class PgTx:
 
     async def add_states(self, spans: Sequence[StateSpan]) -> None:
         await machines.add_states(self._connection, spans)
+
+    async def states(self, since: datetime, until: datetime) -> list[StateSpan]:
+        return await machines.states(self._connection, since, until)
 
     async def add_counts(self, counts: Sequence[Count]) -> None:
         await machines.add_counts(self._connection, counts)

@@ -188,8 +188,8 @@ class RuleHouse:
 
 
 @asynccontextmanager
-async def rule_house(dsn: str) -> AsyncIterator[RuleHouse]:
-    pool = await open_pool(dsn)
+async def rule_house(dsn: str, connections: int = 6) -> AsyncIterator[RuleHouse]:
+    pool = await open_pool(dsn, max_size=connections, timeout=5.0)
     try:
         bare = plant()
         numbers = await TagTable(pool).number(bare.tags)

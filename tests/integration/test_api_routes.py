@@ -170,10 +170,11 @@ async def test_a_ticket_goes_from_accepted_to_closed_by_hand_and_each_step_is_au
     assert (await post(it, f"{path}/accept", moment))["ticket"]["state"] == "accepted"
     assert it.desk.asked[0][3].isoformat() == "2026-01-05T12:00:00.500000+00:00"
     assert (await post(it, f"{path}/arrive", {}))["ticket"]["state"] == "on-site"
+    assert (await post(it, f"{path}/begin", {}))["ticket"]["state"] == "repairing"
     cause = {"cause_class": "mechanical", "cause": "轴承磨损\n已更换"}
     assert (await post(it, f"{path}/repaired", cause))["ticket"]["cause"] == "轴承磨损\n已更换"
     assert (await post(it, f"{path}/close", {"reason": "tried"}, Role.MANAGER))["ticket"]["state"] == "closed"
-    assert it.audited() == {"accept": 1, "arrive": 1, "repaired": 1, "close": 1}
+    assert it.audited() == {"accept": 1, "arrive": 1, "begin": 1, "repaired": 1, "close": 1}
 
 
 async def test_who_was_slower_is_told_who_was_faster() -> None:

@@ -232,7 +232,40 @@ async def test_the_way_of_a_ticket_on_the_phone_and_what_the_erp_learns(house: R
         "accepted", "on-site", "verifying",
     ]  # fmt: skip
     assert [x.channel for x in await house.ledger.ticket_lines(ticket.id)] == [
-        "hub", "erp", "phone", "phone", "phone",
+        "hub", "erp", "phone", "phone", "phone", "phone",
+    ]  # fmt: skip
+
+
+async def test_every_step_of_a_ticket_is_told_with_who_when_and_from_where(house: RuleHouse) -> None:
+    """The technician is quicker than the ERP, and his phone's clock is five minutes slow."""
+    T, slow = TicketState, timedelta(minutes=5)
+    _, ticket = await hot(house)
+    for step in (house.desk.accept, house.desk.arrive, house.desk.begin):
+        house.clock.turn(60)
+        await step(ticket.id, LI, house.clock.now() - slow)
+    await house.desk.sent_to_erp(ticket.id, "E1", "WO-1")
+    await house.desk.sent_to_erp(ticket.id, "E1", "WO-1")  # in doubt after a crash: the same again
+    house.clock.turn(60)
+    await house.desk.repaired(ticket.id, LI, "mechanical", "pump", "", house.clock.now() - slow)
+    lines = await house.ledger.ticket_lines(ticket.id)
+    assert [(x.before, x.after, x.by, x.channel, x.note) for x in lines] == [
+        (T.NEW, T.NEW, "", "hub", ""),
+        (T.NEW, T.ACCEPTED, LI.id, "phone", ""),
+        (T.ACCEPTED, T.ON_SITE, LI.id, "phone", ""),
+        (T.ON_SITE, T.REPAIRING, LI.id, "phone", ""),
+        (T.REPAIRING, T.REPAIRING, "", "erp", "WO-1"),
+        (T.REPAIRING, T.VERIFYING, LI.id, "phone", ""),
+    ]
+    by_phone = [x for x in lines if x.channel == "phone"]
+    assert [x.at - x.device_time for x in by_phone if x.device_time] == [slow] * 4
+
+
+async def test_what_a_technician_leaves_out_is_told_all_the_same(house: RuleHouse) -> None:
+    _, ticket = await hot(house)
+    await house.desk.sent_to_erp(ticket.id, "E1", "WO-1")
+    await house.desk.repaired(ticket.id, LI, "mechanical", "pump", "", None)
+    assert [x.after.value for x in await house.ledger.ticket_lines(ticket.id)] == [
+        "new", "sent", "accepted", "on-site", "repairing", "verifying",
     ]  # fmt: skip
 
 

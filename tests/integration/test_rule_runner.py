@@ -314,6 +314,17 @@ async def test_a_ticket_closes_by_the_machines_own_proof(house: RuleHouse) -> No
     assert (row["payload"]["ticket"], row["payload"]["downtime_seconds"]) == (number, 5.0)
 
 
+async def test_a_transaction_needs_no_second_connection(dsn: str) -> None:
+    """Of a pool of one: whoever asked for another within a transaction would wait for himself."""
+    async with rule_house(dsn, connections=1) as house:
+        async with house.running():
+            await repaired(house)
+            await house.say(7, EXECUTING, "state")
+            await house.say(8, 13, "good")
+            await house.turn(1)
+        assert (await house.ticket()).state is TicketState.CLOSED
+
+
 async def test_a_proof_goes_on_after_a_crash(house: RuleHouse) -> None:
     async with house.running():
         await repaired(house)

@@ -7,7 +7,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from alert_rules.ticketing import accepted, arrived, closed, downtime, relapsed, repaired, sent, verified
+from alert_rules.ticketing import (
+    accepted,
+    arrived,
+    begun,
+    closed,
+    downtime,
+    relapsed,
+    repaired,
+    sent,
+    steps,
+    verified,
+)
 from hub.errors import Conflict, Refused
 from hub.model.equipment import Count, EquipmentState, StateSpan
 from hub.model.people import Person, Role
@@ -56,6 +67,36 @@ def test_tapping_twice_changes_nothing() -> None:
 def test_who_arrives_has_accepted() -> None:
     there = arrived(NEW, LI, at(7))
     assert (there.state, there.technician, there.accepted_at) == (TicketState.ON_SITE, "li", at(7))
+
+
+def test_a_repair_begins_when_the_technician_says_so_and_only_once() -> None:
+    working = begun(arrived(NEW, LI, at(7)), LI, at(9))
+    assert working.state is TicketState.REPAIRING
+    assert begun(working, LI, at(10)) is working
+    done = repaired(working, LI, "mechanical", "pump", "", at(60))
+    assert (done.state, begun(done, LI, at(61))) == (TicketState.VERIFYING, done)
+    with pytest.raises(Conflict):
+        begun(working, WANG, at(10))
+
+
+def test_who_begins_is_there_and_has_accepted() -> None:
+    working = begun(NEW, LI, at(7))
+    assert (working.technician, working.accepted_at, working.arrived_at) == ("li", at(7), at(7))
+
+
+def test_what_is_left_out_on_the_phone_is_told_in_the_history() -> None:
+    T = TicketState
+    assert steps(T.SENT, T.ACCEPTED) == [T.ACCEPTED]
+    assert steps(T.ON_SITE, T.VERIFYING) == [T.REPAIRING, T.VERIFYING]
+    assert steps(T.NEW, T.VERIFYING) == [T.ACCEPTED, T.ON_SITE, T.REPAIRING, T.VERIFYING]
+    assert steps(T.REOPENED, T.ON_SITE) == [T.ACCEPTED, T.ON_SITE]
+
+
+def test_nothing_is_implied_by_a_way_back_or_by_an_end() -> None:
+    T = TicketState
+    assert steps(T.VERIFYING, T.REPAIRING) == [T.REPAIRING], "a relapse"
+    assert steps(T.ACCEPTED, T.CLOSED) == [T.CLOSED], "by hand"
+    assert steps(T.NEW, T.SENT) == [T.SENT]
 
 
 def test_a_repair_needs_a_cause() -> None:
