@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 BENCH  ?=
+WORKERS ?= 2
 
 .PHONY: demo test check check-static e2e bench setup dev lock screenshots clean
 
@@ -12,7 +13,7 @@ demo: $(VENV)/.run
 
 test: dev
 	@$(BIN)/python -m tests.prepare
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: check-static
 	$(BIN)/pytest tests/unit tests/contract $(ARGS)

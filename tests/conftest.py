@@ -26,6 +26,14 @@ TEMPLATE = f"andon_template_{os.getpid()}"
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For runs with several workers: a file stays together, and whole houses never run side by side."""
+    for item in items:
+        houses = "e2e" in item.path.parts
+        item.add_marker(pytest.mark.xdist_group("houses" if houses else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
