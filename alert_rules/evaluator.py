@@ -1,17 +1,19 @@
 """All rules and machine watches of this process, fed with batches and with passing time. No I/O.
 
 Time comes in as an argument. Delays run in the source's time: a tick stands as far after the last sample
-as the hub's clock does, so that a device with a slow clock neither waits longer nor shorter.
+as the hub's clock does, so that a device with a slow clock neither waits longer nor shorter. Time in which nobody
+listened (a clock set forward, a process or a machine that was paused) does not count, unless samples tell of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alert_rules.equipment import MachineWatch
 from alert_rules.lifecycle import Cleared, Event, Raised, Sight
@@ -63,6 +65,8 @@ class Evaluator:
         self._heard = np.full(size + 1, micros(start))  # hub time of the last good sample
         self._value = np.full(size + 1, np.nan)  # the newest good value of each tag
         self._lag = np.zeros(size + 1, np.int64)  # hub time minus source time at the last sample
+        self._hole = np.zeros(size + 1, np.int64)  # time of our deafness since the tag's last sample
+        self._holed = False  # there is such a tag
         self._signal = np.zeros(size + 1, bool)  # state, fault or counter of some machine
         self._shown = np.full(size + 1, np.nan)  # what that signal last said
         self.machines = {m.path: MachineWatch(m) for m in plant.machines()}
@@ -154,6 +158,8 @@ class Evaluator:
         """
         out = Happenings()
         self._mind_the_clock(micros(now))
+        if not recalled:
+            self._mind_our_deafness(micros(now))
         batch = self._newer(_in_order(batch), micros(now), recalled)
         if not len(batch):
             return out
@@ -182,14 +188,38 @@ class Evaluator:
         if now < self._now - _FUTURE:
             for times in (self._seen, self._changed, self._heard, self._told):
                 np.minimum(times, now - _FUTURE, out=times)
+            self._table.not_after(now)
         self._now = now
 
     def _mind_our_deafness(self, now: int) -> None:
-        """A database that hung or a process that was stopped: what could not be heard was not silent."""
+        """A database that hung, a process that was stopped, a clock that leapt: what could not be heard was not
+        silent, and delays stood still meanwhile."""
         deaf = now - self._ticked - _DEAF
-        if deaf > 0:
-            np.minimum(self._heard + deaf, now, out=self._heard)
         self._ticked = now
+        if deaf <= 0:
+            return
+        np.minimum(self._heard + deaf, now, out=self._heard)
+        self._lag += deaf
+        self._hole += deaf
+        self._holed = True
+        for at, watch in enumerate(self._silence_watch):
+            if watch.leaning_since is not None:
+                later = watch.leaning_since + deaf * _MICROSECOND
+                self._silence_watch[at] = replace(watch, leaning_since=later)
+
+    def _mind_the_hole(self, tags: NDArray[np.int32], times: NDArray[np.int64]) -> None:
+        """A tag's first samples after our deafness: where its own time has a hole as long as that, its delays
+        begin behind the hole; where it has none, its samples tell what happened."""
+        seen = self._seen[tags]
+        holed = (seen != _NEVER) & (self._hole[tags] > 0)
+        gaps = np.where(holed, times - np.where(holed, seen, times), 0)
+        for slot in self._table.leaning_slots().tolist():
+            of_tag = tags == self._table.tags[slot]
+            hole = int(self._hole[self._table.tags[slot]])
+            if hole and (gaps[of_tag] > 0).any() and gaps[of_tag].min() >= hole:
+                self._table.leaning[slot] += hole
+        self._hole[tags] = 0
+        self._holed = bool(self._hole.any())
 
     def _newer(self, batch: SampleBatch, now: int, recalled: bool) -> SampleBatch:
         known = batch.tags < len(self._seen)
@@ -201,6 +231,8 @@ class Evaluator:
             batch, times = batch.take(fresh), times[fresh]
         batch = SampleBatch(batch.tags, times, batch.values, batch.statuses, batch.source)
         good = ((batch.statuses & _BAD) == 0) & ~np.isnan(batch.values)
+        if self._holed:
+            self._mind_the_hole(batch.tags, times)
         self._seen[batch.tags] = times
         self._lag[batch.tags] = np.maximum(now - times, 0)
         if not recalled:

@@ -115,6 +115,8 @@ class Suppression:
 
 
 def _remember(memory: _Memory, answer: bool | None, off_delay: timedelta, now: datetime) -> None:
+    if answer is None:  # as it was; an end that has begun goes on
+        answer = memory.held and memory.ending_since is None
     if answer is None:
         return
     if answer or not memory.held:

@@ -112,6 +112,56 @@ def test_a_latched_alarm_is_not_reset_while_the_condition_holds() -> None:
     assert after(held, Reset(later(), "li")) is held
 
 
+WHY = Words("停机", "off")
+
+
+@pytest.mark.parametrize(
+    "away", [Shelved(later(), "li", later(60), "x"), ServiceTaken(later(), "li", True, "x")]
+)
+def test_what_the_design_logic_says_of_an_alarm_that_is_put_aside_takes_effect_when_it_is_back(
+    away: Event,
+) -> None:
+    aside = after(alarm(S.UNACKED, True), away)
+    silenced = after(aside, Suppressed(later(2), True, WHY))
+    assert (silenced.state, silenced.suppressed) == (aside.state, WHY)
+    for back in (Unshelved(later(3)), ServiceTaken(later(3), "li", False)):
+        silenced = after(silenced, back)
+    assert silenced.state is S.SUPPRESSED
+    assert after(silenced, Suppressed(later(4), False)).state is S.UNACKED
+
+
+@pytest.mark.parametrize("state", [S.SHELVED, S.SUPPRESSED])
+def test_out_of_service_is_above_shelf_and_suppression(state: S) -> None:
+    """E or F ends and G begins, without a sound in between."""
+    out = after(alarm(state, True, shelved_until=later(60)), ServiceTaken(later(), "li", True, "overhaul"))
+    assert (out.state, out.shelved_until, out.aside_by, out.aside_reason) == (
+        S.OUT_OF_SERVICE, None, "li", "overhaul",
+    )  # fmt: skip
+
+
+def test_who_put_it_aside_and_why_is_known_only_while_it_is() -> None:
+    shelved = after(alarm(S.UNACKED, True), Shelved(later(), "li", later(60), "sensor"))
+    assert (shelved.aside_by, shelved.aside_at, shelved.aside_reason) == ("li", later(), "sensor")
+    back = after(shelved, Unshelved(later(2)))
+    assert (back.aside_by, back.aside_at, back.aside_reason, back.shelved_until) == ("", None, "", None)
+
+
+def test_a_latched_alarm_that_no_longer_holds_is_not_sounded_again() -> None:
+    held = alarm(S.ACKED, False, latched=True, acked_by="li")
+    assert after(held, Reannunciated(later())) is held
+
+
+def test_sounded_again_it_has_not_been_seen() -> None:
+    again = after(alarm(S.ACKED, True, acked_by="li", acked_at=NOON), Reannunciated(later()))
+    assert (again.acked_by, again.acked_at) == ("", None)
+
+
+@pytest.mark.parametrize("state", [s for s in S if s not in (S.ACKED, S.NORMAL)])
+def test_a_rule_that_became_more_urgent_raises_the_priority_in_every_state(state: S) -> None:
+    risen = after(alarm(state, state is not S.RTN_UNACKED), Reannunciated(later(), Priority.HIGH))
+    assert (risen.state, risen.priority) == (state, Priority.HIGH)
+
+
 def test_losing_sight_marks_and_does_not_clear() -> None:
     blind = after(alarm(S.UNACKED, True), Sight(later(), True))
     assert blind.blind and blind.condition and blind.state is S.UNACKED
@@ -131,22 +181,27 @@ events = st.one_of(
     st.builds(Suppressed, st.just(NOON), st.booleans()),
     st.builds(ServiceTaken, st.just(NOON), st.just("li"), st.booleans()),
     st.builds(Sight, st.just(NOON), st.booleans()),
+    st.builds(Reannunciated, st.just(NOON), st.sampled_from([None, *Priority])),
+    st.builds(Reset, st.just(NOON), st.just("li")),
 )
 
 
-@given(st.lists(events, max_size=40))
-def test_whatever_happens_the_alarm_makes_sense(happened: list[Event]) -> None:
-    now = replace(alarm(S.NORMAL, False), condition_at=None)
+@given(st.lists(events, max_size=40), st.booleans())
+def test_whatever_happens_the_alarm_makes_sense(happened: list[Event], latched: bool) -> None:
+    now = replace(alarm(S.NORMAL, False), condition_at=None, latched=latched)
     for event in happened:
         then = after(now, event)
         assert after(then, event) is then or isinstance(
-            event, Acked | Unshelved | Suppressed | ServiceTaken | Shelved
+            event, Acked | Unshelved | Suppressed | ServiceTaken | Shelved | Reannunciated | Reset
         )
-        if then.state in (S.UNACKED, S.ACKED):
+        if then.state is S.UNACKED or (then.state is S.ACKED and not latched):
             assert then.condition, "annunciated without its condition"
         if then.state in (S.NORMAL, S.RTN_UNACKED):
             assert not then.condition, "normal while the condition holds"
         if then.state is S.ACKED:
             assert then.acked_by
-        assert then.state is not S.ACKED or now.state in (S.UNACKED, S.ACKED), "acknowledged from elsewhere"
+        by_hand = isinstance(event, Acked) and now.state in (S.UNACKED, S.RTN_UNACKED)
+        assert then.state is not S.ACKED or now.state is S.ACKED or by_hand, "acknowledged by nobody"
+        if then.state in (S.UNACKED, S.ACKED, S.RTN_UNACKED):
+            assert then.suppressed is None, "in service while the design logic holds"
         now = then
