@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -52,11 +54,12 @@ from hub.log import register_secrets_of
 from hub.ports import SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
 from hub.registry import plugins
-from hub.rollcall import RollCall, as_json
+from hub.rollcall import RollCall, as_json, stands_by
 from hub.settings import Settings
+from hub.store.duty import Duty, under_a_name
 from hub.store.upkeep import Keep, Upkeep
 from hub.store.writer import Writer
-from hub.supervisor import Supervisor
+from hub.supervisor import Run, Supervisor
 from notifiers.runner import NotifierRunner
 from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
 from screens.feed import Feed
@@ -72,7 +75,8 @@ SERVICES = {
     "workers": ("notifiers", "bridge"),
 }
 
-UNANSWERED = 5.0  # seconds without an answer of the record: the hub is not well
+UNANSWERED = 5.0  # seconds without an answer of the record or the bus: the hub is not well
+LATE = 10.0  # seconds that the rules may be behind the bus before people are told
 OUTSIDE_PATIENCE = 10.0  # seconds that a start waits for machines which may be switched off
 
 Say = Callable[[str, str], None]  # (part, what about it) -> one line for the person who started us
@@ -165,10 +169,11 @@ class App:
         self.say = say or (lambda part, text: log.info("part.start", part=part, text=text))
         self.supervisor = Supervisor(self.clock)
         self.job = "+".join(self.parts) if len(self.parts) < len(PARTS) else "all"
-        self.name = f"{socket.gethostname()}:{self.job}"
+        self.name = f"{socket.gethostname()}:{self.job}"  # the same after every restart
         self.ready = asyncio.Event()
         self._gauges: dict[str, Any] = {}
         self._measured = self.clock.monotonic()  # when the record last answered
+        self._bus_heard = self.clock.monotonic()  # when the bus did
 
     @property
     def address(self) -> str:
@@ -203,8 +208,9 @@ class App:
             self.say("bus", "in this process" if hub.redis is None else "Redis streams")
             self.shout = shouter(self.bus)
             self.roll = RollCall(
-                self.bus, self.clock, self.name, self.job, self.supervisor.health, self._elsewhere()
-            )
+                self.bus, self.clock, f"{self.name}:{os.getpid()}", self.job, self.supervisor.health,
+                self._elsewhere(),
+            )  # fmt: skip
             self._furnish()
             yield
 
@@ -255,6 +261,15 @@ class App:
 
         return on_state
 
+    def _watch_alone(self, name: str, run: Run, detail: Callable[[], dict[str, Any]]) -> None:
+        """A part that one process of the plant carries at a time."""
+        duty = Duty(self.record.dsn, name, self.clock)
+
+        def shown() -> dict[str, Any]:
+            return {"standby": True} if duty.standing_by else detail()
+
+        self.supervisor.watch(name, lambda: duty.carry(run), shown)
+
     def _furnish_writer(self) -> None:
         current: list[Writer] = []
 
@@ -262,7 +277,7 @@ class App:
             current[:] = [Writer(self.bus, self.record.samples, self.clock)]
             await current[0].run()
 
-        self.supervisor.watch("writer", run, lambda: current[0].detail() if current else {})
+        self._watch_alone("writer", run, lambda: current[0].detail() if current else {})
         self.say("writer", "samples into the record")
 
     def _furnish_rules(self) -> None:
@@ -273,12 +288,12 @@ class App:
             current[:] = [RuleRunner(evaluator, self.casebook, self.bus, self.record.samples)]
             await current[0].run()
 
-        self.supervisor.watch("rules", run, lambda: current[0].health() if current else {})
+        self._watch_alone("rules", run, lambda: current[0].health() if current else {})
         self.say("rules", f"{len(self.rules)} conditions of {len(self.settings.file.rules)} rules")
 
     def _furnish_upkeep(self) -> None:
         upkeep = Upkeep(self.record.pool, self.clock, Keep(raw=self.settings.file.hub.retention_raw))
-        self.supervisor.watch("upkeep", upkeep.run, lambda: dict(upkeep.detail()))
+        self._watch_alone("upkeep", upkeep.run, lambda: dict(upkeep.detail()))
 
     def _furnish_collectors(self) -> None:
         sink = BusSink(self.bus)
@@ -314,12 +329,12 @@ class App:
 
         current: list[NotifierRunner] = []
 
-        async def run() -> None:
+        async def run(worker: str) -> None:
             made = {u.name: u.cls(u.config, self.clock) for u in self.plugins.notifiers}
             current[:] = [
                 NotifierRunner(
                     self.record.outbox, self.record.ledger, made, self.clock,
-                    worker=f"{self.name}/notifiers", plant=self.plant, board=self.address + "/wall",
+                    worker=worker, plant=self.plant, board=self.address + "/wall",
                 )
             ]  # fmt: skip
             try:
@@ -328,7 +343,8 @@ class App:
                 for notifier in made.values():
                     await notifier.close()
 
-        self.supervisor.watch("notifiers", run, lambda: current[0].health() if current else {})
+        named = partial(under_a_name, self.record.dsn, f"{self.name}/notifiers", run)
+        self.supervisor.watch("notifiers", named, lambda: current[0].health() if current else {})
         self.say("notifiers", ", ".join(u.name for u in self.plugins.notifiers))
 
     def _furnish_bridge(self) -> None:
@@ -340,12 +356,12 @@ class App:
 
         current: list[BridgeRunner] = []
 
-        async def run() -> None:
+        async def run(worker: str) -> None:
             connector = erp.cls(erp.config, self.clock)
             current[:] = [
                 BridgeRunner(
                     self.record.ledger, self.record.outbox, self.desk, connector, self.clock, self.shout,
-                    f"{self.name}/bridge",
+                    worker,
                 )
             ]  # fmt: skip
             try:
@@ -353,7 +369,8 @@ class App:
             finally:
                 await connector.close()
 
-        self.supervisor.watch("erp bridge", run, lambda: dict(current[0].health()) if current else {})
+        named = partial(under_a_name, self.record.dsn, f"{self.name}/bridge", run)
+        self.supervisor.watch("erp bridge", named, lambda: dict(current[0].health()) if current else {})
         self.say("erp bridge", erp.name)
 
     def _furnish_web(self) -> None:
@@ -374,6 +391,7 @@ class App:
         application = build(deps, door)
         self.supervisor.watch("feed", self.feed.run)
         self.supervisor.watch("gauges", self._measure)
+        self.supervisor.watch("bus", self._ask_the_bus)
         self.supervisor.watch("roll", self.roll.hear)
         self.supervisor.watch("web", lambda: _serve(server(application, hub.host, hub.port, ws=ScreenSocket)))
 
@@ -389,24 +407,37 @@ class App:
         """For GET /health: ok once every part has come up, and while every part of the hub itself is up.
 
         A machine or an MES that is away stands in `parts` as false and leaves the hub ok; a process of the
-        hub that is away does not.
+        hub that is away does not. `standby`: parts that a further process is ready to take over.
         """
-        rows = {str(p["name"]): p for p in sorted(self.roll.parts(), key=lambda p: bool(p["up"]))}
-        rows |= {p.name: as_json(p) for p in self.supervisor.health()}
-        parts = {name: bool(p["up"]) for name, p in rows.items()}
+        told, mine = self.roll.parts(), [as_json(p) for p in self.supervisor.health()]
+        standby = {str(p["name"]) for p in (*told, *mine) if stands_by(p)}
+        active = [p for p in (*sorted(told, key=lambda p: bool(p["up"])), *mine) if not stands_by(p)]
+        rows = {str(p["name"]): p for p in active}
+        parts = dict.fromkeys(standby, False) | {name: bool(p["up"]) for name, p in rows.items()}
         parts["record"] = self.clock.monotonic() - self._measured < UNANSWERED
+        parts["bus"] = self._bus_answers()
         well = all(up for name, up in parts.items() if not rows.get(name, {}).get("outside"))
         ready = self.ready.is_set()
-        return {"status": "starting" if not ready else "ok" if well else "degraded", "parts": parts}
+        status = "starting" if not ready else "ok" if well else "degraded"
+        return {"status": status, "parts": parts, "standby": sorted(standby)}
 
     def _trust(self) -> dict[str, Any]:
         return {
             "outbox_oldest": max(
                 self._gauges.get("outbox", {}).get("oldest_seconds", {}).values(), default=0
             ),
-            "parts_down": self.roll.down(),
+            "parts_down": sorted(self._down()),
             "sources": self.roll.sources,
         }
+
+    def _down(self) -> set[str]:
+        """What is not done, and what is done too late to be relied on."""
+        late = {p["name"] for p in self.roll.parts() if p["detail"].get("behind_seconds", 0) > LATE}
+        return {*self.roll.down(), *late, *(() if self._bus_answers() else ("bus",))}
+
+    def _bus_answers(self) -> bool:
+        """Whether it did just now: while it hangs, those who wait for it look up to everybody else."""
+        return self.clock.monotonic() - self._bus_heard < UNANSWERED
 
     def status(self) -> dict[str, Any]:
         latency = {"sensor_to_screen": self.feed.latency()}
@@ -415,10 +446,16 @@ class App:
     async def _measure(self) -> None:
         while True:
             self._gauges["outbox"] = dict(await self.record.outbox.stats())
-            self._gauges["bus"] = await _behind(self.bus)
             metrics.alarms_open(await self.record.ledger.open_alarms())
             self._gauges["at"] = self.clock.now().isoformat().replace("+00:00", "Z")
             self._measured = self.clock.monotonic()
+            await self.clock.sleep(1)
+
+    async def _ask_the_bus(self) -> None:
+        while True:
+            if await self.bus.healthy():
+                self._bus_heard = self.clock.monotonic()
+            self._gauges["bus"] = dict(await self.bus.behind(SAMPLES))
             await self.clock.sleep(1)
 
     # ---------------------------------------------------------------- running
@@ -454,8 +491,3 @@ async def _kept(server: EmbeddedPostgres) -> None:
     """Lives as long as the server; a server that ended is started again, its data as it was."""
     await server.wait()
     await server.start()
-
-
-async def _behind(bus: Any) -> Any:
-    found = bus.behind(SAMPLES)
-    return await found if isinstance(found, Awaitable) else found

@@ -98,9 +98,12 @@ class RollCall:
 
     # ---------------------------------------------------------------- telling
     def parts(self) -> list[dict[str, Any]]:
-        """Every part of every process; those of a silent process, and those nobody spoke of, are down."""
-        out = []
-        for process in self._processes.values():
+        """Every part of every process; those of a silent process, and those nobody spoke of, are down.
+
+        Our own we know first-hand, also while the bus is away.
+        """
+        out = [{**as_json(part), "process": self._name} for part in self._parts()]
+        for process in (p for p in self._processes.values() if p.name != self._name):
             # not a machine is away now but the one of us who reads it
             lost = {"up": False, "outside": False, "last_error": UNHEARD} if self._silent(process) else {}
             out += [{**part, "process": process.name, **lost} for part in process.parts.values()]
@@ -109,9 +112,9 @@ class RollCall:
         return [*out, *({**as_json(part), "process": ""} for part in absent)]
 
     def down(self) -> list[str]:
-        """Names of parts that no process has up."""
+        """Names of parts that no process has up; who only stands by does not do it."""
         parts = self.parts()
-        return sorted({p["name"] for p in parts} - {p["name"] for p in parts if p["up"]})
+        return sorted({p["name"] for p in parts} - {p["name"] for p in parts if p["up"] and not stands_by(p)})
 
     @property
     def sources(self) -> dict[str, dict[str, Any]]:
@@ -165,6 +168,11 @@ def as_json(part: PartHealth) -> dict[str, Any]:
         "last_error": part.last_error,
         "detail": part.detail,
     }
+
+
+def stands_by(part: Mapping[str, Any]) -> bool:
+    """Ready to take over what another process does."""
+    return bool(part["up"] and part["detail"].get("standby"))
 
 
 def stamp(at: datetime | None) -> str | None:

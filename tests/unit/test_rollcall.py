@@ -134,6 +134,23 @@ async def test_two_living_processes_of_one_job_are_both_kept(house: House) -> No
         assert house.hub.down() == [], "the other one still does it"
 
 
+async def test_who_stands_by_does_not_do_it(house: House) -> None:
+    ready = PartHealth("rules", up=True, detail={"standby": True})
+    async with house.speaking(house.process("b", "hub", ready)):
+        assert house.hub.down() == ["rules"], "nobody does it"
+        async with house.speaking(house.process("a", "hub", PartHealth("rules", up=True))):
+            assert house.hub.down() == []
+
+
+async def test_our_own_parts_are_known_while_the_bus_is_away() -> None:
+    clock = HandClock()
+    alone = RollCall(MemoryBus({}), clock, "h:hub", "hub", lambda: [UP, DOWN])
+    clock.turn(60)
+    assert [(p["name"], p["up"], p["process"]) for p in alone.parts()] == [
+        ("collector press", True, "h:hub"), ("mes m", False, "h:hub"),
+    ]  # fmt: skip
+
+
 async def test_what_nobody_has_spoken_of_is_down_from_the_start() -> None:
     async with opened("collector press", "erp bridge") as house:
         assert house.hub.down() == ["collector press", "erp bridge"]
