@@ -1,8 +1,9 @@
 """All rules and machine watches of this process, fed with batches and with passing time. No I/O.
 
 Time comes in as an argument. Delays run in the source's time: a tick stands as far after the last sample
-as the hub's clock does, so that a device with a slow clock neither waits longer nor shorter. Time in which nobody
-listened (a clock set forward, a process or a machine that was paused) does not count, unless samples tell of it.
+as the hub's clock does, so that a device with a slow clock neither waits longer nor shorter. Time in which
+nobody listened (a clock set forward, a process or a machine that was paused) does not count, unless samples
+tell of it.
 """
 
 from __future__ import annotations
@@ -192,8 +193,8 @@ class Evaluator:
         self._now = now
 
     def _mind_our_deafness(self, now: int) -> None:
-        """A database that hung, a process that was stopped, a clock that leapt: what could not be heard was not
-        silent, and delays stood still meanwhile."""
+        """A database that hung, a process that was stopped, a clock that leapt: what could not be heard was
+        not silent, and delays stood still meanwhile."""
         deaf = now - self._ticked - _DEAF
         self._ticked = now
         if deaf <= 0:

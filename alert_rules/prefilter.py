@@ -76,6 +76,10 @@ class RuleTable:
     def leaning_slots(self) -> NDArray[np.intp]:
         return np.flatnonzero(self.leaning != _NEVER)
 
+    def not_after(self, us: int) -> None:
+        """The clock was set back: no delay may have begun in what is now the future."""
+        np.minimum(self.leaning, us, out=self.leaning)
+
     def leaning_at(self, slot: int) -> datetime:
         return from_micros(int(self.leaning[slot]))
 

@@ -133,11 +133,12 @@ def test_a_silent_device_is_one_alarm_and_comes_back_by_itself() -> None:
     assert [e for _, e in until(what, 11).alarms] == [Raised(at(11))]
     assert not until(what, 60).alarms
     feed(what, 61, GOOD, 5)
-    assert [e for _, e in until(what, 61.1).alarms] == [Cleared(at(61))]
+    assert [e for _, e in until(what, 61.1).alarms] == [Cleared(at(61.1))]
 
 
 def test_bad_samples_do_not_count_as_being_heard() -> None:
     what = evaluator(LOST)
+    until(what, 9)
     feed(what, 9, TEMP, float("nan"), bad=True)
     assert until(what, 10).alarms
 
@@ -264,3 +265,70 @@ def test_a_small_step_back_of_a_counter_is_no_reset() -> None:
     what = evaluator()
     got = [feed(what, i, GOOD, v).counts for i, v in enumerate([600, 605, 602, 604], 1)]
     assert [c.delta for counts in got for c in counts] == [0, 5, 0, 2]
+
+
+# ------------------------------------------------------------------ clocks that leap, hubs that sleep
+JUMP = 3600.0  # an NTP step; a virtual machine that was resumed
+
+
+def leaning(delay: str = "on_delay") -> Evaluator:
+    """Three of ten seconds of the delay have passed, at three seconds."""
+    what = evaluator({**HOT, delay: "10s"})
+    if delay == "off_delay":
+        feed(what, -1, TEMP, 92)
+    feed(what, 0, TEMP, 92 if delay == "on_delay" else 60)
+    assert not until(what, 3).alarms
+    return what
+
+
+@pytest.mark.parametrize("delay", ["on_delay", "off_delay"])
+def test_a_clock_that_leaps_forward_ends_no_delay(delay: str) -> None:
+    what = leaning(delay)
+    assert not what.tick(at(3 + JUMP)).alarms
+    assert not until(what, JUMP + 8.5).alarms
+    assert len(until(what, JUMP + 11.1).alarms) == 1, "the other seconds had to pass"
+
+
+@pytest.mark.parametrize("first", ["tick", "sample"])
+def test_nor_does_the_first_sample_behind_the_leap_whose_clock_leapt_as_well(first: str) -> None:
+    what = leaning()
+    if first == "tick":
+        assert not what.tick(at(3 + JUMP)).alarms
+    for second in (3.2, 4, 5, 6, 7, 8):
+        assert not feed(what, JUMP + second, TEMP, 92).alarms
+        assert not until(what, JUMP + second).alarms
+    assert len(until(what, JUMP + 11.1).alarms) == 1
+
+
+def test_a_device_whose_own_clock_did_not_leap_goes_on_with_its_delay() -> None:
+    """Only the hub's clock was set: the device says that it was too hot for ten of its own seconds."""
+    what = leaning()
+    what.tick(at(3 + JUMP))
+    for second in range(4, 10):
+        assert not feed(what, second, TEMP, 92, late=JUMP).alarms
+    assert [e for _, e in feed(what, 10, TEMP, 92, late=JUMP).alarms] == [Raised(at(10), 92.0)]
+
+
+def test_what_was_kept_for_us_while_we_slept_tells_what_happened_meanwhile() -> None:
+    """The hub was stopped for a minute, the collector elsewhere was not: its samples were waiting."""
+    what = leaning()
+    what.tick(at(63))
+    raised = [e for s in range(4, 64) for _, e in feed(what, s, TEMP, 92, late=63 - s).alarms]
+    assert raised == [Raised(at(10), 92.0)]
+
+
+def test_a_clock_that_leaps_back_holds_no_alarm_up_for_as_long() -> None:
+    what = leaning()
+    assert not what.tick(at(3 - JUMP)).alarms
+    for second in range(4, 15):
+        if feed(what, second - JUMP, TEMP, 92).alarms:
+            break
+    else:
+        raise AssertionError("ten seconds have passed")
+
+
+def test_an_ordinary_pause_between_two_looks_counts() -> None:
+    what = evaluator({**HOT, "on_delay": "2s"})
+    feed(what, 0, TEMP, 92)
+    alarms = [e for s in (0.9, 1.8, 2.7) for _, e in what.tick(at(s)).alarms]
+    assert alarms == [Raised(at(2), 92.0)]
