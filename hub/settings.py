@@ -233,7 +233,9 @@ class File(Block):
 
 
 class Settings(BaseModel):
-    """What the roof works with: the file as written, and the plant drawn from it (tag numbers still 0)."""
+    """What the roof works with: the plant drawn from the file (tag numbers still 0), and the rest of the file
+    as written. A thousand machines are kept once: `file.plant` is the bare site.
+    """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
     file: File
@@ -269,7 +271,8 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     complaints += [f"{path}: {c}" for c in drawn]
     if complaints:
         raise ConfigError(*complaints)
-    return Settings(file=file, plant=plant, source=path)
+    bare = file.plant.model_copy(update={"areas": []})
+    return Settings(file=file.model_copy(update={"plant": bare}), plant=plant, source=path)
 
 
 def _override(raw: dict[Any, Any], env: Mapping[str, str], complaints: list[str]) -> list[str]:
