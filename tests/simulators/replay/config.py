@@ -10,6 +10,7 @@ from tests.simulators.wire import Machine, ModbusMachine, Node, NodeType, OpcUaM
 Protocol = Literal["opcua", "modbus"]
 NAMESPACE = "urn:andon:replay"
 LINE = "p1/replay/l1"
+QUEUE = 1000  # changes of one node between two publishings: a month may be played in minutes
 _REGISTERS: dict[str, RegisterType] = {
     "state": "uint16", "word": "uint16", "fault": "uint32", "good": "uint32", "scrap": "uint32",
 }  # fmt: skip
@@ -112,7 +113,7 @@ def _collector(recorded: MachineRecording, machine: Machine) -> dict[str, Any]:
     return {
         "name": recorded.id,
         "kind": "opcua",
-        "with": {"endpoint": machine.endpoint, "security": "none", "interval": "100ms", "nodes": nodes},
+        "with": {"endpoint": machine.endpoint, "security": "none", "interval": "100ms", "queue": QUEUE, "nodes": nodes},
     }
 
 
