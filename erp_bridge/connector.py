@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from hub.errors import ErpRefused
-from hub.model.erp import ErpEquipment, Item, PostingKind, SalesOrder
+from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
 from hub.model.production import WorkOrder
 
 
@@ -65,6 +65,12 @@ class Connector:
 
     async def equipment(self) -> Sequence[ErpEquipment]:
         raise self._cannot("tell of equipment")
+
+    async def reported(self, numbers: Sequence[str]) -> Sequence[OperationClaim]:
+        raise self._cannot("tell what is reported")
+
+    async def stock(self, items: Sequence[str]) -> Sequence[StockClaim]:
+        raise self._cannot("tell of stock")
 
     async def probe(self) -> Mapping[str, str]:
         raise self._cannot("be probed")

@@ -38,6 +38,8 @@ class Capability(StrEnum):
     QUALITY = "quality"
     HOURS = "hours"
     SCRAP = "scrap"
+    REPORTED = "reported"  # tells the sums of each operation, for comparison with ours
+    STOCK = "stock"
     WEBHOOKS = "webhooks"  # tells of changes by itself
 
 

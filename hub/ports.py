@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from hub.model.alarm import Alarm, AlarmLine, Priority
 from hub.model.batch import SampleBatch
 from hub.model.equipment import Count, Equipment, StateSpan
-from hub.model.erp import ErpEquipment, Item, PostingKind, SalesOrder
+from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
 from hub.model.intent import Errand, Intent, IntentKind
 from hub.model.message import Message, Receipt
 from hub.model.people import Account, Person, Shift, WallScreen
@@ -242,6 +242,14 @@ class ErpConnector(Protocol):
     async def sales_orders(self, changed_since: datetime | None) -> Sequence[SalesOrder]: ...
     async def items(self, changed_since: datetime | None) -> Sequence[Item]: ...
     async def equipment(self) -> Sequence[ErpEquipment]: ...
+
+    # --- what the books say, for comparison with ours
+    async def reported(self, numbers: Sequence[str]) -> Sequence[OperationClaim]:
+        """Of each operation of these orders, whoever has reported it; orders that are not there are left
+        out."""
+        ...
+
+    async def stock(self, items: Sequence[str]) -> Sequence[StockClaim]: ...
 
     # --- care
     async def probe(self) -> Mapping[str, str]:

@@ -56,3 +56,24 @@ class SalesOrder:
     open: bool = True
     seller: str = ""
     erp_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationClaim:
+    """What the ERP says has been reported on one operation: for comparison with our own sums."""
+
+    order: str
+    operation: str
+    quantity: float  # planned
+    good: float
+    scrap: float
+
+
+@dataclass(frozen=True, slots=True)
+class StockClaim:
+    """What the ERP says is in stock; `lot` and `warehouse` are "" where it does not tell them apart."""
+
+    item: str
+    quantity: float
+    lot: str = ""
+    warehouse: str = ""

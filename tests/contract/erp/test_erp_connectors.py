@@ -14,7 +14,7 @@ import pytest
 
 from erp_bridge.mapping import POSTINGS, Capability
 from hub.errors import AndonError, ErpRefused, ErpUnavailable
-from hub.model.erp import PostingKind
+from hub.model.erp import OperationClaim, PostingKind
 from hub.model.production import WorkOrderState
 from hub.ports import ErpConnector
 from hub.testing.clock import NOON, HandClock
@@ -296,6 +296,31 @@ async def test_a_posting_for_an_order_that_is_not_there_is_refused(
     with pytest.raises((ErpRefused, ErpUnavailable), match="NO-SUCH-1"):
         await connector.post(kind, "P-1", lost)
     assert await erp.postings(kind) == []
+
+
+async def test_the_books_say_what_was_reported(erp: Books, connector: ErpConnector) -> None:
+    needs(connector, Capability.REPORTED, Capability.REPORT_OPERATIONS)
+    (before,) = await _claims(erp, connector)
+    await connector.report_operation("R-1", report(erp, good=3, scrap=1))
+    (after,) = await _claims(erp, connector)
+    assert (after.good - before.good, after.scrap - before.scrap) == (3, 1)
+    assert after.quantity == before.quantity
+    assert await connector.reported(["NO-SUCH-1"]) == []
+    assert await connector.reported([]) == []
+
+
+async def _claims(erp: Books, connector: ErpConnector) -> list[OperationClaim]:
+    found = await connector.reported([erp.facts.order])
+    return [c for c in found if (c.order, c.operation) == (erp.facts.order, erp.facts.operation)]
+
+
+async def test_the_books_say_what_is_in_stock(erp: Books, connector: ErpConnector) -> None:
+    needs(connector, Capability.STOCK, Capability.RECEIPTS)
+    before = sum(s.quantity for s in await connector.stock([erp.facts.item]))
+    await connector.post(PostingKind.RECEIPT, "P-1", posting(erp, PostingKind.RECEIPT))
+    after = await connector.stock([erp.facts.item])
+    assert sum(s.quantity for s in after) - before == 2
+    assert {s.item for s in after} == {erp.facts.item}
 
 
 # ------------------------------------------------------------------ what goes wrong
