@@ -18,8 +18,8 @@ from hub.api.rights import Right, right_of
 __all__ = ["Deps", "Plugged", "build", "table"]
 
 _ROUTERS: tuple[APIRouter, ...] = (
-    session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router, photos.router,
-    trend.router, status.router,
+    session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router,
+    photos.router, trend.router, status.router,
 )  # fmt: skip
 
 

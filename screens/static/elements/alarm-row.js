@@ -1,3 +1,4 @@
+import {placeOf} from '../lib/board.js'
 import {h, mark, put} from '../lib/dom.js'
 import {since} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
@@ -8,17 +9,20 @@ export class AlarmRow extends HTMLElement {
   #parts
   #alarm
 
-  set alarm(alarm) {
+  /** `machine` is its name in words, where it is known. */
+  show(alarm, machine) {
     if (alarm === this.#alarm) return
     this.#parts ??= this.#build()
     this.#alarm = alarm
-    const {sign, title, where, state, owner} = this.#parts
+    const {sign, title, state, owner} = this.#parts
     this.dataset.testid = `alarm-${alarm.id}`
     mark(this, 'priority', alarm.priority)
     mark(this, 'state', alarm.state)
     putIcon(sign, alarm.priority)
     sign.setAttribute('aria-label', t(`priority.${alarm.priority}`))
-    put(where, say(alarm.where))
+    const place = placeOf(say(alarm.where), say(machine))
+    put(this.#parts.line, place.line)
+    put(this.#parts.machine, place.machine)
     put(title, say(alarm.title))
     put(state, alarm.blind ? t('alarm.blind') : t(`alarm.state.${alarm.state}`))
     put(owner, alarm.owner?.name ? say(alarm.owner.name) : t('alarm.nobody'))
@@ -30,9 +34,9 @@ export class AlarmRow extends HTMLElement {
   }
 
   #build() {
-    const parts = {sign: h('span.row-sign', {role: 'img'}), where: h('span.row-where'), title: h('span.row-title'),
+    const parts = {sign: h('span.row-sign', {role: 'img'}), line: h('span.row-line'), machine: h('span.row-machine'), title: h('span.row-title'),
       since: h('time'), owner: h('span.row-owner'), state: h('span.row-state')}
-    this.replaceChildren(parts.sign, h('div.row-text', h('div.row-head', parts.where, parts.title),
+    this.replaceChildren(parts.sign, h('div.row-text', h('div.row-head', parts.title, h('span.row-where', parts.line, parts.machine)),
       h('div.row-facts', parts.since, parts.owner, parts.state)))
     return parts
   }

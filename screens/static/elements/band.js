@@ -1,3 +1,4 @@
+import {putAside} from '../lib/alarm.js'
 import {h, mark, put} from '../lib/dom.js'
 import {age, clock, fitScale, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
@@ -11,20 +12,32 @@ export class AndonBand extends HTMLElement {
   #shown
   #arrived = null
 
-  /** @param {{found: object, board: object, now: number, zone: string}} scene */
-  set scene({found, board, now, zone}) {
+  /** `plan` is lib/board.js `planOf`: told at this size while nothing is wrong. */
+  set scene({found, board, now, zone, plan}) {
     this.#parts ??= this.#build()
     mark(this, 'kind', found.kind)
     mark(this, 'priority', found.kind === 'returned' ? '' : found.alarm?.priority)
     if (found.kind === 'returned') this.#returned(found, now, zone)
     else if (found.alarm) this.#alarm(found, board, now, zone)
     else this.#calm(found, board, now, zone)
+    this.#plan(found.kind === 'calm' || found.kind === 'returned' ? plan : null)
+  }
+
+  #plan(plan) {
+    const {plan: list, lines, late} = this.#parts
+    list.hidden = !plan?.of
+    if (!plan) return
+    put(lines, `${plan.lines}/${plan.of}`)
+    mark(lines, 'bad', plan.lines < plan.of ? 'yes' : '')
+    put(late, plan.late)
+    mark(late, 'bad', plan.late ? 'yes' : '')
   }
 
   set loading(text) {
     this.#parts ??= this.#build()
     mark(this, 'kind', 'loading')
     mark(this, 'priority', '')
+    this.#plan(null)
     this.#say('clock', '', text, [])
   }
 
@@ -51,8 +64,9 @@ export class AndonBand extends HTMLElement {
   #calm(found, board, now, zone) {
     const last = board.last_calm_since
     const quiet = last ? t('band.calm-since', {age: age((now - Date.parse(last)) / 1000, t), at: clock(last, zone)}) : ''
+    const aside = putAside(board).length
     const doubtful = found.kind === 'doubt'
-    this.#say(doubtful ? 'unknown' : 'check', '', t(found.nothing ? 'band.nothing' : doubtful ? 'band.doubt' : 'band.calm'), [...doubtsOf(found), found.nothing ? '' : quiet])
+    this.#say(doubtful ? 'unknown' : 'check', '', t(found.nothing ? 'band.nothing' : doubtful ? 'band.doubt' : 'band.calm'), [...doubtsOf(found), aside ? t('aside.count', {n: aside}) : '', found.nothing ? '' : quiet])
     this.#shown = null
   }
 
@@ -66,6 +80,7 @@ export class AndonBand extends HTMLElement {
     while (line.children.length > told.length) line.lastChild.remove()
     while (line.children.length < told.length) line.append(h('span'))
     told.forEach((fact, i) => put(line.children[i], fact))
+    line.style.setProperty('--fit', fitScale(told.join('中'), this.dataset.kind === 'alarm' || this.dataset.kind === 'handled' ? 44 : 33, 0.75))
   }
 
   #pulse(id) {
@@ -82,8 +97,10 @@ export class AndonBand extends HTMLElement {
     const head = h('h1.band-title')
     const line = h('p.band-facts')
     this.setAttribute('role', 'alert')
-    this.replaceChildren(h('div.band-mark', sign, wordText), h('div.band-text', head, line))
-    return {sign, wordText, head, line}
+    const [lines, late] = [h('dd', {testid: 'plan-lines'}), h('dd', {testid: 'plan-late'})]
+    const plan = h('dl.band-plan', {hidden: true}, h('div', h('dt', t('plan.lines')), lines), h('div', h('dt', t('plan.late')), late))
+    this.replaceChildren(h('div.band-mark', sign, wordText), h('div.band-text', head, line), plan)
+    return {sign, wordText, head, line, plan, lines, late}
   }
 }
 

@@ -1,3 +1,4 @@
+import {isBehind} from '../lib/board.js'
 import {h, keyed, mark, put} from '../lib/dom.js'
 import {clock, fitScale, number, percent, shorten, signed, widthOf} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
@@ -19,7 +20,7 @@ export class LineCard extends HTMLElement {
     if (plan !== this.#plan) this.#arrange(plan)
     if (line.name !== this.#line?.name) this.#name(say(line.name))
     if (line.sums !== this.#line?.sums) this.#sums(line.sums)
-    this.#machines(line.machines, plan)
+    this.#machines(line, plan)
     this.#line = line
     this.#plan = plan
   }
@@ -65,7 +66,7 @@ export class LineCard extends HTMLElement {
     put(cell.good, actual)
     put(cell.target, planned ? `/${number(Math.round(target))}` : '')
     put(cell.delta, planned ? signed((good ?? 0) - Math.round(target)).replace(',', '') : t('line.no-target'))
-    mark(cell.box, 'behind', planned && (good ?? 0) < target * 0.95 ? 'yes' : '')
+    mark(cell.box, 'behind', isBehind(good, target) ? 'yes' : '')
   }
 
   #hours(hours) {
@@ -82,12 +83,13 @@ export class LineCard extends HTMLElement {
     })
   }
 
-  #machines(machines, plan) {
+  #machines({machines, quiet}, plan) {
     const shown = machines.length > plan.shownMachines ? machines.slice(0, Math.max(1, plan.shownMachines - 1)) : machines
     keyed(this.#parts.tiles, shown, machine => machine.path, () => document.createElement('andon-machine'),
       (tile, machine) => {
         tile.detail = plan.detail
         tile.machine = machine
+        tile.quiet = quiet.has(machine.path)
       })
     const hidden = machines.length - shown.length
     this.#parts.more.hidden = !hidden

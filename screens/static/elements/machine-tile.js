@@ -1,11 +1,12 @@
 import {freshness} from '../lib/board.js'
 import {h, keyed, mark, put} from '../lib/dom.js'
-import {abbreviate, shortAge, shorten, since} from '../lib/format.js'
+import {abbreviate, fitScale, shortAge, shorten, since} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
 import './reading.js'
 
 const SHOWN = 2 // readings that a full tile has room for
+const ROOM_STATE = {full: 6, brief: 3.7} // ems for the word beside the age
 const ROOM = {full: 9, brief: 6.3, mark: 2.5} // ems for the name
 
 /** One machine on a wall: state, since when, its key numbers with their age. */
@@ -21,7 +22,10 @@ export class MachineTile extends HTMLElement {
   set detail(detail) {
     if (detail === this.#detail) return
     this.#detail = detail
-    if (this.#machine) this.#name()
+    if (!this.#machine) return
+    const machine = this.#machine
+    this.#machine = null
+    this.machine = machine
   }
 
   set machine(machine) {
@@ -33,10 +37,16 @@ export class MachineTile extends HTMLElement {
     mark(this, 'alarm', machine.alarm)
     putIcon(this.#parts.sign, machine.state)
     put(this.#parts.state, t(`state.${machine.state}`))
+    this.#parts.state.style.setProperty('--fit', fitScale(this.#parts.state.textContent, ROOM_STATE[this.#detail] ?? 6, 0.7))
     if (machine.alarm) putIcon(this.#parts.alarm, machine.alarm)
     this.#parts.alarm.hidden = !machine.alarm
     this.#name()
     this.#readings()
+  }
+
+  /** Its alarms are over or put aside. */
+  set quiet(quiet) {
+    mark(this, 'quiet', quiet ? 'yes' : '')
   }
 
   /** Ages move even when no data does. */

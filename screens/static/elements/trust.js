@@ -26,7 +26,8 @@ export class AndonTrust extends HTMLElement {
     this.#tell('sources', lost.length ? `${lost.length} · ${shorten(lost[0].name, 6)}` : '0', lost.length > 0)
     const {p50, p99} = board.health?.latency ?? {}
     this.#tell('latency', latency(p50, p99), p99 > SLOW)
-    const down = board.health?.parts_down ?? []
+    const known = new Set(lost.flatMap(({name}) => [`collector ${name}`, `mes ${name}`])) // told as sources already
+    const down = (board.health?.parts_down ?? []).filter(name => !known.has(name))
     this.#tell('parts', down.length ? `${down.length} · ${shorten(down[0], 6)}` : '0', down.length > 0)
     const waiting = board.health?.outbox_oldest ?? 0
     this.#tell('outbox', age(waiting, t), waiting > OLD)

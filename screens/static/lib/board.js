@@ -69,14 +69,39 @@ export function lostSources(board) {
     .map(([name, source]) => ({name, since: source.since}))
 }
 
+/** "1号冲压线 冲压机01" as line and machine, so that the machine can stay whole when the line is shortened. */
+export function placeOf(where, machine) {
+  if (!machine || where === machine || !where.endsWith(machine)) return {line: '', machine: where}
+  return {line: where.slice(0, -machine.length).trim(), machine}
+}
+
+const BEHIND = 0.95 // of the target so far; docs/api.md counts it since the line is connected
+
+export const isBehind = (good, target) => target > 0 && (good ?? 0) < target * BEHIND
+
+/** Are we on plan? {lines: how many keep up, of: how many have a plan, late: orders that will be}. */
+export function planOf(board, lines) {
+  const planned = lines.map(line => line.sums).filter(sums => sums.target > 0)
+  return {lines: planned.filter(sums => !isBehind(sums.good, sums.target)).length, of: planned.length,
+    late: Object.values(board?.orders ?? {}).filter(order => order.late_by > 0).length}
+}
+
+/** Machines whose open alarms are all over or put aside: marked, but not in an alarm's colours. */
+export function quietMachines(board) {
+  const open = openAlarms(board)
+  const loud = new Set(open.filter(a => (URGENCY[a.state] ?? 2) > 2).map(a => a.equipment))
+  return new Set(open.map(a => a.equipment).filter(path => !loud.has(path)))
+}
+
 /** Lines in the order in which they stand on the floor, with their machines; only those at or below `at`. */
 export function floor(board, at = '') {
   const found = []
+  const quiet = quietMachines(board)
   for (const area of board?.areas ?? []) {
     for (const line of area.lines ?? []) {
       const machines = line.machines.filter(path => within(path, at)).map(path => board.machines?.[path]).filter(Boolean)
       if (machines.length || within(line.path, at)) {
-        found.push({path: line.path, name: line.name, area: area.name, machines, sums: board.lines?.[line.path] ?? {}})
+        found.push({path: line.path, name: line.name, area: area.name, machines, quiet, sums: board.lines?.[line.path] ?? {}})
       }
     }
   }

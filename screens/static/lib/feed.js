@@ -125,7 +125,7 @@ export class Feed {
       if (!this.#polling) return
       if (error?.status === 401 || error?.status === 403) {
         this.#heard()
-        this.#become('denied')
+        this.#become('denied', error.code)
       }
     }
     this.#cancelPoll = this.#parts.clock.after(POLL_EVERY, () => this.#poll())
@@ -144,9 +144,9 @@ export class Feed {
     socket?.close()
   }
 
-  #become(status) {
+  #become(status, why = '') {
     if (status === this.status) return
     this.status = status
-    this.#parts.onStatus(status)
+    this.#parts.onStatus(status, why)
   }
 }

@@ -13,6 +13,7 @@ export class Store {
     this.#clock = clock
     this.board = null
     this.status = 'connecting'
+    this.why = '' // why we may not see the board: the hub's code
     this.heardAt = null // hub time of the last word
   }
 
@@ -34,8 +35,9 @@ export class Store {
     this.#tell()
   }
 
-  become(status) {
+  become(status, why = '') {
     this.status = status
+    this.why = why
     this.#tell()
   }
 

@@ -30,9 +30,9 @@ export function follow(api) {
     poll: async () => boardOf(await api.get('/api/board')),
     clock: browserClock,
     onBoard: (board, at) => store.take(board, at),
-    onStatus: status => {
+    onStatus: (status, why) => {
       document.documentElement.dataset.feed = status
-      store.become(status)
+      store.become(status, why)
     },
   })
   document.documentElement.dataset.feed = feed.status

@@ -1,4 +1,5 @@
-import {floor, openAlarms, orders, soundLevel, wrongNow} from '../lib/board.js'
+import {floor, isAside, openAlarms, orders, planOf, soundLevel, wrongNow} from '../lib/board.js'
+import {putAside} from '../lib/alarm.js'
 import {everySecond} from '../lib/clock.js'
 import {say, t} from '../lib/i18n.js'
 import {hashValues} from '../lib/route.js'
@@ -19,7 +20,7 @@ await becomeDevice()
 const [band, plan, alarms, jobs] = ['andon-band', 'andon-floor', '#alarms', '#orders'].map(find)
 const {store} = follow(api)
 
-alarms.setup({tag: 'andon-alarm', key: a => a.id, fill: (row, alarm) => (row.alarm = alarm), empty: t('alarms.none'),
+alarms.setup({tag: 'andon-alarm', key: a => a.id, fill: (row, alarm) => row.show(alarm, store.board?.machines?.[alarm.equipment]?.name), empty: t('alarms.none'),
   heading: t('alarms.heading')})
 jobs.setup({tag: 'andon-order', key: o => o.number, empty: t('orders.none'), heading: t('orders.heading'),
   fill: (row, order) => {
@@ -53,7 +54,7 @@ function render() {
   const [now, zone] = [store.now(), zoneOf(store)]
   find('andon-lost').show(store, zone)
   find('andon-trust').show(store, zone, at && nameOf(board, at))
-  find('andon-login-hint').show(store.status === 'denied')
+  find('andon-login-hint').show(store.status === 'denied', store.why)
   find('andon-sound').level = store.status === 'live' || store.status === 'polling' ? soundLevel(board) : ''
   find('aside').hidden = !board
   if (!board) return void (band.loading = t('loading'))
@@ -62,11 +63,13 @@ function render() {
 
 function draw(board, now, zone) {
   const lines = floor(board, at)
-  band.scene = {found: wrongNow(board), board, now, zone}
+  band.scene = {found: wrongNow(board), board, now, zone, plan: planOf(board, lines)}
   plan.lines = lines
   document.documentElement.dataset.empty = lines.some(line => line.machines.length) ? '' : 'yes'
   find('#empty').textContent = lines.length ? '' : t('floor.none')
-  alarms.items = openAlarms(board)
+  const aside = putAside(board).length
+  alarms.note = aside ? t('aside.count', {n: aside}) : ''
+  alarms.items = openAlarms(board).filter(alarm => !isAside(alarm))
   jobs.items = orders(board)
   for (const part of [plan, alarms]) part.tick(now, zone)
 }
