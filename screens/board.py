@@ -137,9 +137,14 @@ def _machines(plant: Plant, facts: Facts) -> Json:
     worst: dict[str, Alarm] = {}
     for alarm in facts.alarms:
         known = worst.get(alarm.equipment)
-        if alarm.state in ACTIVE and (known is None or alarm.priority > known.priority):
+        if alarm.state in ACTIVE and (known is None or _weight(alarm) > _weight(known)):
             worst[alarm.equipment] = alarm
     return {m.path: _machine(m, facts, worst.get(m.path)) for m in plant.machines()}
+
+
+def _weight(alarm: Alarm) -> tuple[bool, int]:
+    """What is wrong now stands before what is over and only waits to be seen or reset."""
+    return alarm.condition, alarm.priority
 
 
 def _machine(machine: Equipment, facts: Facts, worst: Alarm | None) -> Json:
@@ -181,8 +186,24 @@ def _alarm(plant: Plant, alarm: Alarm, desk: _People) -> Json:
         acked_by=alarm.acked_by or None,
         owner=desk.owner(alarm),
         count=alarm.count,
+        latched=alarm.latched or None,
+        aside=_aside(alarm, desk),
         ticket=ticket.id if ticket else None,
         instruction=_said(plant.instructions.get(alarm.rule)),
+    )
+
+
+def _aside(alarm: Alarm, desk: _People) -> Json | None:
+    """Who put it aside, since when, why and until when; nobody did where the design logic suppresses it."""
+    if alarm.aside_at is None:
+        return None
+    people = {"zh": alarm.aside_reason, "en": alarm.aside_reason}
+    reason = _said(alarm.suppressed) if alarm.state is AlarmState.SUPPRESSED else people
+    return tidy(
+        by=desk.person(alarm.aside_by),
+        at=_time(alarm.aside_at),
+        reason=reason,
+        until=_time(alarm.shelved_until),
     )
 
 

@@ -112,6 +112,48 @@ def visit(browser: Any, mock: Mock) -> Iterator[Any]:
     assert complaints == []
 
 
+# ------------------------------------------------------------------ what is put aside
+def test_an_alarm_is_put_aside_with_a_reason_and_the_list_says_who_and_until_when(
+    visit: Any, hub: Hub
+) -> None:
+    desk = visit("/console?lang=en#alarms", (1366, 768))
+    desk.see("alarm-15").click()
+    desk.see("wish-shelve").click()
+    desk.see("wish-reason").fill("sensor is being changed")
+    desk.see("wish-hours").select_option("4")
+    desk.see("wish-confirm").click()
+    listed = desk.see("aside-15")
+    assert "Zhang Wei" in listed.inner_text() and "sensor is being changed" in listed.inner_text()
+    (shelved,) = [body for verb, body in hub.asked if verb == "shelve"]
+    assert shelved["reason"] == "sensor is being changed" and shelved["until"].endswith("Z")
+    desk.see("wish-unshelve").click()
+    desk.page.get_by_test_id("aside-15").wait_for(state="detached")
+    hub.refuse["out-of-service"] = (409, "alarm-out-of-service")
+    desk.see("wish-out-of-service").click()
+    desk.see("wish-reason").fill("overhaul")
+    desk.see("wish-confirm").click()
+    desk.page.get_by_text("The state has changed").wait_for()
+    desk.see("service-reason").fill("overhaul")
+    desk.see("service-take").click()
+    desk.page.get_by_text("1 out of service").wait_for()
+    asked = {"equipment": "p1/stamping/l1/press-01", "rule": "", "reason": "overhaul"}
+    assert ("rules/out-of-service", asked) in hub.asked
+    assert desk.overflow() == []
+
+
+def test_a_phone_puts_an_alarm_aside_and_a_wall_counts_it(visit: Any, hub: Hub) -> None:
+    phone = visit("/phone?lang=en#a=15")
+    phone.see("wish-out-of-service").click()
+    phone.see("wish-reason").fill("overhaul")
+    phone.see("wish-confirm").click()
+    phone.see("wish-return")
+    assert "Zhang Wei" in phone.see("desk-aside").inner_text()
+    assert phone.overflow() == []
+    wall = visit("/wall?lang=en", (1920, 1080))
+    wall.page.get_by_text("1 put aside").first.wait_for()
+    assert wall.page.get_by_test_id("alarm-15").count() == 0
+
+
 # ------------------------------------------------------------------ the wall
 @pytest.mark.parametrize("size", WALLS, ids=lambda s: f"{s[0]}x{s[1]}")
 def test_the_wall_fills_every_screen_without_scrolling_or_overflow(

@@ -99,6 +99,9 @@ class Api:
             Route("/api/alarms", self.guarded(self.alarms)),
             Route("/api/alarms/{id:int}", self.guarded(self.alarm)),
             Route("/api/alarms/{id:int}/acknowledge", self.guarded(self.acknowledge), methods=["POST"]),
+            Route("/api/alarms/{id:int}/{verb}", self.guarded(self.put_aside), methods=["POST"]),
+            Route("/api/rules", self.guarded(self.rules)),
+            Route("/api/rules/{verb}", self.guarded(self.service), methods=["POST"]),
             Route("/api/tickets", self.guarded(self.tickets)),
             Route("/api/tickets/{id}", self.guarded(self.ticket)),
             Route("/api/tickets/{id}/{verb}", self.guarded(self.act), methods=["POST"]),
@@ -275,6 +278,31 @@ class Api:
         self.hub.asked.append(("acknowledge", key))
         self.hub.changes[key] = {"state": "acked", "acked_by": "zhang", "owner": person("zhang")}
         return JSONResponse({"alarm": self.hub.board()["alarms"][key]})
+
+    async def put_aside(self, request: Request) -> Response:
+        key, verb = str(request.path_params["id"]), request.path_params["verb"]
+        body = await request.json()
+        self.hub.asked.append((verb, body))
+        if verb in self.hub.refuse:
+            status, code = self.hub.refuse[verb]
+            return refusal(status, code, "状态已变化", "The state has changed")
+        reason = words(*[body.get("reason", "")] * 2)
+        why = {"by": person("zhang"), "at": stamp(self.hub.now()), "reason": reason}
+        self.hub.changes[key] = {
+            "shelve": {"state": "shelved", "aside": {**why, "until": body.get("until")}},
+            "out-of-service": {"state": "out-of-service", "aside": why},
+        }.get(verb, {"state": "unacked", "aside": None})
+        return JSONResponse({"alarm": self.hub.board()["alarms"][key]})
+
+    async def rules(self, _: Request) -> Response:
+        press = self.hub.board()["machines"]["p1/stamping/l1/press-01"]
+        rule = {"rule": "oil-hot", "subject": f"{press['path']}/oil_temp", "equipment": press["path"],
+                "where": press["name"], "title": words("油温高", "Hot oil"), "priority": "high"}  # fmt: skip
+        return JSONResponse({"rules": [rule]})
+
+    async def service(self, request: Request) -> Response:
+        self.hub.asked.append((f"rules/{request.path_params['verb']}", await request.json()))
+        return JSONResponse({"alarms": [{}]})
 
     async def act(self, request: Request) -> Response:
         key, verb = request.path_params["id"], request.path_params["verb"]

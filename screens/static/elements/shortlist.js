@@ -6,6 +6,7 @@ import {rowsThatFit} from '../lib/layout.js'
 export class AndonShortlist extends HTMLElement {
   #parts
   #items = []
+  #note = ''
 
   /** `tag` of a row, `key(item)`, `fill(row, item)`, `empty`: the text for an empty list. */
   setup({tag, key, fill, empty, heading}) {
@@ -13,6 +14,11 @@ export class AndonShortlist extends HTMLElement {
     this.#parts = {heading: h('h2', heading, h('small')), list: h('div.list-rows'), more: h('p.list-more')}
     this.replaceChildren(this.#parts.heading, this.#parts.list, this.#parts.more)
     new ResizeObserver(() => this.#render()).observe(this)
+  }
+
+  /** A few words beside the count: what is not in the list, and why. */
+  set note(text) {
+    this.#note = text
   }
 
   set items(items) {
@@ -30,7 +36,7 @@ export class AndonShortlist extends HTMLElement {
     const {list, more, heading} = this.#parts
     const shown = this.#room()
     keyed(list, this.#items.slice(0, shown), this.keyOf, () => document.createElement(this.rowTag), this.fillRow)
-    put(heading.lastChild, this.#items.length || '')
+    put(heading.lastChild, [this.#items.length || '', this.#note].filter(Boolean).join(' · '))
     const hidden = this.#items.length - shown
     put(more, this.#items.length ? (hidden > 0 ? t('more.items', {n: hidden}) : '') : this.emptyText)
     more.hidden = this.#items.length > 0 && hidden <= 0

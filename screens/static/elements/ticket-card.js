@@ -44,6 +44,7 @@ export class AlarmCard extends HTMLElement {
     putIcon(this.#parts.sign, alarm.priority)
     put(this.#parts.where, say(alarm.where))
     put(this.#parts.title, say(alarm.title))
+    this.#parts.link.href = `#a=${alarm.id}`
     const owner = alarm.owner?.name ? say(alarm.owner.name) : t('alarm.nobody')
     put(this.#parts.facts, `${since(alarm.raised_at, now, zone, t)} · ${owner} · ${t(`alarm.state.${alarm.state}`)}`)
     this.#parts.button.hidden = !allowed || !['unacked', 'rtn-unacked'].includes(alarm.state)
@@ -54,7 +55,8 @@ export class AlarmCard extends HTMLElement {
   #build() {
     const parts = {sign: h('span.card-sign'), where: h('span.card-where'), title: h('b.card-title'), facts: h('span.card-facts'),
       button: h('button.card-ack', {type: 'button', testid: 'acknowledge'}, icon('check'), t('alarm.acknowledge'))}
-    this.replaceChildren(h('div.card', parts.sign, h('span.card-text', parts.where, parts.title, parts.facts)), parts.button)
+    parts.link = h('a.card', parts.sign, h('span.card-text', parts.where, parts.title, parts.facts))
+    this.replaceChildren(parts.link, parts.button)
     return parts
   }
 }

@@ -19,6 +19,19 @@ export function alarmColumns(zone) {
   ]
 }
 
+export function asideColumns(zone) {
+  return [
+    {key: 'state', title: t('column.state'), text: a => t(`alarm.state.${a.state}`)},
+    {key: 'where', title: t('column.where'), text: a => say(a.where)},
+    {key: 'title', title: t('column.title'), text: a => say(a.title)},
+    {key: 'holds', title: t('column.holds'), text: a => t(a.condition ? 'aside.holds' : 'aside.fine'), sort: a => Number(a.condition)},
+    {key: 'by', title: t('column.by'), text: a => say(a.aside?.by?.name) || t('aside.logic')},
+    {key: 'since', title: t('column.since'), text: a => at(a.aside?.at, zone), sort: a => a.aside?.at},
+    {key: 'until', title: t('column.until'), text: a => at(a.aside?.until, zone), sort: a => a.aside?.until},
+    {key: 'reason', title: t('column.reason'), text: a => say(a.aside?.reason) || '—'},
+  ]
+}
+
 function reading(alarm) {
   if (typeof alarm.value !== 'number') return '—'
   const limit = typeof alarm.limit === 'number' ? ` / ${number(alarm.limit, 1)}` : ''

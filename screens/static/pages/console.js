@@ -5,6 +5,7 @@ import {h} from '../lib/dom.js'
 import {age, localTime} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {loginAddress} from '../lib/route.js'
+import {alarmsPage} from './alarms.js'
 import {alarmColumns, lineColumns, orderColumns, ticketColumns} from './columns.js'
 import {api, follow, speak, zoneOf} from './start.js'
 
@@ -14,7 +15,7 @@ const [header, main, banner] = ['header', 'main', 'andon-lost'].map(tag => docum
 
 await speak()
 document.title = t('page.console')
-await Promise.all(['data-table', 'status-board', 'chart', 'device-form', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
+await Promise.all(['data-table', 'alarm-desk', 'service-form', 'status-board', 'chart', 'device-form', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
 const {colours} = await import('../elements/chart.js')
 const person = await whoAmI()
 const {store} = follow(api)
@@ -23,9 +24,9 @@ const may = (...roles) => person.roles.some(role => roles.includes(role))
 /** What each page is made of: `make` once when opened, `tick` every second while it is shown. */
 const PAGES = {
   ...(may('manager', 'admin') ? {status: statusPage} : {}),
-  alarms: () => recordPage({columns: alarmColumns, keyOf: a => a.id, testidOf: a => `alarm-${a.id}`, kind: 'alarm',
+  alarms: () => alarmsPage({api, store, person, orSay, record: recordPage({columns: alarmColumns, keyOf: a => a.id, testidOf: a => `alarm-${a.id}`, kind: 'alarm',
     rows: async () => merged((await api.get('/api/alarms?open=false&limit=200')).alarms, openAlarms(store.board), a => a.id),
-    history: a => api.get(`/api/alarms/${a.id}`)}),
+    history: a => api.get(`/api/alarms/${a.id}`)})}),
   tickets: () => recordPage({columns: ticketColumns, keyOf: x => x.id, testidOf: x => `ticket-${x.id}`, kind: 'ticket',
     rows: async () => (await api.get('/api/tickets?open=false')).tickets, history: x => api.get(`/api/tickets/${encodeURIComponent(x.id)}`)}),
   orders: () => recordPage({columns: orderColumns, keyOf: o => o.number, testidOf: o => `order-${o.number}`, kind: 'order',
@@ -113,15 +114,16 @@ function recordPage({columns, keyOf, testidOf, kind, rows, history}) {
   if (history) {
     lines.setup({columns: lineColumns(zoneOf(store), kind), keyOf: line => `${line.at} ${line.after} ${line.event ?? ''}`, file: `${kind}-history`})
     lines.hidden = true
-    table.addEventListener('choose', event => orSay(trouble, async () => {
-      lines.rows = (await history(event.detail)).lines
-      Object.assign(lines, {hidden: false})
-      hint.hidden = true
-      lines.scrollIntoView({block: 'nearest'})
-    }))
+    table.addEventListener('choose', event => told(event.detail))
   }
+  const told = row => orSay(trouble, async () => {
+    lines.rows = (await history(row)).lines
+    Object.assign(lines, {hidden: false})
+    hint.hidden = true
+    lines.scrollIntoView({block: 'nearest'})
+  })
   const below = history ? h('section.history', h('h2', t('console.history')), hint, lines) : ''
-  return {element: h('div', trouble, table, below), tick: second => second % STATUS_EVERY === 0 && ask()}
+  return {element: h('div', trouble, table, below), choose: told, tick: second => second % STATUS_EVERY === 0 && ask()}
 }
 
 function timelinePage() {

@@ -1,3 +1,4 @@
+import {request} from '../lib/alarm.js'
 import {browserClock, everySecond} from '../lib/clock.js'
 import {h} from '../lib/dom.js'
 import {say, t} from '../lib/i18n.js'
@@ -13,7 +14,7 @@ const FORGET_DETAIL = 5000 // ms after which an open ticket is asked for again w
 
 await speak()
 document.title = t('page.phone')
-await Promise.all(['ticket-list', 'ticket-page', 'repair-form', 'close-form', 'notices', 'lost-banner', 'lang-switch']
+await Promise.all(['ticket-list', 'ticket-page', 'repair-form', 'close-form', 'notices', 'alarm-desk', 'lost-banner', 'lang-switch']
   .map(name => import(`../elements/${name}.js`)))
 
 let due = false // a drawing is already asked for
@@ -21,7 +22,7 @@ const page = document.querySelector('#page')
 const notices = document.createElement('andon-notices')
 document.querySelector('#notices').replaceWith(notices)
 const banner = document.querySelector('andon-lost')
-const state = {person: await whoAmI(), details: new Map(), busy: false, why: '', trouble: '', view: ''}
+const state = {person: await whoAmI(), details: new Map(), alarms: new Map(), asking: new Set(), missing: new Set(), busy: false, why: '', trouble: '', view: ''}
 const shelf = await openShelf()
 const queue = new Queue({shelf, send, onChange: () => soon()})
 await queue.open()
@@ -39,6 +40,7 @@ addEventListener('hashchange', () => {
 addEventListener('online', flush)
 notices.addEventListener('understood', event => queue.dismiss(event.detail))
 page.addEventListener('acknowledge', event => attempt(() => api.post(`/api/alarms/${event.detail}/acknowledge`, {note: ''})))
+page.addEventListener('wish', event => wish(event.detail))
 page.addEventListener('step', event => step(event.detail))
 page.addEventListener('repaired', event => act('repair', event.detail, true))
 page.addEventListener('closing', event => closeByHand(event.detail))
@@ -81,6 +83,13 @@ async function send({ticket, verb, body, at}) {
   const word = verb === 'repair' ? 'repaired' : verb
   const answer = await api.post(`/api/tickets/${encodeURIComponent(ticket)}/${word}`, {...body, ...(photo && {photo}), device_time: at})
   remember(answer)
+}
+
+/** Put aside, returned, reset: never kept for later, an alarm may have changed until then. */
+async function wish(detail) {
+  const alarm = state.alarms.get(asked().a)
+  const {path, body} = request(alarm, detail, store.now())
+  await attempt(async () => state.alarms.set(String(alarm.id), (await api.post(path, body)).alarm))
 }
 
 async function closeByHand(reason) {
@@ -131,8 +140,9 @@ function render() {
   notices.show({items: queue.items, person: state.person, why: state.why, lasting: shelf.lasting, zone, trouble: state.trouble,
     online: navigator.onLine})
   if (!store.board && !queue.items.length) return view('loading', () => h('p.none.loading', t('loading')))
-  const {t: id, do: verb} = asked()
-  if (id) ticketView(id, verb, zone)
+  const {t: id, a, do: verb} = asked()
+  if (a) alarmView(a, zone)
+  else if (id) ticketView(id, verb, zone)
   else listView(zone)
 }
 
@@ -153,6 +163,32 @@ function ticketView(id, verb, zone) {
   shown.show({ticket: withWaiting(ticket, queue.items), alarm, machine: store.board?.machines?.[ticket.equipment],
     person: state.person, now: store.now(), zone, busy: state.busy, waiting: queue.items.some(i => i.ticket === id && !i.conflict)})
   if (alarm?.subject && shown.trendOf !== alarm.id) trend(shown, alarm)
+}
+
+/** An alarm by itself: what it is and what may be done to it. */
+function alarmView(id, zone) {
+  const alarm = store.board?.alarms?.[id] ?? state.alarms.get(id)
+  if (!alarm) askAlarm(id)
+  const shown = view(`alarm ${id}`, () => h('div', h('header.page-head', h('a.back', {href: '#', ariaLabel: t('phone.back')}, icon('back'))),
+    h('p.none'), h('andon-alarm-desk', {hidden: true})))
+  shown.querySelector('.none').textContent = alarm ? '' : state.missing.has(id) ? t('phone.alarm-gone') : t('loading')
+  const desk = shown.querySelector('andon-alarm-desk')
+  desk.hidden = !alarm
+  if (!alarm) return
+  state.alarms.set(id, alarm)
+  desk.show({alarm, person: state.person, now: store.now(), zone, busy: state.busy})
+}
+
+async function askAlarm(id) {
+  if (state.asking.has(id)) return
+  state.asking.add(id)
+  try {
+    state.alarms.set(id, (await api.get(`/api/alarms/${encodeURIComponent(id)}`)).alarm)
+  } catch (error) {
+    if (!error.isPassing) state.missing.add(id)
+    else setTimeout(() => state.asking.delete(id), FORGET_DETAIL)
+  }
+  soon()
 }
 
 function form(name, tag, ticket) {
