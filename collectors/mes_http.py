@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from datetime import UTC, timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -144,13 +144,27 @@ class MesHttpSource:
 
     async def run(self, sink: Sink[JobResponse], orders: Sink[WorkOrder], since: str) -> None:
         """Read until cancelled; raise SourceUnavailable or SourceRefused."""
-        token = self._config.token
-        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-        wait = self._config.wait.total_seconds()
-        patience = httpx.Timeout(_ANSWER_IN, read=wait + _ANSWER_IN)
-        async with httpx.AsyncClient(headers=headers, timeout=patience) as http:
+        async with self._http(self._config.wait) as http:
             await self._take_orders(http, orders)  # before the reports that name them
             await _first_to_end(self._follow_orders(http, orders), self._follow_reports(http, sink, since))
+
+    async def probe(self) -> Mapping[str, str]:
+        """What a look at the MES finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
+        async with self._http(timedelta(0)) as http:
+            orders = self._read(await self._get(http, "orders", {}), "orders", OrderIn)
+            query = {"after": "", "limit": 1, "wait": "0"}
+            reports = self._read(await self._get(http, "reports", query), "reports", ReportIn)
+        found = f"{len(orders)} orders, {'reports' if reports else 'no report yet'}"
+        if self.skipped:
+            return {self._config.base_url: f"✗ {found}; {self.skipped} records cannot be read; see the log"}
+        return {self._config.base_url: found}
+
+    def _http(self, wait: timedelta) -> httpx.AsyncClient:
+        """A client that lets the MES wait for so long before it answers."""
+        token = self._config.token
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        patience = httpx.Timeout(_ANSWER_IN, read=wait.total_seconds() + _ANSWER_IN)
+        return httpx.AsyncClient(headers=headers, timeout=patience)
 
     async def _follow_orders(self, http: httpx.AsyncClient, sink: Sink[WorkOrder]) -> None:
         while True:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import logging
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from collectors.opcua_decode import BAD_TYPE_MISMATCH, OVERFLOW, Changes, Published
 from collectors.opcua_line import POLICIES, Line
+from collectors.opcua_probe import probed
 from collectors.opcua_security import (
     SecurityBlock,
     TrustFolder,
@@ -136,11 +138,23 @@ class OpcUaCollector:
 
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Listen until cancelled; raise SourceUnavailable or SourceRefused."""
+        async with self._line() as line:
+            await self._listen(line, sink)
+
+    async def probe(self) -> Mapping[str, str]:
+        """What a look at the server finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
+        nodes = [(n.tag, n.node, n.codes) for n in self._config.nodes]
+        async with self._line() as line:
+            return await probed(line, nodes, _resolve, self._clock.now)
+
+    @contextlib.asynccontextmanager
+    async def _line(self) -> AsyncIterator[Line]:
+        """A session with the server; what goes wrong in it becomes an error of ours."""
         line = Line(self._config.endpoint, self._config.timeout)
         try:
             await self._protect(line)
             await line.open()
-            await self._listen(line, sink)
+            yield line
         except SourceUnavailable as cause:
             raise SourceUnavailable(f"{self._name}: {self._config.endpoint}: {cause}") from cause
         except SourceRefused as cause:

@@ -1,0 +1,85 @@
+"""A look at a Modbus device before anything runs on it: every block of the configuration is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from collectors.blocks import Block, Point, Table, decode, halves, plan
+from collectors.modbus_line import Broken, Denied, ModbusLine, connected
+
+FUNCTION: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+_REMEDIES = {
+    1: "illegal function: the device has no such table; correct table:",
+    2: "illegal address: correct address: (from 0; 40001 in a manual is 0) or table:",
+    3: "illegal value: the device refuses this many at once; correct type: or make hole: smaller",
+    4: "device failure: it cannot be read now; is the machine behind it on?",
+    10: "the gateway has no way to this unit; correct unit:",
+    11: "the device behind the gateway does not answer; is it on, is unit: right?",
+}
+_ELSE = "look it up in the device's manual"
+
+
+async def probed(
+    host: str, port: int, unit: int, timeout: float, hole: int, points: Sequence[tuple[str, Point]]
+) -> dict[str, str]:
+    """What was found, by the thing looked at; ✗ begins what a person has to mend. Reads only.
+
+    `points` with the names of their tags. A device that is away or odd is something found, and no error.
+    """
+    where = f"{host}:{port}"
+    try:
+        line = await connected(host, port, unit, timeout)
+    except Broken:
+        return {where: "✗ no answer; is it on, is the address right, is a firewall between?"}
+    try:
+        return await _read(line, f"{where} unit {unit}", hole, points)
+    except Broken as cause:
+        return {where: f"✗ unit {unit}: {cause}; is unit: right, and does the device speak Modbus TCP?"}
+    finally:
+        line.close()
+
+
+async def _read(
+    line: ModbusLine, where: str, hole: int, points: Sequence[tuple[str, Point]]
+) -> dict[str, str]:
+    names = {id(point): name for name, point in points}
+    blocks = plan([point for _, point in points], hole)
+    found: dict[str, str] = {}
+    good, todo = 0, list(reversed(blocks))
+    while todo:
+        block = todo.pop()
+        try:
+            answer = await line.ask(FUNCTION[block.table], block.start, block.count)
+        except Denied as cause:
+            if len(block.points) > 1:
+                todo.extend(reversed(halves(block)))
+            else:
+                why = f"✗ exception {cause.code}, {_REMEDIES.get(cause.code, _ELSE)}"
+                found[_named(block.points[0], names)] = why
+        else:
+            good += len(block.points)
+            found |= _odd(block, answer, names)
+    said = f"{good} of {len(points)} points answer, {len(blocks)} questions a round"
+    return {where: said, **found}
+
+
+def _odd(block: Block, answer: bytes, names: Mapping[int, str]) -> dict[str, str]:
+    """Answers that came and cannot be meant."""
+    try:
+        values = decode(block, answer)
+    except ValueError as cause:
+        return {f"{block.table} {block.start}": f"✗ {cause}; does the device speak Modbus TCP?"}
+    wrong = [block.points[row] for row in np.flatnonzero(~np.isfinite(values))]
+    return {_named(point, names): _wrong(point) for point in wrong}
+
+
+def _wrong(point: Point) -> str:
+    if point.codes:
+        return "✗ what it reads is not among its codes:; add it"
+    return "✗ what it reads is no number; correct type:, word_order: or address:"
+
+
+def _named(point: Point, names: Mapping[int, str]) -> str:
+    return f"{point.table} {point.address} ({names[id(point)]})"

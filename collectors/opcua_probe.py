@@ -1,0 +1,87 @@
+"""A look at an OPC UA server before anything runs on it: every node of the configuration is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from asyncua import ua
+from asyncua.ua.attribute_ids import AttributeIds
+
+from collectors.opcua_line import Line
+
+_AT_ONCE = 500
+_APART = timedelta(seconds=5)  # clocks that differ by more make values look old, or of tomorrow
+_NUMBERS = (bool, int, float)
+_REMEDIES = {
+    "BadNodeIdUnknown": "the server has no such node; correct node:",
+    "BadNodeIdInvalid": "the server has no such node; correct node:",
+    "BadUserAccessDenied": "our user may not read it; allow it on the server",
+    "BadNotReadable": "the server does not let it be read; name another node",
+    "BadAttributeIdInvalid": "it is no variable; name the variable below it",
+}
+_NOW = "the server has no value for it now; is the machine on?"
+
+
+async def probed(
+    line: Line,
+    nodes: Sequence[tuple[str, str, Mapping[str, float]]],
+    resolve: Callable[[str, Sequence[str]], ua.NodeId | None],
+    now: Callable[[], datetime],
+) -> dict[str, str]:
+    """What was found, by the thing looked at; ✗ begins what a person has to mend. Reads only.
+
+    `nodes` as (tag, node id as written, codes), on a line that is open.
+    """
+    found: dict[str, str] = {}
+    uris = await line.namespaces()
+    known: list[tuple[str, str, Mapping[str, float], ua.NodeId]] = []
+    for tag, written, codes in nodes:
+        node = resolve(written, uris)
+        if node is None:
+            found[f"{written} ({tag})"] = "✗ the server has no such namespace; correct node:"
+        else:
+            known.append((tag, written, codes, node))
+    for start in range(0, len(known), _AT_ONCE):
+        some = known[start : start + _AT_ONCE]
+        session = line.client.uaclient.session
+        answers = await session.read_attributes([node for *_, node in some], AttributeIds.Value)
+        for (tag, written, codes, _), answer in zip(some, answers, strict=True):
+            if complaint := _complaint(answer, codes):
+                found[f"{written} ({tag})"] = f"✗ {complaint}"
+    bad = len(found)
+    summary = f"session opened, {len(nodes) - bad} of {len(nodes)} nodes read"
+    return {"server": summary, **await _clock(line, now), **found}
+
+
+def _complaint(answer: ua.DataValue, codes: Mapping[str, float]) -> str:
+    """ "" for a value that the hub can use."""
+    status = answer.StatusCode or ua.StatusCode(ua.UInt32(0))
+    if not status.is_good() and not status.is_uncertain():
+        return f"{status.name}: {_REMEDIES.get(status.name, _NOW)}"
+    value = answer.Value.Value if answer.Value is not None else None
+    if value is None:
+        return f"holds nothing: {_NOW}"
+    if isinstance(value, str):
+        if not codes:
+            return f"is a text ({value[:40]!r}); give it codes: {{TEXT: number}}"
+        return "" if value in codes else f"{value[:40]!r} is not among its codes:; add it"
+    if not isinstance(value, _NUMBERS):
+        return f"is a {type(value).__name__}, no number; name a node that holds one"
+    if codes and f"{float(value):g}" not in codes:
+        return f"{float(value):g} is not among its codes:; add it"
+    return ""
+
+
+async def _clock(line: Line, now: Callable[[], datetime]) -> dict[str, str]:
+    """How far the server's clock is from ours; nothing where it does not tell."""
+    node = ua.NodeId.from_string("i=2258")  # Server_ServerStatus_CurrentTime, OPC UA part 5
+    [answer] = await line.client.uaclient.session.read_attributes([node], AttributeIds.Value)
+    told = answer.Value.Value if answer.Value is not None else None
+    if not isinstance(told, datetime):
+        return {}
+    apart = (told.replace(tzinfo=UTC) if told.tzinfo is None else told) - now()
+    seconds = f"{apart.total_seconds():+.1f} s"
+    if abs(apart) > _APART:
+        return {"clock": f"✗ differs from ours by {seconds}; let NTP set both"}
+    return {"clock": f"differs from ours by {seconds}"}
