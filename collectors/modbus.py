@@ -6,9 +6,10 @@ import difflib
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from collectors.blocks import BIT_TABLES, Block, Kind, Order, Point, Table, deco
 from collectors.deadband import news
 from collectors.modbus_line import Broken, Denied, ModbusLine, connected
 from hub.config import Block as ConfigBlock
-from hub.config import Duration
+from hub.config import Duration, Kept
 from hub.errors import ConfigError, SourceUnavailable
 from hub.model.batch import SampleBatch, micros
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
@@ -40,6 +41,14 @@ _ASK_AT_MOST = 5  # refused registers asked for in one go
 _HEARTBEAT = 1.0  # seconds at most until a fast point that stands still is told again
 BAD_DEVICE_FAILURE = 0x808B0000
 _FUNCTION: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+
+
+class Asked(NamedTuple):
+    """What stays of a point's block."""
+
+    tag: str
+    fast: bool
+    point: Point  # its tag's number still 0
 
 
 class PointBlock(ConfigBlock):
@@ -65,14 +74,17 @@ class PointBlock(ConfigBlock):
             raise ValueError("scale: 0 would make every value the same; leave it out or correct it")
         if self.codes and (self.scale != 1 or self.offset != 0):
             raise ValueError("codes: already name the final numbers; leave out scale and offset")
-        if self.point(0).end > 65536:
+        if self._point().end > 65536:
             raise ValueError(f"address: a {self.type} at {self.address} reaches past 65535")
         return self
 
-    def point(self, tag: int) -> Point:
+    def kept(self) -> Asked:
+        return Asked(self.tag, self.fast, self._point())
+
+    def _point(self) -> Point:
         kind: Kind = "bool" if self.table in BIT_TABLES else self.type
         return Point(
-            tag, self.address, kind, self.table, self.scale, self.offset,
+            0, self.address, kind, self.table, self.scale, self.offset,
             self.word_order, self.byte_order, self.bit, self.codes,
         )  # fmt: skip
 
@@ -87,7 +99,7 @@ class ModbusConfig(ConfigBlock):
     fast: Duration | None = Field(None, description="interval of the points marked fast; 100ms if any is")
     timeout: Duration = timedelta(seconds=1)
     hole: int = Field(8, ge=0, le=123, description="registers read in vain rather than asked for apart")
-    points: list[PointBlock] = Field(min_length=1)
+    points: list[Annotated[Asked, Kept(PointBlock)]] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _positive(self) -> ModbusConfig:
@@ -151,7 +163,7 @@ class ModbusCollector:
     def __init__(self, config: ModbusConfig, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
         self._config, self._clock, self._name = config, clock, name
         self._where = f"{config.host}:{config.port}"
-        points = [p.point(_number(p.tag, tags, name, i)) for i, p in enumerate(config.points)]
+        points = [replace(p.point, tag=_number(p.tag, tags, name, i)) for i, p in enumerate(config.points)]
         self._tag_numbers = [p.tag for p in points]
         fast = [p for p, c in zip(points, config.points, strict=True) if c.fast]
         slow = [p for p, c in zip(points, config.points, strict=True) if not c.fast]

@@ -14,7 +14,6 @@ from hub.api import record
 from hub.api.deps import Deps, House, Who
 from hub.api.errors import TooLarge, json
 from hub.api.fields import PhotoId
-from hub.api.pictures import NoPicture, redrawn
 from hub.api.rights import EVERYBODY, REPAIRERS, Caller, requires
 from hub.api.texts import TEXTS
 from hub.api.tokens import same
@@ -58,6 +57,8 @@ async def photo(photo_id: PhotoId, house: House, caller: Who) -> Response:
 
 async def _redrawn(data: bytes) -> tuple[str, bytes]:
     """By what it is, whatever the sender calls it. One at a time: a decoded picture is large."""
+    from hub.api.pictures import NoPicture, redrawn  # a library that most days nobody needs
+
     async with _one_by_one:
         try:
             return await asyncio.to_thread(redrawn, data)

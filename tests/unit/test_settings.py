@@ -6,14 +6,15 @@ import re
 from datetime import time, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from hub.config import parse_duration
+from hub.config import Block, Kept, explain, parse_duration
 from hub.errors import ConfigError
 from hub.model.equipment import EquipmentState
 from hub.model.people import Role
@@ -325,3 +326,32 @@ SPOTS = [m.start() for m in re.finditer(r"\S", PLANT)]
 @given(st.sampled_from(SPOTS), st.integers(1, 12), st.one_of(SCALARS.map(str), st.sampled_from(PIECES)))
 def test_no_slip_of_the_hand_ends_in_a_trace(at: int, length: int, put: str) -> None:
     never_a_trace((PLANT[:at] + put + PLANT[at + length :]).encode("utf-8", "replace"))
+
+
+# ------------------------------------------------------------------ ten thousand points
+class Written(Block):
+    address: int
+    colour: str = "red"
+
+    def kept(self) -> int:
+        return self.address
+
+
+class Ten(Block):
+    points: list[Annotated[int, Kept(Written)]]
+
+
+def test_a_block_that_is_not_kept_is_refused_by_its_place_all_the_same() -> None:
+    assert Ten.model_validate({"points": [{"address": 1}, {"address": 5}]}).points == [1, 5]
+    with pytest.raises(ValidationError) as wrong:
+        Ten.model_validate({"points": [{"adress": 1}, {"address": "x"}]})
+    assert explain(wrong.value, "with") == [
+        "with: points[0].address: is missing; add it",
+        "with: points[0].adress: unknown key; did you mean 'address'?",
+        "with: points[1].address: Input should be a valid integer, unable to parse string as an integer",
+    ]
+
+
+def test_a_plant_is_kept_once(tmp_path: Path) -> None:
+    here = read(tmp_path, PLANT)
+    assert here.plant.tags and not here.file.plant.areas
