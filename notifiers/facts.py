@@ -64,6 +64,7 @@ class Facts(_Door):
     instruction: Text | None = None
     time_zone: Annotated[str, BeforeValidator(_known_zone)] = "Asia/Shanghai"
     blind: bool = False
+    again: bool = False  # acknowledged before, and still holding: said once more
     flapping: bool = False  # raised so often that nothing more is said until it is normal
 
 

@@ -15,6 +15,7 @@ SAYS: dict[Language, dict[str, str]] = {
     "zh": {
         "4": "紧急", "3": "高", "2": "中", "1": "低",
         "cleared": "恢复", "test": "测试", "repeat": "重发", "blind": "数据中断", "digest": "汇总",
+        "again": "仍未解除",
         "just now": "刚刚", "for": "已 {}", "since": "自 {} 起", "lasted": "已恢复，持续 {}",
         "back": "已恢复", "s": "{} 秒", "min": "{} 分钟", "h": "{} 小时", "d": "{} 天",
         "instruction": "处置", "began": "开始", "ended": "恢复", "duty": "值班", "nobody": "无人值班",
@@ -28,6 +29,7 @@ SAYS: dict[Language, dict[str, str]] = {
     "en": {
         "4": "CRITICAL", "3": "HIGH", "2": "MEDIUM", "1": "LOW",
         "cleared": "RECOVERED", "test": "TEST", "repeat": "REPEAT", "blind": "NO DATA", "digest": "DIGEST",
+        "again": "STILL ACTIVE",
         "just now": "just now", "for": "for {}", "since": "since {}", "lasted": "back to normal after {}",
         "back": "back to normal",
         "s": "{} s", "min": "{} min", "h": "{} h", "d": "{} d",

@@ -61,6 +61,7 @@ def headline(
     says = SAYS[language]
     tags = [says["repeat"]] if repeat else []
     tags.append(says[str(int(facts.priority))] if facts.event == "raised" else says[facts.event])
+    tags += [says["again"]] if facts.again and facts.event == "raised" else []
     tags += [says["blind"]] if blind and facts.event == "raised" else []
     parts = [_in(facts.where, language), _in(facts.title, language)]
     if facts.event == "raised":

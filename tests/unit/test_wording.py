@@ -136,6 +136,11 @@ def test_an_alarm_that_is_only_remembered_says_that_the_data_is_lost() -> None:
     assert ("数据", "信号已中断，以上为最后所知") in m.lines
 
 
+def test_an_alarm_that_was_acknowledged_and_still_holds_says_so() -> None:
+    assert said(again=True).headline.startswith("【紧急】【仍未解除】")
+    assert "仍未解除" not in said(again=True, event="cleared").headline
+
+
 def test_an_alarm_that_comes_and_goes_says_that_silence_follows() -> None:
     assert ("说明", "反复报警，恢复正常前不再通知") in said(flapping=True).lines
 

@@ -1,6 +1,6 @@
 import {SHELF_HOURS, asksWhy, wishes} from '../lib/alarm.js'
 import {h, keyed, mark, put} from '../lib/dom.js'
-import {age, dayClock, number, since} from '../lib/format.js'
+import {dayClock, number, since} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
 
@@ -56,7 +56,7 @@ export class AlarmDesk extends HTMLElement {
       sign: h('span.desk-sign'), where: h('span.desk-where'), title: h('b.desk-title'), facts: h('p.desk-facts', {testid: 'desk-facts'}),
       aside: h('p.desk-aside', {testid: 'desk-aside'}), first: h('p'), buttons: h('div.desk-buttons'), none: h('p.desk-where'), heading: h('h3'),
       reason: h('input', {required: true, maxLength: 500, testid: 'wish-reason'}),
-      hours: h('select', {testid: 'wish-hours'}, ...SHELF_HOURS.map(n => h('option', {value: n, selected: n === 2}, age(n * 3600, t)))),
+      hours: h('select', {testid: 'wish-hours'}, ...SHELF_HOURS.map(n => h('option', {value: n, selected: n === 2}, n < 1 ? t('age.minutes', {n: n * 60}) : t('wish.hours', {n})))),
       confirm: h('button.button', {type: 'submit', testid: 'wish-confirm'}, t('wish.confirm')),
     }
     const cancel = h('button.plain', {type: 'button', onclick: () => this.#open('')}, t('wish.cancel'))

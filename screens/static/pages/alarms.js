@@ -45,7 +45,8 @@ export function alarmsPage({api, store, person, record, orSay}) {
   }))
 
   const element = h('div', h('section.aside', h('h2', t('aside.heading'), count), none, aside), h('h2', t('alarms.heading')),
-    record.element, trouble, desk, place)
+    record.element, place)
+  record.element.querySelector('.history').before(trouble, desk)
   element.addEventListener('choose', event => choose(event.detail))
   if (may(person, 'shelve')) serviceForm(place, {api, record, orSay})
   return {element, tick(second) {
