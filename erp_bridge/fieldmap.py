@@ -8,7 +8,7 @@ comes out as null is left out, so an ERP never receives a field we know nothing 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -86,6 +86,25 @@ def compiled(block: MapBlock, zone: ZoneInfo, where: str) -> FieldMap:
     if complaints:
         raise ConfigError(*complaints)
     return made
+
+
+def asked(block: MapBlock) -> list[str]:
+    """Every field of theirs that `read` names, each once: what an ERP that wants its columns listed is asked
+    for. `FMaterialId.FNumber` is one; arguments of functions count, literals do not."""
+    texts = [*block.read.values(), *(text for v in block.variants for text in v.read.values())]
+    return list(dict.fromkeys(p for text in texts if text for p in _paths(jmespath.compile(text).parsed)))
+
+
+def _paths(node: Mapping[str, Any]) -> Iterator[str]:
+    if node["type"] == "field":
+        yield node["value"]
+        return
+    inner = [child for child in node["children"] if isinstance(child, Mapping)]
+    if node["type"] == "subexpression" and all(child["type"] == "field" for child in inner):
+        yield ".".join(child["value"] for child in inner)
+        return
+    for child in inner:
+        yield from _paths(child)
 
 
 @dataclass(frozen=True, slots=True)

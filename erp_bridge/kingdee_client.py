@@ -43,6 +43,14 @@ class KingdeeRefusal(ErpRefused):
         return _TAKEN in self.said
 
 
+class KingdeeTrouble(ErpUnavailable):
+    """An exception on their side. `said`: its words, which may name a form or column that is missing."""
+
+    def __init__(self, text: str, said: str, *, in_doubt: bool) -> None:
+        self.said = said
+        super().__init__(text, in_doubt=in_doubt)
+
+
 class KingdeeClient:
     """Keeps the session cookie that a signed call brings; opens nothing before the first call."""
 
@@ -145,7 +153,8 @@ class KingdeeClient:
             return reply.json()
         except ValueError:
             head = " ".join(reply.text[:80].split())
-            raise ErpUnavailable(f"Kingdee answered {method} with {head!r}", in_doubt=write) from None
+            text = f"Kingdee answered {method} with {head!r}"
+            raise KingdeeTrouble(text, head, in_doubt=write) from None
 
     def _complaint(self, method: str, status: Mapping[str, Any], write: bool) -> Exception:
         """The error this refusal is, after the contract's table of MsgCodes."""
@@ -159,7 +168,7 @@ class KingdeeClient:
         if code == QUOTA:
             return ErpUnavailable(text, self._config.quota_pause)
         if code in UNSURE or not said:
-            return ErpUnavailable(text, in_doubt=write)
+            return KingdeeTrouble(text, said, in_doubt=write)
         return KingdeeRefusal(text, code, said)
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from erp_bridge.kingdee_client import KingdeeClient, quoted
+from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
+from erp_bridge.kingdee_client import KingdeeClient, KingdeeRefusal, quoted
+from erp_bridge.kingdee_config import KingdeeConfig
+from erp_bridge.kingdee_maps import DOCUMENTS
 from erp_bridge.kingdee_orders import identity
-from hub.errors import ErpRefused, ErpUnavailable
+from hub.errors import ConfigError, ErpRefused, ErpUnavailable
 
-APPROVED, IN_APPROVAL = "C", "B"
+log = logging.getLogger(__name__)
+
+APPROVED, IN_APPROVAL, CREATED = "C", "B", "A"
 _VOIDED = "B"  # FCancelStatus 作废
+_RANK = {"Z": -1, "A": 0, "D": 0, "B": 1, "C": 2}
 _STEPS = {  # (state wanted, state found): calls that lead there
     (IN_APPROVAL, "A"): ("Submit",),
     (IN_APPROVAL, "D"): ("Submit",),
@@ -20,6 +27,40 @@ _STEPS = {  # (state wanted, state found): calls that lead there
     (APPROVED, "B"): ("Audit",),
     ("D", "C"): ("UnAudit",),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of our documents in their form: what is written where, what is read, where our key is."""
+
+    name: str
+    block: MapBlock
+    map: FieldMap
+    key: str  # the field that carries our key; "" for what is only read
+
+    @property
+    def form(self) -> str:
+        return self.block.form
+
+    @property
+    def columns(self) -> list[str]:
+        return asked(self.block)
+
+
+def kind_of(config: KingdeeConfig, name: str) -> Kind:
+    """Raises ConfigError with every expression that cannot be read."""
+    site = config.documents.get(name)  # type: ignore[call-overload]
+    block: MapBlock = site.over(DOCUMENTS[name]) if site else DOCUMENTS[name]
+    where = f"erp.with.documents.{name}"
+    keyed = [field for field, text in block.write.items() if text.strip() == "key"]
+    if "key" in DOCUMENTS[name].write.values() and not keyed:
+        raise ConfigError(f"{where}.write: no field carries `key`, our number; add one, with a unique index")
+    return Kind(name, block, compiled(block, config.zone, where), _last(keyed[0]) if keyed else "")
+
+
+def _last(field: str) -> str:
+    """As a query names it: FEntity[].F_AH_Key is F_AH_Key."""
+    return field.rpartition("[].")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +74,9 @@ class Document:
     def is_final(self) -> bool:
         return self.status == APPROVED or self.voided
 
+    def reached(self, wanted: str) -> bool:
+        return self.voided or _RANK.get(self.status, -1) >= _RANK[wanted]
+
 
 _HEAD = ("FID", "FBillNo", "FDocumentStatus", "FCancelStatus")
 
@@ -41,17 +85,22 @@ class Documents:
     def __init__(self, client: KingdeeClient) -> None:
         self._client = client
 
-    async def keyed(self, form: str, key_field: str, key: str) -> list[Document]:
-        """Those that carry our key, the oldest first: more than one is a matter for people."""
-        return await self._found(form, f"{key_field}={quoted(key)}", most=10)
-
-    async def by_id(self, form: str, document_id: str) -> Document | None:
-        found = await self._found(form, f"FID={_number(document_id)}", most=1)
+    # ------------------------------------------------------------------ looking
+    async def keyed(self, kind: Kind, key: str) -> Document | None:
+        """The one that carries our key, the oldest first: more than one is a matter for people."""
+        found = await self.found(kind.form, f"{kind.key}={quoted(key)}", most=10)
+        if len(found) > 1:
+            numbers = ", ".join(d.number for d in found)
+            log.error("%s is in Kingdee %d times (%s): using %s", key, len(found), numbers, found[0].number)
         return found[0] if found else None
 
-    async def _found(self, form: str, where: str, most: int) -> list[Document]:
+    async def by_id(self, form: str, document_id: str) -> Document | None:
+        found = await self.found(form, f"FID={_number(document_id)}", most=1)
+        return found[0] if found else None
+
+    async def found(self, form: str, where: str, most: int) -> list[Document]:
         rows = await self._client.query(form, _HEAD, where, most=most)
-        return [
+        found = [
             Document(
                 identity(r["FID"]),
                 r["FBillNo"] or "",
@@ -60,28 +109,58 @@ class Documents:
             )
             for r in rows
         ]
+        return list({d.id: d for d in found}.values())  # a key in an entry: one row for each line
 
-    async def create(self, form: str, model: Mapping[str, Any]) -> tuple[str, str]:
-        """(id, number). ErpUnavailable.in_doubt: it may be there all the same."""
-        result = await self._client.write(
-            "Save", form, {"IsDeleteEntry": False, "Model": {"FID": 0, **model}}
-        )
+    # ------------------------------------------------------------------ writing
+    async def create(self, form: str, model: Mapping[str, Any]) -> Document:
+        """ErpUnavailable.in_doubt: it may be there all the same."""
+        asked_for = {"IsDeleteEntry": False, "Model": {"FID": 0, **model}}
+        result = await self._client.write("Save", form, asked_for)
         if not result.get("Id"):
             raise ErpUnavailable("Kingdee saved a document without telling its id", in_doubt=True)
-        return identity(result["Id"]), str(result.get("Number") or "")
+        return Document(identity(result["Id"]), str(result.get("Number") or ""), CREATED, voided=False)
+
+    async def create_or_adopt(self, kind: Kind, key: str, model: Mapping[str, Any]) -> Document:
+        """A key that is taken belongs to a document of an earlier try."""
+        try:
+            return await self.create(kind.form, model)
+        except KingdeeRefusal as refusal:
+            if not refusal.is_duplicate:
+                raise
+        found = await self.keyed(kind, key)
+        if found is None:
+            raise ErpUnavailable(f"{key} is in Kingdee, which does not show it yet", in_doubt=True)
+        return found
 
     async def change(
-        self, form: str, document_id: str, fields: Mapping[str, Any], entry_keys: Sequence[str] = ()
+        self, form: str, document_id: str, fields: Mapping[str, Any], lines: Mapping[str, str] | None = None
     ) -> None:
-        """Write these fields and nothing else; rows that are not named stay."""
-        wanted = [*fields, *entry_keys]
-        model = {"FID": _number(document_id), **fields}
-        data = {"NeedUpDateFields": wanted, "IsDeleteEntry": False, "Model": model}
+        """Write these fields and nothing else; rows that are not named stay. `lines`: entry -> line id."""
+        wanted: dict[str, None] = {}
+        model: dict[str, Any] = {"FID": _number(document_id)}
+        for name, value in fields.items():
+            wanted[name], model[name] = None, value
+            if isinstance(value, list) and lines and name in lines:
+                wanted |= dict.fromkeys(value[0])
+                model[name] = [{"FEntryID": int(lines[name]), **value[0]}]
+        data = {"NeedUpDateFields": list(wanted), "IsDeleteEntry": False, "Model": model}
         await self._client.write("Save", form, data)
 
+    async def lines(self, form: str, document_id: str, fields: Mapping[str, Any]) -> dict[str, str]:
+        """The id of the first line of each entry that `fields` writes to."""
+        found: dict[str, str] = {}
+        for entry in (name for name, value in fields.items() if isinstance(value, list)):
+            key = f"{entry}_FEntryId"
+            rows = await self._client.query(form, ["FID", key], f"FID={_number(document_id)}", most=1)
+            if not rows or not rows[0][key]:
+                raise ErpUnavailable(f"Kingdee does not show {form} {document_id} yet", in_doubt=True)
+            found[entry] = identity(rows[0][key])
+        return found
+
+    # ------------------------------------------------------------------ its life
     async def advance(self, form: str, document: Document, wanted: str) -> None:
         """Submit and approve (or take approval back) as far as is still needed."""
-        if document.status == wanted or (wanted == IN_APPROVAL and document.status == APPROVED):
+        if document.status == wanted or (wanted in "AB" and document.reached(wanted)):
             return
         steps = _STEPS.get((wanted, document.status))
         if steps is None:

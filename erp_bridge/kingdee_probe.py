@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from erp_bridge.kingdee_client import KingdeeClient
-from erp_bridge.kingdee_config import KingdeeConfig
-from erp_bridge.kingdee_orders import order_keys, plan_keys, sales_keys
+from erp_bridge.fieldmap import asked
+from erp_bridge.kingdee_client import KingdeeClient, KingdeeTrouble
+from erp_bridge.kingdee_documents import Kind
+from erp_bridge.kingdee_maps import DOCUMENTS, NEEDED
+from erp_bridge.kingdee_postings import Postings
+from erp_bridge.kingdee_reading import columns_of
 from hub.errors import ErpRefused
 
-Looks = Mapping[str, tuple[str, Sequence[str]]]  # name -> form, field keys
 
-
-def looks(config: KingdeeConfig) -> Looks:
-    ticket, report = config.ticket, config.report
-    found = {
-        "ticket": (ticket.form, [k for k in ticket.keys.model_dump().values() if k]),
-        "order": (config.order.form, order_keys(config.order)),
-        "plan": (config.plan.form, plan_keys(config.plan)),
-        "report": (report.form, [report.key, report.finished, report.good, report.scrap, report.person,
-                                 report.equipment, report.at]),
-    }  # fmt: skip
-    if config.order.sales_form:
-        found["sales_order"] = (config.order.sales_form, sales_keys(config.order))
-    return {name: (form, [k for k in keys if k]) for name, (form, keys) in found.items()}
-
-
-async def probed(client: KingdeeClient, wanted: Looks) -> dict[str, str]:
+async def probed(
+    client: KingdeeClient, kinds: Iterable[Kind], postings: Iterable[Postings]
+) -> dict[str, str]:
     """Raises ErpUnavailable when nobody answers or nobody is let in."""
     found: dict[str, str] = {}
-    for name, (form, keys) in wanted.items():
-        found[name] = await _look(client, form, keys)
+    for kind in kinds:
+        found[kind.name] = await _looked_at(client, kind)
+    for posting in postings:
+        if posting.way.source:
+            said = await _fields(client, posting.way.source, posting.source_columns(), frozenset())
+            found[f"{posting.name}.source"] = said
     return found
 
 
-async def _look(client: KingdeeClient, form: str, keys: Sequence[str]) -> str:
+async def _looked_at(client: KingdeeClient, kind: Kind) -> str:
+    needed = columns_of(kind, NEEDED.get(kind.name, frozenset()))
+    standard = (
+        frozenset(asked(DOCUMENTS[kind.name])) - needed
+    )  # a column that the site has asked for is needed
+    written = [column(field) for field, text in kind.block.write.items() if text]
+    return await _fields(client, kind.form, list(dict.fromkeys([*kind.columns, *written])), standard)
+
+
+def column(field: str) -> str:
+    """Of a written field, as a query names it: FEntity[].FLot.FNumber is FLot."""
+    return field.rpartition("[].")[2].partition(".")[0]
+
+
+async def _fields(client: KingdeeClient, form: str, keys: Sequence[str], optional: frozenset[str]) -> str:
     """All fields at once; one by one when the server does not know all of them."""
     if await _complaint(client, form, keys) is None:
         return f"{form}: {len(keys)} fields"
@@ -42,12 +49,15 @@ async def _look(client: KingdeeClient, form: str, keys: Sequence[str]) -> str:
     if whole is not None:
         return f"✗ {form}: {whole}"
     bad = [key for key in keys if await _complaint(client, form, [key]) is not None]
-    return f"✗ {form} lacks {', '.join(bad)}" if bad else f"{form}: {len(keys)} fields"
+    missing = [key for key in bad if key not in optional]
+    if missing:
+        return f"✗ {form} has no {', '.join(missing)}"
+    return f"{form}: {len(keys) - len(bad)} fields" + (f", without {', '.join(bad)}" if bad else "")
 
 
 async def _complaint(client: KingdeeClient, form: str, keys: Sequence[str]) -> str | None:
     try:
         await client.query(form, keys, "", "", most=1)
-    except ErpRefused as refusal:
+    except (ErpRefused, KingdeeTrouble) as refusal:
         return str(refusal)
     return None

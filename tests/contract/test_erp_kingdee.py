@@ -315,7 +315,13 @@ async def test_pages_are_put_together_and_missing_optional_columns_left_out(
     erp: KingdeeSimulator, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     connector = await another(
-        erp, clock, page_rows=3, order={"rush": "F_NOT_HERE", "product_name_en": "FMaterialId.F_AH_NameEn"}
+        erp,
+        clock,
+        page_rows=3,
+        documents={
+            "sales_order": {"read": {"rush": "F_NOT_HERE"}},
+            "order": {"read": {"product_name_en": "FMaterialId.F_AH_NameEn"}},
+        },
     )
     orders = await connector.orders(None)
     assert sorted(o.number for o in orders) == [f"MO{n:04d}" for n in range(1, 11)]
@@ -327,7 +333,7 @@ async def test_pages_are_put_together_and_missing_optional_columns_left_out(
 async def test_a_column_that_must_be_there_is_a_refusal_that_names_it(
     erp: KingdeeSimulator, clock: HandClock
 ) -> None:
-    connector = await another(erp, clock, plan={"order": "F_NOT_HERE"})
+    connector = await another(erp, clock, documents={"plan": {"read": {"order": "F_NOT_HERE"}}})
     with pytest.raises(KingdeeRefusal, match="F_NOT_HERE"):
         await connector.orders(None)
     await connector.close()

@@ -25,6 +25,7 @@ class Field:
     codes: tuple[str, ...] = ()
     must: bool = False
     unique: bool = False
+    new: bool = False  # a reference to a number that is not there makes it
     changeable: bool = False  # may be written after submit and approval
     length: int = 255
 
@@ -93,6 +94,7 @@ RULES = (
     Rule("PRD_MO-PRD_MORPT", "PRD_MO", "PRD_MORPT"),
     Rule("PRD_MO-PRD_INSTOCK", "PRD_MO", "PRD_INSTOCK"),
     Rule("PRD_MORPT2INSTOCK", "PRD_MORPT", "PRD_INSTOCK"),
+    Rule("PRD_PPBOM-PRD_PickMtrl", "PRD_PPBOM", "PRD_PickMtrl"),
     Rule("SFC_OperationPlanning-SFC_OperationReport", "SFC_OperationPlanning", "SFC_OperationReport"),
 )
 
@@ -148,7 +150,8 @@ def _field(line: str) -> Field:
     options = dict(r.partition("=")[::2] for r in rest)
     return Field(
         key, name, Kind.REF if ref else Kind(kind), ref, codes,
-        "must" in options, "unique" in options, "changeable" in options, int(options.get("length", 255)),
+        "must" in options, "unique" in options, "new" in options, "changeable" in options,
+        int(options.get("length", 255)),
     )  # fmt: skip
 
 

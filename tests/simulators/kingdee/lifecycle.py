@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests.simulators.kingdee import stock
 from tests.simulators.kingdee.answers import (
     BAD_PARAMETER,
     INVALID,
@@ -68,7 +69,13 @@ class Lifecycle:
                     else STATES[record.status]
                 )
                 raise Refusal(INVALID, f"单据 {record.number} {reason}，不能{word}")
+            if step == "audit":
+                stock.check(self._books, record)
+            if step == "unaudit":
+                _refuse_unaudit(record)
             record.values["fdocumentstatus"] = end
+            if step == "audit" and record.form == "PRD_MOChange":
+                stock.change_orders(self._books, record)
             self._books.put(record)
             self._carry_over(record, {"audit": 1.0, "unaudit": -1.0}.get(step, 0.0))
 
@@ -161,12 +168,16 @@ class Lifecycle:
         """Approved quantities go to the source line; taking approval back takes them back."""
         if not sign:
             return
+        stock.move(self._books, record, sign)
         for row in record.rows.get("fentity", []):
             match record.form:
                 case "PRD_MORPT":
                     self._add("PRD_MO", row, "fmoentryid", sign, {"frptfinishqty": "ffinishqty"})
                 case "PRD_INSTOCK":
                     self._add("PRD_MO", row, "fmoentryid", sign, {"fstockinquaqty": "frealqty"})
+                case "PRD_PickMtrl":
+                    self._add("PRD_PPBOM", row, "fppbomentryid", sign, {"fpickedqty": "factualqty"})
+                    self._add("PRD_PPBOM", row, "fppbomentryid", -sign, {"fnopickedqty": "factualqty"})
                 case "SFC_OperationReport":
                     amounts = {
                         "fqualifiedqty": "fquaqty",
@@ -185,6 +196,12 @@ class Lifecycle:
             for to, origin in amounts.items():
                 line.values[to] = (line.values.get(to) or 0.0) + sign * (row.values.get(origin) or 0.0)
             self._books.put(changed)
+
+
+def _refuse_unaudit(record: Record) -> None:
+    """A change that has reached its order cannot be taken back, only changed again."""
+    if record.form == "PRD_MOChange":
+        raise Refusal(NOT_NOW, f"单据 {record.number} 已生效，不能反审核")
 
 
 def targets(books: Books, form: Form, data: dict[str, Any]) -> list[Record | Refusal]:

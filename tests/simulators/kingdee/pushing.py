@@ -39,7 +39,8 @@ class Pusher:
                 refusals.append(refusal.at(i))
                 continue
             self._books.put(record)
-            made.append(entity(record.id, record.number, i))
+            lines = {"FEntity": [row.id for row in record.rows["fentity"]]}
+            made.append(entity(record.id, record.number, i) | {"EntryIds": lines})
         return outcome(made, refusals, ConvertResponseStatus=response_status((), refusals))
 
     def _convert(self, rule: Rule, source: Record, chosen: set[int]) -> Record:
@@ -47,7 +48,12 @@ class Pusher:
             raise Refusal(NOT_NOW, f"单据 {source.number} {STATES[source.status]}，不能下推")
         if source.values.get("fcancelstatus") == "B" or source.values.get("fclosestatus") == "B":
             raise Refusal(NOT_NOW, f"单据 {source.number} 已关闭或作废，不能下推")
-        lines = [r for rows in source.rows.values() for r in rows if not chosen or r.id in chosen]
+        lines = [
+            r
+            for rows in source.rows.values()
+            for r in rows
+            if (not chosen or r.id in chosen) and _may_go(rule, r.values)
+        ]
         if not lines:
             raise Refusal(NOT_FOUND, f"单据 {source.number} 没有满足下推条件的分录")
         target = form_named(rule.target)
@@ -63,7 +69,7 @@ class Pusher:
             "fforbidstatus": "A",
             "fclosestatus": "A",
         }
-        if target.id in ("PRD_MORPT", "PRD_INSTOCK"):
+        if target.id in ("PRD_MORPT", "PRD_INSTOCK", "PRD_PickMtrl"):
             bill_type = self._books.numbered("BOS_BillType", "SCHBD02_SYS")
             values |= {
                 "fprdorgid": source.values.get("fprdorgid"),
@@ -73,6 +79,15 @@ class Pusher:
             Row(self._books.next_id(), _line(rule, source, seq, line)) for seq, line in enumerate(lines, 1)
         ]
         return Record(target.id, self._books.next_id(), values, {"fentity": rows})
+
+
+def _may_go(rule: Rule, values: dict[str, Any]) -> bool:
+    """An order line has to be released; what is all there or all picked is not pushed again."""
+    if rule.source == "PRD_MO" and str(values.get("fstatus")) not in ("3", "4"):
+        return False
+    if rule.source == "PRD_MO" and rule.target == "PRD_INSTOCK":
+        return _remaining(values, "fqty", "fstockinquaqty") > 0
+    return rule.target != "PRD_PickMtrl" or _remaining(values, "fmustqty", "fpickedqty") > 0
 
 
 def _rule(source: str, data: dict[str, Any]) -> Rule:
@@ -99,6 +114,15 @@ def _line(rule: Rule, source: Record, seq: int, line: Row) -> dict[str, Any]:
             "ffinishqty": rest,
             "fquaqty": rest,
         }
+    if rule.target == "PRD_PickMtrl":
+        head = source.values
+        rest = _remaining(values, "fmustqty", "fpickedqty")
+        return link | {
+            "fmaterialid": values.get("fmaterialid2"), "fparentmaterialid": head.get("fmaterialid"),
+            "fappqty": rest, "factualqty": rest, "fmobillno": head.get("fmobillno"),
+            "fmoid": head.get("fmoid"), "fmoentryid": head.get("fmoentryid"), "fsrcbilltype": source.form,
+            "fppbombillno": source.number, "fppbomentryid": float(line.id),
+        }  # fmt: skip
     origin = (
         values
         if rule.source != "PRD_MO"
@@ -112,7 +136,6 @@ def _line(rule: Rule, source: Record, seq: int, line: Row) -> dict[str, Any]:
     shared = {k: origin.get(k) for k in ("fmobillno", "fmoid", "fmoentryid", "fmoentryseq")}
     shared |= link | {"fmaterialid": values.get("fmaterialid"), "fsrcbilltype": source.form}
     if rule.target == "PRD_INSTOCK":
-        shared.pop("fmoentryseq")
         amount = (
             values.get("fquaqty")
             if rule.source == "PRD_MORPT"

@@ -199,6 +199,9 @@ class Saver:
         if not number:
             return None
         target = self._books.numbered(spec.ref, number)
+        if target is None and spec.new:
+            target = Record(spec.ref, self._books.next_id(), {"fnumber": number, "fdocumentstatus": "C"})
+            self._books.put(target)
         if target is None:
             raise Refusal(NO_SUCH_FIELD, f"“{spec.name}”的编码 {number} 不存在", spec.key)
         return target.id

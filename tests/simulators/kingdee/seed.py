@@ -21,6 +21,12 @@ SPARE_EQUIPMENT = (
     ("EQ-CNC-03", "加工中心 03"),
 )  # for tests of the contract's examples
 LONG_AGO = "2000-01-01T00:00:00+00:00"  # no read-after-write lag hides what was there at the start
+STOCK = "CK01"
+COMPONENTS = (  # what every product needs one of: number, name, lots on hand (none: not kept by lot)
+    ("R-STEEL", "钢板", ("L2601", "L2602")),
+    ("R-SEAL", "密封圈", ()),
+)
+ON_HAND = 50_000.0
 EMPLOYEES = (("E001", "李强"), ("E002", "王芳"))
 
 
@@ -33,6 +39,7 @@ def seed(books: Books, start: datetime, user: str) -> None:
         ("SCDD01_SYS", "汇报入库-普通生产"),
         ("SCHBD02_SYS", "生产汇报"),
         ("XSDD01_SYS", "标准销售订单"),
+        ("JYD002_SYS", "过程检验"),
     ):
         sower.base("BOS_BillType", number, name)
     sower.base("BD_UNIT", "Pcs", "件")
@@ -40,6 +47,7 @@ def seed(books: Books, start: datetime, user: str) -> None:
     sower.base("BD_Department", "WS01", "生产车间")
     for number, name in EMPLOYEES:
         sower.base("BD_Empinfo", number, name)
+    sower.stock()
     for number, name in equipment(PLANT_FILE):
         sower.base("ENG_Equipment", number, name)
     for order in order_book(start):
@@ -90,8 +98,9 @@ class _Sower:
 
     def order(self, order: Order, start: datetime) -> None:
         product = self.base(
-            "BD_MATERIAL", order.product, order.product_name.zh, f_ah_nameen=order.product_name.en
-        )
+            "BD_MATERIAL", order.product, order.product_name.zh, f_ah_nameen=order.product_name.en,
+            fbaseunitid=self.base("BD_UNIT", "Pcs", "件"),
+        )  # fmt: skip
         sale = self._sales_order(order, product, start)
         line = {
             "fproducttype": "1",
@@ -108,7 +117,8 @@ class _Sower:
         entry = Row(int(order.entry_id), line)
         org = self._books.numbered("ORG_Organizations", "100")
         values = {"fbillno": order.number, "fdate": local(start), "fprdorgid": org.id if org else None}
-        self._put("PRD_MO", values, {"ftreeentity": [entry]})
+        order_id = self._put("PRD_MO", values, {"ftreeentity": [entry]})
+        self._needs(order, product, order_id, entry.id)
         self._plan(order, product, entry.id, start)
 
     def _plan(self, order: Order, product: int, entry: int, start: datetime) -> None:
@@ -134,6 +144,44 @@ class _Sower:
         }
         self._put("SFC_OperationPlanning", head, {"fsubentity": rows})
 
+    def stock(self) -> None:
+        """Warehouses, raw materials and what lies there."""
+        for number, name in ((STOCK, "原料仓"), ("CK02", "成品仓")):
+            self.base("BD_STOCK", number, name)
+        group = self.base("BD_MATERIALGROUP", "RAW", "原材料")
+        for number, name, lots in COMPONENTS:
+            material = self.base(
+                "BD_MATERIAL", number, name, fmaterialgroup=group, fisbatchmanage=bool(lots),
+                fbaseunitid=self.base("BD_UNIT", "Pcs", "件"),
+            )  # fmt: skip
+            for lot in lots or ("",):
+                held = self.base("BD_BatchMainFile", lot, "", fmaterialid=material) if lot else None
+                warehouse = self.base("BD_STOCK", STOCK, "")
+                values = {"fmaterialid": material, "fstockid": warehouse, "flot": held, "fbaseqty": ON_HAND}
+                self._put("STK_Inventory", values, {})
+
+    def _needs(self, order: Order, product: int, order_id: int, entry: int) -> None:
+        """生产用料清单."""
+        rows = [
+            Row(
+                self._books.next_id(),
+                {
+                    "fmaterialid2": self.base("BD_MATERIAL", number, name),
+                    "fmustqty": float(order.quantity),
+                    "fpickedqty": 0.0,
+                    "fnopickedqty": float(order.quantity),
+                },
+            )
+            for number, name, _ in COMPONENTS
+        ]
+        org = self._books.numbered("ORG_Organizations", "100")
+        head = {
+            "fbillno": "PPBOM" + order.number, "fmobillno": order.number, "fmoentryseq": 1.0,
+            "fmoid": float(order_id), "fmoentryid": float(entry), "fmaterialid": product,
+            "fqty": float(order.quantity), "fprdorgid": org.id if org else None,
+        }  # fmt: skip
+        self._put("PRD_PPBOM", head, {"fentity": rows})
+
     def _sales_order(self, order: Order, product: int, start: datetime) -> int:
         row = Row(
             self._books.next_id(),
@@ -153,6 +201,7 @@ class _Sower:
             return known.id
         customer = self.base("BD_Customer", order.customer, order.customer)
         head = {"fbillno": order.sales_order, "fdate": local(start), "fcustid": customer}
+        head["fsalerid"] = self.base("BD_Empinfo", *EMPLOYEES[1])
         return self._put("SAL_SaleOrder", head, {"fsaleorderentry": [row]})
 
     def _put(self, form: str, values: dict[str, Any], rows: dict[str, list[Row]]) -> int:

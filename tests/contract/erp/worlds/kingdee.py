@@ -23,7 +23,15 @@ WRITES = ("Save", "Push", "Submit", "Audit", "UnAudit", "ExcuteOperation")
 FORMS = {  # what of it is written, by the form that the calls name
     "ticket": (TICKET,),
     "report": ("SFC_OperationPlanning", "SFC_OperationReport"),
+    "posting": ("PRD_MO", "PRD_INSTOCK"),
     "": (),
+}
+POSTINGS = {  # form, field of our key, field of the quantity
+    PostingKind.RECEIPT: ("PRD_INSTOCK", "f_ah_extkey", "frealqty"),
+    PostingKind.ISSUE: ("PRD_PickMtrl", "f_ah_extkey", "factualqty"),
+    PostingKind.QUALITY: ("QM_InspectBill", "f_ah_extkey", "finspectqty"),
+    PostingKind.HOURS: ("PRD_MORPT", "f_ah_rptkey", "fhrworktime"),
+    PostingKind.SCRAP: ("SFC_OperationReport", "f_ah_rptkey", "fprocessfailqty"),
 }
 FAULTS = {
     "drop_after_commit": "drop_after_commit",
@@ -40,7 +48,7 @@ FAULTS = {
 class KingdeeBooks:
     facts = Facts(
         equipment="EQ-CNC-03", order="MO0001", operation="20", item="A100", order_quantity=400, orders=10,
-        sales_order="SO2001",
+        sales_order="SO2001", component="R-STEEL", lot="L2601", warehouse="CK01",
     )  # fmt: skip
 
     def __init__(self, erp: KingdeeSimulator) -> None:
@@ -74,12 +82,34 @@ class KingdeeBooks:
         ]
 
     async def postings(self, kind: PostingKind) -> Sequence[ClerkPosting]:
-        raise NotImplementedError(kind)
+        form, key, amount = POSTINGS[kind]
+        with self._erp.service.lock:
+            bills = [
+                r for r in self._erp.books.all(form) if r.status == "C" and r.values["fcancelstatus"] != "B"
+            ]
+            return [self._posting(kind, r, key, amount) for r in bills]
+
+    def _posting(self, kind: PostingKind, record: Record, key: str, amount: str) -> ClerkPosting:
+        row = record.rows["fentity"][0].values
+        lot = self._erp.books.get("BD_BatchMainFile", row.get("flot") or 0)
+        order = row.get("fmobillno") or row.get("fmonumber") or row.get("f_ah_mono") or ""
+        fields = row | {"flot": lot.number if lot else ""}
+        operation = row.get("fopernumber") or row.get("f_ah_operno") or ""
+        return ClerkPosting(record.values[key], order, operation, row[amount], 0.0, fields)
 
     async def order(self, number: str) -> Mapping[str, Any]:
         line = self._order(number).rows["ftreeentity"][0].values
         due = datetime.fromisoformat(line["fplanfinishdate"]).replace(tzinfo=SERVER_ZONE)
-        return {"priority": int(line["f_ah_priority"]), "due_at": due, "quantity": int(line["fqty"])}
+        with self._erp.service.lock:
+            sale = self._erp.books.numbered("SAL_SaleOrder", line["fsaleorderno"])
+            assert sale is not None
+            wish = next(
+                r for r in sale.rows["fsaleorderentry"] if r.values["fmaterialid"] == line["fmaterialid"]
+            )
+        return {
+            "priority": int(wish.values["fpriority"]), "due_at": due, "quantity": int(line["fqty"]),
+            "rush": wish.values["f_ah_rush"],
+        }  # fmt: skip
 
     # ------------------------------------------------------------------ what a clerk does
     async def close_ticket(self, key: str) -> None:
@@ -137,7 +167,7 @@ class KingdeeWorld:
             yield KingdeeBooks(simulator)
 
     def custom_field(self) -> tuple[Mapping[str, Any], str]:
-        return {"ticket": {"keys": {"fault_code": CUSTOM}}}, CUSTOM
+        return {"documents": {"ticket": {"write": {CUSTOM: "filled(fault_code)"}}}}, CUSTOM
 
 
 WORLD = KingdeeWorld()

@@ -1,0 +1,129 @@
+"""Rows of a query in our fields. Tenants lack columns: one that is not needed is gone on without."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from erp_bridge.fieldmap import MapBlock, asked
+from erp_bridge.kingdee_client import UNKNOWN_KEY, KingdeeClient, KingdeeRefusal, KingdeeTrouble, quoted
+from erp_bridge.kingdee_documents import Kind
+from erp_bridge.kingdee_maps import NEEDED
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 100  # values in one `in (...)`
+_UNKNOWN = ("列名", "不存在")  # how an exception says that a table has no such column
+
+
+class Reader:
+    """One form, read by its map. What turns out to be missing is remembered and told once."""
+
+    def __init__(self, client: KingdeeClient, kind: Kind, mine: str = "") -> None:
+        self._client = client
+        self._kind = kind
+        self._mine = mine  # what of it is ours, in their filter language
+        self.lacking: set[str] = set()
+        self._needed = columns_of(kind, NEEDED.get(kind.name, frozenset()))
+
+    async def rows(self, where: str, *more: str) -> list[dict[str, Any]]:
+        """All rows that fulfil `where` and what the site has added to it."""
+        conditions = [c for c in (where, *more, f"({self._mine})" if self._mine else "") if c]
+        records = await self._records(" and ".join(conditions))
+        return [self._kind.map.read(nested(record)) for record in records]
+
+    async def any_of(self, field: str, values: Iterable[str]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        for part in parts(values):
+            rows += await self.rows(f"{field} in ({part})")
+        return rows
+
+    async def changed(self, since: str) -> list[dict[str, Any]]:
+        """Those changed since; everything where the form knows no such date."""
+        if "FModifyDate" not in self.lacking:
+            try:
+                return await self.rows(f"FModifyDate>={quoted(since)}")
+            except (KingdeeRefusal, KingdeeTrouble) as refusal:
+                if "FModifyDate" not in refusal.said:
+                    raise
+                log.warning("Kingdee has no FModifyDate on %s: reading all of it every time", self._kind.form)
+                self.lacking.add("FModifyDate")
+        return await self.rows("")
+
+    # ------------------------------------------------------------------ columns that a tenant lacks
+    async def _records(self, where: str) -> list[dict[str, Any]]:
+        while True:
+            keys = [k for k in self._kind.columns if k not in self.lacking]
+            try:
+                return await self._client.query(self._kind.form, keys, where, ordering(keys))
+            except (KingdeeRefusal, KingdeeTrouble) as refusal:
+                missing = await self._missing(refusal, keys, where)
+                if not missing:
+                    raise
+                log.warning(
+                    "Kingdee has no %s on %s: going on without it", ", ".join(missing), self._kind.form
+                )
+                self.lacking |= missing
+
+    async def _missing(
+        self, refusal: KingdeeRefusal | KingdeeTrouble, keys: Sequence[str], where: str
+    ) -> set[str]:
+        """The columns this refusal is about; none when it is about something else or about a needed one."""
+        if not _about_columns(refusal):
+            return set()
+        optional = [k for k in keys if k not in self._needed]
+        said = refusal.said.replace(",", " ").replace("'", " ").split()
+        named = {k for k in optional if k in said or k.partition(".")[0] in said}
+        return named or {k for k in optional if not await self._known(k)}
+
+    async def _known(self, column: str) -> bool:
+        try:
+            await self._client.query(self._kind.form, [column], "", "", most=1)
+        except KingdeeRefusal:
+            return False
+        except KingdeeTrouble as trouble:
+            if not _about_columns(trouble):
+                raise
+            return False
+        return True
+
+
+def _about_columns(refusal: KingdeeRefusal | KingdeeTrouble) -> bool:
+    if isinstance(refusal, KingdeeRefusal):
+        return refusal.code == UNKNOWN_KEY
+    return any(mark in refusal.said for mark in _UNKNOWN)
+
+
+def columns_of(kind: Kind, ours: frozenset[str]) -> frozenset[str]:
+    """The columns without which these fields of ours could not be read."""
+    return frozenset(asked(MapBlock(read={n: t for n, t in kind.block.read.items() if n in ours})))
+
+
+def ordering(keys: Sequence[str]) -> str:
+    """By something unique, or pages would overlap."""
+    ids = [k for k in keys if k.lower() in ("fid", "fmaterialid") or k.endswith("_FEntryId")]
+    return ",".join(f"{k} ASC" for k in ids or [k for k in keys if k.lower() == "fnumber"] or keys)
+
+
+def nested(record: Mapping[str, Any]) -> dict[str, Any]:
+    """`FMaterialId.FNumber` as the expressions name it: {"FMaterialId": {"FNumber": ...}}."""
+    out: dict[str, Any] = {}
+    for key, value in sorted(record.items(), key=lambda item: item[0].count(".")):
+        *above, last = key.split(".")
+        here = out
+        for step in above:
+            if not isinstance(
+                here.get(step), dict
+            ):  # the reference itself was asked for too: its parts tell more
+                here[step] = {}
+            here = here[step]
+        here[last] = value
+    return out
+
+
+def parts(values: Iterable[str]) -> Iterable[str]:
+    """Literals for `in (...)`, a hundred at a time."""
+    ordered = sorted(values)
+    for at in range(0, len(ordered), AT_ONCE):
+        yield ",".join(map(quoted, ordered[at : at + AT_ONCE]))
