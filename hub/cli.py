@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
+import logging
 import os
 import shutil
 import signal
@@ -85,6 +88,17 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
+def _made_to_stay() -> None:
+    """Begin of a start: what it makes stays, and looking through it for garbage would take a fifth of it."""
+    gc.disable()
+
+
+def _made() -> None:
+    """End of a start: what is there is never looked through again; what comes from now on is."""
+    gc.freeze()
+    gc.enable()
+
+
 def _load(config: Path) -> Any:
     from hub.settings import load
 
@@ -100,6 +114,7 @@ def run(
     port: Annotated[int | None, typer.Option(help="instead of hub.port")] = None,
 ) -> None:
     """Run the product: all of it in one process, or some of its parts."""
+    _made_to_stay()
     from hub import log
     from hub.app import App, parts_of
 
@@ -123,6 +138,7 @@ def run(
 
 async def _up(house: Any, progress: Progress) -> None:
     await house.ready.wait()
+    _made()
     hub = house.settings.file.hub
     where = f"http://{hub.host}:{hub.port}" if "web" in house.parts else house.name
     screen.print(f"[bold green]up[/] in {progress.seconds:.1f} s: {where}")
@@ -139,6 +155,7 @@ def demo(
     fresh: Annotated[bool, typer.Option(help="forget the data of earlier demos first")] = False,
 ) -> None:
     """The living plant: simulated machines, ERP and chat robots, and the product on top."""
+    _made_to_stay()
     from hub import log
     from hub.demo import SHOWN, Demo
     from hub.training import TrainingPlant
@@ -150,6 +167,7 @@ def demo(
     progress = Progress()
 
     def opened(demo: Demo) -> None:
+        _made()
         screen.print(
             f"\n[bold green]The plant is alive[/] after {progress.seconds:.1f} s. Ctrl-C stops everything.\n"
         )
@@ -240,23 +258,41 @@ def migrate(config: ConfigOption = PLANT) -> None:
 
 
 @app.command()
-def doctor(config: ConfigOption = PLANT) -> None:
-    """Look at this machine and this configuration and say what could go wrong."""
-    from hub.doctor import examine
+def doctor(
+    config: ConfigOption = PLANT,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead of lines")] = False,
+) -> None:
+    """Try the machine, the database, every source and the ERP, reading only, and say what to mend.
 
+    Writes nothing and sends nothing. Exit code 1 when something is to be mended.
+    """
+    from hub.doctor import Finding, examine
+
+    logging.getLogger().addHandler(logging.NullHandler())  # what matters is told as a finding
     settings = _load(config)
-    found: list[bool] = []
+    found: list[Finding] = []
 
     async def work() -> None:
-        async for good, what, remedy in examine(settings):
-            found.append(good)
-            mark = "[green]✓[/]" if good else "[red]✗[/]"
-            advice = f"\n    → {remedy}" if remedy and not good else ""
-            screen.print(f"{mark} {escape(what + advice)}", soft_wrap=True)
+        async for finding in examine(settings):
+            found.append(finding)
+            if not as_json:
+                _show(finding.good, finding.what, finding.remedy)
 
     _once(work())
-    if not all(found):
+    well = all(finding.good for finding in found)
+    if as_json:
+        findings = [
+            {"good": f.good, "what": f.what} | ({} if f.good else {"remedy": f.remedy}) for f in found
+        ]
+        typer.echo(json.dumps({"well": well, "findings": findings}, ensure_ascii=False, indent=1))
+    if not well:
         raise typer.Exit(1)
+
+
+def _show(good: bool, what: str, remedy: str) -> None:
+    mark = "[green]✓[/]" if good else "[red]✗[/]"
+    advice = f"\n    → {remedy}" if remedy and not good else ""
+    screen.print(f"{mark} {escape(what + advice)}", soft_wrap=True)
 
 
 @app.command()

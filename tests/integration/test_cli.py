@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -252,7 +253,7 @@ def test_the_doctor_says_what_cannot_be_reached_and_what_to_do(plant: Path, dsn:
         code, said = andon("doctor", "-c", str(plant), ANDON_DATABASE=dsn, KEY=SECRET)
     lines = said.splitlines()
     assert code == 1
-    assert f"✓ robot: 127.0.0.1:{there} accepts connections" in lines
+    assert f"✓ robot: 127.0.0.1:{there} accepts connections; nothing was sent" in lines
     at = next(i for i, line in enumerate(lines) if line.startswith(f"✗ plc: 127.0.0.1:{away}"))
     assert "is it on, is the address right" in lines[at + 1]
     assert [line for line in lines if line.startswith("✗")] == [lines[at]]
@@ -266,6 +267,17 @@ def test_the_doctor_finds_a_sound_house_sound_and_leaves_the_record_as_it_is(
     with psycopg.connect(empty_dsn) as record:
         tables = record.execute("select count(*) from pg_tables where schemaname = 'public'").fetchone()
     assert tables == (0,)
+
+
+def test_the_doctor_speaks_json_to_programs(plant: Path, dsn: str) -> None:
+    with listening() as there:
+        plant.write_text(plant.read_text(encoding="utf-8") + DEVICES % (free_port(), there), encoding="utf-8")
+        code, said = andon("doctor", "-c", str(plant), "--json", ANDON_DATABASE=dsn, KEY=SECRET)
+    told = json.loads(said)
+    assert (code, told["well"]) == (1, False)
+    assert all(f["what"] and (f["good"] or f["remedy"]) for f in told["findings"])
+    [wrong] = [f["what"] for f in told["findings"] if not f["good"]]
+    assert wrong.startswith("plc: ")
 
 
 def test_the_doctor_minds_links_that_no_phone_can_open(plant: Path, dsn: str) -> None:
