@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from collectors.blocks import BIT_TABLES, Block, Kind, Order, Point, Table, decode, halves, plan, rejoin
 from collectors.deadband import news
 from collectors.modbus_line import Broken, Denied, ModbusLine, connected
+from collectors.modbus_probe import FUNCTION, probed
 from hub.config import Block as ConfigBlock
 from hub.config import Duration, Kept
 from hub.errors import ConfigError, SourceUnavailable
@@ -40,7 +41,6 @@ _ASK_SOON = 5.0  # the same for one that the device could not read just now
 _ASK_AT_MOST = 5  # refused registers asked for in one go
 _HEARTBEAT = 1.0  # seconds at most until a fast point that stands still is told again
 BAD_DEVICE_FAILURE = 0x808B0000
-_FUNCTION: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 
 
 class Asked(NamedTuple):
@@ -199,6 +199,13 @@ class ModbusCollector:
         except Broken as cause:
             raise SourceUnavailable(f"{self._name}: {self._where}: {cause}") from cause
 
+    async def probe(self) -> Mapping[str, str]:
+        """What a look at the device finds; changes nothing."""
+        config = self._config
+        points = [(p.tag, p.point) for p in config.points]
+        seconds = config.timeout.total_seconds()
+        return await probed(config.host, config.port, config.unit, seconds, config.hole, points)
+
     async def _poll(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
         while True:
             await self._serve(line, sink, self._lanes)
@@ -259,7 +266,7 @@ class ModbusCollector:
 
     async def _read(self, line: ModbusLine, block: Block) -> NDArray[np.float64]:
         try:
-            return decode(block, await line.ask(_FUNCTION[block.table], block.start, block.count))
+            return decode(block, await line.ask(FUNCTION[block.table], block.start, block.count))
         except Denied as cause:
             if cause.code in _NOT_HERE | _NOT_NOW:
                 raise _NotHere(cause.code) from None
