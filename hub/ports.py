@@ -519,7 +519,7 @@ class Desk(Protocol):
     async def take_out(
         self, equipment: str, by: Person, reason: str, rule: str = "", subject: str = ""
     ) -> list[Alarm]:
-        """A machine's rules out of service, all or those named, also while nothing is raised; those changed."""
+        """A machine's rules, all or those named, also while nothing is raised; the alarms that changed."""
         ...
 
     async def put_back(

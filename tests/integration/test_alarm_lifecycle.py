@@ -55,6 +55,12 @@ async def told(house: RuleHouse) -> list[str]:
     return [event for kind, event in await house.intents() if kind == "tell"]
 
 
+async def said_again(house: RuleHouse) -> list[bool]:
+    async with house.pool.connection() as connection:
+        rows = await connection.execute("select payload from outbox where kind = 'tell' order by id")
+        return [row["payload"]["again"] for row in await rows.fetchall()]
+
+
 async def of(house: RuleHouse, rule: str) -> Alarm:
     [found] = [a for a in await house.alarms() if a.rule == rule]
     return found
@@ -163,6 +169,8 @@ async def test_a_machine_is_taken_out_of_service_before_anything_is_wrong(house:
     assert (out.state, out.aside_by, out.aside_reason, out.count) == (
         S.OUT_OF_SERVICE, LI.id, "overhaul", 0,
     )  # fmt: skip
+    assert await house.only_alarm() == out, "all of it is on record"
+    assert out.aside_at == at(0)
     async with house.running():
         await house.say(1, 92)
         assert (await house.only_alarm()).condition, "watched all the same"
@@ -249,6 +257,7 @@ async def test_a_latched_alarm_stays_until_somebody_resets_it(house: RuleHouse) 
         await house.say(3, 92)
         assert (await house.only_alarm()).state is S.UNACKED
         assert await told(house) == ["raised", "cleared", "raised"], "raised anew is said anew"
+        assert await said_again(house) == [False, False, False]
         await house.say(4, 60)
     async with house.running():
         assert (await house.only_alarm()).state is S.RTN_UNACKED
@@ -274,6 +283,7 @@ async def test_what_is_acknowledged_and_forgotten_sounds_again_even_after_a_cras
         assert (again.state, again.acked_by, again.owner) == (S.UNACKED, "", LI.id)
         await house.turn(5)
     assert await told(house) == ["raised", "raised"], "and only once"
+    assert await said_again(house) == [False, True]
     assert await house.events(alarm) == ["raised", "acked", "realarmed"]
     assert (await house.intents()).count(("open-ticket", "")) == 1
 

@@ -13,7 +13,7 @@ from alert_rules.lifecycle import Event, Reannunciated, Suppressed, Unshelved
 from alert_rules.suppression import Key, RuleHolds, Sights, StateIs, Suppression, Suppressor, ValueIs
 from hub.errors import ConfigError
 from hub.model.alarm import Alarm, AlarmState, Priority
-from hub.model.equipment import EquipmentState
+from hub.model.equipment import EquipmentState, StateSpan
 from hub.model.words import Words
 from hub.testing.clock import NOON
 from tests.unit.test_evaluator import FAULT, FAULTS, HOT, LOST, PRESS, TEMP, at, evaluator, feed, until
@@ -131,6 +131,15 @@ def test_what_the_record_says_stands_until_more_is_known() -> None:
     memory = Suppression({KEY: [OFF]})
     memory.presume(KEY)
     assert looked(EquipmentState.UNKNOWN, 1, memory) == WHY
+
+
+def test_a_restart_while_the_machine_starts_up_does_not_end_its_silence() -> None:
+    what = evaluator({**HOT, "suppressed_when": {"state": ["fault"], "off_delay": "30s"}})
+    [rule] = what.rules.values()
+    known = Alarm("hot", rule.subject, PRESS, Priority.HIGH, WHY, S.SUPPRESSED, 7, True, suppressed=WHY)
+    what.seed([known], {PRESS: StateSpan(PRESS, EquipmentState.EXECUTING, at(-1))}, {})
+    until(what, 20)
+    assert what.suppressed(rule) == Words("设备处于故障", "the machine is faulted")
 
 
 @pytest.mark.parametrize(
