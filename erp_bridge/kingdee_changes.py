@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from erp_bridge.fieldmap import plain
-from erp_bridge.kingdee_client import KingdeeClient, KingdeeRefusal, KingdeeTrouble, quoted
+from erp_bridge.kingdee_client import FORBIDDEN, KingdeeClient, KingdeeRefusal, KingdeeTrouble, quoted
 from erp_bridge.kingdee_documents import APPROVED, Documents, Kind
 from erp_bridge.kingdee_orders import bill_and_line
 from erp_bridge.kingdee_reading import Reader
@@ -21,7 +21,6 @@ from hub.ports import Clock
 log = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
-_FORBIDDEN = (11, 12)  # validation failed, not possible now
 
 
 class Changes:
@@ -80,7 +79,7 @@ class Changes:
         try:
             await self._save(row, wished)
         except KingdeeRefusal as refusal:
-            if refusal.code not in _FORBIDDEN or "due_at" not in wished:
+            if refusal.code not in FORBIDDEN or "due_at" not in wished:
                 raise
             log.info("%s cannot be changed itself (%s): by a change bill", number, refusal.said)
             await self._save(row, {n: v for n, v in wished.items() if n != "due_at"})

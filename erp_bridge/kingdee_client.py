@@ -24,10 +24,12 @@ SERVICE = "Kingdee.BOS.WebApi.ServicesStub.DynamicFormService."
 CREDENTIALS_PAUSE = timedelta(minutes=5)
 CONTEXT_LOST, BUSY, QUOTA = 1, 13, 14
 UNKNOWN_KEY = 9
+FORBIDDEN = frozenset({11, 12})  # validation failed; not possible in this state
 UNSURE = frozenset({4, 6})  # server exception, database failure: nobody knows what was done
 _LOST_MARKS = ("ctx == null", "未登录", "会话", "-10001")
 _STALE = "已被其他用户修改"
 _TAKEN = "已存在"
+_NO_SUCH_SERVICE = ("未将对象引用", "Object reference", "找不到方法")
 
 
 class KingdeeRefusal(ErpRefused):
@@ -71,11 +73,24 @@ class KingdeeClient:
 
     async def write(self, method: str, form: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """A call that changes something; returns its `Result`. `in_doubt` when it may have been done."""
-        answer = await self._call(method, {"formid": form, "data": data}, write=True)
+        return self._result(method, await self._call(method, {"formid": form, "data": data}, write=True))
+
+    def _result(self, method: str, answer: Any) -> dict[str, Any]:
         if not isinstance(answer, dict) or not isinstance(answer.get("Result"), dict):
             raise ErpUnavailable(f"Kingdee answered {method} in words we do not know", in_doubt=True)
         result: dict[str, Any] = answer["Result"]
         return result
+
+    async def operate(self, form: str, operation: str, document_id: str) -> dict[str, Any]:
+        """A form operation 操作. Most servers spell the service ExcuteOperation; one has been seen that falls
+        over it and knows only ExecuteOperation."""
+        body = {"formid": form, "opNumber": operation, "data": {"Ids": document_id}}
+        try:
+            return self._result("ExcuteOperation", await self._call("ExcuteOperation", body, write=True))
+        except KingdeeTrouble as trouble:
+            if not any(mark in trouble.said for mark in _NO_SUCH_SERVICE):
+                raise
+        return self._result("ExecuteOperation", await self._call("ExecuteOperation", body, write=True))
 
     async def query(
         self, form: str, keys: Sequence[str], where: str, order: str = "FID ASC", most: int = 0

@@ -32,6 +32,8 @@ class TicketBlock(Block):
 
     submit_on_create: bool = False
     approve_on_close: bool = True
+    close_operation: str = Field("", description="form operation that ends it, as BillClose")
+    reopen_operation: str = Field("", description="its reverse, as Unclose")
 
 
 class PostingBlock(Block):

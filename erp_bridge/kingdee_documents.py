@@ -26,6 +26,7 @@ _STEPS = {  # (state wanted, state found): calls that lead there
     (APPROVED, "D"): ("Submit", "Audit"),
     (APPROVED, "B"): ("Audit",),
     ("D", "C"): ("UnAudit",),
+    ("D", "B"): ("CancelAssign",),
 }
 
 
@@ -171,7 +172,12 @@ class Documents:
             await self._move(step, form, document)
 
     async def _move(self, step: str, form: str, document: Document) -> None:
-        result = await self._client.write(step, form, {"Ids": document.id})
+        self._moved(step, document, await self._client.write(step, form, {"Ids": document.id}))
+
+    async def operate(self, form: str, document: Document, operation: str) -> None:
+        self._moved(operation, document, await self._client.operate(form, operation, document.id))
+
+    def _moved(self, step: str, document: Document, result: Mapping[str, Any]) -> None:
         moved = [identity(e.get("Id")) for e in result.get("ResponseStatus", {}).get("SuccessEntitys") or []]
         if document.id not in moved:  # success for nobody: the ids were not understood
             raise ErpUnavailable(f"Kingdee did not {step} {document.number}", in_doubt=True)

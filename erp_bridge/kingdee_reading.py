@@ -10,6 +10,7 @@ from erp_bridge.fieldmap import MapBlock, asked
 from erp_bridge.kingdee_client import UNKNOWN_KEY, KingdeeClient, KingdeeRefusal, KingdeeTrouble, quoted
 from erp_bridge.kingdee_documents import Kind
 from erp_bridge.kingdee_maps import NEEDED
+from hub.errors import ErpRefused
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class Reader:
         """All rows that fulfil `where` and what the site has added to it."""
         conditions = [c for c in (where, *more, f"({self._mine})" if self._mine else "") if c]
         records = await self._records(" and ".join(conditions))
-        return [self._kind.map.read(nested(record)) for record in records]
+        return [row for row in map(self._read, records) if row]
 
     async def any_of(self, field: str, values: Iterable[str]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
@@ -50,6 +51,14 @@ class Reader:
                 log.warning("Kingdee has no FModifyDate on %s: reading all of it every time", self._kind.form)
                 self.lacking.add("FModifyDate")
         return await self.rows("")
+
+    def _read(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        """One that cannot be read must not hide the others."""
+        try:
+            return self._kind.map.read(nested(record))
+        except ErpRefused as reason:
+            log.warning("%s %s is left out: %s", self._kind.form, list(record.values())[:3], reason)
+            return None
 
     # ------------------------------------------------------------------ columns that a tenant lacks
     async def _records(self, where: str) -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from erp_bridge.kingdee_client import KingdeeClient
+from erp_bridge.kingdee_client import FORBIDDEN, KingdeeClient, KingdeeRefusal
 from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_documents import APPROVED, IN_APPROVAL, Document, Documents, Kind
+from erp_bridge.kingdee_orders import identity
 from erp_bridge.kingdee_reading import nested
 from hub.errors import ErpRefused
 
@@ -45,9 +46,14 @@ class Tickets:
         if document.is_final and (fields.get("state") != "reopened" or document.voided):
             log.info("%s was finished in Kingdee by hand: not updated", document.number)
             return
+        life = self._config.ticket
         if document.status == APPROVED:
             await self._documents.advance(self._kind.form, document, "D")
-        await self._documents.change(self._kind.form, erp_id, self._written(fields))
+        if fields.get("state") == "reopened" and life.reopen_operation and await self._ended(erp_id):
+            await self._documents.operate(self._kind.form, document, life.reopen_operation)
+        await self._save(document, self._written(fields))
+        if life.submit_on_create:
+            await self._documents.advance(self._kind.form, await self._documented(erp_id), IN_APPROVAL)
 
     async def close(self, erp_id: str, fields: Mapping[str, Any]) -> None:
         document = await self._documented(erp_id)
@@ -55,9 +61,31 @@ class Tickets:
             return
         if fields.get("photo_data") and not await self._has_photo(erp_id, fields):
             await self._attach(document, fields)
-        await self._documents.change(self._kind.form, erp_id, self._written(fields))
-        if self._config.ticket.approve_on_close:
-            await self._documents.advance(self._kind.form, document, APPROVED)
+        life = self._config.ticket
+        if life.close_operation and await self._ended(erp_id):
+            return
+        await self._save(document, self._written(fields))
+        if life.close_operation:
+            await self._documents.operate(self._kind.form, document, life.close_operation)
+        elif life.approve_on_close:
+            await self._documents.advance(self._kind.form, await self._documented(erp_id), APPROVED)
+
+    async def _save(self, document: Document, fields: Mapping[str, Any]) -> None:
+        """Under approval some fields may be written; where they may not, the submission is taken back."""
+        try:
+            await self._documents.change(self._kind.form, document.id, fields)
+        except KingdeeRefusal as refusal:
+            if document.status != IN_APPROVAL or refusal.code not in FORBIDDEN:
+                raise
+            await self._documents.advance(self._kind.form, document, "D")
+            await self._documents.change(self._kind.form, document.id, fields)
+
+    async def _ended(self, erp_id: str) -> bool:
+        """By the operation, whatever our own state field says."""
+        rows = await self._client.query(
+            self._kind.form, ["FID", "FCloseStatus"], f"FID={int(erp_id)}", most=1
+        )
+        return bool(rows) and rows[0]["FCloseStatus"] == "B"
 
     async def states(self, erp_ids: Sequence[str]) -> dict[str, str]:
         """What is not there any more is left out."""
@@ -72,7 +100,7 @@ class Tickets:
     async def _read(self, where: str) -> dict[str, dict[str, Any]]:
         keys = list(dict.fromkeys(["FID", *self._kind.columns]))
         rows = await self._client.query(self._kind.form, keys, where)
-        return {str(int(r["FID"])): self._kind.map.read(nested(r)) for r in rows}
+        return {identity(r["FID"]): self._kind.map.read(nested(r)) for r in rows}
 
     async def _documented(self, erp_id: str) -> Document:
         document = await self._documents.by_id(self._kind.form, erp_id)

@@ -149,6 +149,89 @@ def test_a_report_is_pushed_and_its_approval_adds_up(sdk: K3CloudApiSdk) -> None
     assert json.loads(sdk.ExecuteBillQuery(line))[0][1] == before
 
 
+def rows(sdk: K3CloudApiSdk, form: str, keys: str, where: str) -> list[list[Any]]:
+    asked = {"FormId": form, "FieldKeys": keys, "FilterString": where, "OrderString": "FID ASC"}
+    found: list[list[Any]] = json.loads(sdk.ExecuteBillQuery(asked))
+    return found
+
+
+def pushed(sdk: K3CloudApiSdk, source: str, line: int, target: str, **fields: Any) -> str:
+    """What a client does: push, fill in the line, submit, approve; the bill's id."""
+    made = done(sdk.Push(source, {"EntryIds": str(line), "Ids": str(bill_of(sdk, source, line)),
+                                  "TargetFormId": target, "IsEnableDefaultRule": "true"}))  # fmt: skip
+    (bill,) = made["ResponseStatus"]["SuccessEntitys"]
+    (entry,) = bill["EntryIds"]["FEntity"]
+    model = {"FID": bill["Id"], "FEntity": [{"FEntryID": entry, **fields}]}
+    done(sdk.Save(target, {"IsDeleteEntry": False, "NeedUpDateFields": ["FEntity", *fields], "Model": model}))
+    for call in (sdk.Submit, sdk.Audit):
+        done(call(target, {"Ids": str(bill["Id"])}))
+    return str(bill["Id"])
+
+
+def bill_of(sdk: K3CloudApiSdk, form: str, line: int) -> int:
+    entry = {"PRD_MO": "FTreeEntity", "PRD_PPBOM": "FEntity"}[form]
+    return int(rows(sdk, form, "FID", f"{entry}_FEntryId={line}")[0][0])
+
+
+def test_goods_come_in_and_material_goes_out_by_lot(sdk: K3CloudApiSdk) -> None:
+    order = rows(sdk, "PRD_MO", "FTreeEntity_FEntryId", "FBillNo='MO0001'")[0][0]
+    receipt = pushed(
+        sdk,
+        "PRD_MO",
+        order,
+        "PRD_INSTOCK",
+        FRealQty=5,
+        FLot={"FNumber": "FG-1"},
+        FStockId={"FNumber": "CK02"},
+    )
+    need = rows(sdk, "PRD_PPBOM", "FEntity_FEntryId", "FMOBillNO='MO0001' and FMaterialID2.FNumber='R-STEEL'")
+    issue = pushed(
+        sdk, "PRD_PPBOM", need[0][0], "PRD_PickMtrl",
+        FActualQty=7, FLot={"FNumber": "L2601"}, FStockId={"FNumber": "CK01"},
+    )  # fmt: skip
+    assert rows(sdk, "PRD_MO", "FStockInQuaQty", "FBillNo='MO0001'") == [[5.0]]
+    assert rows(sdk, "PRD_PickMtrl", "FMoBillNo,FLot.FNumber,FParentMaterialId.FNumber", f"FID={issue}") == [
+        ["MO0001", "L2601", "A100"]
+    ]
+    assert rows(sdk, "STK_Inventory", "FLot.FNumber,FBaseQty", "FLot.FNumber in ('FG-1','L2601')") == [
+        ["L2601", 49_993.0], ["FG-1", 5.0],
+    ]  # fmt: skip
+    done(sdk.UnAudit("PRD_INSTOCK", {"Ids": receipt}))
+    assert rows(sdk, "PRD_MO", "FStockInQuaQty", "FBillNo='MO0001'") == [[0.0]]
+    assert rows(sdk, "STK_Inventory", "FBaseQty", "FLot.FNumber='FG-1'") == [[0.0]]
+
+
+def test_hours_are_reported_on_a_report_of_no_pieces(sdk: K3CloudApiSdk) -> None:
+    order = rows(sdk, "PRD_MO", "FTreeEntity_FEntryId", "FBillNo='MO0001'")[0][0]
+    bill = pushed(sdk, "PRD_MO", order, "PRD_MORPT", FFinishQty=0, FQuaQty=0, FHrWorkTime=1.5)
+    assert rows(sdk, "PRD_MORPT", "FHrWorkTime,FDocumentStatus", f"FID={bill}") == [[1.5, "C"]]
+
+
+def test_an_inspection_is_saved_with_its_result(sdk: K3CloudApiSdk) -> None:
+    line = {"FMaterialId": {"FNumber": "A100"}, "FInspectQty": 5, "FInspectResult": "2", "F_AH_Value": "20.1"}
+    bill = {"FBillTypeID": {"FNUMBER": "JYD002_SYS"}, "FDate": "2026-01-05", "FEntity": [line]}
+    made = done(sdk.Save("QM_InspectBill", {"Model": bill}))
+    seen = rows(sdk, "QM_InspectBill", "FInspectQty,FInspectResult", f"FID={made['Id']}")
+    assert seen == [[5.0, "2"]]
+    lacking = bill | {"FEntity": [line | {"FMaterialId": {"FNumber": "NO-SUCH"}}]}
+    assert refused(sdk.Save("QM_InspectBill", {"Model": lacking}))[0] == 9
+
+
+def test_an_approved_order_changes_by_a_change_bill_only(sdk: K3CloudApiSdk) -> None:
+    order, line = rows(sdk, "PRD_MO", "FID,FTreeEntity_FEntryId", "FBillNo='MO0001'")[0]
+    direct = {"FID": order, "FTreeEntity": [{"FEntryID": line, "FPlanFinishDate": "2026-01-06 09:00:00"}]}
+    assert refused(sdk.Save("PRD_MO", {"IsDeleteEntry": False, "Model": direct}))[0] == 12
+    known = {"FMoId": order, "FMoEntryId": line, "FMaterialId": {"FNumber": "A100"}, "FQty": 400}
+    wanted = {"FChangeType": "3", "FPlanFinishDate": "2026-01-06 09:00:00"}
+    bill = {"FDate": "2026-01-05", "FPrdOrgId": {"FNumber": "100"},
+            "FEntity": [known | {"FChangeType": "2"}, known | wanted]}  # fmt: skip
+    made = str(done(sdk.Save("PRD_MOChange", {"Model": bill}))["Id"])
+    for call in (sdk.Submit, sdk.Audit):
+        done(call("PRD_MOChange", {"Ids": made}))
+    assert rows(sdk, "PRD_MO", "FPlanFinishDate", "FBillNo='MO0001'") == [["2026-01-06T09:00:00"]]
+    assert refused(sdk.UnAudit("PRD_MOChange", {"Ids": made}))[0] == 12
+
+
 def test_an_order_moves_along_its_states_only(sdk: K3CloudApiSdk) -> None:
     done(sdk.ExcuteOperation("PRD_MO", "ToFinish", {"Numbers": ["MO0001"]}))
     code, text = refused(sdk.ExcuteOperation("PRD_MO", "ToStart", {"Numbers": ["MO0001"]}))

@@ -23,10 +23,11 @@ class Pusher:
     def __init__(self, books: Books, user: str) -> None:
         self._books = books
         self._user = user
+        self.defaults = True  # False: this tenant has not made any rule its default
 
     def push(self, form_id: Any, data: dict[str, Any]) -> dict[str, Any]:
         source_form = form_named(form_id)
-        rule = _rule(source_form.id, data)
+        rule = _rule(source_form.id, data, self.defaults)
         chosen = {int(e) for e in str(data.get("EntryIds") or "").split(",") if e.strip()}
         made, refusals = [], []
         for i, source in enumerate(targets(self._books, source_form, data)):
@@ -90,13 +91,15 @@ def _may_go(rule: Rule, values: dict[str, Any]) -> bool:
     return rule.target != "PRD_PickMtrl" or _remaining(values, "fmustqty", "fpickedqty") > 0
 
 
-def _rule(source: str, data: dict[str, Any]) -> Rule:
+def _rule(source: str, data: dict[str, Any], defaults: bool) -> Rule:
     rule_id, target = str(data.get("RuleId") or ""), str(data.get("TargetFormId") or "")
     by_default = truth(data.get("IsEnableDefaultRule", False))
     if rule_id and by_default:
         raise Refusal(BAD_PARAMETER, "RuleId 与 IsEnableDefaultRule 不能同时使用")
     for rule in RULES:
-        if rule.source == source and (rule.id == rule_id or (by_default and target in ("", rule.target))):
+        if rule.source == source and (
+            rule.id == rule_id or (by_default and defaults and target in ("", rule.target))
+        ):
             return rule
     raise Refusal(BAD_PARAMETER, f"没有可用的单据转换规则 {rule_id or target}")
 

@@ -33,6 +33,7 @@ NOT_SIMULATED = [
     "Disassembly",
     "GetSysReportData",
 ]
+OPERATIONS = ("excuteoperation", "executeoperation")
 QUERIES = ("executebillquery", "billquery")
 
 
@@ -53,7 +54,8 @@ class Service:
         self._now = now
         self._saver = Saver(books, account.user, unique_keys)
         self._life = Lifecycle(books)
-        self._pusher = Pusher(books, account.user)
+        self.pusher = Pusher(books, account.user)
+        self.operation_services = OPERATIONS  # one server has been seen that knows only the second
         self._tasks: dict[str, dict[str, Any]] = {}
 
     def answer(
@@ -113,7 +115,9 @@ class Service:
             return self._query(name, call)
         if name in ("submit", "audit", "unaudit", "cancelassign"):
             return self._life.move(name, call.form, call.data)
-        if name in ("excuteoperation", "executeoperation"):
+        if name in OPERATIONS and name not in self.operation_services:
+            raise PlainFailure("未将对象引用设置到对象的实例。")
+        if name in OPERATIONS:
             return self._life.operate(call.form, call.operation, call.data)
         if name in (n.lower() for n in NOT_SIMULATED):
             raise Refusal(EXCEPTION, f"{method} is not simulated")
@@ -124,7 +128,7 @@ class Service:
             "queryasyncresult": lambda: self._task(call),
             "delete": lambda: self._life.delete(call.form, call.data),
             "view": lambda: view(self.books, call.form, call.data),
-            "push": lambda: self._pusher.push(call.form, call.data),
+            "push": lambda: self.pusher.push(call.form, call.data),
             "workflowaudit": lambda: self._life.workflow(call.data | {"FormId": call.form}),
             "querybusinessinfo": lambda: business_info(call.data | {"FormId": call.form}),
             "switchorg": lambda: self._switch(call, session),
