@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import importlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,8 +18,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-import uvicorn
-from starlette.requests import HTTPConnection
 
 from alert_rules.casebook import Casebook
 from alert_rules.desk import AlarmDesk
@@ -28,12 +27,6 @@ from alert_rules.rulebook import rulebook
 from alert_rules.runner import RuleRunner
 from collectors.runner import BusSink, CollectorRunner, MesRunner, OnState, source_state
 from hub import metrics
-from hub.api.app import build
-from hub.api.auth import Door
-from hub.api.deps import Deps, Plugged
-from hub.api.origin import ours
-from hub.api.rights import BOARD, PUBLIC
-from hub.api.server import server
 from hub.clock import SystemClock
 from hub.errors import ConfigError
 from hub.house import (
@@ -60,10 +53,6 @@ from hub.store.duty import Duty, under_a_name
 from hub.store.upkeep import Keep, Upkeep
 from hub.store.writer import Writer
 from hub.supervisor import Run, Supervisor
-from notifiers.runner import NotifierRunner
-from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
-from screens.feed import Feed
-from screens.socket import ScreenSocket
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +63,9 @@ SERVICES = {
     "collectors": ("collectors", "mes"),
     "workers": ("notifiers", "bridge"),
 }
+
+# heavy ones: imported where their part runs
+ROOMS = {"web": "hub.web", "notifiers": "notifiers.runner", "bridge": "erp_bridge.runner"}
 
 UNANSWERED = 5.0  # seconds without an answer of the record or the bus: the hub is not well
 LATE = 10.0  # seconds that the rules may be behind the bus before people are told
@@ -193,7 +185,7 @@ class App:
         for config in (hub, *(use.config for use in self.plugins.every())):
             register_secrets_of(config)
         async with contextlib.AsyncExitStack() as stack:
-            dsn = await self._database(stack)
+            dsn = await self._database_and_rooms(stack)
             applied = await bring_up(dsn)
             self.say("migrations", ", ".join(applied) if applied else "up to date")
             self.record: Record = await open_record(dsn, self.settings.plant.time_zone, self.clock)
@@ -213,6 +205,22 @@ class App:
             )  # fmt: skip
             self._furnish()
             yield
+
+    async def _database_and_rooms(self, stack: contextlib.AsyncExitStack) -> str:
+        """The DSN; while the server comes up, what the parts need is imported."""
+        database = asyncio.create_task(self._database(stack))
+        try:
+            for room in self._heavy_rooms():
+                await asyncio.to_thread(importlib.import_module, room)
+            return await database
+        finally:
+            database.cancel()
+            await asyncio.gather(database, return_exceptions=True)
+
+    def _heavy_rooms(self) -> list[str]:
+        used = self.plugins
+        needed = {"web": True, "notifiers": bool(used.notifiers), "bridge": used.erp is not None}
+        return [ROOMS[part] for part in self.parts if needed.get(part)]
 
     async def _database(self, stack: contextlib.AsyncExitStack) -> str:
         server = embedded(self.settings)
@@ -326,6 +334,7 @@ class App:
     def _furnish_notifiers(self) -> None:
         if not self.plugins.notifiers:
             return
+        from notifiers.runner import NotifierRunner
 
         current: list[NotifierRunner] = []
 
@@ -348,11 +357,10 @@ class App:
         self.say("notifiers", ", ".join(u.name for u in self.plugins.notifiers))
 
     def _furnish_bridge(self) -> None:
-        from erp_bridge.runner import BridgeRunner
-
         erp = self.plugins.erp
         if erp is None:
             return
+        from erp_bridge.runner import BridgeRunner
 
         current: list[BridgeRunner] = []
 
@@ -374,33 +382,18 @@ class App:
         self.say("erp bridge", erp.name)
 
     def _furnish_web(self) -> None:
-        hub = self.settings.file.hub
-        self.feed = Feed(
-            self.plant, self.record.ledger, self.record.samples, self.bus, self.clock, self._trust
-        )
-        door = Door(self.plant.people, self.record.people, self.clock)
-        screens = Plugged(
-            pages(self.feed, door.authenticate, self._origin_is_ours),
-            dict.fromkeys(PUBLIC_PATHS, PUBLIC) | dict.fromkeys(BOARD_PATHS, BOARD),
-        )
-        deps = Deps(
-            self.plant, self.record.ledger, self.record.samples, self.record.outbox, self.record.people,
-            self.desk, self.feed, self.clock, self.status, self.health, hub.public_url,
-            tuple(hub.allowed_origins), hub.host, (screens,),
+        from hub.web import Web
+
+        web = Web(
+            self.settings.file.hub, self.plant, self.record, self.bus, self.clock, self.desk,
+            self._trust, self.status, self.health,
         )  # fmt: skip
-        application = build(deps, door)
+        self.feed = web.feed
         self.supervisor.watch("feed", self.feed.run)
         self.supervisor.watch("gauges", self._measure)
         self.supervisor.watch("bus", self._ask_the_bus)
         self.supervisor.watch("roll", self.roll.hear)
-        self.supervisor.watch("web", lambda: _serve(server(application, hub.host, hub.port, ws=ScreenSocket)))
-
-    def _origin_is_ours(self, connection: HTTPConnection) -> bool:
-        hub, headers = self.settings.file.hub, connection.headers
-        return ours(
-            headers.getlist("origin"), headers.getlist("host"), connection.url.scheme, hub.public_url,
-            hub.allowed_origins,
-        )  # fmt: skip
+        self.supervisor.watch("web", web.serve)
 
     # ---------------------------------------------------------------- how are we
     def health(self) -> dict[str, Any]:
@@ -474,17 +467,6 @@ class App:
             waiting = {p.name for p in parts if not p.up and (patient or not p.outside)}
             await self.clock.sleep(0.05)
         self.ready.set()
-
-
-async def _serve(web: uvicorn.Server) -> None:
-    """Until cancelled, then with open sockets told."""
-    serving = asyncio.create_task(web.serve())
-    try:
-        await asyncio.shield(serving)
-    except asyncio.CancelledError:
-        web.should_exit = True
-        await serving
-        raise
 
 
 async def _kept(server: EmbeddedPostgres) -> None:

@@ -26,6 +26,7 @@ screen = Console(highlight=False, emoji=False)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the plant's YAML file")]
 PLANT = Path("plant.yaml")
+LONGEST_START = 30.0  # seconds; where something has not come up by then, garbage is looked for all the same
 
 
 class Progress:
@@ -57,6 +58,7 @@ def _life(work: Coroutine[Any, Any, None]) -> bool:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.cancel)
         loop.add_signal_handler(signal.SIGUSR1, _where)
+        loop.call_later(LONGEST_START, _made)
         try:
             await task
         except asyncio.CancelledError:
@@ -95,8 +97,9 @@ def _made_to_stay() -> None:
 
 def _made() -> None:
     """End of a start: what is there is never looked through again; what comes from now on is."""
-    gc.freeze()
-    gc.enable()
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _load(config: Path) -> Any:
@@ -230,9 +233,9 @@ def replay(
 @app.command()
 def check(config: ConfigOption = PLANT) -> None:
     """Read the configuration and say what is wrong with it; needs no plant."""
-    from hub.app import check as checked
+    from hub.checkup import checkup
 
-    counts = checked(_load(config))
+    counts = checkup(config)
     found = ", ".join(f"{n} {what}" for what, n in counts.items())
     screen.print(f"[green]✓[/] {escape(str(config))}: {found}", soft_wrap=True)
 

@@ -1,0 +1,77 @@
+"""The web part: the feed of the walls, the API with its doors, the pages, and the server that carries them.
+
+Apart from the rest of the roof because it is heavy: a process that only collects never imports it, and one
+that has it imports it while the database comes up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.requests import HTTPConnection
+
+from alert_rules.desk import AlarmDesk
+from hub.api.app import build
+from hub.api.auth import Door
+from hub.api.deps import Deps, Plugged
+from hub.api.origin import ours
+from hub.api.rights import BOARD, PUBLIC
+from hub.api.server import server
+from hub.house import Record
+from hub.ports import Bus, Clock, Plant
+from hub.settings import HubBlock
+from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
+from screens.feed import Feed
+from screens.socket import ScreenSocket
+
+Told = Callable[[], dict[str, Any]]
+
+
+class Web:
+    """`feed` and `serve` are runners for the supervisor."""
+
+    def __init__(
+        self,
+        hub: HubBlock,
+        plant: Plant,
+        record: Record,
+        bus: Bus,
+        clock: Clock,
+        desk: AlarmDesk,
+        trust: Told,
+        status: Told,
+        health: Told,
+    ) -> None:
+        self._hub = hub
+        self.feed = Feed(plant, record.ledger, record.samples, bus, clock, trust)
+        door = Door(plant.people, record.people, clock)
+        screens = Plugged(
+            pages(self.feed, door.authenticate, self._origin_is_ours),
+            dict.fromkeys(PUBLIC_PATHS, PUBLIC) | dict.fromkeys(BOARD_PATHS, BOARD),
+        )
+        deps = Deps(
+            plant, record.ledger, record.samples, record.outbox, record.people, desk, self.feed, clock,
+            status, health, hub.public_url, tuple(hub.allowed_origins), hub.host, (screens,),
+        )  # fmt: skip
+        self._application = build(deps, door)
+
+    async def serve(self) -> None:
+        """Until cancelled, then with open sockets told."""
+        web: uvicorn.Server = server(self._application, self._hub.host, self._hub.port, ws=ScreenSocket)
+        serving = asyncio.create_task(web.serve())
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            web.should_exit = True
+            await serving
+            raise
+
+    def _origin_is_ours(self, connection: HTTPConnection) -> bool:
+        hub, headers = self._hub, connection.headers
+        return ours(
+            headers.getlist("origin"), headers.getlist("host"), connection.url.scheme, hub.public_url,
+            hub.allowed_origins,
+        )  # fmt: skip
