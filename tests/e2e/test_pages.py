@@ -23,8 +23,10 @@ WALLS = [(1920, 1080), (3840, 2160), (1366, 768), (1080, 1920)]
 PHONE = (390, 844)
 TICKET = "AH-20260105-0007"
 # what the browser itself says when a test takes the hub away or logs out on purpose
-EXPECTED = ("ERR_CONNECTION_REFUSED", "ERR_INTERNET_DISCONNECTED", "WebSocket connection", "status of 401",
-            "status of 409", "Service Worker registration blocked")  # fmt: skip
+EXPECTED = (
+    "ERR_CONNECTION_REFUSED", "ERR_INTERNET_DISCONNECTED", "WebSocket connection", "status of 400",
+    "status of 401", "status of 403", "status of 409", "Service Worker registration blocked",
+)  # fmt: skip
 JPEG = base64.b64decode(
     "/9j/4AAQSkZJRgABAQEAYABgAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAxNDQ0Hyc5PTgyPC4zNDL/"
     "wAALCAABAAEBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAACf/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AVN//2Q=="
@@ -302,6 +304,41 @@ def test_sound_is_off_until_somebody_turns_it_on(visit: Any) -> None:
     assert switch.get_attribute("aria-pressed") == "true"
 
 
+def test_sound_is_heard_after_one_click_and_remembered_until_the_next_one(visit: Any) -> None:
+    count = (
+        "window.tones = 0; const start = OscillatorNode.prototype.start;"
+        "OscillatorNode.prototype.start = function (...at) { window.tones++; return start.apply(this, at) }"
+    )
+    v = visit("/wall", WALLS[0])
+    v.page.add_init_script(count)
+    v.page.reload()
+    v.see("sound").click()
+    v.until("andon-sound[data-state=on]")
+    assert v.page.evaluate("tones") >= 1
+    v.page.reload()
+    v.until("andon-sound:is([data-state=locked], [data-state=on])")  # remembered; "locked" until a touch
+    v.page.mouse.click(500, 500)
+    v.until("andon-sound[data-state=on]")
+    assert v.page.evaluate("tones") >= 1
+
+
+def test_a_browser_whose_clock_is_hours_off_tells_right_ages(visit: Any) -> None:
+    skewed = """() => {
+        const real = Date.now.bind(Date)
+        Date.now = () => real() - 5 * 3600 * 1000
+    }"""
+    v = visit("/wall", WALLS[0])
+    v.see("machine-p1/stamping/l1/press-01")
+    right = v.page.locator("andon-trust [data-cell=clock] b").inner_text()
+    v.page.add_init_script(f"({skewed})()")
+    v.page.reload()
+    v.see("machine-p1/stamping/l1/press-01")
+    wrong = v.page.locator("andon-trust [data-cell=clock] b").inner_text()
+    assert wrong[:2] in (right[:2], f"{(int(right[:2]) + 1) % 24:02}")
+    oldest = v.page.locator("andon-trust [data-cell=oldest] b").inner_text()
+    assert not oldest.endswith("h"), oldest
+
+
 def test_part_of_the_plant_can_have_its_own_wall(visit: Any) -> None:
     v = visit("/wall?at=p1/stamping/l1", WALLS[0])
     v.see("machine-p1/stamping/l1/press-01")
@@ -510,6 +547,61 @@ def test_an_administrator_makes_a_link_for_a_wall_screen(visit: Any, hub: Hub) -
     v.page.locator(".device-link").wait_for()
     assert v.see("device-link").input_value().endswith("/wall#device=device-token")
     assert hub.asked == [("devices", {"name": "一号车间", "scope": "p1/stamping"})]
+
+
+def test_a_wall_screen_is_sent_away_by_a_second_press(visit: Any, hub: Hub) -> None:
+    v = visit("/console#devices", WALLS[0])
+    v.see("device-1").click()
+    v.see("revoke").click()
+    assert hub.asked == []
+    v.page.get_by_text("再按一次确认").click()
+    v.page.get_by_test_id("device-1").wait_for(state="detached")
+    assert hub.asked == [("revoke", 1)]
+    v.see("device-2")
+
+
+def test_a_screen_that_was_sent_away_says_so(visit: Any, hub: Hub) -> None:
+    hub.device_gone, hub.logged_in = True, False
+    v = visit("/wall", WALLS[0])
+    v.page.get_by_text("这块屏幕已被停用").wait_for()
+
+
+def test_a_forgotten_password_is_replaced_for_one_login(visit: Any, hub: Hub) -> None:
+    v = visit("/console#people", WALLS[0])
+    v.see("person-li").click()
+    v.see("reset-password").click()
+    v.see("reset-password").click()
+    given = v.see("one-time-password").inner_text()
+    assert hub.asked == [("reset", "li")]
+    hub.logged_in = False
+    phone = visit("/login?next=%2Fphone")
+    phone.see("person").fill("li")
+    phone.see("password").fill(given)
+    phone.see("login").click()
+    phone.see("new-password").fill("sieben graue Kisten")
+    phone.see("again").fill("another one")
+    phone.see("save-password").click()
+    phone.page.get_by_text("两次输入的新密码不一样").wait_for()
+    phone.see("again").fill("sieben graue Kisten")
+    phone.see("save-password").click()
+    phone.page.wait_for_url("**/phone")
+    last = {"person": "li", "password": given, "new_password": "sieben graue Kisten"}
+    assert hub.asked[-1] == ("login", last)
+
+
+def test_a_person_changes_their_password_and_is_told_what_is_wrong(visit: Any, hub: Hub) -> None:
+    v = visit("/phone")
+    v.see("change-password").click()
+    v.see("old-password").fill("not it")
+    for field in ("new-password", "again"):
+        v.see(field).fill("sieben graue Kisten")
+    v.see("save-password").click()
+    v.page.get_by_text("现在的密码不正确").wait_for()
+    v.see("old-password").fill("right")
+    v.see("save-password").click()
+    v.page.wait_for_url("**/phone")
+    assert hub.asked[-1] == ("password", {"old": "right", "new": "sieben graue Kisten"})
+    assert v.overflow() == []
 
 
 def test_who_is_no_manager_sees_no_status_and_no_screens(visit: Any, hub: Hub) -> None:

@@ -35,7 +35,7 @@ POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
 )
-PASSWORD = "right"  # of everybody here
+PASSWORD, ONCE = "right", "kalu-meri-tosu-4827"  # of everybody here, and one for a single login
 
 
 class Hub:
@@ -49,6 +49,7 @@ class Hub:
         self.logged_in = True
         self.device_token = "device-token"
         self.silent = False  # connections stay open and say nothing
+        self.device_gone = False  # a wall screen that was sent away
         self.sockets = True  # False: only /api/board answers
         self.skip_a_frame = False
         self.refuse: dict[str, tuple[int, str]] = {}  # verb -> status, code
@@ -94,6 +95,11 @@ class Api:
             Route("/api/logout", self.logout, methods=["POST"]),
             Route("/api/device-login", self.device_login, methods=["POST"]),
             Route("/api/devices", self.devices, methods=["POST"]),
+            Route("/api/devices", self.guarded(self.screens)),
+            Route("/api/devices/{id:int}", self.guarded(self.revoke), methods=["DELETE"]),
+            Route("/api/people", self.guarded(self.people)),
+            Route("/api/people/{id}/one-time-password", self.guarded(self.reset), methods=["POST"]),
+            Route("/api/password", self.guarded(self.password), methods=["POST"]),
             Route("/api/me", self.guarded(self.me)),
             Route("/api/board", self.guarded(self.board)),
             Route("/api/alarms", self.guarded(self.alarms)),
@@ -115,9 +121,11 @@ class Api:
 
     def guarded(self, answer: Any) -> Any:
         async def checked(request: Request) -> Response:
+            if not self.hub.logged_in and self.hub.device_gone:
+                return refusal(401, "device-revoked", "授权已被收回", "Its permission was withdrawn")
             if not self.hub.logged_in:
                 return refusal(401, "not-logged-in", "请先登录", "Log in first")
-            if request.method == "POST" and request.headers.get("x-andon-csrf") != "csrf-token":
+            if request.method not in ("GET", "HEAD") and request.headers.get("x-andon-csrf") != "csrf-token":
                 return refusal(403, "csrf", "页面已过期，请刷新", "The page has expired; reload it")
             found: Response = await answer(request)
             return found
@@ -127,8 +135,11 @@ class Api:
     # ------------------------------------------------------------- logging in
     async def login(self, request: Request) -> Response:
         asked = await request.json()
-        if asked.get("password") != PASSWORD:
+        if asked.get("password") == ONCE and not asked.get("new_password"):
+            return refusal(403, "password-once", "请先设置新密码", "Choose your own password first")
+        if asked.get("password") not in (PASSWORD, ONCE):
             return refusal(401, "login-failed", "用户名或密码不对", "User name or password is wrong")
+        self.hub.asked.append(("login", asked))
         self.hub.logged_in = True
         return await self.me(request)
 
@@ -147,6 +158,35 @@ class Api:
     async def devices(self, request: Request) -> Response:
         self.hub.asked.append(("devices", await request.json()))
         return JSONResponse({"token": self.hub.device_token})
+
+    async def screens(self, _: Request) -> Response:
+        rows = [
+            {"id": 1, "name": "东门", "scope": "p1", "where": {"zh": "示范工厂", "en": "Demo plant"},
+             "made_at": stamp(self.hub.now()), "seen_at": stamp(self.hub.now())},
+            {"id": 2, "name": "仓库", "scope": "p1", "where": {"zh": "示范工厂", "en": "Demo plant"},
+             "made_at": stamp(self.hub.now())},
+        ]  # fmt: skip
+        return JSONResponse({"devices": [row for row in rows if ("revoke", row["id"]) not in self.hub.asked]})
+
+    async def revoke(self, request: Request) -> Response:
+        self.hub.asked.append(("revoke", request.path_params["id"]))
+        return Response(status_code=204)
+
+    async def people(self, _: Request) -> Response:
+        more = {"roles": ["technician"], "scopes": ["p1"], "language": "zh", "password": "own", "sessions": 1}
+        rows = [{**person(who), **more, "seen_at": stamp(self.hub.now())} for who in ("zhang", "li")]
+        return JSONResponse({"people": rows})
+
+    async def reset(self, request: Request) -> Response:
+        self.hub.asked.append(("reset", request.path_params["id"]))
+        return JSONResponse({"password": ONCE, "until": stamp(self.hub.now() + timedelta(days=1))})
+
+    async def password(self, request: Request) -> Response:
+        asked = await request.json()
+        self.hub.asked.append(("password", asked))
+        if asked["old"] != PASSWORD:
+            return refusal(400, "password-wrong", "现在的密码不正确", "the present password is wrong")
+        return JSONResponse({"csrf": "csrf-token"})
 
     async def me(self, _: Request) -> Response:
         who = {**person("zhang"), "roles": list(self.hub.roles), "scopes": ["p1"], "language": "zh"}

@@ -3,7 +3,7 @@ import {readdirSync, readFileSync} from 'node:fs'
 import {test} from 'node:test'
 import {hashValues, feedAddress, loginAddress, safeNext} from '../../screens/static/lib/route.js'
 import {csv, filtered, sorted} from '../../screens/static/lib/table.js'
-import {figuresOf, partsOf, sourcesOf} from '../../screens/static/lib/status.js'
+import {detailText, figuresOf, partsOf, sourcesOf} from '../../screens/static/lib/status.js'
 import {timelineTraces} from '../../screens/static/lib/charts.js'
 import {fitted} from '../../screens/static/lib/photo.js'
 
@@ -60,6 +60,10 @@ test('tables are filtered by all words and sorted by value, empty cells last', (
 
 test('an exported cell cannot become a formula', () => {
   assert.match(csv([{a: '=HYPERLINK("http://x")', n: 1}], COLUMNS), /"'=HYPERLINK\(""http:\/\/x""\)"/)
+  for (const trick of ['=1+1', '+1+cmd|x', '-2+3+cmd', '@SUM(A1)', '\tx', '\rx', '\n=x', '＝1+1', '＠SUM', '-', '+x']) {
+    assert.ok(csv([{a: trick}], COLUMNS).includes(`"'${trick}"`), JSON.stringify(trick))
+  }
+  for (const number of ['-5', '+12', '-1,234.5', '-3%', '42']) assert.ok(csv([{a: number}], COLUMNS).includes(`"${number}"`), number)
 })
 
 test('the status page understands parts by name or as a list and hides no figure', () => {
@@ -68,6 +72,10 @@ test('the status page understands parts by name or as a list and hides no figure
   assert.deepEqual(sourcesOf({sources: {a: {up: true}, b: {up: false, error: 'x'}}}).map(s => s.name), ['b', 'a'])
   assert.deepEqual(figuresOf({parts: {}, outbox: {waiting: {tell: 2}, dead: 0}, note: 'x'}), [
     {name: 'outbox.waiting.tell', value: 2}, {name: 'outbox.dead', value: 0}, {name: 'note', value: 'x'}])
+})
+
+test('a part tells only what it has to tell, moments as people read them', () => {
+  assert.equal(detailText({up: true, last_error: '', done: 87, asked: null, last_ok: '2026-01-05T12:00:00+00:00'}, iso => iso.slice(11, 16)), 'done 87 · last_ok 12:00')
 })
 
 test('the timeline has one bar a span, in the plant\'s time, and the present one lasts until now', () => {

@@ -7,7 +7,7 @@ const KEPT = 'andon.sound'
 
 /** Sound on or off. Browsers stay silent until somebody has tapped once: then it says so instead of pretending. */
 export class SoundSwitch extends HTMLElement {
-  #tone = new Tone()
+  #tone = new Tone(() => this.#show())
   #on = false
   #level = ''
 
@@ -18,7 +18,7 @@ export class SoundSwitch extends HTMLElement {
     this.button = h('button.plain', {type: 'button', testid: 'sound'}, this.sign, this.text)
     this.button.onclick = () => this.#toggle()
     this.replaceChildren(this.button)
-    if (this.#on) addEventListener('pointerdown', () => this.#unlock(), {once: true})
+    if (this.#on) for (const touch of ['pointerdown', 'keydown']) addEventListener(touch, () => this.#unlock(), {once: true})
     this.#show()
   }
 
@@ -31,7 +31,10 @@ export class SoundSwitch extends HTMLElement {
   async #toggle() {
     this.#on = !(this.#on && this.#tone.isOpen)
     localStorage.setItem(KEPT, this.#on ? 'on' : 'off')
-    if (this.#on) await this.#unlock()
+    if (this.#on) {
+      await this.#unlock()
+      this.#tone.chirp()
+    }
     this.level = this.#level
     this.#show()
   }

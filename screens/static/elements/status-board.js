@@ -31,7 +31,7 @@ export class StatusBoard extends HTMLElement {
       ...health(zone),
       {key: 'restarts', title: t('column.restarts'), text: part => number(part.restarts), sort: part => part.restarts},
       {key: 'error', title: t('column.error'), text: part => part.last_error || '—'},
-      {key: 'detail', title: t('column.detail'), text: part => detailText(part.detail)},
+      {key: 'detail', title: t('column.detail'), text: part => detailText(part.detail, at => dayClock(at, zone))},
     ]})
     parts.sources.setup({file: 'sources', keyOf: source => source.name, columns: [
       {key: 'name', title: t('column.source'), text: source => source.name}, ...health(zone),

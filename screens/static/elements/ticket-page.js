@@ -1,5 +1,5 @@
 import {h, mark, put} from '../lib/dom.js'
-import {age, clock, number, since} from '../lib/format.js'
+import {age, clock, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {icon, putIcon} from '../lib/icons.js'
 import {spanOf} from '../lib/spark.js'
@@ -27,7 +27,7 @@ export class TicketPage extends HTMLElement {
     put(p.waiting, waiting ? t('queue.item') : '')
     put(p.number, ticket.id)
     put(p.erp, ticket.erp_number ? `${t('ticket.erp')} ${ticket.erp_number}` : t('ticket.erp.none'))
-    put(p.since, since(ticket.stopped_at ?? ticket.opened_at, now, zone, t))
+    put(p.since, sinceWhen(ticket.stopped_at ?? ticket.opened_at, now, zone))
     put(p.bad, severity(alarm, machine))
     put(p.first, say(alarm?.instruction) || t(alarm?.priority === 'critical' ? 'ticket.first.critical' : 'ticket.first.default'))
     put(p.knows, whoKnows(ticket, alarm, person))
@@ -74,6 +74,11 @@ export class TicketPage extends HTMLElement {
   }
 }
 
+/** "01:18 起，已 33 秒": both, because a phone is read by whoever was just called. */
+function sinceWhen(at, now, zone) {
+  return t('band.since-clock', {at: clock(at, zone), age: age((now - Date.parse(at)) / 1000, t)})
+}
+
 /** A curve of an hour is one of 60 minutes, not of "1 h 0 min". */
 function minutes({start, end}) {
   const n = Math.round((end - start) / 60_000)
@@ -90,7 +95,7 @@ function severity(alarm, machine) {
     if (typeof live?.value === 'number') parts.push(t('band.now', {value: `${number(live.value, decimals)} ${live.unit ?? ''}`.trim()}))
   }
   if (machine) parts.push(t(`state.${machine.state}`))
-  return parts.filter(Boolean).join(' · ')
+  return parts.filter(Boolean).map(part => part.replaceAll(' ', '\u00a0')).join(' · ') // a figure keeps its unit
 }
 
 function whoKnows(ticket, alarm, person) {

@@ -27,6 +27,8 @@ export class Api {
   get = path => this.#ask('GET', path)
   post = (path, body = {}) => this.#ask('POST', path, JSON.stringify(body), {'Content-Type': 'application/json'})
 
+  remove = path => this.#ask('DELETE', path)
+
   /** {person, csrf} or {device}; throws ApiError 401 when nobody is logged in. */
   async me() {
     const me = await this.get('/api/me')
@@ -34,10 +36,16 @@ export class Api {
     return me
   }
 
-  async login(person, password) {
-    const answer = await this.post('/api/login', {person, password})
+  /** `fresh` replaces the password at this login; after a one-time password there has to be one. */
+  async login(person, password, fresh) {
+    const answer = await this.post('/api/login', {person, password, ...(fresh && {new_password: fresh})})
     this.#csrf = answer.csrf ?? ''
     return answer
+  }
+
+  async changePassword(old, fresh) {
+    const answer = await this.post('/api/password', {old, new: fresh})
+    this.#csrf = answer.csrf ?? '' // a new session
   }
 
   photo(blob) {

@@ -39,4 +39,9 @@ export function figureName(name, t) {
 }
 
 export const asText = value => (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '—'))
-export const detailText = detail => Object.entries(detail ?? {}).map(([key, value]) => `${key} ${asText(value)}`).join(' · ')
+const TOLD = new Set(['up', 'last_error']) // in columns of their own
+
+/** "done 87 · in_hand 1": what is empty is left out, moments are told by `when(iso)`. */
+export const detailText = (detail, when = iso => iso) => Object.entries(detail ?? {})
+  .filter(([key, value]) => !TOLD.has(key) && value !== null && value !== '' && value !== undefined)
+  .map(([key, value]) => `${key} ${/^\d{4}-\d\d-\d\dT/.test(value) ? when(value) : asText(value)}`).join(' · ')

@@ -25,6 +25,8 @@ export function sorted(rows, column, descending) {
 
 const empty = value => value === undefined || value === null || value === '' || value === '—'
 
+const NUMBER = /^[+-]?\d[\d,]*(\.\d+)?%?$/
+
 /** Comma-separated, for a spreadsheet: quoted, and no cell that a spreadsheet would run as a formula. */
 export function csv(rows, columns) {
   const line = cells => cells.map(quoted).join(',')
@@ -33,6 +35,6 @@ export function csv(rows, columns) {
 
 function quoted(cell) {
   const text = String(cell)
-  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  const harmless = /^[=+\-@\t\r\n＝＋－＠]/.test(text) && !NUMBER.test(text) ? `'${text}` : text
   return `"${harmless.replaceAll('"', '""')}"`
 }

@@ -9,11 +9,21 @@ export class Tone {
   #context = null
   #level = ''
   #timer = 0
+  #onChange
+
+  /** `onChange`: the browser has let us sound, or has stopped it. */
+  constructor(onChange = () => {}) {
+    this.#onChange = onChange
+  }
 
   /** Call from a tap. Answers whether the browser really lets us sound. */
   async unlock() {
-    this.#context ??= new AudioContext()
+    if (!this.#context) {
+      this.#context = new AudioContext()
+      this.#context.onstatechange = () => this.#onChange()
+    }
     await Promise.race([this.#context.resume(), new Promise(done => setTimeout(done, 300))])
+    if (this.#level) this.#play() // what it should have said while it was not let
     return this.isOpen
   }
 
@@ -29,6 +39,11 @@ export class Tone {
     if (!level) return
     this.#play()
     this.#timer = setInterval(() => this.#play(), TONES[level].every)
+  }
+
+  /** One short tone, so that whoever switches it on hears that it can be heard. */
+  chirp() {
+    if (this.isOpen) this.#note(TONES.high.notes[0][0], this.#context.currentTime)
   }
 
   #play() {

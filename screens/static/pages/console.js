@@ -6,6 +6,7 @@ import {age, localTime} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {loginAddress} from '../lib/route.js'
 import {alarmsPage} from './alarms.js'
+import {devicesPage, peoplePage} from './accounts.js'
 import {alarmColumns, lineColumns, orderColumns, ticketColumns} from './columns.js'
 import {api, follow, speak, zoneOf} from './start.js'
 
@@ -15,7 +16,7 @@ const [header, main, banner] = ['header', 'main', 'andon-lost'].map(tag => docum
 
 await speak()
 document.title = t('page.console')
-await Promise.all(['data-table', 'alarm-desk', 'service-form', 'status-board', 'chart', 'device-form', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
+await Promise.all(['data-table', 'alarm-desk', 'service-form', 'status-board', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
 const {colours} = await import('../elements/chart.js')
 const person = await whoAmI()
 const {store} = follow(api)
@@ -33,12 +34,13 @@ const PAGES = {
     rows: async () => orders(store.board)}),
   timeline: timelinePage,
   trend: trendPage,
-  ...(may('admin') ? {devices: devicesPage} : {}),
+  ...(may('admin') ? {devices: () => devicesPage({store, orSay}), people: () => peoplePage({store, orSay, me: person})} : {}),
 }
 
 let page = null
 let seconds = 0
-header.append(h('b', 'Andon Hub'), navigation(), h('a.quiet', {href: '/wall'}, t('console.wall')), h('andon-lang'), logout())
+header.append(h('b', 'Andon Hub'), navigation(), h('a.quiet', {href: '/wall'}, t('console.wall')), h('andon-lang'),
+  h('a.quiet', {href: '/login?next=%2Fconsole#password', testid: 'change-password'}, t('password.change')), logout())
 store.subscribe(() => store.status === 'denied' && location.replace(loginAddress(location)))
 addEventListener('hashchange', open)
 everySecond(() => {
@@ -166,22 +168,6 @@ function ago(minutes) {
 function tags() {
   return Object.values(store.board?.machines ?? {}).flatMap(machine =>
     Object.entries(machine.values ?? {}).map(([path, value]) => [path, `${say(machine.name)} · ${say(value.label)}`]))
-}
-
-function devicesPage() {
-  const form = h('andon-device-form')
-  const {plant, areas = []} = store.board ?? {}
-  form.scopes = [plant, ...areas.flatMap(area => [area, ...area.lines])].filter(Boolean)
-  form.addEventListener('create', async event => {
-    form.trouble = ''
-    try {
-      const {token} = await api.post('/api/devices', event.detail)
-      form.link = `${location.origin}/wall#device=${encodeURIComponent(token)}`
-    } catch (error) {
-      form.trouble = say(error.text) || t('error.unreachable')
-    }
-  })
-  return {element: form}
 }
 
 /** Rows of the record, those on the live board in their newest form, and first. */

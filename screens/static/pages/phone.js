@@ -148,7 +148,8 @@ function render() {
 
 function listView(zone) {
   const list = view('list', () => h('div',
-    h('header.page-head', h('h1', 'Andon Hub'), h('andon-lang'), logoutButton()), h('andon-ticket-list')))
+    h('header.page-head', h('h1', 'Andon Hub'), h('andon-lang'), logoutButton()), h('andon-ticket-list'),
+    h('p.list-foot', h('a.plain', {href: '/login?next=%2Fphone#password', testid: 'change-password'}, t('password.change')))))
   list?.querySelector('andon-ticket-list')
     .show({board: store.board ?? {}, person: state.person, queue: queue.items, now: store.now(), zone})
 }
