@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {floor, freshness, lostSources, oldestAge, openAlarms, orders, progress, soundLevel, wrongNow} from '../../screens/static/lib/board.js'
+import {floor, freshness, lostSources, oldestAge, openAlarms, orders, placeOf, planOf, progress, quietMachines, soundLevel, wrongNow} from '../../screens/static/lib/board.js'
 
 const NOON = Date.parse('2026-01-05T12:00:00Z')
 const ago = seconds => new Date(NOON - seconds * 1000).toISOString()
@@ -96,4 +96,24 @@ test('progress stays between nothing and all', () => {
   assert.equal(progress({state: 'running', good: 250, quantity: 200}), 1)
   assert.equal(progress({state: 'done', good: 190, quantity: 200}), 1)
   assert.equal(progress({state: 'waiting', good: 0, quantity: 0}), 0)
+})
+
+test('a place is line and machine, so that the machine stays whole', () => {
+  assert.deepEqual(placeOf('1号冲压线 冲压机01', '冲压机01'), {line: '1号冲压线', machine: '冲压机01'})
+  assert.deepEqual(placeOf('Stamping line 1 Press 01', 'Press 01'), {line: 'Stamping line 1', machine: 'Press 01'})
+  for (const unknown of ['', '固化炉01', '1号冲压线 冲压机01']) {
+    assert.deepEqual(placeOf('1号冲压线 冲压机01', unknown), {line: '', machine: '1号冲压线 冲压机01'})
+  }
+})
+
+test('on plan are lines with a plan that keep up with it, and late is what will be', () => {
+  const line = (good, target) => ({sums: {good, target}})
+  const board = {orders: {a: {late_by: 60}, b: {late_by: 0}, c: {}}}
+  assert.deepEqual(planOf(board, [line(95, 100), line(94, 100), line(5, 0), {sums: {}}]), {lines: 1, of: 2, late: 1})
+})
+
+test('a machine whose alarms are all over or put aside is marked quietly', () => {
+  const alarm = (id, equipment, state) => ({id, equipment, state, priority: 'high', raised_at: '2026-01-05T12:00:00Z'})
+  const alarms = [alarm(1, 'over', 'rtn-unacked'), alarm(2, 'mixed', 'rtn-unacked'), alarm(3, 'mixed', 'unacked'), alarm(4, 'hand', 'acked'), alarm(5, 'shelf', 'shelved')]
+  assert.deepEqual([...quietMachines({alarms: Object.fromEntries(alarms.map(a => [a.id, a]))})].sort(), ['over', 'shelf'])
 })
