@@ -523,7 +523,7 @@ def test_the_status_page_shows_every_runner_the_troubled_ones_first(visit: Any) 
 def test_tables_are_filtered_and_tell_the_history_of_a_row(visit: Any, hub: Hub) -> None:
     v = visit("/console#alarms", WALLS[0])
     v.see("alarm-17")
-    v.page.get_by_test_id("filter").first.fill("主轴")
+    v.page.locator("[data-testid=filter]:visible").first.fill("主轴")
     v.page.get_by_test_id("alarm-17").wait_for(state="detached")
     v.see("alarm-15").click()
     v.page.get_by_role("cell", name="触发").wait_for()
