@@ -92,10 +92,20 @@ async def _while_held(connection: AsyncConnection[Any], work: Awaitable[None]) -
 
 
 async def _lost(connection: AsyncConnection[Any]) -> None:
-    """Returns never; raises when the connection ends. Nobody notifies it: it only listens for the end."""
-    async for _ in connection.notifies():
-        pass
-    raise psycopg.OperationalError("the connection that held a lock has ended")
+    """Returns never; raises when the connection ends. Nobody notifies it: it only listens for the end.
+
+    psycopg would look ten times a second, for each lock of the house; the loop tells when something came.
+    """
+    loop, wire = asyncio.get_running_loop(), connection.fileno()
+    while True:
+        heard = asyncio.Event()
+        loop.add_reader(wire, heard.set)
+        try:
+            await heard.wait()
+        finally:
+            loop.remove_reader(wire)
+        async for _ in connection.notifies(timeout=0):
+            pass
 
 
 TRY = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
