@@ -17,9 +17,10 @@ import pytest
 from hub.postgres import EmbeddedPostgres
 from hub.store.migrate import migrate
 from tests import community, timescale
+from tests.buses import make_bus
 from tests.valkey import redis_server, redis_url
 
-__all__ = ["redis_server", "redis_url"]
+__all__ = ["make_bus", "redis_server", "redis_url"]
 
 # A server may serve several test runs at once: each names its databases after its process.
 TEMPLATE = f"andon_template_{os.getpid()}"

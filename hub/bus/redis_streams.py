@@ -8,7 +8,7 @@ stamps what is missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from hub.ports import Delivery
 LIMIT = 50_000  # entries on the belt before publishers wait
 LOOK_EVERY = 64  # publishes between looks at the belt's length
 BLOCK_MS = 2_000
+SHORT_MS = 50
 ANSWER = 5.0  # seconds for an answer; more than a blocked read takes. A server that hangs is a server away
 READ = 100
 PREFIX = "andon:"
@@ -73,25 +74,33 @@ class RedisBus:
                 await self._make_groups(topic)
             self._published += 1
             if self._published % LOOK_EVERY == 0:
-                while await self._redis.xlen(self._prefix + topic) >= self._limit:
+                while await _told(self._redis.xlen(self._prefix + topic)) >= self._limit:
                     await self._trim(topic)
                     await asyncio.sleep(0.2)
-            await self._redis.xadd(self._prefix + topic, entry)  # type: ignore[arg-type]
+            await _told(self._redis.xadd(self._prefix + topic, entry))  # type: ignore[arg-type]
         except RedisError as cause:
             raise _away(cause) from None
 
     async def consume(self, topic: str, group: str) -> AsyncIterator[Delivery]:
-        after = "0"  # first what was handed to us and never acknowledged
+        """A reader that died may have left a blocked read behind, and the server may hand that an entry. So
+        at first new reads only take entries into our hands, and what is in them is given out, in order.
+        """
         await self._make_groups(topic)
-        given = 0
+        loop = asyncio.get_running_loop()
+        ghosts_gone = loop.time() + 2 * self._block_ms / 1000
+        after, given, alone = "0", 0, False
         while True:
-            entries = await self._read(topic, group, after)
-            if after != ">" and not entries:
-                after = ">"
+            now = loop.time()
+            entries = await self._read(topic, group, ">" if alone else after, self._block_ms)
+            if entries is None:
+                after = "0"
                 continue
+            if not entries and now >= ghosts_gone:
+                alone = True
+            elif not entries:
+                await self._read(topic, group, ">", SHORT_MS)
             for number, fields in entries:
-                if after != ">":
-                    after = number
+                after = number
                 if b"b" in fields:
                     yield self._delivery(topic, group, number, fields)
                 else:  # deleted while it was pending, or not ours: nobody can do anything with it
@@ -101,19 +110,23 @@ class RedisBus:
                 given = 0
                 await self._trim(topic)
 
-    async def _read(self, topic: str, group: str, after: str) -> list[tuple[str, dict[bytes, bytes]]]:
-        """One page; nothing when the groups had to be made again."""
+    async def _read(
+        self, topic: str, group: str, after: str, block_ms: int
+    ) -> list[tuple[str, dict[bytes, bytes]]] | None:
+        """One page; None when the groups had to be made again."""
         try:
             return _entries(
-                await self._redis.xreadgroup(
-                    group, group, {self._prefix + topic: after}, count=READ, block=self._block_ms
+                await _told(
+                    self._redis.xreadgroup(
+                        group, group, {self._prefix + topic: after}, count=READ, block=block_ms
+                    )
                 )
             )
         except ResponseError as cause:
             if not _groups_gone(cause):
                 raise _away(cause) from None
             await self._make_groups(topic)
-            return []
+            return None
         except RedisError as cause:
             raise _away(cause) from None
 
@@ -124,14 +137,14 @@ class RedisBus:
 
     async def _ack(self, topic: str, group: str, number: str) -> None:
         try:
-            await self._redis.xack(self._prefix + topic, group, number)
+            await _told(self._redis.xack(self._prefix + topic, group, number))
         except RedisError as cause:
             raise _away(cause) from None
 
     async def _make_groups(self, topic: str) -> None:
         for name in self._groups.get(topic, ()):
             try:
-                await self._redis.xgroup_create(self._prefix + topic, name, id="0", mkstream=True)
+                await _told(self._redis.xgroup_create(self._prefix + topic, name, id="0", mkstream=True))
             except ResponseError as cause:
                 if "BUSYGROUP" not in str(cause):
                     raise _away(cause) from None
@@ -146,7 +159,7 @@ class RedisBus:
             reached = [await self._reached(stream, name) for name in self._groups.get(topic, ())]
             oldest = [pending or delivered for pending, delivered in reached]
             if oldest:
-                await self._redis.xtrim(stream, minid=min(oldest, key=_order), approximate=False)
+                await _told(self._redis.xtrim(stream, minid=min(oldest, key=_order), approximate=False))
         except ResponseError as cause:
             if not _groups_gone(cause):
                 raise _away(cause) from None
@@ -157,12 +170,12 @@ class RedisBus:
     async def _reached(self, stream: str, group: str) -> tuple[str, str]:
         """(oldest that is handed out and not acknowledged or "", newest that was handed out) of a group."""
         delivered = await self._delivered(stream, group)  # first: what is handed out in between stays
-        pending = await self._redis.xpending(stream, group)
+        pending = await _told(self._redis.xpending(stream, group))
         first = pending.get("min") if isinstance(pending, dict) else None
         return _text(first) if first else "", delivered
 
     async def _delivered(self, stream: str, group: str) -> str:
-        for info in await self._redis.xinfo_groups(stream):
+        for info in await _told(self._redis.xinfo_groups(stream)):
             named = {_text(k): v for k, v in info.items()}
             if _text(named["name"]) == group:
                 return _text(named["last-delivered-id"])
@@ -178,7 +191,7 @@ class RedisBus:
             theirs, handed = await self._reached(stream, of)
             ours, reached = await self._reached(stream, group)
             start, end = theirs or f"({handed}", f"({ours}" if ours else reached
-            while page := _listed(await self._redis.xrange(stream, start, end, count=READ)):
+            while page := _listed(await _told(self._redis.xrange(stream, start, end, count=READ))):
                 out += [fields[b"b"] for _, fields in page if b"b" in fields]
                 start = f"({page[-1][0]}"
         except RedisError as cause:
@@ -188,7 +201,7 @@ class RedisBus:
     async def behind(self, topic: str) -> dict[str, int]:
         out, stream = {}, self._prefix + topic
         try:
-            for info in await self._redis.xinfo_groups(stream):
+            for info in await _told(self._redis.xinfo_groups(stream)):
                 named = {_text(k): v for k, v in info.items()}
                 lag = named.get("lag")
                 if lag is None:  # entries were taken out of the middle: nobody counts them any more
@@ -199,13 +212,13 @@ class RedisBus:
         return out
 
     async def _count_after(self, stream: str, number: str) -> int:
-        return len(_listed(await self._redis.xrange(stream, f"({number}", "+")))
+        return len(_listed(await _told(self._redis.xrange(stream, f"({number}", "+"))))
 
     # ---------------------------------------------------------------- hints
     async def shout(self, topic: str, body: bytes) -> None:
         """Best effort: nobody waits for a hint, and a lost one is healed by reading the record again."""
         try:
-            await self._redis.publish(self._prefix + topic, body)
+            await _told(self._redis.publish(self._prefix + topic, body))
         except RedisError:
             return
 
@@ -214,9 +227,9 @@ class RedisBus:
         pubsub = self._redis.pubsub()
         asked = False
         try:
-            await pubsub.subscribe(self._prefix + topic)
+            await _told(pubsub.subscribe(self._prefix + topic))
             while True:
-                message = await pubsub.get_message(timeout=self._answer)
+                message = await _told(pubsub.get_message(timeout=self._answer))
                 if message is not None:
                     asked = False
                     if message["type"] == "message":
@@ -224,7 +237,7 @@ class RedisBus:
                 elif asked:
                     raise BusUnavailable("bus: no answer")
                 else:
-                    await pubsub.ping()
+                    await _told(pubsub.ping())
                     asked = True
         except RedisError as cause:
             raise _away(cause) from None
@@ -233,12 +246,24 @@ class RedisBus:
 
     async def healthy(self) -> bool:
         try:
-            return bool(await self._redis.ping())
+            return bool(await _told(self._redis.ping()))
         except RedisError:
             return False
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+
+async def _told(call: Awaitable[Any]) -> Any:
+    """The client's answer. It may swallow a cancellation that comes while it waits (seen with redis-py 8.1 on
+    Python 3.11): whoever was to end would then go on for ever."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        return await call
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def _groups_gone(cause: ResponseError) -> bool:

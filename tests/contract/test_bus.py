@@ -12,20 +12,16 @@ from hub.bus.memory import MemoryBus
 from hub.bus.redis_streams import RedisBus
 from hub.model.stamp import Stamp
 from hub.ports import Bus
+from tests.buses import MakeBus
 
 pytestmark = pytest.mark.anyio
 GROUPS = {"samples": ("store", "rules")}
 PATIENCE = 20.0
 
 
-@pytest.fixture(params=["memory", "valkey"])
-async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
-    if request.param == "memory":
-        made: Any = MemoryBus(GROUPS, limit=5)
-    else:
-        made = RedisBus(request.getfixturevalue("redis_url"), GROUPS, limit=5)
-    yield made
-    await made.close()
+@pytest.fixture
+def bus(make_bus: MakeBus) -> Bus:
+    return make_bus(GROUPS, limit=5)
 
 
 async def take(source: AsyncIterator[Any], n: int) -> list[Any]:
@@ -73,6 +69,26 @@ async def test_publishers_wait_while_a_group_is_too_far_behind(bus: Bus) -> None
             await delivery.ack()
     async with asyncio.timeout(PATIENCE):
         await blocked
+
+
+async def test_who_is_cancelled_ends_whenever_it_happens(bus: Bus) -> None:
+    async def look() -> None:
+        while True:
+            await bus.behind("samples")
+            await asyncio.sleep(0)
+
+    async def read() -> None:
+        async for delivery in bus.consume("samples", "store"):
+            await delivery.ack()
+
+    for turns in range(0, 50, 2):
+        tasks = [asyncio.create_task(look()), asyncio.create_task(read())]
+        for _ in range(turns):
+            await asyncio.sleep(0.0005)
+        for task in tasks:
+            task.cancel()
+        done, _ = await asyncio.wait(tasks, timeout=PATIENCE)
+        assert done == set(tasks), f"still there after being cancelled at {turns}"
 
 
 async def test_a_hint_reaches_everybody_who_listens_now(bus: Bus) -> None:

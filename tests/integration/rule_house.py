@@ -28,12 +28,13 @@ from hub.model.people import Person, Role, Shift
 from hub.model.sample import Tag
 from hub.model.ticket import MaintenanceTicket
 from hub.model.words import Words
-from hub.ports import SAMPLES, Plant
+from hub.ports import SAMPLES, Bus, Plant
 from hub.store.ledger import PgLedger
 from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
 from hub.store.tag_table import TagTable
 from hub.testing.clock import NOON, HandClock
+from tests.buses import MakeBus
 
 PRESS = "p1/a/l/press"
 OIL = f"{PRESS}/oil_temp"
@@ -95,13 +96,13 @@ def plant() -> Plant:
 class RuleHouse:
     """One plant on one record. `running` is one life of the rules; between two lives is a crash."""
 
-    def __init__(self, pool: Pool, here: Plant) -> None:
+    def __init__(self, pool: Pool, here: Plant, make_bus: MakeBus | None = None) -> None:
         self.clock = StillClock()
         self.plant = here
         self.pool = pool
         self.ledger = PgLedger(pool, here.time_zone, self.clock)
         self.samples = PgSampleStore(pool)
-        self.bus = MemoryBus({SAMPLES: ("rules",)})
+        self.bus: Bus = (make_bus or MemoryBus)({SAMPLES: ("rules",)}, clock=self.clock)
         self.shouted: list[dict[str, Any]] = []
         self.life: asyncio.Task[None] | None = None
         self.furnish(HOT)
@@ -188,13 +189,15 @@ class RuleHouse:
 
 
 @asynccontextmanager
-async def rule_house(dsn: str, connections: int = 6) -> AsyncIterator[RuleHouse]:
+async def rule_house(
+    dsn: str, make_bus: MakeBus | None = None, connections: int = 6
+) -> AsyncIterator[RuleHouse]:
     pool = await open_pool(dsn, max_size=connections, timeout=5.0)
     try:
         bare = plant()
         numbers = await TagTable(pool).number(bare.tags)
         tags = {p: replace(t, number=numbers[p]) for p, t in bare.tags.items()}
-        yield RuleHouse(pool, replace(bare, tags=tags))
+        yield RuleHouse(pool, replace(bare, tags=tags), make_bus)
     finally:
         await pool.close()
 

@@ -16,6 +16,7 @@ from hub.model.alarm import Alarm, AlarmState, Priority
 from hub.model.equipment import EquipmentState
 from hub.model.people import Shift
 from hub.model.words import Words
+from tests.buses import MakeBus
 from tests.integration.rule_house import (
     BOSS,
     EXECUTING,
@@ -41,8 +42,8 @@ S = AlarmState
 
 
 @pytest.fixture
-async def house(dsn: str) -> AsyncIterator[RuleHouse]:
-    async with rule_house(dsn) as made:
+async def house(dsn: str, make_bus: MakeBus) -> AsyncIterator[RuleHouse]:
+    async with rule_house(dsn, make_bus) as made:
         press = made.plant.equipment[PRESS]
         codes = {**press.state_map, OFF: EquipmentState.OFF, 8: EquipmentState.MAINTENANCE}
         nodes = {**made.plant.equipment, PRESS: replace(press, state_map=codes)}

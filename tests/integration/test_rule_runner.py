@@ -10,6 +10,7 @@ from hub.errors import Transient
 from hub.model.alarm import AlarmState
 from hub.model.equipment import EquipmentState
 from hub.model.ticket import TicketState
+from tests.buses import MakeBus
 from tests.integration.rule_house import (
     BOSS,
     EXECUTING,
@@ -29,8 +30,8 @@ DELAYED = {**HOT, "on_delay": "5s"}
 
 
 @pytest.fixture
-async def house(dsn: str) -> AsyncIterator[RuleHouse]:
-    async with rule_house(dsn) as made:
+async def house(dsn: str, make_bus: MakeBus) -> AsyncIterator[RuleHouse]:
+    async with rule_house(dsn, make_bus) as made:
         yield made
 
 
