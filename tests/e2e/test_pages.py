@@ -339,6 +339,18 @@ def test_a_browser_whose_clock_is_hours_off_tells_right_ages(visit: Any) -> None
     assert not oldest.endswith("h"), oldest
 
 
+HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>{{7*7}}\u202egnp.exe'
+
+
+@pytest.mark.parametrize("path", ["/wall", "/phone", "/console#alarms"])
+def test_hostile_names_are_text_wherever_they_are_shown(visit: Any, hub: Hub, path: str) -> None:
+    hub.renamed = {"冲压机 01": HOSTILE, "油温过高": HOSTILE, "张伟": HOSTILE}
+    v = visit(path, WALLS[0])
+    v.page.get_by_text("onerror=").first.wait_for()
+    assert v.page.evaluate("window.hit") is None
+    assert v.page.locator("img[onerror], main script").count() == 0
+
+
 def test_part_of_the_plant_can_have_its_own_wall(visit: Any) -> None:
     v = visit("/wall?at=p1/stamping/l1", WALLS[0])
     v.see("machine-p1/stamping/l1/press-01")
