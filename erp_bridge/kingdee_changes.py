@@ -12,7 +12,8 @@ from typing import Any
 
 from erp_bridge.fieldmap import plain
 from erp_bridge.kingdee_client import FORBIDDEN, KingdeeClient, KingdeeRefusal, KingdeeTrouble, quoted
-from erp_bridge.kingdee_documents import APPROVED, Documents, Kind
+from erp_bridge.kingdee_documents import APPROVED, Documents
+from erp_bridge.kingdee_kinds import Kind, without
 from erp_bridge.kingdee_orders import bill_and_line
 from erp_bridge.kingdee_reading import Reader
 from hub.errors import ErpRefused
@@ -67,11 +68,11 @@ class Changes:
         if line is None:
             return False
         wanted = {n: v for n, v in urgency.items() if line.get(n) != v}
-        fields = _without(self._sale.map.written(wanted), self._sales.lacking) if wanted else {}
+        fields = without(self._sale.map.written(wanted), self._sales.lacking) if wanted else {}
         entry = next((name for name, value in fields.items() if isinstance(value, list)), "")
         if fields:
             lines_of = {entry: str(line["erp_entry_id"])} if entry else {}
-            await self._documents.change(self._sale.form, str(line["erp_id"]), fields, lines_of)
+            await self._documents.change(self._sale, str(line["erp_id"]), fields, lines_of)
         return True
 
     # ------------------------------------------------------------------ on the production order
@@ -96,7 +97,7 @@ class Changes:
             name: str(row["erp_entry_id"]) for name, value in fields.items() if isinstance(value, list)
         }
         if fields:
-            await self._documents.change(self._order.form, str(row["erp_id"]), fields, entries)
+            await self._documents.change(self._order, str(row["erp_id"]), fields, entries)
 
     async def _by_bill(self, number: str, row: Row, wished: Mapping[str, Any], reason: str) -> None:
         """One that an earlier try has left unfinished is finished; a finished one is another change."""
@@ -110,7 +111,7 @@ class Changes:
                 name: [*before[name], *value] if isinstance(value, list) and name in before else value
                 for name, value in after.items()
             }
-            found = await self._documents.create(self._change.form, model)
+            found = await self._documents.create(self._change, model)
         await self._documents.advance(self._change.form, found, APPROVED)
 
     async def _unfinished(self, key: str) -> Any:
@@ -131,16 +132,3 @@ def row_ids(row: Row) -> dict[str, Any]:
 def _same(there: Any, wanted: Any) -> Any:
     """As it would be written: the ERP knows whole seconds."""
     return wanted if isinstance(wanted, str) and str(there)[:19] == wanted[:19] else there
-
-
-def _without(fields: Mapping[str, Any], lacking: set[str]) -> dict[str, Any]:
-    """Fields that this tenant was found not to have are left out."""
-    out: dict[str, Any] = {}
-    for name, value in fields.items():
-        if isinstance(value, list):
-            rows = [{n: v for n, v in row.items() if n not in lacking} for row in value]
-            if any(rows):
-                out[name] = rows
-        elif name not in lacking:
-            out[name] = value
-    return out

@@ -104,6 +104,16 @@ class KingdeeClient:
             if len(page) < limit or (most and len(rows) >= most):
                 return rows
 
+    async def knows(self, form: str, column: str) -> bool:
+        """Whether this form can be asked for this column."""
+        try:
+            await self.query(form, [column], "", "", most=1)
+        except (KingdeeRefusal, KingdeeTrouble) as refusal:
+            if not about_columns(refusal):
+                raise
+            return False
+        return True
+
     async def _page(
         self, form: str, keys: Sequence[str], where: str, order: str, start: int, limit: int
     ) -> list[dict[str, Any]]:
@@ -211,6 +221,13 @@ def _context_lost(answer: Any) -> bool:
         return False
     said = json.dumps(status.get("Errors") or [], ensure_ascii=False)
     return int(status.get("MsgCode") or 0) == CONTEXT_LOST or any(mark in said for mark in _LOST_MARKS)
+
+
+def about_columns(refusal: KingdeeRefusal | KingdeeTrouble) -> bool:
+    """An unknown field is refused, or an exception says that a table has no such column."""
+    if isinstance(refusal, KingdeeRefusal):
+        return refusal.code == UNKNOWN_KEY
+    return "列名" in refusal.said or "不存在" in refusal.said
 
 
 def _retry_after(reply: httpx.Response) -> timedelta | None:

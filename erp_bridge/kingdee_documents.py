@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
-from erp_bridge.kingdee_client import KingdeeClient, KingdeeRefusal, quoted
-from erp_bridge.kingdee_config import KingdeeConfig
-from erp_bridge.kingdee_maps import DOCUMENTS
+from erp_bridge.kingdee_client import UNKNOWN_KEY, KingdeeClient, KingdeeRefusal, quoted
+from erp_bridge.kingdee_kinds import Kind, named_in
 from erp_bridge.kingdee_orders import identity
-from hub.errors import ConfigError, ErpRefused, ErpUnavailable
+from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
+
+Send = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 APPROVED, IN_APPROVAL, CREATED = "C", "B", "A"
 _VOIDED = "B"  # FCancelStatus 作废
@@ -28,40 +28,6 @@ _STEPS = {  # (state wanted, state found): calls that lead there
     ("D", "C"): ("UnAudit",),
     ("D", "B"): ("CancelAssign",),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One of our documents in their form: what is written where, what is read, where our key is."""
-
-    name: str
-    block: MapBlock
-    map: FieldMap
-    key: str  # the field that carries our key; "" for what is only read
-
-    @property
-    def form(self) -> str:
-        return self.block.form
-
-    @property
-    def columns(self) -> list[str]:
-        return asked(self.block)
-
-
-def kind_of(config: KingdeeConfig, name: str) -> Kind:
-    """Raises ConfigError with every expression that cannot be read."""
-    site = config.documents.get(name)  # type: ignore[call-overload]
-    block: MapBlock = site.over(DOCUMENTS[name]) if site else DOCUMENTS[name]
-    where = f"erp.with.documents.{name}"
-    keyed = [field for field, text in block.write.items() if text.strip() == "key"]
-    if "key" in DOCUMENTS[name].write.values() and not keyed:
-        raise ConfigError(f"{where}.write: no field carries `key`, our number; add one, with a unique index")
-    return Kind(name, block, compiled(block, config.zone, where), _last(keyed[0]) if keyed else "")
-
-
-def _last(field: str) -> str:
-    """As a query names it: FEntity[].F_AH_Key is F_AH_Key."""
-    return field.rpartition("[].")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +79,14 @@ class Documents:
         return list({d.id: d for d in found}.values())  # a key in an entry: one row for each line
 
     # ------------------------------------------------------------------ writing
-    async def create(self, form: str, model: Mapping[str, Any]) -> Document:
+    async def create(self, kind: Kind, fields: Mapping[str, Any]) -> Document:
         """ErpUnavailable.in_doubt: it may be there all the same."""
-        asked_for = {"IsDeleteEntry": False, "Model": {"FID": 0, **model}}
-        result = await self._client.write("Save", form, asked_for)
+
+        async def send(present: Mapping[str, Any]) -> dict[str, Any]:
+            asked_for = {"IsDeleteEntry": False, "Model": {"FID": 0, **present}}
+            return await self._client.write("Save", kind.form, asked_for)
+
+        result = await self._forgiving(kind, fields, send)
         if not result.get("Id"):
             raise ErpUnavailable("Kingdee saved a document without telling its id", in_doubt=True)
         return Document(identity(result["Id"]), str(result.get("Number") or ""), CREATED, voided=False)
@@ -124,7 +94,7 @@ class Documents:
     async def create_or_adopt(self, kind: Kind, key: str, model: Mapping[str, Any]) -> Document:
         """A key that is taken belongs to a document of an earlier try."""
         try:
-            return await self.create(kind.form, model)
+            return await self.create(kind, model)
         except KingdeeRefusal as refusal:
             if not refusal.is_duplicate:
                 raise
@@ -134,18 +104,33 @@ class Documents:
         return found
 
     async def change(
-        self, form: str, document_id: str, fields: Mapping[str, Any], lines: Mapping[str, str] | None = None
+        self, kind: Kind, document_id: str, fields: Mapping[str, Any], lines: Mapping[str, str] | None = None
     ) -> None:
         """Write these fields and nothing else; rows that are not named stay. `lines`: entry -> line id."""
-        wanted: dict[str, None] = {}
-        model: dict[str, Any] = {"FID": _number(document_id)}
-        for name, value in fields.items():
-            wanted[name], model[name] = None, value
-            if isinstance(value, list) and lines and name in lines:
-                wanted |= dict.fromkeys(value[0])
-                model[name] = [{"FEntryID": int(lines[name]), **value[0]}]
-        data = {"NeedUpDateFields": list(wanted), "IsDeleteEntry": False, "Model": model}
-        await self._client.write("Save", form, data)
+
+        async def send(present: Mapping[str, Any]) -> dict[str, Any]:
+            return await self._client.write("Save", kind.form, _update(document_id, present, lines or {}))
+
+        if kind.present(fields):
+            await self._forgiving(kind, fields, send)
+
+    async def _forgiving(self, kind: Kind, fields: Mapping[str, Any], send: Send) -> dict[str, Any]:
+        """A bill that lacks one of our profile's extra fields takes the rest: a ticket without its minutes is
+        better than none. Nothing was done when a field is not known."""
+        try:
+            return await send(kind.present(fields))
+        except KingdeeRefusal as refusal:
+            missing = await self._missing(kind, fields) if refusal.code == UNKNOWN_KEY else set()
+            if not missing:
+                raise
+        log.warning("Kingdee has no %s on %s: going on without", ", ".join(sorted(missing)), kind.form)
+        kind.lacking.update(missing)
+        return await send(kind.present(fields))
+
+    async def _missing(self, kind: Kind, fields: Mapping[str, Any]) -> set[str]:
+        """An unknown value of a field is refused like an unknown field: a query tells them apart."""
+        possible = sorted((named_in(fields) & kind.extras) - kind.lacking)
+        return {key for key in possible if not await self._client.knows(kind.form, key)}
 
     async def lines(self, form: str, document_id: str, fields: Mapping[str, Any]) -> dict[str, str]:
         """The id of the first line of each entry that `fields` writes to."""
@@ -181,6 +166,17 @@ class Documents:
         moved = [identity(e.get("Id")) for e in result.get("ResponseStatus", {}).get("SuccessEntitys") or []]
         if document.id not in moved:  # success for nobody: the ids were not understood
             raise ErpUnavailable(f"Kingdee did not {step} {document.number}", in_doubt=True)
+
+
+def _update(document_id: str, fields: Mapping[str, Any], lines: Mapping[str, str]) -> dict[str, Any]:
+    wanted: dict[str, None] = {}
+    model: dict[str, Any] = {"FID": _number(document_id)}
+    for name, value in fields.items():
+        wanted[name], model[name] = None, value
+        if isinstance(value, list) and name in lines:
+            wanted |= dict.fromkeys(value[0])
+            model[name] = [{"FEntryID": int(lines[name]), **value[0]}]
+    return {"NeedUpDateFields": list(wanted), "IsDeleteEntry": False, "Model": model}
 
 
 def _number(document_id: str) -> int:

@@ -16,7 +16,7 @@ from erp_bridge.connector import Connector
 from erp_bridge.kingdee_changes import Changes
 from erp_bridge.kingdee_client import KingdeeClient
 from erp_bridge.kingdee_config import KingdeeConfig
-from erp_bridge.kingdee_documents import kind_of
+from erp_bridge.kingdee_kinds import kind_of
 from erp_bridge.kingdee_maps import DOCUMENTS, POSTINGS
 from erp_bridge.kingdee_office import Office
 from erp_bridge.kingdee_postings import Postings

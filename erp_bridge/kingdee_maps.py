@@ -40,6 +40,7 @@ TICKET = MapBlock(
         "F_AH_Note": "filled(cut(note, `2000`))",
     },
     read={
+        "erp_id": "text(FID)",
         "closed": "contains(['DONE', 'CANCELLED'], F_AH_State)"
         " || FDocumentStatus == 'C' || FCancelStatus == 'B'",
         "photo": "F_AH_Photo",
@@ -279,7 +280,7 @@ DOCUMENTS: dict[str, MapBlock] = {
 
 # without these a record means nothing; whatever else a tenant lacks is left out
 NEEDED: dict[str, frozenset[str]] = {
-    "ticket": frozenset({"closed", "photo"}),
+    "ticket": frozenset({"erp_id", "closed"}),
     "order": frozenset({"erp_id", "erp_entry_id", "bill", "product", "quantity", "due_at", "status"}),
     "plan": frozenset({"order_line", "order", "operation", "quantity"}),
     "sales_order": frozenset({"number", "product"}),

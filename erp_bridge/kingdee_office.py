@@ -9,7 +9,7 @@ from typing import Any
 
 from erp_bridge.kingdee_client import KingdeeClient, quoted
 from erp_bridge.kingdee_config import KingdeeConfig
-from erp_bridge.kingdee_documents import Kind
+from erp_bridge.kingdee_kinds import Kind
 from erp_bridge.kingdee_orders import bill_and_line, joined, order_number, sales_order, words
 from erp_bridge.kingdee_reading import Reader
 from hub.model.erp import ErpEquipment, Item, OperationClaim, SalesOrder, StockClaim

@@ -16,7 +16,8 @@ from weakref import WeakValueDictionary
 from erp_bridge.fieldmap import FieldMap, MapBlock, compiled
 from erp_bridge.kingdee_client import KingdeeClient, KingdeeRefusal, quoted
 from erp_bridge.kingdee_config import KingdeeConfig, PostingBlock
-from erp_bridge.kingdee_documents import APPROVED, CREATED, IN_APPROVAL, Document, Documents, Kind
+from erp_bridge.kingdee_documents import APPROVED, CREATED, IN_APPROVAL, Document, Documents
+from erp_bridge.kingdee_kinds import Kind
 from erp_bridge.kingdee_maps import POSTINGS
 from erp_bridge.kingdee_orders import bill_and_line, identity
 from hub.errors import ErpRefused, ErpUnavailable
@@ -108,7 +109,7 @@ class Postings:
     ) -> None:
         """A key that is taken belongs to a bill of an earlier try which the server has been hiding."""
         try:
-            await self._documents.change(self._kind.form, bill_id, fields, lines)
+            await self._documents.change(self._kind, bill_id, fields, lines)
         except KingdeeRefusal as refusal:
             if not refusal.is_duplicate:
                 raise

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from erp_bridge.fieldmap import asked
 from erp_bridge.kingdee_client import KingdeeClient, KingdeeTrouble
-from erp_bridge.kingdee_documents import Kind
+from erp_bridge.kingdee_kinds import Kind, column, columns_of
 from erp_bridge.kingdee_maps import DOCUMENTS, NEEDED
 from erp_bridge.kingdee_postings import Postings
-from erp_bridge.kingdee_reading import columns_of
 from hub.errors import ErpRefused
 
 
@@ -33,12 +32,9 @@ async def _looked_at(client: KingdeeClient, kind: Kind) -> str:
         frozenset(asked(DOCUMENTS[kind.name])) - needed
     )  # a column that the site has asked for is needed
     written = [column(field) for field, text in kind.block.write.items() if text]
-    return await _fields(client, kind.form, list(dict.fromkeys([*kind.columns, *written])), standard)
-
-
-def column(field: str) -> str:
-    """Of a written field, as a query names it: FEntity[].FLot.FNumber is FLot."""
-    return field.rpartition("[].")[2].partition(".")[0]
+    return await _fields(
+        client, kind.form, list(dict.fromkeys([*kind.columns, *written])), standard | kind.extras
+    )
 
 
 async def _fields(client: KingdeeClient, form: str, keys: Sequence[str], optional: frozenset[str]) -> str:

@@ -6,16 +6,20 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from erp_bridge.fieldmap import MapBlock, asked
-from erp_bridge.kingdee_client import UNKNOWN_KEY, KingdeeClient, KingdeeRefusal, KingdeeTrouble, quoted
-from erp_bridge.kingdee_documents import Kind
+from erp_bridge.kingdee_client import (
+    KingdeeClient,
+    KingdeeRefusal,
+    KingdeeTrouble,
+    about_columns,
+    quoted,
+)
+from erp_bridge.kingdee_kinds import Kind, columns_of
 from erp_bridge.kingdee_maps import NEEDED
 from hub.errors import ErpRefused
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 100  # values in one `in (...)`
-_UNKNOWN = ("列名", "不存在")  # how an exception says that a table has no such column
 
 
 class Reader:
@@ -79,34 +83,12 @@ class Reader:
         self, refusal: KingdeeRefusal | KingdeeTrouble, keys: Sequence[str], where: str
     ) -> set[str]:
         """The columns this refusal is about; none when it is about something else or about a needed one."""
-        if not _about_columns(refusal):
+        if not about_columns(refusal):
             return set()
         optional = [k for k in keys if k not in self._needed]
         said = refusal.said.replace(",", " ").replace("'", " ").split()
         named = {k for k in optional if k in said or k.partition(".")[0] in said}
-        return named or {k for k in optional if not await self._known(k)}
-
-    async def _known(self, column: str) -> bool:
-        try:
-            await self._client.query(self._kind.form, [column], "", "", most=1)
-        except KingdeeRefusal:
-            return False
-        except KingdeeTrouble as trouble:
-            if not _about_columns(trouble):
-                raise
-            return False
-        return True
-
-
-def _about_columns(refusal: KingdeeRefusal | KingdeeTrouble) -> bool:
-    if isinstance(refusal, KingdeeRefusal):
-        return refusal.code == UNKNOWN_KEY
-    return any(mark in refusal.said for mark in _UNKNOWN)
-
-
-def columns_of(kind: Kind, ours: frozenset[str]) -> frozenset[str]:
-    """The columns without which these fields of ours could not be read."""
-    return frozenset(asked(MapBlock(read={n: t for n, t in kind.block.read.items() if n in ours})))
+        return named or {k for k in optional if not await self._client.knows(self._kind.form, k)}
 
 
 def ordering(keys: Sequence[str]) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from erp_bridge.kingdee_client import FORBIDDEN, KingdeeClient, KingdeeRefusal
 from erp_bridge.kingdee_config import KingdeeConfig
-from erp_bridge.kingdee_documents import APPROVED, IN_APPROVAL, Document, Documents, Kind
-from erp_bridge.kingdee_orders import identity
-from erp_bridge.kingdee_reading import nested
+from erp_bridge.kingdee_documents import APPROVED, IN_APPROVAL, Document, Documents
+from erp_bridge.kingdee_kinds import Kind
+from erp_bridge.kingdee_reading import Reader
 from hub.errors import ErpRefused
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ class Tickets:
         self._client = client
         self._documents = Documents(client)
         self._kind = kind
+        self._reader = Reader(client, kind)
 
     async def find(self, key: str) -> Document | None:
         return await self._documents.keyed(self._kind, key)
@@ -73,12 +74,12 @@ class Tickets:
     async def _save(self, document: Document, fields: Mapping[str, Any]) -> None:
         """Under approval some fields may be written; where they may not, the submission is taken back."""
         try:
-            await self._documents.change(self._kind.form, document.id, fields)
+            await self._documents.change(self._kind, document.id, fields)
         except KingdeeRefusal as refusal:
             if document.status != IN_APPROVAL or refusal.code not in FORBIDDEN:
                 raise
             await self._documents.advance(self._kind.form, document, "D")
-            await self._documents.change(self._kind.form, document.id, fields)
+            await self._documents.change(self._kind, document.id, fields)
 
     async def _ended(self, erp_id: str) -> bool:
         """By the operation, whatever our own state field says."""
@@ -93,14 +94,9 @@ class Tickets:
         for at in range(0, len(erp_ids), STATES_AT_ONCE):
             chunk = [i for i in erp_ids[at : at + STATES_AT_ONCE] if i.isdigit()]
             if chunk:
-                found = await self._read(f"FID in ({','.join(chunk)})")
-                out |= {erp_id: "closed" if row.get("closed") else "open" for erp_id, row in found.items()}
+                rows = await self._reader.rows(f"FID in ({','.join(chunk)})")
+                out |= {str(r["erp_id"]): "closed" if r.get("closed") else "open" for r in rows}
         return out
-
-    async def _read(self, where: str) -> dict[str, dict[str, Any]]:
-        keys = list(dict.fromkeys(["FID", *self._kind.columns]))
-        rows = await self._client.query(self._kind.form, keys, where)
-        return {identity(r["FID"]): self._kind.map.read(nested(r)) for r in rows}
 
     async def _documented(self, erp_id: str) -> Document:
         document = await self._documents.by_id(self._kind.form, erp_id)
@@ -118,8 +114,8 @@ class Tickets:
         """The photo's number is written after the photo: where it stands, the photo was taken over."""
         if not self._kind.map.reads("photo"):
             return False
-        found = await self._read(f"FID={int(erp_id)}")
-        return any(row.get("photo") == fields.get("photo") for row in found.values())
+        rows = await self._reader.rows(f"FID={int(erp_id)}")
+        return any(row.get("photo") == fields.get("photo") for row in rows)
 
     async def _attach(self, document: Document, fields: Mapping[str, Any]) -> None:
         data, file_id = bytes(fields["photo_data"]), ""

@@ -1,0 +1,1 @@
+"""The Kingdee connector against the simulated server: what only this ERP has."""
