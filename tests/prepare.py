@@ -1,4 +1,5 @@
-"""What the tests need beside the Python packages: Chromium and a Chinese font, from apt where allowed.
+"""What the tests need beside the Python packages: Chromium and a Chinese font, from apt where allowed, and
+the prepared database of a real Tryton, made by itself.
 
 Never fails: what could not be had is said here, and the tests that need it are skipped with the reason.
 """
@@ -21,6 +22,20 @@ def browser() -> str | None:
 
 
 def main() -> None:
+    prepare_browser()
+    prepare_tryton()
+
+
+def prepare_tryton() -> None:
+    from tests.simulators.tryton.server import Unavailable, template
+
+    try:
+        template(say)
+    except Unavailable as why:
+        say(f"{why}; the tests on a real Tryton will be skipped")
+
+
+def prepare_browser() -> None:
     if browser() or not shutil.which("apt-get"):
         return
     if os.geteuid() != 0:

@@ -37,7 +37,7 @@ WORLDS = {world.name: world for world in known_worlds()}
 SEEDS = range(20)
 
 
-@pytest.fixture(params=WORLDS)
+@pytest.fixture(params=[pytest.param(n, marks=getattr(w, "marks", ())) for n, w in WORLDS.items()])
 def world(request: pytest.FixtureRequest) -> World:
     return WORLDS[request.param]
 

@@ -1,0 +1,81 @@
+"""The `with:` block of `erp: {kind: tryton}`. What goes where is in `documents`, laid over tryton_maps."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
+
+from erp_bridge.fieldmap import MapBlock
+from erp_bridge.tryton_maps import DOCUMENTS, LOOKUPS
+from hub.config import Block, Duration
+
+
+class TrytonConfig(Block):
+    url: HttpUrl = Field(description="of the server, without the database: http://erp.example:8000/")
+    database: str = Field(min_length=1)
+    user: str = Field(min_length=1)
+    password: SecretStr
+    time_zone: str = Field("Asia/Shanghai", description="of the plant: Tryton's dates have no zone")
+    timeout: Duration = timedelta(seconds=30)
+    page_rows: int = Field(500, ge=1, le=10000)
+    overlap: Duration = Field(
+        timedelta(minutes=10), description="changes are asked for from this much earlier"
+    )
+    look_back: Duration = Field(
+        timedelta(days=30), description="how old a report or move may be that is looked for without its order"
+    )
+    key_field: str = Field(
+        "name", min_length=1, description="field of the ticket that is our number or begins with it"
+    )
+    employees: dict[str, str] = Field({}, description="our person id -> employee's name or code")
+    employee: str = Field("", description="books the hours of persons who are not in `employees`")
+    quality_control: str = Field("", description="name of the control for checks that have none of their own")
+    shop_floor: str = Field(
+        "", description="location that issued material goes to; empty: the warehouse's production picking"
+    )
+    floor_states: list[str] = Field(
+        ["waiting", "assigned", "running"], description="states of a production that the shop floor sees"
+    )
+    accept_warnings: list[str] = Field(
+        [], description="beginnings of names of warnings to be answered with yes; others are refusals"
+    )
+    lookups: dict[str, str] = Field({}, description="model: field by which a text names one of its records")
+    documents: dict[str, MapBlock] = Field({}, description="laid over the connector's own, field by field")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{value!r} is not an IANA time zone; write for example Asia/Shanghai") from None
+        return value
+
+    @field_validator("password")
+    @classmethod
+    def _not_empty(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value():
+            raise ValueError("is empty; write {env: NAME} or {file: PATH}")
+        return value
+
+    @model_validator(mode="after")
+    def _known_documents(self) -> TrytonConfig:
+        for name in self.documents:
+            if name not in DOCUMENTS:
+                raise ValueError(
+                    f"documents.{name}: there is no such document; there are {', '.join(DOCUMENTS)}"
+                )
+        return self
+
+    @property
+    def endpoint(self) -> str:
+        return f"{str(self.url).rstrip('/')}/{self.database}/rpc/"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    def lookup(self, model: str) -> str:
+        return (LOOKUPS | self.lookups).get(model, "rec_name")

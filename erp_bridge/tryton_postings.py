@@ -1,0 +1,303 @@
+"""Facts of the shop floor as Tryton's documents, each made once and finished once.
+
+A kind of posting says how its document is found by our key, made, finished and withdrawn; `booked` is the
+same for all. A step that was cut off is gone on with: what is made but not finished is found by its key.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from erp_bridge.tryton_records import Domain, Records, Row
+from erp_bridge.tryton_values import typed_instant
+from hub.errors import ErpRefused, ErpUnavailable
+from hub.ports import Clock
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 500  # documents named in one search
+_PIECES = re.compile(r"^\S+ good=(\d+) scrap=(\d+)", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    id: int
+    number: str
+    state: str  # Tryton's word; `finished` says whether it counts in the books
+    finished: bool
+
+
+class Posting(Protocol):
+    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+        """Documents that carry the key, oldest first; `fields` where it is known what they are about."""
+        ...
+
+    async def make(self, key: str, fields: Mapping[str, Any]) -> None: ...
+    async def finish(self, found: Found, fields: Mapping[str, Any]) -> None: ...
+    async def withdraw(self, found: Found) -> None:
+        """Take an unfinished one back, with all it has changed."""
+        ...
+
+
+async def booked(posting: Posting, key: str, fields: Mapping[str, Any]) -> str:
+    """The number of the one finished document with this key."""
+    found = await posting.find(key, fields)
+    if not found:
+        await posting.make(key, fields)
+        found = await _seen(posting, key, fields)
+    first, *others = sorted(found, key=lambda f: not f.finished)
+    for other in others:
+        if other.finished:
+            log.error("%s is booked in Tryton more than once: %s and %s", key, first.number, other.number)
+        else:
+            await posting.withdraw(other)
+    if not first.finished:
+        await posting.finish(first, fields)
+    return first.number
+
+
+async def _seen(posting: Posting, key: str, fields: Mapping[str, Any]) -> list[Found]:
+    try:
+        found = await posting.find(key, fields)
+    except ErpUnavailable as trouble:  # it was made, whatever the look says
+        raise ErpUnavailable(str(trouble), trouble.retry_after, in_doubt=True) from None
+    if not found:
+        raise ErpUnavailable(f"{key} was made in Tryton, which does not show it", in_doubt=True)
+    return found
+
+
+# ------------------------------------------------------------------ the order a posting belongs to
+_ORDER = (
+    "number", "state", "company.currency", "location", "warehouse.storage_location",
+    "warehouse.production_output_location", "warehouse.production_picking_location",
+    "warehouse.waste_locations",
+)  # fmt: skip
+
+
+async def production(records: Records, number: str) -> Row:
+    """The production order with the places its goods move between; raises ErpRefused when there is none."""
+    rows = await records.search("production", [["number", "=", number]], _ORDER, most=2)
+    if not rows:
+        raise ErpRefused(f"Tryton has no production order {number}")
+    row = rows[0]
+    if row["state"] in ("cancelled", "done"):
+        raise ErpRefused(
+            f"production order {number} is {row['state']} in Tryton: nothing can be booked on it"
+        )
+    return row
+
+
+async def operation(records: Records, order: str, name: str) -> Row:
+    """Their record of an operation; `name` is what our map reads as its number."""
+    await production(records, order)
+    extra = ("state", "timesheet_work", "work_center")
+    found = await records.mapped("operation", [["production.number", "=", order]], extra)
+    for row, ours in found:
+        if str(ours.get("operation")) == name:
+            return row
+    have = ", ".join(str(ours.get("operation")) for _, ours in found) or "none"
+    raise ErpRefused(f"production order {order} has no operation {name} in Tryton; it has {have}")
+
+
+# ------------------------------------------------------------------ documents without a field for a key
+class Noted:
+    """The key stands at the beginning of a note on the document, which has no field for one.
+
+    Tryton lets a user search notes only by the documents they are on. So the caller narrows those down: by
+    the order where it is known, else by who made them and when.
+    A document that lost its note (we were cut off between the two) is recognised by the caller and gets one.
+    """
+
+    def __init__(self, records: Records, clock: Clock, model: str, mark: str = "") -> None:
+        self._records = records
+        self._clock = clock
+        self._model = model
+        self._mark = mark  # tells the kinds of postings on one model apart
+
+    def lately(self) -> list[Any]:
+        """A domain: what this user has made within `look_back`."""
+        since = self._clock.now() - self._records.config.look_back
+        mine = ["create_uid", "=", self._records.client.user_id]
+        return [mine, ["create_date", ">=", typed_instant(since)]]
+
+    async def carrying(self, key: str, domain: Domain) -> list[Found]:
+        """The documents within the domain that carry the key."""
+        rows = await self._records.search(self._model, [*domain, ["state", "!=", "cancelled"]], ["state"])
+        texts = await self.of([row["id"] for row in rows])
+        head = self._head(key)
+        ours = [r for r in rows if any(t == head or t.startswith(head + " ") for t in texts.get(r["id"], []))]
+        return [Found(r["id"], str(r["id"]), r["state"], r["state"] == "done") for r in ours]
+
+    async def add(self, record: int, key: str, text: str) -> None:
+        message = " ".join(filter(None, [self._head(key), text]))
+        values = {"resource": f"{self._model},{record}", "message": message}
+        await self._records.create("ir.note", values)
+
+    async def without(self, domain: Domain) -> int | None:
+        """The oldest document within the domain that has no note at all."""
+        rows = await self._records.search(self._model, domain, [])
+        texts = await self.of([row["id"] for row in rows])
+        return next((int(r["id"]) for r in rows if r["id"] not in texts), None)
+
+    async def of(self, ids: Sequence[int]) -> dict[int, list[str]]:
+        """All notes, by the document they are on."""
+        found: dict[int, list[str]] = {}
+        for at in range(0, len(ids), AT_ONCE):
+            names = [f"{self._model},{i}" for i in ids[at : at + AT_ONCE]]
+            rows = await self._records.search("ir.note", [["resource", "in", names]], ["resource", "message"])
+            for row in rows:
+                found.setdefault(int(str(row["resource"]).partition(",")[2]), []).append(str(row["message"]))
+        return found
+
+    def _head(self, key: str) -> str:
+        return " ".join(filter(None, [key, self._mark]))
+
+
+# ------------------------------------------------------------------ operation reports 报工
+class Cycles:
+    """A report is one cycle of the operation at its work center; the pieces stand in its note."""
+
+    model = "production.work.cycle"
+
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records = records
+        self._notes = Noted(records, clock, self.model)
+
+    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+        if fields is None:
+            await self._records.client.welcome()
+            return await self._notes.carrying(key, self._notes.lately())
+        return await self._notes.carrying(key, [["work.production.number", "=", str(fields["order"])]])
+
+    async def make(self, key: str, fields: Mapping[str, Any]) -> None:
+        work = await operation(self._records, str(fields["order"]), str(fields["operation"]))
+        values = await self._records.written("report", {**fields, "key": key})
+        text = f"good={int(fields['good'])} scrap={int(fields['scrap'])} {values.pop('note', '')}".rstrip()
+        mine = ["create_uid", "=", self._records.client.user_id]
+        cycle = await self._notes.without([["work", "=", work["id"]], ["state", "=", "draft"], mine])
+        if cycle is None:
+            cycle = await self._records.create(self.model, {**values, "work": work["id"]})
+        await self._notes.add(cycle, key, text)
+
+    async def finish(self, found: Found, fields: Mapping[str, Any]) -> None:
+        if found.state == "draft":
+            await self._records.press(self.model, "run", found.id)
+        await self._records.press(self.model, "do", found.id)
+
+    async def withdraw(self, found: Found) -> None:
+        await self._records.press(self.model, "cancel", found.id)
+
+    async def sums(self, works: Sequence[int]) -> dict[int, tuple[float, float]]:
+        """(good, scrap) of each operation, from the notes of its finished cycles."""
+        rows = await self._records.search(
+            self.model, [["work", "in", list(works)], ["state", "=", "done"]], ["work"]
+        )
+        texts = await self._notes.of([row["id"] for row in rows])
+        out: dict[int, tuple[float, float]] = {}
+        for row in rows:
+            for good, scrap in _PIECES.findall("\n".join(texts.get(row["id"], []))):
+                before = out.get(row["work"], (0.0, 0.0))
+                out[row["work"]] = before[0] + int(good), before[1] + int(scrap)
+        return out
+
+
+# ------------------------------------------------------------------ hours
+class Hours:
+    model = "timesheet.line"
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+        rows = await self._records.keyed(self.model, "description", key)
+        return [Found(r["id"], str(r["id"]), "", True) for r in rows]
+
+    async def make(self, key: str, fields: Mapping[str, Any]) -> None:
+        work = await operation(self._records, str(fields["order"]), str(fields["operation"]))
+        if not work.get("timesheet_work"):
+            raise ErpRefused(
+                f"operation {fields['operation']} takes no hours in Tryton: "
+                "tick “Available on timesheets” on it"
+            )
+        person = str(fields.get("person") or "")
+        config = self._records.config
+        employee = config.employees.get(person) or config.employee
+        if not employee:
+            raise ErpRefused(f"whose hours? name {person!r} in employees, or somebody in employee")
+        more = {"key": key, "timesheet_work": work["timesheet_work"], "employee": employee}
+        await self._records.create(self.model, await self._records.written("hours", {**fields, **more}))
+
+    async def finish(self, found: Found, fields: Mapping[str, Any]) -> None:
+        """It counts as soon as it is there."""
+
+    async def withdraw(self, found: Found) -> None:
+        await self._records.client.write(f"model.{self.model}.delete", [found.id])
+
+
+# ------------------------------------------------------------------ quality results 检验
+class Inspections:
+    model = "quality.inspection"
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+        rows = await self._records.keyed(self.model, "reference", key, ["number", "state"])
+        return [Found(r["id"], str(r["number"]), r["state"], r["state"] != "pending") for r in rows]
+
+    async def make(self, key: str, fields: Mapping[str, Any]) -> None:
+        order = await self._order(str(fields.get("order") or ""))
+        control = await self._control(str(fields.get("check") or ""))
+        rows = await self._records.search(
+            "quality.control.point", [["control", "=", control]], ["name", "type_"]
+        )
+        points = {r["name"]: _measured(r["type_"], fields) for r in rows}
+        more = {"key": key, "control": control, "production": order, "points": points}
+        await self._records.create(self.model, await self._records.written("quality", {**fields, **more}))
+
+    async def _order(self, number: str) -> Row | None:
+        if not number:
+            return None
+        rows = await self._records.search("production", [["number", "=", number]], ["number"], most=1)
+        if not rows:
+            raise ErpRefused(f"Tryton has no production order {number}")
+        return rows[0]
+
+    async def _control(self, check: str) -> int:
+        fallback = self._records.config.quality_control
+        for name in filter(None, (check, fallback)):
+            found = await self._records.named("quality.control", name)
+            if found is not None:
+                return found
+        raise ErpRefused(
+            f"Tryton has no quality control {check!r}: make one of this name, "
+            "or name another in quality_control"
+        )
+
+    async def finish(self, found: Found, fields: Mapping[str, Any]) -> None:
+        """Tryton judges by its own tolerances; where the inspector decided otherwise, so be it."""
+        await self._records.press(self.model, "process", found.id)
+        (row,) = await self._records.search(self.model, [["id", "=", found.id]], ["state"])
+        if fields.get("passed") is True and row["state"] == "failed":
+            await self._records.press(self.model, "pass_", found.id)
+        if fields.get("passed") is False and row["state"] == "passed":
+            await self._records.press(self.model, "fail", found.id)
+
+    async def withdraw(self, found: Found) -> None:
+        await self._records.client.write(f"model.{self.model}.delete", [found.id])
+
+
+def _measured(kind: str, fields: Mapping[str, Any]) -> Any:
+    if kind == "boolean":
+        return fields.get("passed")
+    try:
+        number = float(str(fields.get("value")))
+    except ValueError:
+        return None
+    if kind == "numeric":
+        return {"__class__": "Decimal", "decimal": str(fields["value"])}
+    return int(number) if kind == "integer" else number

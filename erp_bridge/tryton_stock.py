@@ -1,0 +1,190 @@
+"""Goods in and out: 完工入库 and 报废 as outputs of the production, 领料 as an internal shipment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from erp_bridge.tryton_postings import Found, Noted, production
+from erp_bridge.tryton_records import Records, Row
+from hub.errors import ErpRefused
+from hub.ports import Clock
+
+_MOVE = "stock.move"
+
+
+class Outputs:
+    """Receipts and scrap. Tryton plans the whole quantity as one output and books it when the order is done;
+    so what we book is taken off what is planned, in the same transaction, or it would be booked twice."""
+
+    def __init__(self, records: Records, clock: Clock, document: str) -> None:
+        self._records = records
+        self._document = document  # "receipt" or "scrap"
+        self._notes = Noted(records, clock, _MOVE, f"[{document}]")
+
+    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+        if fields is None:
+            await self._records.client.welcome()
+            return await self._notes.carrying(key, [["production_output", "!=", None], *self._notes.lately()])
+        return await self._notes.carrying(key, [["production_output.number", "=", str(fields["order"])]])
+
+    async def make(self, key: str, fields: Mapping[str, Any]) -> None:
+        order = await production(self._records, str(fields["order"]))
+        item = await _item(self._records, str(fields["item"]))
+        full = {**fields, "key": key, "production": order, "cost_price": item["cost_price"] or 0}
+        full["unit"] = fields.get("unit") or item["default_uom"]["symbol"]
+        if fields.get("lot"):
+            full["lot_id"] = await self._lot(item["id"], str(fields["lot"]))
+        if fields.get("warehouse"):
+            full["place_id"] = await place(self._records, str(fields["warehouse"]))
+        if self._document == "scrap" and not order["warehouse"]["waste_locations"]:
+            raise ErpRefused("Tryton has no place for scrap: give the warehouse a waste location")
+        values = await self._records.written(self._document, full)
+        text = str(values.pop("note", ""))
+        move = await self._orphan(order, values) or await self._planned_off(order, values)
+        await self._notes.add(move, key, text)
+
+    async def _lot(self, product: int, number: str) -> int:
+        found = await self._records.named("stock.lot", number, [["product", "=", product]])
+        if found is None:
+            found = await self._records.create("stock.lot", {"number": number, "product": product})
+        return found
+
+    async def _orphan(self, order: Row, values: Row) -> int | None:
+        """A move of ours that lost its note: same goods, same place, same day, not booked."""
+        same = [[n, "=", values[n]] for n in ("product", "quantity", "to_location", "lot") if n in values]
+        domain = [
+            ["production_output", "=", order["id"]], ["state", "=", "draft"], ["effective_date", "!=", None],
+            ["create_uid", "=", self._records.client.user_id], *same,
+        ]  # fmt: skip
+        return await self._notes.without(domain)
+
+    async def _planned_off(self, order: Row, values: Row) -> int:
+        """Make the move, take its quantity off the planned one; the id of what was made."""
+        planned = await self._planned(order["id"], values["product"])
+        steps: list[Any] = [["create", [values]]]
+        stamps = {}
+        if planned:
+            rest = max(0.0, planned["quantity"] - values["quantity"])
+            steps.append(["write", [planned["id"]], {"quantity": rest}])
+            stamps[f"{_MOVE},{planned['id']}"] = planned["_timestamp"]
+        await self._records.client.write(
+            "model.production.write", [order["id"]], {"outputs": steps}, context={"_timestamp": stamps}
+        )
+        made = await self._orphan(order, values)
+        if made is None:
+            raise ErpRefused(f"Tryton made no output of production {order['number']}")
+        return made
+
+    async def _planned(self, order: int, product: int) -> Row | None:
+        domain = [
+            ["production_output", "=", order], ["product", "=", product], ["state", "=", "draft"],
+            ["effective_date", "=", None],
+        ]  # fmt: skip
+        rows = await self._records.search(_MOVE, domain, ["quantity", "_timestamp"])
+        return max(rows, key=lambda r: float(r["quantity"]), default=None)
+
+    async def finish(self, found: Found, fields: Mapping[str, Any]) -> None:
+        await self._records.press(_MOVE, "do", found.id)
+
+    async def withdraw(self, found: Found) -> None:
+        """Cancelled, and its quantity planned again."""
+        names = ["quantity", "product", "production_output"]
+        (row,) = await self._records.search(_MOVE, [["id", "=", found.id]], names)
+        planned = await self._planned(row["production_output"], row["product"])
+        await self._records.press(_MOVE, "cancel", found.id)
+        if planned:
+            values = {"quantity": planned["quantity"] + row["quantity"]}
+            await self._records.write(_MOVE, planned, values)
+
+
+class Shipments:
+    """领料: from the warehouse to where the production picks its components."""
+
+    model = "stock.shipment.internal"
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+        rows = await self._records.keyed(self.model, "reference", key, ["number", "state"])
+        live = [r for r in rows if r["state"] != "cancelled"]
+        return [Found(r["id"], str(r["number"] or r["id"]), r["state"], r["state"] == "done") for r in live]
+
+    async def make(self, key: str, fields: Mapping[str, Any]) -> None:
+        order = await production(self._records, str(fields["order"]))
+        item = await _item(self._records, str(fields["item"]))
+        start, end = await self._way(order, str(fields.get("warehouse") or ""))
+        full = {**fields, "key": key, "production": order, "from_location": start, "to_location": end}
+        full["unit"] = fields.get("unit") or item["default_uom"]["symbol"]
+        if fields.get("lot"):
+            full["lot_id"] = await self._lot(item["id"], str(fields["item"]), str(fields["lot"]))
+        line = await self._records.written("issue_line", full)
+        values = await self._records.written("issue", full)
+        await self._records.create(self.model, {**values, "moves": [["create", [line]]]})
+
+    async def _lot(self, product: int, item: str, number: str) -> int:
+        found = await self._records.named("stock.lot", number, [["product", "=", product]])
+        if found is None:
+            raise ErpRefused(f"Tryton has no lot {number} of {item}")
+        return found
+
+    async def _way(self, order: Row, warehouse: str) -> tuple[int, int]:
+        start = await place(self._records, warehouse) if warehouse else order["warehouse"]["storage_location"]
+        floor = self._records.config.shop_floor
+        end = (
+            await place(self._records, floor) if floor else order["warehouse"]["production_picking_location"]
+        )
+        if not end:
+            raise ErpRefused(
+                "where does issued material go? name a location in shop_floor, or give the warehouse a "
+                "production picking location in Tryton"
+            )
+        return int(start), int(end)
+
+    async def finish(self, found: Found, fields: Mapping[str, Any]) -> None:
+        """A shipment that was cut off goes on from where it stands."""
+        if found.state in ("request", "draft"):
+            await self._records.press(self.model, "wait", found.id)
+        if found.state in ("request", "draft", "waiting"):
+            await self._records.press(self.model, "assign_try", found.id)
+        (row,) = await self._records.search(self.model, [["id", "=", found.id]], ["state"])
+        if row["state"] == "waiting":
+            goods = (
+                f"{fields['quantity']:g} {fields.get('unit') or ''}{fields['item']} {fields.get('lot') or ''}"
+            )
+            raise ErpRefused(
+                f"Tryton has not enough in stock for {goods.strip()}: shipment {found.number} waits; "
+                "correct the stock and send this again"
+            )
+        if row["state"] == "assigned" and await self._goes_by_transit(found.id):
+            await self._records.press(self.model, "ship", found.id)
+        await self._records.press(self.model, "do", found.id)
+
+    async def _goes_by_transit(self, shipment: int) -> bool:
+        (row,) = await self._records.search(self.model, [["id", "=", shipment]], ["transit_location"])
+        return bool(row["transit_location"])
+
+    async def withdraw(self, found: Found) -> None:
+        await self._records.press(self.model, "cancel", found.id)
+
+
+async def _item(records: Records, number: str) -> Row:
+    field = records.config.lookup("product.product")
+    names = ["default_uom.symbol", "cost_price"]
+    rows = await records.search("product.product", [[field, "=", number]], names, most=2)
+    if len(rows) != 1:
+        raise ErpRefused(f"Tryton has {'no' if not rows else 'more than one'} product {number}")
+    return rows[0]
+
+
+async def place(records: Records, text: str) -> int:
+    """A location by code or name; of a warehouse, its storage."""
+    names = ["type", "storage_location"]
+    for field in ("code", "name"):
+        rows = await records.search("stock.location", [[field, "=", text]], names, most=2)
+        if len(rows) > 1:
+            raise ErpRefused(f"Tryton has more than one location with {field} {text!r}; name it uniquely")
+        if rows:
+            return int(rows[0]["storage_location"] if rows[0]["type"] == "warehouse" else rows[0]["id"])
+    raise ErpRefused(f"Tryton has no location {text!r}")
