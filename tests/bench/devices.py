@@ -4,7 +4,8 @@ Answers function 3 (read holding registers) as MODBUS Messaging on TCP/IP 1.0b h
 `--moving` every register is another one at every reading, and the last one counts the readings from 1.
 
 Takes commands as lines of JSON on stdin and answers each with one line on stdout:
-  {"set": [device, register, value]}  -> {"at": seconds of the monotonic clock at which it was so}
+  {"set": [device, register, value]}  -> {"at": seconds of the monotonic clock at which it was so, "time": the
+                                         same since 1970}
   {"silent": true}                    -> {"answered": [readings of each device]}; from now on no answers
   {"ask": true}                       -> the same, and goes on
 """
@@ -89,7 +90,7 @@ def obey(devices: list[Device], command: dict[str, Any]) -> dict[str, Any]:
     match command:
         case {"set": [int(device), int(register), int(value)]}:
             devices[device].put(register, value)
-            return {"at": time.monotonic()}
+            return {"at": time.monotonic(), "time": time.time()}
         case {"silent": bool(silent)}:
             for each in devices:
                 each.silent = silent

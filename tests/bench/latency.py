@@ -99,8 +99,8 @@ async def _run(series: Series, chosen: argparse.Namespace, folder: Path) -> dict
                         interval=series.interval)  # fmt: skip
         bare = await stack.enter_async_context(child("tests.bench.bare_latency", options, folder))
         await bare.said()
-        door = await stack.enter_async_context(_door(address))
-        flips = Flips(devices, ears, door, random.Random(chosen.seed), series.interval)
+        client = await stack.enter_async_context(door(address))
+        flips = Flips(devices, ears, client, random.Random(chosen.seed), series.interval)
         await asyncio.sleep(2)  # the first polls are over
         shares = await _shares(product, bare, chosen.idle)
         ours, limit = await flips.all(chosen.flips)
@@ -108,7 +108,7 @@ async def _run(series: Series, chosen: argparse.Namespace, folder: Path) -> dict
 
 
 @contextlib.asynccontextmanager
-async def _door(address: str) -> Any:
+async def door(address: str) -> Any:
     """An API client who is logged in and may acknowledge."""
     async with httpx.AsyncClient(base_url=address, headers={"Origin": address}) as client:
         told = await client.post("/api/login", json={"person": "admin", "password": SECRET})
