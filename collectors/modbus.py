@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -19,9 +18,10 @@ from collectors.blocks import BIT_TABLES, Block, Kind, Order, Point, Table, deco
 from collectors.deadband import news
 from collectors.modbus_line import Broken, Denied, ModbusLine, connected
 from collectors.modbus_probe import FUNCTION, probed
+from collectors.named_tags import named_tags
 from hub.config import Block as ConfigBlock
 from hub.config import Duration, Kept
-from hub.errors import ConfigError, SourceUnavailable
+from hub.errors import SourceUnavailable
 from hub.model.batch import SampleBatch, micros
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
 from hub.ports import Clock, Sink
@@ -163,7 +163,8 @@ class ModbusCollector:
     def __init__(self, config: ModbusConfig, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
         self._config, self._clock, self._name = config, clock, name
         self._where = f"{config.host}:{config.port}"
-        points = [replace(p.point, tag=_number(p.tag, tags, name, i)) for i, p in enumerate(config.points)]
+        found = named_tags((p.tag for p in config.points), tags, f"collectors.{name}.with.points")
+        points = [replace(p.point, tag=t.number) for p, t in zip(config.points, found, strict=True)]
         self._tag_numbers = [p.tag for p in points]
         fast = [p for p, c in zip(points, config.points, strict=True) if c.fast]
         slow = [p for p, c in zip(points, config.points, strict=True) if not c.fast]
@@ -334,11 +335,3 @@ def _joined(columns: list[NDArray[Any]]) -> NDArray[Any]:
 
 def _said(code: int) -> str:
     return f"{code} ({_REASONS.get(code, 'unknown')})"
-
-
-def _number(tag: str, tags: Mapping[str, Tag], name: str, index: int) -> int:
-    if tag in tags:
-        return tags[tag].number
-    near = difflib.get_close_matches(tag, tags, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else "; add it to its machine's tags:"
-    raise ConfigError(f"collectors.{name}.with.points[{index}].tag: no tag {tag!r} in the plant{hint}")

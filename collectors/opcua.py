@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 import math
 import re
@@ -19,6 +18,7 @@ from cryptography import x509
 from numpy.typing import NDArray
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from collectors.named_tags import named_tags
 from collectors.opcua_decode import BAD_TYPE_MISMATCH, OVERFLOW, Changes, Published
 from collectors.opcua_line import POLICIES, Line
 from collectors.opcua_probe import probed
@@ -30,7 +30,7 @@ from collectors.opcua_security import (
     warn_before_expiry,
 )
 from hub.config import Block, Duration
-from hub.errors import ConfigError, SourceRefused, SourceUnavailable
+from hub.errors import SourceRefused, SourceUnavailable
 from hub.model.batch import SampleBatch, micros
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
 from hub.ports import Clock, Sink
@@ -124,7 +124,7 @@ class OpcUaCollector:
 
     def __init__(self, config: OpcUaConfig, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
         self._config, self._clock, self._name = config, clock, name
-        found = [_tag(n.tag, tags, name, i) for i, n in enumerate(config.nodes)]
+        found = named_tags((n.tag for n in config.nodes), tags, f"collectors.{name}.with.nodes")
         self._numbers = np.array([t.number for t in found], np.int32)
         self._codes = {i: n.codes for i, n in enumerate(config.nodes) if n.codes}
         self._book = _Book(np.array([t.stale_after.total_seconds() * 500_000 for t in found], np.int64))
@@ -365,11 +365,3 @@ def _resolve(node: str, uris: Sequence[str]) -> ua.NodeId | None:
         return None
     index = uris.index(found["uri"]) if found["uri"] else int(found["index"] or 0)
     return ua.NodeId.from_string(f"ns={index};{found['rest']}")
-
-
-def _tag(tag: str, tags: Mapping[str, Tag], name: str, index: int) -> Tag:
-    if tag in tags:
-        return tags[tag]
-    near = difflib.get_close_matches(tag, tags, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else "; add it to its machine's tags:"
-    raise ConfigError(f"collectors.{name}.with.nodes[{index}].tag: no tag {tag!r} in the plant{hint}")

@@ -55,6 +55,14 @@ class Plugins:
 def read_plugins(settings: Settings) -> Plugins:
     """Raises ConfigError with every complaint at once."""
     complaints: list[str] = []
+    found = readable_plugins(settings, complaints)
+    if complaints:
+        raise ConfigError(*complaints)
+    return found
+
+
+def readable_plugins(settings: Settings, complaints: list[str]) -> Plugins:
+    """Those that can be read; what is wrong with the others goes to `complaints`."""
     kinds = functools.cache(Kinds)
 
     def use(family: str, block: PluginBlock, where: str) -> Use | None:
@@ -70,15 +78,12 @@ def read_plugins(settings: Settings) -> Plugins:
         return [u for u in made if u is not None]
 
     file = settings.file
-    found = Plugins(
+    return Plugins(
         uses("collectors", file.collectors),
         uses("mes", file.mes),
         uses("notifiers", file.notifiers),
         use("erp", file.erp, "erp") if file.erp else None,
     )
-    if complaints:
-        raise ConfigError(*complaints)
-    return found
 
 
 def with_numbers(plant: Plant, numbers: Mapping[str, int]) -> Plant:

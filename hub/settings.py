@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,9 +31,11 @@ from pydantic import (
 from hub import document
 from hub.config import Block, ClockTime, Duration, Text, explain
 from hub.errors import ConfigError
+from hub.mending import mended
 from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState
 from hub.model.people import Break, Person, Role, Shift
 from hub.model.sample import Tag
+from hub.places import located
 from hub.ports import Plant
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -256,23 +259,47 @@ _OVERRIDES = (
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     """Read and check; raises ConfigError with every complaint at once, and nothing else."""
+    found = survey(path, environment)
+    if found.settings is None or found.complaints:
+        raise ConfigError(*located(found.complaints, path))
+    return found.settings
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was read of a file, and what is wrong with it.
+
+    Settings that come with complaints are for finding what else is wrong, not for running on. `named`: every
+    machine, tag and person is there under its own name, so that who refers to one can be judged.
+    """
+
+    settings: Settings | None
+    complaints: list[str]
+    named: bool
+
+
+def survey(path: Path, environment: Mapping[str, str] | None = None) -> Survey:
+    """Every complaint of the outline and the plant; raises ConfigError for what is no YAML at all."""
     env = dict(os.environ if environment is None else environment)
     complaints: list[str] = []
     raw = document.with_secrets(document.read(path), env, path.parent, complaints)
     taken = _override(raw, env, complaints)
     complaints = [f"{path}: {c}" for c in complaints]
+    file: File | None
     try:
-        file = File.model_validate(raw)
+        file, named = File.model_validate(raw), True
     except ValidationError as cause:
         complaints += [_named(c, taken) for c in explain(cause, str(path))]
-        raise ConfigError(*complaints) from None
+        file, named = mended(raw, cause, File.model_validate)
+    if file is None:
+        return Survey(None, complaints, named=False)
     drawn: list[str] = []
     plant = _draw(file, drawn)
-    complaints += [f"{path}: {c}" for c in drawn]
-    if complaints:
-        raise ConfigError(*complaints)
+    if named:
+        complaints += [f"{path}: {c}" for c in drawn]
     bare = file.plant.model_copy(update={"areas": []})
-    return Settings(file=file.model_copy(update={"plant": bare}), plant=plant, source=path)
+    settings = Settings(file=file.model_copy(update={"plant": bare}), plant=plant, source=path)
+    return Survey(settings, complaints, named)
 
 
 def _override(raw: dict[Any, Any], env: Mapping[str, str], complaints: list[str]) -> list[str]:

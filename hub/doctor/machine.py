@@ -13,6 +13,7 @@ from hub.app import check
 from hub.doctor.finding import Finding
 from hub.errors import ConfigError
 from hub.house import refuse_taken_port
+from hub.places import located
 from hub.registry import intruders
 from hub.settings import Settings
 
@@ -49,7 +50,7 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
     try:
         counts = check(settings)
     except ConfigError as cause:
-        for complaint in cause.complaints:
+        for complaint in located(cause.complaints, settings.source):
             what, _, remedy = complaint.rpartition("; ")
             yield Finding(False, f"configuration {what or complaint}", remedy if what else "correct it there")
         return

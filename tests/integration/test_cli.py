@@ -83,7 +83,7 @@ def test_every_mistake_in_every_block_is_told_at_once_with_its_place_and_remedy(
     code, said = andon("check", "-c", str(broken(plant)), KEY=SECRET)
     assert code == 2
     complaints = [line.removeprefix("✗ ") for line in said.splitlines()]
-    assert all(c.startswith(f"{plant}: ") for c in complaints), said
+    assert all(re.match(rf"{plant}:\d+: ", c) for c in complaints), said
     told = "\n".join(complaints)
     for place, remedy in {
         "collectors[0] plc.with: hosst": "did you mean 'host'",
@@ -94,6 +94,8 @@ def test_every_mistake_in_every_block_is_told_at_once_with_its_place_and_remedy(
         "rules[1] lost: kind 'no-dat'": "did you mean 'no-data'",
         "rules[2] cold: tell": "no notifier 'nobody'; known are robot",
         "rules[3] far.tag: 'p1/+/x'": "fits nothing in the plant",
+        "hub.prot": "did you mean 'port'",
+        "collectors.line.with.points[0].tag": "did you mean 'p1/a/l/m/t'",
     }.items():
         assert re.search(f"{re.escape(place)}.*{re.escape(remedy)}", told), f"{place}\n{said}"
 
@@ -103,6 +105,7 @@ def broken(plant: Path) -> Path:
 collectors:
 - {name: plc, kind: modbus, with: {hosst: 127.0.0.1, points: []}}
 - {name: cnc, kind: opcu}
+- {name: line, kind: modbus, with: {host: h, points: [{tag: p1/a/l/m/tt, address: 0}]}}
 notifiers:
 - {name: robot, kind: wecom, with: {kez: {env: KEY}}}
 erp: {name: e, kind: sap-r2}
@@ -112,7 +115,8 @@ rules:
 - {name: cold, kind: low-limit, tag: p1/a/l/m/t, limit: 1, tell: [nobody]}
 - {name: far, kind: high-limit, tag: p1/+/x, limit: 80}
 """
-    plant.write_text(plant.read_text(encoding="utf-8") + more, encoding="utf-8")
+    text = plant.read_text(encoding="utf-8").replace("{port:", "{prot: 1, port:")
+    plant.write_text(text + more, encoding="utf-8")
     return plant
 
 

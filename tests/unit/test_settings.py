@@ -147,12 +147,13 @@ def test_a_mistake_is_told_by_its_place_and_the_remedy(
 ) -> None:
     [said] = complaints(tmp_path, changed(what, to))
     assert place in said and remedy in said
+    assert re.match(rf"{re.escape(str(tmp_path / 'plant.yaml'))}:(\d+| line \d+)", said), "it has a line"
 
 
 def test_the_same_machine_twice_and_the_same_collector_twice(tmp_path: Path) -> None:
     twice = changed("      machines:", "      machines:\n      - {id: press-07, name: X}")
     twice += "collectors:\n- {name: c, kind: modbus}\n- {name: c, kind: opcua}\n"
-    assert [re.sub(r"^.*yaml: ", "", c) for c in complaints(tmp_path, twice)] == [
+    assert [re.sub(r"^.*yaml:(\d+:)? ", "", c) for c in complaints(tmp_path, twice)] == [
         "plant.areas[0].lines[0].machines[1]: p1/a1/l1/press-07 is there twice; ids must differ among "
         "siblings",
         "collectors: the name 'c' is there twice; names must differ",
@@ -160,8 +161,8 @@ def test_the_same_machine_twice_and_the_same_collector_twice(tmp_path: Path) -> 
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    said = complaints(tmp_path, changed("4.5s", "soon").replace("days: [1, 7]", "days: [9]"))
-    assert len(said) == 2
+    text = changed("4.5s", "soon").replace("days: [1, 7]", "days: [9]").replace("good: good}", "good: bolts}")
+    assert len(complaints(tmp_path, text)) == 3, "those behind a mistake in the outline as well"
 
 
 @pytest.mark.parametrize(
