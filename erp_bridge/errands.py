@@ -118,5 +118,5 @@ class ErpErrands:
         if number is None:
             await self._mine(errand)
             number = await self.connector.report_operation(key, fields)
-        failpoint("bridge.after_create")
+        failpoint("bridge.after_report")
         return {"erp_number": number}

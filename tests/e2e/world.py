@@ -63,6 +63,7 @@ class Hub:
     def __init__(self, plant: TrainingPlant, parts: str = "all", more: dict[str, str] | None = None) -> None:
         self._plant, self._parts, self._more = plant, parts, more or {}
         self.process: asyncio.subprocess.Process | None = None
+        self.log = plant.folder / f"hub-{parts}.log"
 
     async def start(self, failpoints: str = "") -> None:
         environment = {
@@ -71,7 +72,7 @@ class Hub:
             **self._more,
             "ANDON_FAILPOINTS": failpoints,
         }
-        log = (self._plant.folder / f"hub-{self._parts}.log").open("ab")
+        log = self.log.open("ab")
         self.process = await asyncio.create_subprocess_exec(
             *leashed([*ANDON, "run", "-c", str(self._plant.config), "--parts", self._parts]),
             cwd=checkout(), env=environment, stdout=log, stderr=log,
@@ -134,6 +135,20 @@ class World:
 
     async def machine(self, name: str) -> dict[str, Any]:
         return dict((await self.http.get(self.plant.addresses["plant"] + "/control/machines")).json()[name])
+
+    async def machines(self) -> dict[str, dict[str, Any]]:
+        return dict((await self.http.get(self.plant.addresses["plant"] + "/control/machines")).json())
+
+    async def mes_reports(self) -> list[dict[str, Any]]:
+        """All that the MES has, from its first."""
+        found: list[dict[str, Any]] = []
+        while more := await self._reports(str(found[-1]["id"]) if found else ""):
+            found += more
+        return found
+
+    async def _reports(self, after: str) -> list[dict[str, Any]]:
+        address = self.plant.addresses["plant"] + "/mes/reports"
+        return list((await self.http.get(address, params={"after": after})).json())
 
     async def command(self, machine: str, what: str, body: dict[str, Any] | None = None) -> None:
         path = f"{self.plant.addresses['plant']}/control/machines/{machine}/{what}"

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
-import psycopg
 import pytest
 
 from hub import patience
@@ -23,30 +18,11 @@ from hub.store.ledger import PgLedger
 from hub.store.people import PgPeopleStore
 from hub.store.pool import Pool, borrowed, open_pool
 from tests.api_house import House, house
+from tests.frozen import frozen
 
 pytestmark = pytest.mark.anyio
 
 LIMIT = 60.0  # seconds; whoever waits for the database itself waits for ever
-
-
-@contextmanager
-def frozen(dsn: str) -> Iterator[None]:
-    """The postmaster and everything it has started stand still."""
-    with psycopg.connect(dsn) as connection:
-        row = connection.execute("show data_directory").fetchone()
-    assert row is not None
-    postmaster = int(Path(row[0], "postmaster.pid").read_text().split()[0])
-    stopped = [postmaster]
-    os.kill(postmaster, signal.SIGSTOP)  # first, so that nobody is born meanwhile
-    try:
-        for child in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split():
-            os.kill(int(child), signal.SIGSTOP)
-            stopped.append(int(child))
-        yield
-    finally:
-        for pid in stopped:
-            with suppress(ProcessLookupError):  # it was ending when it was stopped
-                os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture
