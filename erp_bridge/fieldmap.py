@@ -12,19 +12,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import jmespath
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from hub.config import Block
 from hub.errors import ConfigError, ErpRefused
 
 Tables = Mapping[str, Mapping[str, Any]]
+
+
+def _worded(table: Any) -> Any:
+    """`4: 紧急` in YAML is a number's row: values are compared as words."""
+    return {_word(ours): theirs for ours, theirs in table.items()} if isinstance(table, dict) else table
+
+
+Table = Annotated[dict[str, Any], BeforeValidator(_worded)]
 
 
 class VariantBlock(Block):
@@ -43,7 +51,7 @@ class MapBlock(Block):
     form: str = Field("", description="their name of the document; empty keeps the connector's")
     write: dict[str, str] = Field({}, description="their field: expression over our fields")
     read: dict[str, str] = Field({}, description="our field: expression over their record")
-    tables: dict[str, dict[str, Any]] = Field({}, description="name: {our value: their value}")
+    tables: dict[str, Table] = Field({}, description="name: {our value: their value}")
     variants: list[VariantBlock] = Field([])
 
     def over(self, base: MapBlock) -> MapBlock:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from erp_bridge.fieldmap import FieldMap, MapBlock, compiled
+from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
 from hub.errors import ConfigError, ErpRefused
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -25,6 +25,22 @@ TICKET: dict[str, Any] = {
 
 def made(**block: Any) -> FieldMap:
     return compiled(MapBlock.model_validate(block), SHANGHAI, "ticket")
+
+
+def test_a_table_may_be_written_with_numbers() -> None:
+    map_ = made(write={"F": "table('levels', priority)"}, tables={"levels": {4: "P1"}})
+    assert map_.written(TICKET) == {"F": "P1"}
+
+
+def test_the_columns_that_a_map_reads_are_known() -> None:
+    read = {
+        "a": "FMaterialId.FNumber",
+        "b": "if(FCancelStatus == 'B', 'cancelled', table('s', FStatus) || FStatus)",
+        "c": "",
+    }
+    variants = [{"when": "a == 'x'", "read": {"d": "contains(['1', 'FText'], text(F_AH_Rush))"}}]
+    block = MapBlock.model_validate({"read": read, "variants": variants})
+    assert asked(block) == ["FMaterialId.FNumber", "FCancelStatus", "FStatus", "F_AH_Rush"]
 
 
 @pytest.mark.parametrize(

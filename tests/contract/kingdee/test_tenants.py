@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import SecretStr
 
 from erp_bridge.kingdee_client import KingdeeRefusal
 from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
+from erp_bridge.mapping import Capability
 from hub.errors import ConfigError, ErpUnavailable
 from hub.model.erp import PostingKind
 from hub.testing.clock import NOON, HandClock
@@ -96,6 +99,15 @@ def test_a_map_that_cannot_work_is_refused_at_the_start(
              "app_secret": "s", "documents": documents}  # fmt: skip
     with pytest.raises(ConfigError, match=re.escape(said)):
         KingdeeGalaxyConnector(KingdeeGalaxyConnector.Config.model_validate(block), clock)
+
+
+def test_the_block_of_the_handbook_is_one_that_works(clock: HandClock) -> None:
+    """docs/erp/kingdee.md shows it: whoever copies it must not stumble."""
+    text = (Path(__file__).parents[3] / "docs/erp/kingdee.md").read_text(encoding="utf-8")
+    block = yaml.safe_load(text.split("```yaml")[1].split("```")[0])["erp"]["with"] | {"app_secret": "s"}
+    connector = KingdeeGalaxyConnector(KingdeeGalaxyConnector.Config.model_validate(block), clock)
+    assert Capability.QUALITY not in connector.capabilities
+    assert Capability.RECEIPTS in connector.capabilities
 
 
 async def test_our_number_may_be_the_bill_number_itself(erp: KingdeeSimulator, clock: HandClock) -> None:
