@@ -132,7 +132,6 @@ insert into devices (token_hash, name, scope, made_at) values (%(token)s, %(name
 DEVICE = """
 with found as (select name, scope, token_hash from devices where token_hash = %(token)s), seen as (
     update devices d set seen_at = %(now)s::timestamptz from found where d.token_hash = found.token_hash
-      and %(now)s::timestamptz is not null
       and (d.seen_at is null or d.seen_at <= %(now)s::timestamptz - interval '1 minute')
 )
 select name, scope from found

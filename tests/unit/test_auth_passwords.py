@@ -47,6 +47,12 @@ def test_what_is_guessed_first_is_no_password(guess: str) -> None:
     assert complaint(guess, WANG) is not None
 
 
+@pytest.mark.parametrize("name", ["technician-1", "8-24-7-9-31", "line2-op"])
+def test_ones_own_login_name_is_no_password(name: str) -> None:
+    assert is_common(name, (name,))
+    assert is_common(name.upper(), (name,))
+
+
 @pytest.mark.parametrize(
     "good",
     [

@@ -9,6 +9,7 @@ import zlib
 import pytest
 from PIL import Image
 
+from hub.api import pictures
 from hub.api.pictures import LONGEST_EDGE, NoPicture, redrawn
 from tests.api_house import JPEG, PNG, WEBP, picture
 
@@ -55,6 +56,16 @@ def test_what_can_be_seen_through_stays_so() -> None:
     out = io.BytesIO()
     Image.new("RGBA", (4, 4), (10, 20, 30, 40)).save(out, "PNG")
     assert opened(redrawn(out.getvalue())[1]).getpixel((0, 0)) == (10, 20, 30, 40)
+
+
+def test_a_picture_of_too_many_pixels_is_none_however_few_bytes_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 8 * 6 - 1)
+    with pytest.raises(NoPicture):
+        redrawn(JPEG)
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 8 * 6)
+    assert redrawn(JPEG)
 
 
 def test_two_pictures_in_one_file_of_a_phone_are_one() -> None:
