@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
@@ -80,27 +80,41 @@ def _what(cause: yaml.YAMLError) -> str:
 def with_secrets(raw: dict[Any, Any], env: Mapping[str, str], base: Path, complaints: list[str]) -> Any:
     """`{file: path}` and `{env: NAME}` stand for the text they name; what is missing goes to `complaints`."""
     try:
-        return _put(raw, env, base, "", complaints)
+        return _put(raw, env, base, None, complaints)
     except RecursionError:
         complaints.append("an anchor (&) holds an alias (*) of itself; write the block out")
         return {}
 
 
-def _put(node: Any, env: Mapping[str, str], base: Path, at: str, complaints: list[str]) -> Any:
+_At: TypeAlias = "tuple[_At, Any] | None"  # from the node up: the path is written out for who has to read it
+
+
+def _put(node: Any, env: Mapping[str, str], base: Path, at: _At, complaints: list[str]) -> Any:
     if isinstance(node, list):
-        return [_put(n, env, base, f"{at}[{i}]", complaints) for i, n in enumerate(node)]
-    match node:
-        case {"file": str(name), **others} if not others:
-            return secret_file(base / name, name, at, complaints)
-        case {"env": str(name), **others} if not others:
-            if name not in env:
-                complaints.append(
-                    f"{at}: the environment has no {name!r}; set it, or name a file with {{file: ...}}"
-                )
-            return env.get(name, "")
-        case dict():
-            return {k: _put(v, env, base, f"{at}.{k}".lstrip("."), complaints) for k, v in node.items()}
-    return node
+        return [_put(n, env, base, (at, i), complaints) for i, n in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    if len(node) == 1:
+        match node:
+            case {"file": str(name)}:
+                return secret_file(base / name, name, _path(at), complaints)
+            case {"env": str(name)}:
+                return _from_environment(env, name, _path(at), complaints)
+    return {k: _put(v, env, base, (at, k), complaints) for k, v in node.items()}
+
+
+def _path(at: _At) -> str:
+    keys: list[Any] = []
+    while at is not None:
+        at, key = at
+        keys.append(key)
+    return "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in reversed(keys)).lstrip(".")
+
+
+def _from_environment(env: Mapping[str, str], name: str, at: str, complaints: list[str]) -> str:
+    if name not in env:
+        complaints.append(f"{at}: the environment has no {name!r}; set it, or name a file with {{file: ...}}")
+    return env.get(name, "")
 
 
 def secret_file(path: Path, name: str, at: str, complaints: list[str]) -> str:

@@ -72,24 +72,30 @@ def register_secret(value: str | SecretStr) -> None:
     _secrets.add(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
+_PLAIN = (str, int, float, bool, type(None))
+
+
 def register_secrets_of(config: BaseModel) -> None:
     """Every SecretStr in a plugin's Config or in the settings, however deep."""
     for secret in _secrets_in(config):
         register_secret(secret)
 
 
-def _secrets_in(node: Any) -> Iterable[SecretStr]:
-    if isinstance(node, SecretStr):
-        yield node
-    elif isinstance(node, BaseModel):
-        for name in type(node).model_fields:
-            yield from _secrets_in(getattr(node, name))
-    elif isinstance(node, Mapping):
-        for value in node.values():
-            yield from _secrets_in(value)
-    elif isinstance(node, list | tuple | set | frozenset):
-        for value in node:
-            yield from _secrets_in(value)
+def _secrets_in(whole: Any) -> Iterable[SecretStr]:
+    """A plant of ten thousand points is gone through at every start: no call for each of its values."""
+    todo = [whole]
+    while todo:
+        node = todo.pop()
+        if type(node) in _PLAIN:
+            continue
+        if isinstance(node, SecretStr):
+            yield node
+        elif isinstance(node, BaseModel):
+            todo.extend(getattr(node, name) for name in type(node).model_fields)
+        elif isinstance(node, list | tuple | set | frozenset):
+            todo.extend(node)
+        elif isinstance(node, Mapping):
+            todo.extend(node.values())
 
 
 def redact(line: str) -> str:
