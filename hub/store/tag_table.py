@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hub.store.pool import Pool, borrowed
+from psycopg.rows import tuple_row
+
+from hub.store.pool import Connection, Pool, borrowed
 
 
 class TagTable:
@@ -14,14 +16,20 @@ class TagTable:
     async def number(self, paths: Iterable[str]) -> dict[str, int]:
         """The number of each path; new paths get the next ones, in the order given. Numbers begin at 1."""
         wanted = list(dict.fromkeys(paths))
-        async with borrowed(self._pool) as connection, connection.transaction():
-            await connection.execute(NEW, [wanted])
-            rows = await (await connection.execute(NUMBERS, [wanted])).fetchall()
-        found = {row["path"]: row["number"] for row in rows}
+        async with borrowed(self._pool) as connection:
+            found = await _known(connection, wanted)
+            if new := [path for path in wanted if path not in found]:
+                await connection.execute(NEW, [new])
+                found |= await _known(connection, new)
         return {path: found[path] for path in wanted}
 
 
-# Only unknown paths are inserted: a conflict would use up a number.
+async def _known(connection: Connection, paths: list[str]) -> dict[str, int]:
+    cursor = connection.cursor(row_factory=tuple_row)
+    return dict(await (await cursor.execute(NUMBERS, [paths])).fetchall())
+
+
+# Only unknown paths are inserted (another process may have been quicker): a conflict would use up a number.
 NEW = """
 insert into tags (path)
 select wanted.path from unnest(%s::text[]) with ordinality wanted (path, place)
