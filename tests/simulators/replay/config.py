@@ -113,7 +113,13 @@ def _collector(recorded: MachineRecording, machine: Machine) -> dict[str, Any]:
     return {
         "name": recorded.id,
         "kind": "opcua",
-        "with": {"endpoint": machine.endpoint, "security": "none", "interval": "100ms", "queue": QUEUE, "nodes": nodes},
+        "with": {
+            "endpoint": machine.endpoint,
+            "security": "none",
+            "interval": "100ms",
+            "queue": QUEUE,
+            "nodes": nodes,
+        },
     }
 
 
