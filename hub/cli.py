@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,7 +136,12 @@ def run(
         finally:
             told.cancel()
 
-    _life(work())
+    try:
+        _life(work())
+    except ConfigError as cause:
+        from hub.places import located
+
+        raise ConfigError(*located(cause.complaints, config)) from None
 
 
 async def _up(house: Any, progress: Progress) -> None:
@@ -272,7 +277,7 @@ def doctor(
     from hub.doctor import Finding, examine
 
     logging.getLogger().addHandler(logging.NullHandler())  # what matters is told as a finding
-    settings = _load(config)
+    settings = _load_for_doctor(config, as_json)
     found: list[Finding] = []
 
     async def work() -> None:
@@ -282,14 +287,29 @@ def doctor(
                 _show(finding.good, finding.what, finding.remedy)
 
     _once(work())
-    well = all(finding.good for finding in found)
     if as_json:
-        findings = [
-            {"good": f.good, "what": f.what} | ({} if f.good else {"remedy": f.remedy}) for f in found
-        ]
-        typer.echo(json.dumps({"well": well, "findings": findings}, ensure_ascii=False, indent=1))
-    if not well:
+        _echo(found)
+    if not all(finding.good for finding in found):
         raise typer.Exit(1)
+
+
+def _load_for_doctor(config: Path, as_json: bool) -> Any:
+    """A program that asked for JSON gets it of a broken file, too."""
+    from hub.doctor import Finding
+
+    try:
+        return _load(config)
+    except ConfigError as cause:
+        if not as_json:
+            raise
+        _echo([Finding(False, f"configuration {c}", "correct it there") for c in cause.complaints])
+        raise typer.Exit(2) from None
+
+
+def _echo(found: Iterable[Any]) -> None:
+    told = [{"good": f.good, "what": f.what} | ({} if f.good else {"remedy": f.remedy}) for f in found]
+    well = all(f["good"] for f in told)
+    typer.echo(json.dumps({"well": well, "findings": told}, ensure_ascii=False, indent=1))
 
 
 def _show(good: bool, what: str, remedy: str) -> None:
@@ -310,13 +330,27 @@ def alive() -> None:
 
 @app.command()
 def plugins() -> None:
-    """Every plugin that is installed, ours and other people's."""
+    """Every plugin that is installed, ours and other people's: what it can do, and what it cannot yet."""
+    from hub.cards import DONE, abilities, card
     from hub.registry import GROUPS
     from hub.registry import plugins as installed
 
     for family in GROUPS:
         for kind, cls in sorted(installed(family).items()):
-            screen.print(f"{family:<11} {kind:<16} {cls.__module__}:{cls.__qualname__}")
+            marks = card(kind, cls)
+            done = [name for name, mark in marks.items() if mark == DONE]
+            grade = f"{len(done)} of {len(marks)} done" if marks else "carries no card"
+            screen.print(
+                f"[bold]{family:<11} {kind:<16}[/] {cls.__module__}:{cls.__qualname__}  {grade}",
+                soft_wrap=True,
+            )
+            if can := abilities(cls):
+                screen.print(f"    can: {', '.join(can)}", soft_wrap=True)
+            if done:
+                screen.print(f"    [green]✓[/] {'; '.join(done)}", soft_wrap=True)
+            for name, mark in marks.items():
+                if mark != DONE:
+                    screen.print(f"    [dim]·[/] {name}: {escape(mark)}", soft_wrap=True)
 
 
 @app.command()

@@ -135,7 +135,7 @@ def test_a_point_without_a_tag_is_told_before_anything_is_connected(
     plant.write_text(plant.read_text(encoding="utf-8") + POINTLESS, encoding="utf-8")
     code, said = andon(*command, "-c", str(plant), ANDON_DATABASE=dsn, ANDON_REDIS="redis://127.0.0.1:1/0")
     assert code == 2
-    assert "collectors.plc.with.points[0].tag: no tag 'p1/a/l/m/tt'" in said
+    assert re.search(r"plant.yaml:\d+: collectors.plc.with.points\[0\].tag: no tag 'p1/a/l/m/tt'", said)
     assert "did you mean 'p1/a/l/m/t'" in said
 
 
@@ -169,6 +169,8 @@ def test_plugins_lists_every_kind_with_its_class() -> None:
         ("collectors", "modbus"), ("collectors", "opcua"), ("mes", "mes-http"), ("notifiers", "wecom"),
         ("notifiers", "dingtalk"), ("erp", "kingdee-galaxy"), ("rules", "high-limit"), ("rules", "no-data"),
     } <= rows  # fmt: skip
+    assert "times of the source: exempt: the protocol has none" in said, "its grade card"
+    assert re.search(r"can: .*close-tickets", said)
 
 
 # ------------------------------------------------------------------ the record
@@ -282,6 +284,13 @@ def test_the_doctor_speaks_json_to_programs(plant: Path, dsn: str) -> None:
     assert all(f["what"] and (f["good"] or f["remedy"]) for f in told["findings"])
     [wrong] = [f["what"] for f in told["findings"] if not f["good"]]
     assert wrong.startswith("plc: ")
+
+
+def test_a_program_that_asks_for_json_gets_it_of_a_broken_file_too(plant: Path) -> None:
+    code, said = andon("doctor", "--json", "-c", str(broken(plant)), KEY=SECRET)
+    told = json.loads(said)
+    assert (code, told["well"]) == (2, False)
+    assert any("hub.prot" in f["what"] for f in told["findings"])
 
 
 def test_the_doctor_minds_links_that_no_phone_can_open(plant: Path, dsn: str) -> None:
