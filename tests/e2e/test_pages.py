@@ -424,6 +424,23 @@ def test_a_technician_accepts_arrives_and_repairs_with_cause_and_photo(visit: An
     assert hub.photos["photo-1"].startswith(b"\xff\xd8")
 
 
+@pytest.mark.parametrize(
+    ("language", "begun", "device"), [("zh", "维修中", "手机时间"), ("en", "Repairing", "phone")]
+)
+def test_who_begins_a_repair_says_so_and_every_step_is_shown(
+    visit: Any, hub: Hub, language: str, begun: str, device: str
+) -> None:
+    v = visit(f"/phone?lang={language}#t=AH-20260105-0005")
+    v.see("begin").click()
+    v.page.get_by_test_id("ticket-state").get_by_text(begun).wait_for()
+    v.page.get_by_test_id("begin").wait_for(state="hidden")
+    assert [verb for verb, _ in hub.asked] == ["begin"]
+    v.page.locator("andon-ticket-history summary").click()
+    step = v.page.locator("andon-ticket-history li[data-state=repairing]")
+    step.wait_for()
+    assert begun in step.inner_text() and "zhang" in step.inner_text() and device in step.inner_text()
+
+
 def test_a_big_photo_is_made_smaller_before_it_is_sent(visit: Any, hub: Hub) -> None:
     v = visit("/phone#t=AH-20260105-0005&do=repair")
     v.see("cause-tooling")

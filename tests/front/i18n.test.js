@@ -34,7 +34,7 @@ test('every family that the code builds keys for is complete', () => {
     cause: ['mechanical', 'electrical', 'tooling', 'material', 'operation', 'other'],
     job: ['waiting', 'running', 'inspection', 'done'],
     feed: ['live', 'connecting', 'polling', 'lost', 'denied'],
-    verb: ['accept', 'arrive', 'repair', 'close', 'acknowledge'],
+    verb: ['accept', 'arrive', 'begin', 'repair', 'close', 'acknowledge'],
     sound: ['on', 'off', 'locked'],
     status: ['ok', 'starting', 'degraded'],
   }

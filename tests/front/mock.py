@@ -57,6 +57,7 @@ class Hub:
         self.asked: list[tuple[str, Any]] = []
         self.photos: dict[str, bytes] = {}
         self.changes: dict[str, Json] = {}  # ticket or alarm id -> what people have changed
+        self.steps: list[Json] = []  # lines of the tickets' history that people have added
         self.clock = SystemClock()
 
     def board(self) -> Json:
@@ -240,7 +241,8 @@ class Api:
                 "by": "",
                 "channel": "erp",
                 "note": "",
-            }
+            },
+            *self.hub.steps,
         ]
         return JSONResponse(
             {"ticket": found, "alarm": board["alarms"].get(str(found["alarm_id"])), "lines": lines}
@@ -360,11 +362,14 @@ class Api:
         outcomes: dict[str, Json] = {
             "accept": {"state": "accepted", "accepted_at": at, "technician": person("zhang")},
             "arrive": {"state": "on-site", "arrived_at": at},
+            "begin": {"state": "repairing"},
             "repaired": {"state": "verifying", "repaired_at": at, "good_cycles": 1, "reset_at": at,
                          **{k: body.get(k, "") for k in ("cause_class", "cause", "photo")}},
             "close": {"state": "closed", "closed_at": at, "downtime_seconds": 725.4},
         }  # fmt: skip
         self.hub.changes[key] = {**self.hub.changes.get(key, {}), **outcomes[verb]}
+        told = {"before": "", "after": outcomes[verb]["state"], "by": "zhang", "channel": "phone", "note": ""}
+        self.hub.steps.append({"at": at, "device_time": "2026-01-05T12:00:00Z", **told})
         return JSONResponse({"ticket": self.hub.board()["tickets"][key]})
 
     async def photo(self, request: Request) -> Response:

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {isOpen, may, nextStep, ordered, steps, withWaiting} from '../../screens/static/lib/ticket.js'
+import {isOpen, may, mayBegin, nextStep, ordered, steps, withWaiting} from '../../screens/static/lib/ticket.js'
 
 const AT = '2026-01-05T12:00:00Z'
 const ticket = more => ({id: 'AH-1', state: 'sent', ...more})
@@ -43,4 +43,14 @@ test('my tickets come first, then whoever has stood longest', () => {
     d: ticket({id: 'd', state: 'closed'}),
   }
   assert.deepEqual(ordered(board, 'me').map(x => x.id), ['c', 'b', 'a'])
+})
+
+test('who is there may say that the repair begins, once, and need not', () => {
+  const zhang = {roles: ['technician']}
+  const there = ticket({state: 'on-site', accepted_at: AT, arrived_at: AT})
+  assert.equal(mayBegin(there, zhang), true)
+  assert.equal(mayBegin(there, {roles: ['operator']}), false)
+  assert.equal(mayBegin(ticket({accepted_at: AT}), zhang), false)
+  const begun = withWaiting(there, [{ticket: 'AH-1', verb: 'begin', at: AT}])
+  assert.deepEqual([begun.state, mayBegin(begun, zhang), nextStep(begun)], ['repairing', false, 'repair'])
 })

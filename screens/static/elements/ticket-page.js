@@ -3,8 +3,9 @@ import {age, clock, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {icon, putIcon} from '../lib/icons.js'
 import {spanOf} from '../lib/spark.js'
-import {downtime, isOpen} from '../lib/ticket.js'
+import {downtime, isOpen, mayBegin} from '../lib/ticket.js'
 import './spark.js'
+import './ticket-history.js'
 import './ticket-steps.js'
 import './verify-note.js'
 
@@ -13,8 +14,8 @@ export class TicketPage extends HTMLElement {
   #parts
   #trend = null
 
-  /** `ticket` as it will stand with what waits on this phone; `alarm` and `machine` where known. */
-  show({ticket, alarm, machine, person, now, zone, busy, waiting}) {
+  /** `ticket` as it will stand with what waits on this phone; `alarm`, `machine` and `lines` where known. */
+  show({ticket, alarm, lines, machine, person, now, zone, busy, waiting}) {
     this.#parts ??= this.#build()
     const p = this.#parts
     const open = isOpen(ticket)
@@ -32,7 +33,10 @@ export class TicketPage extends HTMLElement {
     put(p.first, say(alarm?.instruction) || t(alarm?.priority === 'critical' ? 'ticket.first.critical' : 'ticket.first.default'))
     put(p.knows, whoKnows(ticket, alarm, person))
     this.#done(ticket)
+    p.begin.hidden = !mayBegin(ticket, person)
+    p.begin.disabled = busy
     p.verify.show(ticket, zone)
+    p.history.show(lines, zone)
     p.steps.show({ticket, person, zone, busy})
   }
 
@@ -57,18 +61,21 @@ export class TicketPage extends HTMLElement {
       sign: h('span.hero-sign'), title: h('h1'), where: h('p.hero-where'), state: h('b.ticket-state', {testid: 'ticket-state'}),
       waiting: h('span.ticket-waiting'), number: h('span'), erp: h('span'), since: h('b'), bad: h('b'), first: h('p.first'),
       knows: h('b'), cause: h('p.cause'), downtime: h('b', {testid: 'downtime'}), spark: h('andon-spark'), sparkText: h('figcaption'), sparkTimes: h('p.spark-times'),
-      verify: h('andon-verify'), steps: h('andon-steps'),
+      verify: h('andon-verify'), history: h('andon-ticket-history'), steps: h('andon-steps'),
+      begin: h('button.begin', {type: 'button', testid: 'begin'}, icon('maintenance'), h('span', t('verb.begin'))),
     }
+    p.begin.onclick = () => this.dispatchEvent(new CustomEvent('step', {detail: 'begin', bubbles: true}))
     this.replaceChildren(
       h('header.page-head', h('a.back', {href: '#', ariaLabel: t('phone.back')}, icon('back')), h('span.page-number', p.number, p.erp)),
       h('section.hero', p.sign, h('div', p.where, p.title)),
-      h('p.state-line', p.state, p.waiting, p.downtime),
+      h('p.state-line', p.state, p.begin, p.waiting, p.downtime),
       p.verify,
       h('dl.facts', h('dt', t('ticket.since')), h('dd', p.since), h('dt', t('ticket.bad')), h('dd', p.bad),
         h('dt', t('ticket.knows')), h('dd', p.knows)),
       h('section.do-first', h('h2', t('ticket.first')), p.first),
       p.cause,
       h('figure.trend', p.sparkText, p.spark, p.sparkTimes),
+      p.history,
       h('footer.thumb', p.steps))
     return p
   }

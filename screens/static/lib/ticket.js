@@ -4,6 +4,7 @@ import {age} from './format.js'
 
 export const CAUSES = ['mechanical', 'electrical', 'tooling', 'material', 'operation', 'other']
 const SIDE_EXITS = new Set(['closed', 'false-alarm'])
+const BEGUN = new Set(['repairing', 'verifying'])
 const WORKERS = new Set(['technician', 'manager', 'admin'])
 const DECIDERS = new Set(['manager', 'admin'])
 const ACKNOWLEDGERS = new Set(['operator', 'technician', 'manager', 'admin'])
@@ -36,6 +37,10 @@ export function may(person, verb) {
   return (person?.roles ?? []).some(role => allowed.has(role))
 }
 
+/** Whether the technician, who is there, may say that the repair begins. Nobody has to: its end implies it. */
+export const mayBegin = (ticket, person) =>
+  isOpen(ticket) && Boolean(ticket.arrived_at) && !ticket.repaired_at && !BEGUN.has(ticket.state) && may(person, 'begin')
+
 /** The ticket as it will stand once the phone's waiting actions have reached the hub. */
 export function withWaiting(ticket, items) {
   return items.filter(item => item.ticket === ticket.id && !item.conflict).reduce(apply, ticket)
@@ -44,6 +49,7 @@ export function withWaiting(ticket, items) {
 function apply(ticket, {verb, at}) {
   if (verb === 'accept') return {...ticket, accepted_at: ticket.accepted_at ?? at}
   if (verb === 'arrive') return {...ticket, arrived_at: ticket.arrived_at ?? at}
+  if (verb === 'begin') return {...ticket, state: 'repairing'}
   if (verb === 'repair') return {...ticket, repaired_at: ticket.repaired_at ?? at}
   return ticket
 }

@@ -10,6 +10,7 @@ import {isOpen, withWaiting} from '../lib/ticket.js'
 import {api, follow, speak, storage, zoneOf} from './start.js'
 
 const KNOWN = 'andon.person' // who was logged in last, for a start without network
+const RETELL = 1000 // ms between two askings for the steps of a ticket that has moved on
 const FORGET_DETAIL = 5000 // ms after which an open ticket is asked for again when the board does not carry it
 
 await speak()
@@ -157,11 +158,11 @@ function listView(zone) {
 function ticketView(id, verb, zone) {
   const found = known(id)
   if (!found) return view(`missing ${id}`, () => h('div', h('header.page-head', h('a.back', {href: '#', ariaLabel: t('phone.back')}, icon('back'))), h('p.none', state.details.get(id)?.missing ? t('phone.gone') : t('loading'))))
-  const {ticket, alarm} = found
+  const {ticket, alarm, lines} = found
   if (verb === 'repair' && !ticket.repaired_at) return form(`repair ${id}`, 'andon-repair', ticket)
   if (verb === 'close' && isOpen(ticket)) return form(`close ${id}`, 'andon-close', ticket)
   const shown = view(`ticket ${id}`, () => h('andon-ticket-page'))
-  shown.show({ticket: withWaiting(ticket, queue.items), alarm, machine: store.board?.machines?.[ticket.equipment],
+  shown.show({ticket: withWaiting(ticket, queue.items), alarm, lines, machine: store.board?.machines?.[ticket.equipment],
     person: state.person, now: store.now(), zone, busy: state.busy, waiting: queue.items.some(i => i.ticket === id && !i.conflict)})
   if (alarm?.subject && shown.trendOf !== alarm.id) trend(shown, alarm)
 }
@@ -219,8 +220,9 @@ function logoutButton() {
 function known(id) {
   const kept = state.details.get(id)
   const ticket = store.board?.tickets?.[id]
-  if (!kept || (!ticket && browserClock.now() - kept.at > FORGET_DETAIL)) ask(id)
-  if (ticket) return {ticket, alarm: store.board.alarms?.[ticket.alarm_id] ?? kept?.alarm}
+  const age = kept ? browserClock.now() - kept.at : Infinity
+  if (ticket ? kept?.told !== ticket.state && age > RETELL : age > FORGET_DETAIL) ask(id)
+  if (ticket) return {ticket, alarm: store.board.alarms?.[ticket.alarm_id] ?? kept?.alarm, lines: kept?.lines}
   return kept?.ticket ? kept : null
 }
 
@@ -234,10 +236,12 @@ async function ask(id) {
   soon()
 }
 
-function remember({ticket, alarm}) {
+/** `told`: the state up to which the steps are known. */
+function remember({ticket, alarm, lines}) {
   if (!ticket) return
   const kept = state.details.get(ticket.id)
-  state.details.set(ticket.id, {ticket, alarm: alarm ?? kept?.alarm, at: browserClock.now()})
+  state.details.set(ticket.id, {ticket, alarm: alarm ?? kept?.alarm, lines: lines ?? kept?.lines,
+    told: lines ? ticket.state : kept?.told, at: browserClock.now()})
 }
 
 async function trend(shown, alarm) {
