@@ -99,15 +99,21 @@ def read_rules(settings: Settings, plant: Plant) -> list[Rule]:
 
 
 def refuse_wrong_points(settings: Settings, used: Plugins, plant: Plant) -> None:
-    """A point that names a tag the plant does not have is told now, not when its connection is made."""
-    complaints: list[str] = []
+    """A point that names a tag the plant does not have is told now, not when the connection is made."""
+    first_collectors(settings, used, plant, SystemClock())
+
+
+def first_collectors(settings: Settings, used: Plugins, plant: Plant, clock: Clock) -> dict[str, Any]:
+    """A collector for each source's first connection; raises what `refuse_wrong_points` raises."""
+    made, complaints = {}, []
     for use in used.collectors:
         try:
-            use.cls(use.config, SystemClock(), plant.tags, use.name)
+            made[use.name] = use.cls(use.config, clock, plant.tags, use.name)
         except ConfigError as cause:
             complaints += [f"{settings.source}: {c}" for c in cause.complaints]
     if complaints:
         raise ConfigError(*complaints)
+    return made
 
 
 def refuse_deaf_parts(settings: Settings, parts: Sequence[str]) -> None:
@@ -191,7 +197,8 @@ class App:
             self.record: Record = await open_record(dsn, self.settings.plant.time_zone, self.clock)
             stack.push_async_callback(self.record.close)
             self.plant = await number_tags(self.record, self.settings.plant)
-            refuse_wrong_points(self.settings, self.plugins, self.plant)
+            first = first_collectors(self.settings, self.plugins, self.plant, self.clock)
+            self._first = first if "collectors" in self.parts else {}
             self.rules = read_rules(self.settings, self.plant)
             advice = {r.name: r.instruction for r in self.rules if r.instruction is not None}
             self.plant = replace(self.plant, instructions=advice)
@@ -317,7 +324,11 @@ class App:
         self.say("collectors", f"{len(self.plugins.collectors)} sources")
 
     def _collector(self, use: Use) -> Callable[[], Any]:
-        return lambda: use.cls(use.config, self.clock, self.plant.tags, use.name)
+        def make() -> Any:
+            made = self._first.pop(use.name, None)
+            return made or use.cls(use.config, self.clock, self.plant.tags, use.name)
+
+        return make
 
     def _furnish_mes(self) -> None:
         for use in self.plugins.mes:
