@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -201,7 +202,8 @@ shifts = st.lists(
     max_size=4,
 ).map(tuple)
 zones = st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
-moments = st.integers(0, 365 * 24 * 4).map(lambda n: utc(1, 0) + n * timedelta(minutes=15))
+# over both changes of the clocks, two turns of the year and a 29th of February
+moments = st.integers(0, 800 * 24 * 4).map(lambda n: utc(1, 0) + n * timedelta(minutes=15))
 
 
 @given(shifts, zones, moments, st.integers(1, 80))
@@ -225,3 +227,49 @@ def test_an_interval_and_an_instant_agree_about_the_shift(
     inside = [s for s in shift_spans(calendar, start, start + hours * HOUR) if s.start <= at < s.end]
     whole = shift_at(calendar, at)
     assert [s.shift for s in inside] == ([whole.shift] if whole else [])
+
+
+@given(shifts, zones, moments, st.integers(1, 60), st.integers(1, 60))
+def test_shifts_and_planned_time_cut_anywhere_are_the_same_time(
+    some: tuple[Shift, ...], zone: str, start: datetime, first: int, second: int
+) -> None:
+    """Half-open: an instant at a cut belongs to what comes after it, and to nothing else."""
+    calendar = Calendar(zone, some)
+    cut, end = start + first * HOUR, start + (first + second) * HOUR
+    whole = shift_spans(calendar, start, end)
+    halves = [*shift_spans(calendar, start, cut), *shift_spans(calendar, cut, end)]
+    assert sum((s.end - s.start for s in halves), timedelta()) == sum(
+        (s.end - s.start for s in whole), timedelta()
+    )
+    assert joined((s.start, s.end) for s in halves) == joined((s.start, s.end) for s in whole)
+    planned = [*planned_time(calendar, start, cut), *planned_time(calendar, cut, end)]
+    assert joined(planned) == joined(planned_time(calendar, start, end))
+    assert length(planned) == length(planned_time(calendar, start, end))
+
+
+@given(zones, moments, st.integers(1, 80))
+def test_days_and_hours_follow_one_another_without_gap_or_overlap(
+    zone: str, start: datetime, hours: int
+) -> None:
+    laid = local_hours(zone, start, start + hours * HOUR)
+    assert laid[0][0] <= start and laid[-1][1] >= start + hours * HOUR
+    assert all(a[1] == b[0] for a, b in pairwise(laid))
+    day_start, day_end = local_day(zone, start)
+    assert day_start <= start < day_end
+    assert local_day(zone, day_end) == (day_end, local_day(zone, day_end)[1])
+    assert local_day(zone, day_end - timedelta(microseconds=1)) == (day_start, day_end)
+
+
+def test_the_night_of_new_year_is_one_shift_of_the_old_year() -> None:
+    span = shift_at(Calendar(shifts=(NIGHT,)), local("Asia/Shanghai", 2027, 1, 1, 3))
+    assert span is not None
+    assert (span.start, span.end) == (
+        local("Asia/Shanghai", 2026, 12, 31, 22), local("Asia/Shanghai", 2027, 1, 1, 6),
+    )  # fmt: skip
+
+
+def test_the_twenty_ninth_of_february_is_a_day_like_any_other() -> None:
+    start, end = local_day("Asia/Shanghai", local("Asia/Shanghai", 2028, 2, 29, 12))
+    assert (start, end) == (local("Asia/Shanghai", 2028, 2, 29, 0), local("Asia/Shanghai", 2028, 3, 1, 0))
+    spans = shift_spans(Calendar(), start, end)
+    assert joined((s.start, s.end) for s in spans) == [(start, end)]
