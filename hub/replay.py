@@ -18,6 +18,7 @@ from hub.training import Simulator
 
 Say = Callable[[str, str], None]
 MOST_TOLD = 12  # machines, and notes
+ENDPOINTS = 4  # of the servers, that are told
 READING_EVERY = 5.0  # seconds
 PROTOCOLS = ("opcua", "modbus")
 SHOWS = tuple(p for p in PARTS if p not in ("mes", "notifiers", "bridge"))
@@ -59,7 +60,7 @@ class Replay:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(player.stop)
             ready = await player.start(self._reading)
-            self.say("recording", ", ".join(ready["endpoints"].values()))
+            self.say("recording", _listed(list(ready["endpoints"].values())))
             self._tell(ready["understood"], ready["notes"])
             environment = {**os.environ, "ANDON_DATA": str(self.folder), "ANDON_PORT": str(self.port)}
             app = App(load(self.folder / "plant.yaml", environment), SHOWS, say=self.say)
@@ -114,3 +115,8 @@ class Replay:
                 self.show(f"  played {line['played']} changes; the wall stays until Ctrl-C")
             if line.get("ended"):
                 return
+
+
+def _listed(endpoints: Sequence[str]) -> str:
+    more = f" and {len(endpoints) - ENDPOINTS} more" if len(endpoints) > ENDPOINTS else ""
+    return ", ".join(endpoints[:ENDPOINTS]) + more

@@ -218,6 +218,7 @@ def test_what_cannot_be_played_is_told_with_a_remedy(tmp_path: Path) -> None:
     notes = describe(tmp_path).notes
     assert any("year.parquet: left out, no text; write it as CSV" in n for n in notes)
     assert any("log.csv: 1 rows left out, no time in them" in n for n in notes)
+    assert not any("no column of states" in n for n in notes)
     assert any("what state means by Foo is not known" in n and "{Foo: idle}" in n for n in notes)
 
 
@@ -233,3 +234,4 @@ def test_where_no_name_says_what_is_worth_showing_what_moves_most_is_shown(tmp_p
     rows = "".join(f"2026-03-01 08:00:0{i},7,{i},{i // 5}\n" for i in range(9))
     write(tmp_path, "m.csv", "time,a,b,c\n" + rows)
     assert [s.label for s in the(tmp_path, "m").signals if s.shown] == ["b", "c"]
+    assert [n for n in describe(tmp_path).notes if n.startswith("m: no column of states")]

@@ -81,6 +81,12 @@ def describe(
         )
         raise ConfigError(f"{folder}: nothing to play: {why}")
     notes += [note for machine in machines for note in _not_understood(machine)]
+    if stateless := [m.label for m in machines if m.signal("state") is None]:
+        listed = ", ".join(stateless[:_NOTES]) + (" and others" if stateless[_NOTES:] else "")
+        notes.append(
+            f"{listed}: no column of states, so they are shown as unknown; "
+            "name one in mapping.yaml as state: {signal: COLUMN}"
+        )
     return Recording(tuple(_apart(machines)), tuple(notes))
 
 
