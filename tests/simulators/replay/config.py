@@ -76,7 +76,7 @@ def _plant(recording: Recording) -> dict[str, Any]:
 
 
 def _machine(machine: MachineRecording) -> dict[str, Any]:
-    block: dict[str, Any] = {"id": machine.id, "name": machine.label, "class": "recorded"}
+    block: dict[str, Any] = {"id": machine.id, "name": _name(machine.label), "class": "recorded"}
     if machine.signal("state"):
         states = {code: state.value for code, state in sorted(machine.state_map.items())}
         block["state"] = {"tag": "state", "numbering": "own", "map": states}
@@ -92,6 +92,11 @@ def _machine(machine: MachineRecording) -> dict[str, Any]:
         for s in machine.signals
     }  # fmt: skip
     return block
+
+
+def _name(label: str) -> Any:
+    """A number alone is no name."""
+    return {"zh": f"设备 {label}", "en": f"Machine {label}"} if label.isdigit() else label
 
 
 def _collector(recorded: MachineRecording, machine: Machine) -> dict[str, Any]:
