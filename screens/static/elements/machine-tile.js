@@ -7,7 +7,8 @@ import './reading.js'
 
 const SHOWN = 2 // readings that a full tile has room for
 const ROOM_STATE = {full: 6, brief: 3.7} // ems for the word beside the age
-const ROOM = {full: 9, brief: 6.3, mark: 2.5} // ems for the name
+const ROOM = {full: 9.4, brief: 6.5, mark: 2.5} // ems for the name
+const SIGN = {full: 1.7, brief: 1.9, mark: 0} // ems that the mark of an alarm takes of them
 
 /** One machine on a wall: state, since when, its key numbers with their age. */
 export class MachineTile extends HTMLElement {
@@ -62,7 +63,7 @@ export class MachineTile extends HTMLElement {
 
   #name() {
     const full = say(this.#machine.name)
-    put(this.#parts.name, (this.#detail === 'mark' ? abbreviate : shorten)(full, ROOM[this.#detail]))
+    put(this.#parts.name, (this.#detail === 'mark' ? abbreviate : shorten)(full, ROOM[this.#detail] - (this.#machine.alarm ? SIGN[this.#detail] : 0)))
     const label = `${full} · ${t(`state.${this.#machine.state}`)}`
     const hidden = Object.keys(this.#machine.values ?? {}).length - SHOWN
     this.setAttribute('aria-label', label)

@@ -83,7 +83,7 @@ export class TicketPage extends HTMLElement {
 
 /** "01:18 起，已 33 秒": both, because a phone is read by whoever was just called. */
 function sinceWhen(at, now, zone) {
-  return t('band.since-clock', {at: clock(at, zone), age: age((now - Date.parse(at)) / 1000, t)})
+  return t('ticket.since.at', {at: clock(at, zone), age: age((now - Date.parse(at)) / 1000, t)})
 }
 
 /** A curve of an hour is one of 60 minutes, not of "1 h 0 min". */
