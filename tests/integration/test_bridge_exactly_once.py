@@ -7,9 +7,10 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -310,23 +311,31 @@ async def until(condition: Callable[[], bool], turning: HandClock | None = None)
 async def test_a_bridge_paused_between_looking_and_opening_opens_nothing_twice(
     house: BridgeHouse, erp: KingdeeSimulator, clock: QuickClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Not even the attempt: not every ERP's connector looks once more by itself."""
     await house.break_down()
     other = BridgeRunner(
         house.ledger, house.outbox, house.desk, house.connector, clock, house._shout, "other/bridge"
     )
-    look, paused = house.connector.find_ticket, asyncio.Event()
+    look, write = house.connector.find_ticket, house.connector.open_ticket
+    looked: list[str] = []
+    opened: list[str] = []
 
     async def look_and_pause(key: str) -> tuple[str, str] | None:
         found = await look(key)
-        if not paused.is_set():
-            paused.set()
+        looked.append(key)
+        if len(looked) == 1:
             clock.turn(LEASE.total_seconds())
             assert await other.deliver_one()
         return found
 
+    async def open_ticket(key: str, fields: Mapping[str, Any]) -> tuple[str, str]:
+        opened.append(key)
+        return await write(key, fields)
+
     monkeypatch.setattr(house.connector, "find_ticket", look_and_pause)
+    monkeypatch.setattr(house.connector, "open_ticket", open_ticket)
     assert await house.bridge.deliver_one()
-    assert len(erp.tickets()) == 1
+    assert len(opened) == len(erp.tickets()) == 1
     assert (await house.outbox.stats())["waiting"] == {}
 
 

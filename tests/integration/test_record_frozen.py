@@ -105,3 +105,4 @@ async def test_what_our_own_loop_has_slept_through_is_not_held_against_the_datab
             await asyncio.sleep(0)
             time.sleep(0.1)  # the whole loop, as on a machine that is overloaded
             assert await (await asked).fetchone() == {"n": 7}
+            assert await (await connection.execute("select 8 as n")).fetchone() == {"n": 8}
