@@ -166,7 +166,7 @@ class RuleRunner:
 
     async def _record(self, happened: Happenings) -> None:
         now = self._clock.now()
-        due = self._marked is None or now - self._marked >= MARK_EVERY
+        due = self._marked is None or abs(now - self._marked) >= MARK_EVERY  # or the clock was set back
         if not happened and not due:
             return
         changed: list[Alarm | None] = []

@@ -68,7 +68,6 @@ SERVICES = {
 ROOMS = {"web": "hub.web", "notifiers": "notifiers.runner", "bridge": "erp_bridge.runner"}
 
 UNANSWERED = 5.0  # seconds without an answer of the record or the bus: the hub is not well
-LATE = 10.0  # seconds that the rules may be behind the bus before people are told
 OUTSIDE_PATIENCE = 10.0  # seconds that a start waits for machines which may be switched off
 
 Say = Callable[[str, str], None]  # (part, what about it) -> one line for the person who started us
@@ -435,9 +434,7 @@ class App:
         }
 
     def _down(self) -> set[str]:
-        """What is not done, and what is done too late to be relied on."""
-        late = {p["name"] for p in self.roll.parts() if p["detail"].get("behind_seconds", 0) > LATE}
-        return {*self.roll.down(), *late, *(() if self._bus_answers() else ("bus",))}
+        return {*self.roll.down(), *(() if self._bus_answers() else ("bus",))}
 
     def _bus_answers(self) -> bool:
         """Whether it did just now: while it hangs, those who wait for it look up to everybody else."""

@@ -25,6 +25,7 @@ ROLL = "roll-call"  # a topic of its own: nobody but the list is woken by it
 EVERY = 1.0  # seconds
 MISSED = 5.0  # seconds without a word
 STALE = 3 * MISSED  # age at which the word for health checks says nothing any more
+LATE = 10.0  # seconds that a part may be behind before people are told
 UNHEARD = "not heard"
 
 
@@ -112,9 +113,10 @@ class RollCall:
         return [*out, *({**as_json(part), "process": ""} for part in absent)]
 
     def down(self) -> list[str]:
-        """Names of parts that no process has up; who only stands by does not do it."""
+        """Names of parts that no process has up; who only stands by, or is far behind, does not do it."""
         parts = self.parts()
-        return sorted({p["name"] for p in parts} - {p["name"] for p in parts if p["up"] and not stands_by(p)})
+        done = {p["name"] for p in parts if p["up"] and not stands_by(p) and not _late(p)}
+        return sorted({p["name"] for p in parts} - done)
 
     @property
     def sources(self) -> dict[str, dict[str, Any]]:
@@ -168,6 +170,11 @@ def as_json(part: PartHealth) -> dict[str, Any]:
         "last_error": part.last_error,
         "detail": part.detail,
     }
+
+
+def _late(part: Mapping[str, Any]) -> bool:
+    """What it was sent that long ago it has not looked at yet."""
+    return bool(part["detail"].get("behind_seconds", 0) > LATE)
 
 
 def stands_by(part: Mapping[str, Any]) -> bool:

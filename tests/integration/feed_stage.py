@@ -20,11 +20,12 @@ from hub.model.production import JobProgress, WorkOrder
 from hub.model.sample import Tag
 from hub.model.ticket import MaintenanceTicket
 from hub.model.words import Words
-from hub.ports import EVENTS, SAMPLES, Ledger, Plant, SampleStore
+from hub.ports import EVENTS, SAMPLES, Bus, Ledger, Plant, SampleStore
 from hub.testing.clock import NOON, HandClock
 from screens import merge
 from screens.channel import Subscription
 from screens.feed import Feed
+from tests.buses import Overheard
 
 L1, L2 = "p1/a/l1", "p1/a/l2"
 M1, M2 = "p1/a/l1/m1", "p1/a/l2/m2"
@@ -145,12 +146,12 @@ class Reader:
 
 
 class Stage:
-    def __init__(self) -> None:
+    def __init__(self, bus: Bus | None = None) -> None:
         self.plant = small_plant()
         self.clock = HandClock()
         self.ledger = PaperLedger()
         self.samples = PaperSamples()
-        self.bus = MemoryBus({})
+        self.bus = Overheard(bus or MemoryBus({}))
         self.health: dict[str, Any] = {"sources": {}, "outbox_oldest": 0, "parts_down": []}
         self.feed = Feed(
             self.plant,
@@ -167,7 +168,8 @@ class Stage:
         try:
             async with asyncio.timeout(5):
                 await self.feed.ready.wait()
-            await settle()
+            await self.bus.listening()
+            await self.settle()
             yield self
         finally:
             task.cancel()
@@ -182,19 +184,23 @@ class Stage:
 
     async def turn(self, seconds: float) -> None:
         """Time passes in steps, and everybody who is due gets their turn in each."""
-        await settle()
+        await self.settle()
         for _ in range(round(seconds / 0.05)):
             self.clock.turn(0.05)
-            await settle()
+            await self.settle()
+
+    async def settle(self) -> None:
+        await self.bus.taken_in()
+        await settle()
 
     async def say(self, tag: int, value: float, source: str = "plc", status: int = 0) -> None:
         batch = SampleBatch.at([tag], self.clock.now(), [value], source, status)
         await self.bus.shout(SAMPLES, batch.to_bytes())
-        await settle()
+        await self.settle()
 
     async def hint(self, kind: str) -> None:
         await self.bus.shout(EVENTS, orjson.dumps({"kind": kind}))
-        await settle()
+        await self.settle()
 
 
 async def settle() -> None:

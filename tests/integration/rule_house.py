@@ -26,6 +26,7 @@ from hub.model.batch import SampleBatch
 from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState
 from hub.model.people import Person, Role, Shift
 from hub.model.sample import Tag
+from hub.model.stamp import Stamp
 from hub.model.ticket import MaintenanceTicket
 from hub.model.words import Words
 from hub.ports import SAMPLES, Bus, Plant
@@ -96,13 +97,19 @@ def plant() -> Plant:
 class RuleHouse:
     """One plant on one record. `running` is one life of the rules; between two lives is a crash."""
 
-    def __init__(self, pool: Pool, here: Plant, make_bus: MakeBus | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        here: Plant,
+        make_bus: MakeBus | None = None,
+        groups: tuple[str, ...] = ("rules",),
+    ) -> None:
         self.clock = StillClock()
         self.plant = here
         self.pool = pool
         self.ledger = PgLedger(pool, here.time_zone, self.clock)
         self.samples = PgSampleStore(pool)
-        self.bus: Bus = (make_bus or MemoryBus)({SAMPLES: ("rules",)}, clock=self.clock)
+        self.bus: Bus = (make_bus or MemoryBus)({SAMPLES: groups}, clock=self.clock)
         self.shouted: list[dict[str, Any]] = []
         self.life: asyncio.Task[None] | None = None
         self.furnish(HOT)
@@ -152,15 +159,26 @@ class RuleHouse:
             await self._rest()
 
     # ---------------------------------------------------------------- what the machine says
-    async def say(self, seconds: float, value: float, tag: str = "oil_temp", *, bad: bool = False) -> None:
-        """At this source time; the clock is turned there first when it is ahead."""
+    async def say(
+        self,
+        seconds: float,
+        value: float,
+        tag: str = "oil_temp",
+        *,
+        bad: bool = False,
+        stored: bool = True,
+        stamp: Stamp | None = None,
+    ) -> None:
+        """At this source time; the clock is turned there first when it is ahead. `stored`: the writer has put
+        it on record when it reaches the bus."""
         at = NOON + timedelta(seconds=seconds)
         if at > self.clock.now():
             await self.turn((at - self.clock.now()).total_seconds())
         batch = SampleBatch.at([self.plant.tags[f"{PRESS}/{tag}"].number], at, [value],
                                status=0x80310000 if bad else 0)  # fmt: skip
-        await self.samples.write([batch])
-        await self.bus.publish(SAMPLES, batch.to_bytes())
+        if stored:
+            await self.samples.write([batch])
+        await self.bus.publish(SAMPLES, batch.to_bytes(), stamp)
         await self._rest()
 
     # ---------------------------------------------------------------- what is on the record
@@ -190,14 +208,17 @@ class RuleHouse:
 
 @asynccontextmanager
 async def rule_house(
-    dsn: str, make_bus: MakeBus | None = None, connections: int = 6
+    dsn: str,
+    make_bus: MakeBus | None = None,
+    connections: int = 6,
+    groups: tuple[str, ...] = ("rules",),
 ) -> AsyncIterator[RuleHouse]:
     pool = await open_pool(dsn, max_size=connections, timeout=5.0)
     try:
         bare = plant()
         numbers = await TagTable(pool).number(bare.tags)
         tags = {p: replace(t, number=numbers[p]) for p, t in bare.tags.items()}
-        yield RuleHouse(pool, replace(bare, tags=tags), make_bus)
+        yield RuleHouse(pool, replace(bare, tags=tags), make_bus, groups)
     finally:
         await pool.close()
 

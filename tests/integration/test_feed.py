@@ -19,14 +19,15 @@ from hub.model.ticket import MaintenanceTicket, TicketState
 from hub.ports import EVENTS, SAMPLES
 from hub.testing.clock import NOON
 from screens.channel import PATIENCE, QUEUE
+from tests.buses import MakeBus
 from tests.integration.feed_stage import L1, M1, M2, TEMP1, TEMP2, Stage, alarm, executing, settle
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    async with Stage().running() as stage:
+async def stage(make_bus: MakeBus) -> AsyncIterator[Stage]:
+    async with Stage(make_bus({})).running() as stage:
         yield stage
 
 

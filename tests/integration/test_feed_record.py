@@ -9,7 +9,6 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from hub.bus.memory import MemoryBus
 from hub.model.alarm import Alarm, AlarmState, Priority
 from hub.model.batch import SampleBatch
 from hub.model.equipment import Count, EquipmentState, StateSpan
@@ -22,6 +21,7 @@ from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
 from hub.testing.clock import NOON, HandClock
 from screens.feed import Feed
+from tests.buses import MakeBus, Overheard
 from tests.integration.feed_stage import L1, M1, TEMP1, Reader, small_plant, until
 
 pytestmark = pytest.mark.anyio
@@ -40,8 +40,8 @@ async def pool(dsn: str) -> AsyncIterator[Pool]:
     await pool.close()
 
 
-async def test_what_is_written_is_what_is_seen(pool: Pool) -> None:
-    clock, bus = HandClock(), MemoryBus({})
+async def test_what_is_written_is_what_is_seen(pool: Pool, make_bus: MakeBus) -> None:
+    clock, bus = HandClock(), Overheard(make_bus({}))
     ledger, samples = PgLedger(pool, "UTC", clock), PgSampleStore(pool)
     await samples.write([SampleBatch.at([1], NOON - MINUTE, [71.5])])
     async with ledger.begin() as tx:
@@ -71,6 +71,7 @@ async def test_what_is_written_is_what_is_seen(pool: Pool) -> None:
                 hot = await tx.save_alarm(HOT)
                 ticket = MaintenanceTicket("AH-1", hot.id, M1, TicketState.NEW, NOON, NOON)
                 await tx.save_ticket(ticket)
+            await bus.listening()
             await bus.shout(EVENTS, orjson.dumps({"kind": "alarm", "id": hot.id}))
             await reader.next("patch")
             assert reader.board["alarms"][str(hot.id)]["ticket"] == "AH-1"

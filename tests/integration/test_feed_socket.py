@@ -24,6 +24,7 @@ from hub.errors import Transient
 from screens.app import BOARD_PATHS, CHECK, LONGEST, PER_SECOND, PUBLIC_PATHS, pages
 from screens.channel import PATIENCE
 from screens.socket import ScreenSocket
+from tests.buses import MakeBus
 from tests.integration.feed_stage import L1, M1, M2, TEMP1, Reader, Stage, alarm, until
 
 pytestmark = pytest.mark.anyio
@@ -81,9 +82,9 @@ def shells(folder: Path) -> Path:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_bus: MakeBus) -> AsyncIterator[House]:
     monkeypatch.setattr("screens.socket.LINGER", 0.05)
-    async with Stage().running() as stage:
+    async with Stage(make_bus({})).running() as stage:
         listener = socket.create_server(("127.0.0.1", 0))
         app = FastAPI()
         server = uvicorn.Server(

@@ -13,7 +13,7 @@ import pytest
 
 from hub.bus.memory import MemoryBus
 from hub.ports import PartHealth
-from hub.rollcall import EVERY, MISSED, STALE, RollCall, leave_word, well
+from hub.rollcall import EVERY, LATE, MISSED, STALE, RollCall, leave_word, well
 from hub.testing.clock import NOON, HandClock
 
 pytestmark = pytest.mark.anyio
@@ -140,6 +140,15 @@ async def test_who_stands_by_does_not_do_it(house: House) -> None:
         assert house.hub.down() == ["rules"], "nobody does it"
         async with house.speaking(house.process("a", "hub", PartHealth("rules", up=True))):
             assert house.hub.down() == []
+
+
+async def test_rules_that_are_far_behind_are_said_to_be_down(house: House) -> None:
+    rules = PartHealth("rules", up=True, detail={"behind_seconds": LATE})
+    async with house.speaking(house.process("b", "hub", rules)):
+        assert house.hub.down() == []
+        rules.detail = {"behind_seconds": LATE + 1}
+        await house.turn(EVERY)
+        assert house.hub.down() == ["rules"]
 
 
 async def test_our_own_parts_are_known_while_the_bus_is_away() -> None:

@@ -1,0 +1,158 @@
+"""Rules and their bus: what waits, what is lost, what a crash leaves between the bus and the record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import pytest
+
+from alert_rules.evaluator import Evaluator
+from alert_rules.runner import MARK, RuleRunner
+from hub import metrics
+from hub.model.batch import SampleBatch
+from hub.model.stamp import Stamp
+from hub.ports import SAMPLES
+from hub.store.duty import EVERY, Duty
+from hub.testing.clock import HandClock
+from tests.buses import MakeBus
+from tests.integration.rule_house import HOT, OIL, TICKERS, RuleHouse, at, rule_house, until
+
+pytestmark = pytest.mark.anyio
+
+DELAYED = {**HOT, "on_delay": "5s"}
+
+
+@pytest.fixture
+async def house(dsn: str, make_bus: MakeBus) -> AsyncIterator[RuleHouse]:
+    async with rule_house(dsn, make_bus, groups=("store", "rules")) as made:
+        yield made
+
+
+# ------------------------------------------------------------------ between the bus and the record
+async def test_what_was_evaluated_and_not_yet_stored_is_known_after_a_crash(house: RuleHouse) -> None:
+    """The device speaks by exception: it says once that it is hot, and nothing more."""
+    house.furnish(DELAYED)
+    async with house.running():
+        await house.say(1, 60)
+        await house.say(2, 92, stored=False)
+    async with house.running():
+        await house.turn(6)
+        alarm = await house.only_alarm()
+    assert (alarm.raised_at, alarm.condition) == (at(7), True)
+
+
+async def test_what_is_stored_and_still_on_the_way_is_evaluated_once(house: RuleHouse) -> None:
+    async with house.running():
+        for second, value in enumerate([92, 60, 93], 1):
+            await house.say(second, value, stored=second == 2)
+    for _ in range(2):
+        async with house.running():
+            pass
+    alarm = await house.only_alarm()
+    assert await house.events(alarm) == ["raised", "cleared", "raised"]
+
+
+# ------------------------------------------------------------------ what waits
+async def test_rules_that_lag_say_so_and_their_mark_stays_where_they_are(
+    house: RuleHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = asyncio.Event()
+    async with house.running() as runner:
+        await house.say(1, 60)
+        await house.turn(6)
+        assert runner.health()["behind_seconds"] <= 1
+        reached = house.clock.now()
+        with monkeypatch.context() as slow:  # a machine that cannot keep up
+            slow.setattr(runner, "_miss", lambda _: gate.wait())
+            batch = SampleBatch.at([house.plant.tags[OIL].number], reached, [61.0])
+            await house.bus.publish(SAMPLES, batch.to_bytes())
+            for _ in range(6):
+                house.clock.turn(5)
+                await until(lambda: asleep(house, TICKERS), "everybody has looked")
+            assert runner.health()["behind_seconds"] >= 30
+            assert metrics.value("andon_rules_behind_seconds") >= 30  # type: ignore[operator]
+            assert await mark(house) <= reached
+        gate.set()
+        await house.turn(6)
+        assert runner.health()["behind_seconds"] <= 1
+        assert (house.clock.now() - await mark(house)).total_seconds() <= 7
+
+
+async def asleep(house: RuleHouse, tickers: int) -> bool:
+    return house.clock.asleep == tickers
+
+
+async def mark(house: RuleHouse) -> datetime:
+    return datetime.fromisoformat(await house.ledger.mark(MARK))
+
+
+async def test_a_clock_that_is_set_back_takes_the_mark_with_it(house: RuleHouse) -> None:
+    async with house.running() as runner:
+        await house.turn(3)
+        house.clock.set(at(-3600))
+        await house.turn(7)
+        assert await mark(house) <= house.clock.now()
+        assert runner.behind_seconds <= 1
+
+
+# ------------------------------------------------------------------ what is lost
+async def test_what_the_bus_lost_is_said_and_read_from_the_record(house: RuleHouse) -> None:
+    before = metrics.value("andon_lost_batches_total", taker="rules") or 0
+    house.furnish(DELAYED)
+    number = house.plant.tags[OIL].number
+    async with house.running() as runner:
+        await house.say(1, 60, stamp=Stamp("a", 7))
+        for second in (2, 3):  # the writer had them; the bus dropped them before the rules did
+            await house.samples.write([SampleBatch.at([number], at(second), [92.0])])
+        await house.say(4, 92, stamp=Stamp("a", 10))
+        await house.turn(6)
+        assert runner.health()["lost_batches"] == 2
+    assert metrics.value("andon_lost_batches_total", taker="rules") == before + 2
+    assert (await house.only_alarm()).raised_at == at(7), "it was hot from 2 s on"
+
+
+async def test_a_batch_that_comes_twice_changes_nothing(house: RuleHouse) -> None:
+    async with house.running() as runner:
+        for second, value in enumerate([92, 60], 1):
+            for _ in range(2):
+                await house.say(second, value, stamp=Stamp("a", second))
+        assert runner.health()["lost_batches"] == 0
+    assert await house.events(await house.only_alarm()) == ["raised", "cleared"]
+
+
+# ------------------------------------------------------------------ two hubs
+async def test_two_hubs_at_once_raise_one_alarm_and_the_second_takes_over(house: RuleHouse, dsn: str) -> None:
+    clock = HandClock()
+    duties = [Duty(dsn, "rules", clock) for _ in range(2)]
+
+    async def rules() -> None:
+        evaluator = Evaluator(house.plant, house.rules, house.clock.now())
+        await RuleRunner(evaluator, house.book, house.bus, house.samples).run()
+
+    async def caught_up() -> bool:
+        clock.turn(EVERY)
+        return (await house.bus.behind(SAMPLES)).get("rules") == 0
+
+    async def second_waits() -> bool:
+        return duties[1].standing_by
+
+    first = asyncio.create_task(duties[0].carry(rules))
+    await until(lambda: asleep(house, TICKERS), "the first one thinks")
+    second = asyncio.create_task(duties[1].carry(rules))
+    try:
+        await until(second_waits, "the second one stands by")
+        await house.say(1, 92)
+        await until(caught_up, "evaluated")
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await house.say(2, 60)
+        await until(caught_up, "evaluated by the second")
+        assert not duties[1].standing_by
+    finally:
+        for task in (first, second):
+            task.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+    assert await house.events(await house.only_alarm()) == ["raised", "cleared"]
+    assert [e for _, e in await house.intents()] == ["", "raised", "cleared"]
