@@ -103,14 +103,22 @@ def asked(block: MapBlock) -> list[str]:
     return list(dict.fromkeys(p for text in texts if text for p in _paths(jmespath.compile(text).parsed)))
 
 
+_OF_LISTS = frozenset({"projection", "filter_projection", "value_projection", "flatten"})
+
+
 def _paths(node: Mapping[str, Any]) -> Iterator[str]:
     if node["type"] == "field":
         yield node["value"]
         return
     inner = [child for child in node["children"] if isinstance(child, Mapping)]
-    if node["type"] == "subexpression" and all(child["type"] == "field" for child in inner):
-        yield ".".join(child["value"] for child in inner)
+    if node["type"] == "subexpression":
+        found = [""]
+        for child in inner:
+            found = [f"{above}.{step}" for above in found for step in _paths(child)] or found
+        yield from (path[1:] for path in found if path)
         return
+    if node["type"] in _OF_LISTS:  # what stands in a list is not a column: the list is
+        inner = inner[:1]
     for child in inner:
         yield from _paths(child)
 

@@ -32,7 +32,7 @@ class TrytonConnector(Connector):
 
     def __init__(self, config: TrytonConfig, clock: Clock) -> None:
         self._client = TrytonClient(config)
-        records = self._records = Records(config, self._client)
+        records = self._records = Records(config, self._client, clock)
         self._tickets = Tickets(records)
         self._orders = Orders(records)
         self._reports = Cycles(records, clock)
@@ -106,4 +106,4 @@ class TrytonConnector(Connector):
 
 
 async def _finished(posting: Posting, key: str) -> str | None:
-    return next((f.number for f in await posting.find(key, None) if f.finished), None)
+    return next((f.number for f in (await posting.look(key, None)).found if f.finished), None)

@@ -40,8 +40,9 @@ class TrytonClient:
     def __init__(self, config: TrytonConfig) -> None:
         self._config = config
         self._http = httpx.AsyncClient(
-            timeout=config.timeout.total_seconds(), http2=False, follow_redirects=False, trust_env=False
-        )
+            timeout=config.timeout.total_seconds(), http2=False, follow_redirects=False, trust_env=False,
+            verify=config.url.scheme == "https",
+        )  # fmt: skip  # without https there are no certificates to load
         self._session = ""
         self._entering = asyncio.Lock()
         self.user_id = 0
@@ -64,11 +65,10 @@ class TrytonClient:
         try:
             return plain(await self._call(method, params, context or {}, write=True))
         except TrytonWarning as warning:
-            if not warning.name.startswith(tuple(self._config.accept_warnings)):
+            if not {*warning.name.split(".")} & {*self._config.accept_warnings}:
                 raise
             log.warning("Tryton asked, and accept_warnings says yes: %s", warning)
-            yes = [{"user": self.user_id, "name": warning.name}]
-            await self._call("model.res.user.warning.create", (yes,), {}, write=True)
+            await self._call("model.res.user.warning.skip", (warning.name, False), {}, write=True)
             return plain(await self._call(method, params, context or {}, write=True))
 
     # ------------------------------------------------------------------ the session

@@ -39,7 +39,7 @@ class TrytonConfig(Block):
         ["waiting", "assigned", "running"], description="states of a production that the shop floor sees"
     )
     accept_warnings: list[str] = Field(
-        [], description="beginnings of names of warnings to be answered with yes; others are refusals"
+        [], description="names of warnings to be answered with yes; all others are refusals"
     )
     lookups: dict[str, str] = Field({}, description="model: field by which a text names one of its records")
     documents: dict[str, MapBlock] = Field({}, description="laid over the connector's own, field by field")

@@ -82,8 +82,8 @@ class Orders:
         wanted = await self._wanted(row, fields)
         if wanted:
             await self._rewrite(row, wanted)
-        elif row["state"] == "draft" and await self._noted(row, _REPLAN):
-            await self._forth(row)  # cut off between back and forth
+        else:
+            await self._mend(row)
         await self._tell(row, fields)
 
     async def _current(self, number: str) -> Row:
@@ -108,8 +108,7 @@ class Orders:
     async def _rewrite(self, row: Row, wanted: Row) -> None:
         if row["state"] in ("request", "draft"):
             await self._records.write("production", row, wanted)
-            if await self._noted(row, _REPLAN):
-                await self._forth(row)
+            await self._mend(row)
             return
         if row["state"] != "waiting" or await self._begun(row):
             raise ErpRefused(
@@ -124,10 +123,19 @@ class Orders:
         finally:
             await self._forth(row)
 
+    async def _mend(self, row: Row) -> None:
+        """We were cut off between back and forth, or just after."""
+        notes = await self._noted(row, _REPLAN)
+        if notes and row["state"] == "draft":
+            await self._forth(row)
+        elif notes:
+            await self._records.client.write("model.ir.note.delete", notes)
+
     async def _forth(self, row: Row) -> None:
         await self._records.press("production", "wait", row["id"])
-        for note in await self._noted(row, _REPLAN):
-            await self._records.client.write("model.ir.note.delete", [note])
+        notes = await self._noted(row, _REPLAN)
+        if notes:
+            await self._records.client.write("model.ir.note.delete", notes)
 
     async def _begun(self, row: Row) -> bool:
         """Going back to draft would throw away operations that have cycles."""

@@ -31,12 +31,20 @@ class Found:
     finished: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What there is: documents that carry the key, oldest first, and drafts of ours that carry none."""
+
+    found: Sequence[Found] = ()
+    loose: Sequence[Row] = ()
+
+
 class Posting(Protocol):
-    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
-        """Documents that carry the key, oldest first; `fields` where it is known what they are about."""
+    async def look(self, key: str, fields: Mapping[str, Any] | None) -> Sight:
+        """`fields` where it is known what the document is about."""
         ...
 
-    async def make(self, key: str, fields: Mapping[str, Any]) -> None: ...
+    async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None: ...
     async def finish(self, found: Found, fields: Mapping[str, Any]) -> None: ...
     async def withdraw(self, found: Found) -> None:
         """Take an unfinished one back, with all it has changed."""
@@ -45,9 +53,10 @@ class Posting(Protocol):
 
 async def booked(posting: Posting, key: str, fields: Mapping[str, Any]) -> str:
     """The number of the one finished document with this key."""
-    found = await posting.find(key, fields)
+    sight = await posting.look(key, fields)
+    found = sight.found
     if not found:
-        await posting.make(key, fields)
+        await posting.make(key, fields, sight.loose)
         found = await _seen(posting, key, fields)
     first, *others = sorted(found, key=lambda f: not f.finished)
     for other in others:
@@ -60,9 +69,9 @@ async def booked(posting: Posting, key: str, fields: Mapping[str, Any]) -> str:
     return first.number
 
 
-async def _seen(posting: Posting, key: str, fields: Mapping[str, Any]) -> list[Found]:
+async def _seen(posting: Posting, key: str, fields: Mapping[str, Any]) -> Sequence[Found]:
     try:
-        found = await posting.find(key, fields)
+        found = (await posting.look(key, fields)).found
     except ErpUnavailable as trouble:  # it was made, whatever the look says
         raise ErpUnavailable(str(trouble), trouble.retry_after, in_doubt=True) from None
     if not found:
@@ -93,14 +102,20 @@ async def production(records: Records, number: str) -> Row:
 
 async def operation(records: Records, order: str, name: str) -> Row:
     """Their record of an operation; `name` is what our map reads as its number."""
-    await production(records, order)
-    extra = ("state", "timesheet_work", "work_center")
+    extra = ("state", "timesheet_work", "production.state")
     found = await records.mapped("operation", [["production.number", "=", order]], extra)
     for row, ours in found:
         if str(ours.get("operation")) == name:
+            _workable(order, row["production"]["state"])
             return row
+    await production(records, order)  # is it there at all?
     have = ", ".join(str(ours.get("operation")) for _, ours in found) or "none"
     raise ErpRefused(f"production order {order} has no operation {name} in Tryton; it has {have}")
+
+
+def _workable(order: str, state: str) -> None:
+    if state in ("cancelled", "done"):
+        raise ErpRefused(f"production order {order} is {state} in Tryton: nothing can be booked on it")
 
 
 # ------------------------------------------------------------------ documents without a field for a key
@@ -124,24 +139,24 @@ class Noted:
         mine = ["create_uid", "=", self._records.client.user_id]
         return [mine, ["create_date", ">=", typed_instant(since)]]
 
-    async def carrying(self, key: str, domain: Domain) -> list[Found]:
-        """The documents within the domain that carry the key."""
-        rows = await self._records.search(self._model, [*domain, ["state", "!=", "cancelled"]], ["state"])
+    async def look(self, key: str, domain: Domain, names: Sequence[str] = ()) -> Sight:
+        """Of the documents within the domain, those with the key and our drafts without any note."""
+        live = [*domain, ["state", "!=", "cancelled"]]
+        rows = await self._records.search(self._model, live, ["state", "create_uid", *names])
         texts = await self.of([row["id"] for row in rows])
         head = self._head(key)
-        ours = [r for r in rows if any(t == head or t.startswith(head + " ") for t in texts.get(r["id"], []))]
-        return [Found(r["id"], str(r["id"]), r["state"], r["state"] == "done") for r in ours]
+        with_key = [
+            r for r in rows if any(t == head or t.startswith(head + " ") for t in texts.get(r["id"], []))
+        ]
+        me = self._records.client.user_id
+        loose = [r for r in rows if r["id"] not in texts and r["state"] == "draft" and r["create_uid"] == me]
+        found = [Found(r["id"], str(r["id"]), r["state"], r["state"] == "done") for r in with_key]
+        return Sight(found, loose)
 
     async def add(self, record: int, key: str, text: str) -> None:
         message = " ".join(filter(None, [self._head(key), text]))
         values = {"resource": f"{self._model},{record}", "message": message}
         await self._records.create("ir.note", values)
-
-    async def without(self, domain: Domain) -> int | None:
-        """The oldest document within the domain that has no note at all."""
-        rows = await self._records.search(self._model, domain, [])
-        texts = await self.of([row["id"] for row in rows])
-        return next((int(r["id"]) for r in rows if r["id"] not in texts), None)
 
     async def of(self, ids: Sequence[int]) -> dict[int, list[str]]:
         """All notes, by the document they are on."""
@@ -167,18 +182,17 @@ class Cycles:
         self._records = records
         self._notes = Noted(records, clock, self.model)
 
-    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+    async def look(self, key: str, fields: Mapping[str, Any] | None) -> Sight:
         if fields is None:
             await self._records.client.welcome()
-            return await self._notes.carrying(key, self._notes.lately())
-        return await self._notes.carrying(key, [["work.production.number", "=", str(fields["order"])]])
+            return await self._notes.look(key, self._notes.lately())
+        return await self._notes.look(key, [["work.production.number", "=", str(fields["order"])]], ["work"])
 
-    async def make(self, key: str, fields: Mapping[str, Any]) -> None:
+    async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None:
         work = await operation(self._records, str(fields["order"]), str(fields["operation"]))
         values = await self._records.written("report", {**fields, "key": key})
         text = f"good={int(fields['good'])} scrap={int(fields['scrap'])} {values.pop('note', '')}".rstrip()
-        mine = ["create_uid", "=", self._records.client.user_id]
-        cycle = await self._notes.without([["work", "=", work["id"]], ["state", "=", "draft"], mine])
+        cycle = next((r["id"] for r in loose if r["work"] == work["id"]), None)
         if cycle is None:
             cycle = await self._records.create(self.model, {**values, "work": work["id"]})
         await self._notes.add(cycle, key, text)
@@ -212,11 +226,11 @@ class Hours:
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+    async def look(self, key: str, fields: Mapping[str, Any] | None) -> Sight:
         rows = await self._records.keyed(self.model, "description", key)
-        return [Found(r["id"], str(r["id"]), "", True) for r in rows]
+        return Sight([Found(r["id"], str(r["id"]), "", True) for r in rows])
 
-    async def make(self, key: str, fields: Mapping[str, Any]) -> None:
+    async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None:
         work = await operation(self._records, str(fields["order"]), str(fields["operation"]))
         if not work.get("timesheet_work"):
             raise ErpRefused(
@@ -245,11 +259,11 @@ class Inspections:
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+    async def look(self, key: str, fields: Mapping[str, Any] | None) -> Sight:
         rows = await self._records.keyed(self.model, "reference", key, ["number", "state"])
-        return [Found(r["id"], str(r["number"]), r["state"], r["state"] != "pending") for r in rows]
+        return Sight([Found(r["id"], str(r["number"]), r["state"], r["state"] != "pending") for r in rows])
 
-    async def make(self, key: str, fields: Mapping[str, Any]) -> None:
+    async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None:
         order = await self._order(str(fields.get("order") or ""))
         control = await self._control(str(fields.get("check") or ""))
         rows = await self._records.search(

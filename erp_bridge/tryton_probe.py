@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from erp_bridge.fieldmap import asked
 from erp_bridge.tryton_records import Records
-from erp_bridge.tryton_values import paths
 from hub.errors import ErpRefused, ErpUnavailable
 
 _SET_BY_CODE = {"note"}
@@ -27,9 +27,8 @@ async def _document(records: Records, name: str) -> str:
     block = records.blocks[name]
     written = {n.rstrip("+") for n, text in block.write.items() if text} - _SET_BY_CODE
     written |= {n.rstrip("+") for v in block.variants for n, text in v.write.items() if text}
-    read = [*block.read.values(), *(text for v in block.variants for text in v.read.values())]
     try:
-        gone = await records.absent(block.form, sorted(written | paths(read)))
+        gone = await records.absent(block.form, sorted(written | {*asked(block)}))
     except ErpRefused as refusal:
         return f"✗ {block.form}: {refusal}"
     except ErpUnavailable as trouble:

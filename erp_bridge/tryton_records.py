@@ -6,26 +6,30 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from erp_bridge.fieldmap import FieldMap, MapBlock, compiled
+from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
 from erp_bridge.tryton_client import TrytonClient
 from erp_bridge.tryton_config import TrytonConfig
 from erp_bridge.tryton_maps import DOCUMENTS, FILTERS
-from erp_bridge.tryton_values import paths, typed
+from erp_bridge.tryton_values import typed
 from hub.errors import ErpRefused
+from hub.ports import Clock
 
 log = logging.getLogger(__name__)
 
 Domain = Sequence[Any]
 Row = dict[str, Any]
 _ALWAYS = ("id",)
+MEMORY = 60.0  # seconds
 
 
 class Records:
     """`maps` and `blocks` by document name, the site's laid over ours. Raises ConfigError for a bad one."""
 
-    def __init__(self, config: TrytonConfig, client: TrytonClient) -> None:
+    def __init__(self, config: TrytonConfig, client: TrytonClient, clock: Clock) -> None:
         self.config = config
         self.client = client
+        self._clock = clock
+        self._names: dict[tuple[str, str], tuple[float, int]] = {}  # when looked up, id
         self.blocks: dict[str, MapBlock] = {
             name: config.documents.get(name, MapBlock()).over(base) for name, base in DOCUMENTS.items()
         }
@@ -95,9 +99,8 @@ class Records:
     async def mapped(self, document: str, domain: Domain, extra: Iterable[str] = ()) -> list[tuple[Row, Row]]:
         """(their record, our fields) of every record of a document that fits."""
         block = self.blocks[document]
-        texts = [*block.read.values(), *(t for v in block.variants for t in v.read.values())]
-        names = paths(texts)
-        gone = await self.absent(block.form, sorted(names))
+        names = asked(block)
+        gone = await self.absent(block.form, names)
         for name in gone:
             log.debug("Tryton has no %s on %s: going on without it", name, block.form)
         rows = await self.search(
@@ -124,6 +127,17 @@ class Records:
             raise ErpRefused(f"Tryton has more than one {model} with {field} {text!r}; name it uniquely")
         return int(rows[0]["id"]) if rows else None
 
+    async def known(self, model: str, text: str) -> int | None:
+        """`named`, of what seldom changes: a minute old will do."""
+        now = self._clock.monotonic()
+        at, found = self._names.get((model, text), (-MEMORY, 0))
+        if now - at < MEMORY:
+            return found
+        fresh = await self.named(model, text)
+        if fresh is not None:
+            self._names[model, text] = now, fresh
+        return fresh
+
     # ------------------------------------------------------------------ writing
     async def written(self, document: str, fields: Mapping[str, Any]) -> Row:
         """Our fields as values that Tryton takes; texts that name records are looked up."""
@@ -147,7 +161,7 @@ class Records:
         if isinstance(value, int):
             return value
         model = str(spec["relation"])
-        found = await self.named(model, str(value))
+        found = await self.known(model, str(value))
         if found is None:
             field = self.config.lookup(model)
             raise ErpRefused(f"Tryton has no {model} with {field} {value!r} ({where})")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from erp_bridge.tryton_postings import Found, Noted, production
+from erp_bridge.tryton_postings import Found, Noted, Sight, production
 from erp_bridge.tryton_records import Records, Row
-from hub.errors import ErpRefused
+from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
 _MOVE = "stock.move"
+_SAME = ("product", "quantity", "to_location", "lot", "effective_date")
 
 
 class Outputs:
@@ -22,13 +23,13 @@ class Outputs:
         self._document = document  # "receipt" or "scrap"
         self._notes = Noted(records, clock, _MOVE, f"[{document}]")
 
-    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+    async def look(self, key: str, fields: Mapping[str, Any] | None) -> Sight:
         if fields is None:
             await self._records.client.welcome()
-            return await self._notes.carrying(key, [["production_output", "!=", None], *self._notes.lately()])
-        return await self._notes.carrying(key, [["production_output.number", "=", str(fields["order"])]])
+            return await self._notes.look(key, [["production_output", "!=", None], *self._notes.lately()])
+        return await self._notes.look(key, [["production_output.number", "=", str(fields["order"])]], _SAME)
 
-    async def make(self, key: str, fields: Mapping[str, Any]) -> None:
+    async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None:
         order = await production(self._records, str(fields["order"]))
         item = await _item(self._records, str(fields["item"]))
         full = {**fields, "key": key, "production": order, "cost_price": item["cost_price"] or 0}
@@ -41,7 +42,12 @@ class Outputs:
             raise ErpRefused("Tryton has no place for scrap: give the warehouse a waste location")
         values = await self._records.written(self._document, full)
         text = str(values.pop("note", ""))
-        move = await self._orphan(order, values) or await self._planned_off(order, values)
+        move = _like(values, loose)
+        if move is None:
+            await self._planned_off(order, values)
+            move = _like(values, (await self.look(key, fields)).loose)
+        if move is None:
+            raise ErpUnavailable(f"{key} was made in Tryton, which does not show it", in_doubt=True)
         await self._notes.add(move, key, text)
 
     async def _lot(self, product: int, number: str) -> int:
@@ -50,17 +56,8 @@ class Outputs:
             found = await self._records.create("stock.lot", {"number": number, "product": product})
         return found
 
-    async def _orphan(self, order: Row, values: Row) -> int | None:
-        """A move of ours that lost its note: same goods, same place, same day, not booked."""
-        same = [[n, "=", values[n]] for n in ("product", "quantity", "to_location", "lot") if n in values]
-        domain = [
-            ["production_output", "=", order["id"]], ["state", "=", "draft"], ["effective_date", "!=", None],
-            ["create_uid", "=", self._records.client.user_id], *same,
-        ]  # fmt: skip
-        return await self._notes.without(domain)
-
-    async def _planned_off(self, order: Row, values: Row) -> int:
-        """Make the move, take its quantity off the planned one; the id of what was made."""
+    async def _planned_off(self, order: Row, values: Row) -> None:
+        """Make the move and take its quantity off the planned one."""
         planned = await self._planned(order["id"], values["product"])
         steps: list[Any] = [["create", [values]]]
         stamps = {}
@@ -71,10 +68,6 @@ class Outputs:
         await self._records.client.write(
             "model.production.write", [order["id"]], {"outputs": steps}, context={"_timestamp": stamps}
         )
-        made = await self._orphan(order, values)
-        if made is None:
-            raise ErpRefused(f"Tryton made no output of production {order['number']}")
-        return made
 
     async def _planned(self, order: int, product: int) -> Row | None:
         domain = [
@@ -98,6 +91,15 @@ class Outputs:
             await self._records.write(_MOVE, planned, values)
 
 
+def _like(values: Row, loose: Sequence[Row]) -> int | None:
+    """A move of ours without a note that is what we want to make: same goods, place and quantity, and dated,
+    which a planned one is not."""
+    same = [name for name in _SAME if name in values and name != "effective_date"]
+    return next(
+        (r["id"] for r in loose if r["effective_date"] and all(r[n] == values[n] for n in same)), None
+    )
+
+
 class Shipments:
     """领料: from the warehouse to where the production picks its components."""
 
@@ -106,12 +108,14 @@ class Shipments:
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    async def find(self, key: str, fields: Mapping[str, Any] | None) -> list[Found]:
+    async def look(self, key: str, fields: Mapping[str, Any] | None) -> Sight:
         rows = await self._records.keyed(self.model, "reference", key, ["number", "state"])
         live = [r for r in rows if r["state"] != "cancelled"]
-        return [Found(r["id"], str(r["number"] or r["id"]), r["state"], r["state"] == "done") for r in live]
+        return Sight(
+            [Found(r["id"], str(r["number"] or r["id"]), r["state"], r["state"] == "done") for r in live]
+        )
 
-    async def make(self, key: str, fields: Mapping[str, Any]) -> None:
+    async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None:
         order = await production(self._records, str(fields["order"]))
         item = await _item(self._records, str(fields["item"]))
         start, end = await self._way(order, str(fields.get("warehouse") or ""))

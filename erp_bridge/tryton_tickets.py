@@ -52,7 +52,7 @@ class Tickets:
 
     async def _machine(self, name: str) -> int | None:
         spec = (await self._records.fields(self._model, ["parent"])).get("parent")
-        return await self._records.named(str(spec["relation"]), name) if spec else None
+        return await self._records.known(str(spec["relation"]), name) if spec else None
 
     async def _all(self, key: str) -> list[Row]:
         return await self._records.keyed(self._model, self._records.config.key_field, key, _IDENTITY)
@@ -75,7 +75,12 @@ class Tickets:
                 "%s is in Tryton more than once: task %s has been worked on, close it", key, row["number"]
             )
             return
-        await self._records.client.write(f"model.{self._model}.delete", [row["id"]])
+        try:
+            await self._records.client.write(f"model.{self._model}.delete", [row["id"]])
+        except ErpRefused as refusal:
+            if row["id"] in [r["id"] for r in await self._all(key)]:
+                log.error("%s is in Tryton more than once: task %s: %s", key, row["number"], refusal)
+            return  # whoever made the other one has seen it too, and was faster
         log.warning("%s was made twice at the same time: task %s is gone again", key, row["number"])
 
     # ------------------------------------------------------------------ the repair

@@ -1,14 +1,12 @@
-"""Tryton's typed JSON and our plain values, both ways; which of its fields an expression needs (pure)."""
+"""Tryton's typed JSON and our plain values, both ways (pure)."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
-
-from jmespath.parser import Parser
 
 from hub.errors import ErpRefused
 
@@ -102,30 +100,3 @@ def typed_instant(at: datetime) -> Row:
 
 def typed_bytes(value: bytes) -> Row:
     return {"__class__": "bytes", "base64": base64.b64encode(value).decode()}
-
-
-# ------------------------------------------------------------------ what an expression reads
-def paths(expressions: Sequence[str]) -> set[str]:
-    """Dotted names of the fields that the expressions may touch; too many rather than too few."""
-    found: set[str] = set()
-    for text in expressions:
-        if text:
-            found |= set(_paths(Parser().parse(text).parsed))
-    return found
-
-
-def _paths(node: Mapping[str, Any]) -> Iterator[str]:
-    kind, children = node["type"], node.get("children") or []
-    if kind == "field":
-        yield str(node["value"])
-    elif kind == "subexpression":
-        found = [""]
-        for child in children:
-            found = [f"{above}.{step}" for above in found for step in _paths(child)]
-        yield from (path[1:] for path in found)
-    elif kind in ("projection", "filter_projection", "value_projection", "flatten", "index_expression"):
-        yield from _paths(children[0])  # of a list we can only ask for the whole
-    else:
-        for child in children:
-            if isinstance(child, dict):
-                yield from _paths(child)

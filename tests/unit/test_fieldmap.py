@@ -43,6 +43,11 @@ def test_the_columns_that_a_map_reads_are_known() -> None:
     assert asked(block) == ["FMaterialId.FNumber", "FCancelStatus", "FStatus", "F_AH_Rush"]
 
 
+def test_of_a_list_the_list_itself_is_asked_for() -> None:
+    block = MapBlock(read={"lot": "moves[?state == 'done'].lot | [0]", "place": "warehouse.places[0]"})
+    assert asked(block) == ["moves", "warehouse.places"]
+
+
 @pytest.mark.parametrize(
     ("expression", "value"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +43,9 @@ class FailingProxy:
         self._server: asyncio.Server | None = None
         self._port = 0
         self.seen: list[str] = []  # methods of the writes that came by
+        self.log_ins = 0
+        self.at: dict[str, str] = {}  # method -> a fault for the next one of exactly that method
+        self.before: dict[str, Callable[[], Awaitable[Any]]] = {}  # method -> what happens just before it
 
     @property
     def url(self) -> str:
@@ -65,6 +68,7 @@ class FailingProxy:
 
     def forget(self) -> None:
         self._planned.clear()
+        self.at.clear()
 
     # ------------------------------------------------------------------ one exchange
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,6 +82,10 @@ class FailingProxy:
 
     async def _answer(self, head: bytes, body: bytes) -> bytes:
         call = json.loads(body)
+        self.log_ins += call["method"] == "common.db.login"
+        hook = self.before.pop(str(call["method"]).removeprefix("model."), None)
+        if hook is not None:
+            await hook()
         fault = self._meets(call)
         if fault == "drop_before":
             return b""
@@ -101,6 +109,8 @@ class FailingProxy:
         if method not in WRITES or model.startswith("res."):
             return ""
         self.seen.append(f"{model}.{method}")
+        if f"{model}.{method}" in self.at:
+            return self.at.pop(f"{model}.{method}")
         if model == "ir.note":
             model = str(call["params"][0][0]["resource"]).partition(",")[0] if method == "create" else model
         for fault in self._planned:
