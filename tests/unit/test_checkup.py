@@ -103,6 +103,12 @@ def test_who_refers_to_what_is_misspelt_is_not_blamed(tmp_path: Path, change: tu
     assert len({line for line, _ in found}) == 1, found
 
 
+def test_what_stands_in_for_a_mistake_is_not_complained_of(tmp_path: Path) -> None:
+    found = told(tmp_path, ("kind: high-limit, ", ""), ("kind: modbus", "knd: modbus"))
+    assert [line for line, _ in found] == [16, 17, 27], found
+    assert not any("''" in text for _, text in found)
+
+
 def test_every_point_that_names_no_tag_is_told(tmp_path: Path) -> None:
     points = "    - {tag: p1/a/l/m/t, address: 0}\n"
     wrong = "".join(f"    - {{tag: p1/a/l/m/{x}, address: 0}}\n" for x in "xyz")
