@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import yaml
 from hub.training import TrainingPlant, checkout
 from tests.e2e.world import Hub, World, until, world
 from tests.leash import leashed
+from tests.valkey import valkey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timescale, pytest.mark.timeout(420)]
 
@@ -53,6 +55,17 @@ class Service(Hub):
             "ANDON_HOST": "127.0.0.1",
             "TMPDIR": str(self.folder),
         }
+
+    def with_parts(self, parts: str) -> Service:
+        """A further process with this one's configuration and secrets."""
+        other = copy(self)
+        other.log = self.log.with_name(f"{parts}.log")
+        other.command = [*self.command[:-1], parts]
+        other.process = None
+        folder = self.folder.with_name(f"of-{parts}")
+        folder.mkdir(exist_ok=True)
+        other.environment = {**self.environment, "ANDON_DATA": str(folder), "TMPDIR": str(folder)}
+        return other
 
     async def start(self, failpoints: str = "") -> None:
         with self.log.open("ab") as log:
@@ -355,3 +368,61 @@ async def test_workers_that_are_killed_leave_one_ticket(site: Site) -> None:
     raised = [m for m in await site.here.messages() if "冲压机01" in m["text"] and "【紧急】" in m["text"]]
     assert {m["robot"] for m in raised} == {"dingtalk", "wecom"}, "what was in flight at the kill is not lost"
     assert len(await erp_tickets(site)) == 1
+
+
+# ------------------------------------------------------------------ the bus, and two of one kind
+ALONE = ["rules", "upkeep", "writer"]
+RAISED = "select count(*), sum(count) from alarms where rule = 'oil-hot' and equipment like %s"
+
+
+async def test_redis_has_a_bad_day_and_a_second_hub_stands_by(folder: Path, timescale_dsn: str) -> None:
+    with valkey() as redis:
+        redis.start()
+        async with opened(folder, timescale_dsn, redis.url) as site:
+            await values_move(site)
+            second = site.hub.with_parts(",".join(ALONE))
+            site.every.append(second)
+            await second.start()
+
+            async def ready() -> bool:
+                return (await site.health())["standby"] == ALONE
+
+            await until(ready, "the second one stands by")
+            await site.here.healthy()
+
+            redis.freeze()
+
+            async def said() -> bool:
+                answer = await site.here.http.get(site.here.url + "/health")
+                return answer.status_code == 503 and not answer.json()["parts"]["bus"]
+
+            await until(said, "a bus that hangs is said")
+
+            async def shown() -> bool:
+                down = set((await site.board())["health"]["parts_down"])
+                return {"bus", "collector press-01", "notifiers"} <= down
+
+            await until(shown, "the wall names what it does not hear")
+            redis.thaw()
+            await site.here.healthy()
+            await values_move(site)
+
+            redis.kill()
+            await until(said, "a bus that is away is said")
+            redis.start()  # with nothing on the belt
+            await site.here.healthy()
+            await values_move(site)
+
+            await site.hub.kill()
+            await site.here.command("press-01", "fault", {"kind": "overheat"})
+
+            async def raised() -> bool:
+                with psycopg.connect(timescale_dsn) as record:
+                    return record.execute(RAISED, [f"%{PRESS}"]).fetchone() == (1, 1)
+
+            await until(raised, "the second one has taken over")
+            await site.hub.start()
+            await site.here.healthy()
+            await until(ready, "now the first one stands by")
+            assert len(await alarms(site, "oil-hot")) == 1
+            books_balance(timescale_dsn)
