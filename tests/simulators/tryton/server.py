@@ -30,6 +30,7 @@ from tests.simulators.tryton import seed as seeding
 from tests.simulators.tryton.rpc import Rpc
 
 DATABASE = "erp"
+KEPT_SECONDS = 14 * 24 * 3600
 _BIN = Path(sys.executable).parent
 _CONFIG = """
 [database]
@@ -53,8 +54,9 @@ class TrytonServer:
     """`reset` gives a test what was prepared. One for a test run: see `server`."""
 
     def __init__(self, template: Path) -> None:
-        self._template = template
         self._folder = Path(tempfile.mkdtemp(prefix="andon-tryton-"))
+        self._template = self._folder / "template"  # our own: the cache may be cleared while we run
+        shutil.copyfile(template, self._template)
         self.file = self._folder / f"{DATABASE}.sqlite"
         shutil.copyfile(template, self.file)
         self.url, self._process = _launch(self._folder)
@@ -106,8 +108,11 @@ def template(say: Callable[[str], None] = lambda text: None) -> Path:
                 _made(bare, _activate)
             if not ready.exists():
                 _made(ready, lambda folder: _seed(folder, bare))
-            for old in {*base.glob("*.sqlite")} - {bare, ready}:
-                old.unlink()
+            for used in (bare, ready):
+                used.touch()
+            for old in base.glob("*.sqlite"):  # of releases and checkouts that nobody tests any more
+                if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+                    old.unlink()
     except OSError as cause:
         raise Unavailable(f"the prepared database cannot be kept: {cause}") from None
     return ready
@@ -156,6 +161,7 @@ def _seed(folder: Path, bare: Path) -> None:
         _end(process)
     with contextlib.closing(sqlite3.connect(folder / f"{DATABASE}.sqlite")) as made:
         _grow_old(made)
+        _lighten(made)
 
 
 def _grow_old(made: sqlite3.Connection) -> None:
@@ -166,6 +172,16 @@ def _grow_old(made: sqlite3.Connection) -> None:
         for column in columns & {"create_date", "write_date"}:
             made.execute(f'update "{table}" set "{column}" = ?', [seeding.LONG_AGO])
     made.execute("delete from ir_session")
+    made.commit()
+
+
+def _lighten(made: sqlite3.Connection) -> None:
+    """Tryton opens the file anew for each transaction and SQLite then reads the whole schema: half of it is
+    indexes, which a database of this size has no use for."""
+    rows = made.execute("select name, sql from sqlite_master where type = 'index' and sql is not null")
+    for name, sql in rows.fetchall():
+        if not sql.lower().startswith("create unique"):
+            made.execute(f'drop index "{name}"')
     made.commit()
 
 
