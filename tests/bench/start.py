@@ -142,9 +142,7 @@ async def _start(house: House, settle: float) -> dict[str, float]:
         servers = [pid for pid in family(process.pid) if parent(pid) == process.pid]
         return {
             "seconds": round(seconds, 2),
-            "cpu_seconds": round(
-                cpu, 2
-            ),  # until then, the database's too: says more than `seconds` under load
+            "cpu_seconds": round(cpu, 2),  # until the first sample, with the database: holds under load too
             "rss_mb": round(rss_bytes(process.pid) / 1e6, 1),
             "database_mb": round(sum(pss_bytes(pid) for pid in servers) / 1e6, 1),
         }
