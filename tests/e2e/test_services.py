@@ -385,7 +385,7 @@ async def test_redis_has_a_bad_day_and_a_second_hub_stands_by(folder: Path, time
             await second.start()
 
             async def ready() -> bool:
-                return (await site.health())["standby"] == ALONE
+                return bool((await site.health())["standby"] == ALONE)
 
             await until(ready, "the second one stands by")
             await site.here.healthy()

@@ -10,7 +10,6 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 
-import psycopg
 import pytest
 
 from collectors.runner import BusSink
@@ -220,7 +219,7 @@ async def test_a_frozen_server_is_a_server_away_and_what_it_took_in_its_sleep_co
 async def test_who_listens_notices_that_the_server_is_frozen(line: Line) -> None:
     bus = line.bus()
     hints = bus.listen("events")
-    hearing = asyncio.create_task(anext(hints))  # type: ignore[arg-type]
+    hearing: asyncio.Task[bytes] = asyncio.create_task(anext(hints))  # type: ignore[arg-type]
     while not hearing.done():
         await bus.shout("events", b"first")
         await asyncio.wait([hearing], timeout=0.05)
@@ -305,9 +304,9 @@ async def test_the_blocked_read_of_a_dead_reader_swallows_nothing(line: Line) ->
     await line.send_on(1)
     with line.server.client() as ghost:
         connection = ghost.connection_pool.get_connection()
-        connection.send_command(*BLOCKED_READ)
+        connection.send_command(*BLOCKED_READ)  # type: ignore[no-untyped-call]
         assert connection.read_response()
-        connection.send_command(*BLOCKED_READ)
+        connection.send_command(*BLOCKED_READ)  # type: ignore[no-untyped-call]
         await line.start_writing()
         await line.all_there()  # the first came again; now both read
         await line.send_on(4)
@@ -390,8 +389,9 @@ async def test_a_batch_that_comes_twice_around_a_restart_of_the_writer_is_on_rec
         await line.start_writing()
         await line.send_on(1)
         await line.all_there()
-    with psycopg.connect(line.pool.conninfo) as connection:
-        assert connection.execute("select count(*) from samples").fetchone() == (3,)
+    async with line.pool.connection() as connection:
+        row = await (await connection.execute("select count(*) as n from samples")).fetchone()
+    assert row == {"n": 3}
 
 
 async def _stored(line: Line, number: int) -> bool:
