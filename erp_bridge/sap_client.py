@@ -162,7 +162,7 @@ class SapClient:
             ) from None
 
     def _url(self, path: str, query: Query | None) -> str:
-        """Blanks as %20: gateways take + for a plus. Paths come encoded: a key may hold anything."""
+        """Blanks as %20, a plus as %2B: + is read as either. Paths come encoded: a key may hold anything."""
         asked = dict(query or {})
         if self._config.client:
             asked["sap-client"] = self._config.client

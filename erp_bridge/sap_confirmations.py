@@ -67,7 +67,7 @@ class Confirmations:
             found = await self.find(name, key)
             if found is not None:
                 return found
-            known = {**fields, **await self._known(fields), "key": key, "reference": known_as}
+            known = {**fields, **await self._known(name, fields), "key": key, "reference": known_as}
             kind = self._records.kinds[name]
             body, _ = await kind.written(known, new=True)
             try:
@@ -79,7 +79,7 @@ class Confirmations:
                 raise ErpRefused(f"{name} {key} of {about}: {refusal}") from None
             return _number(made)
 
-    async def _known(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    async def _known(self, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """What SAP wants to know beside our fields, from its own order."""
         number = str(fields.get("order") or "")
         order = await self._orders.one(number)
@@ -88,12 +88,13 @@ class Confirmations:
         if order.state == "created":
             raise self._too_early(fields, f"production order {number} is not released in SAP")
         person = str(fields.get("person") or "")
+        item = str(fields.get("item") or "") if name == "issue" else ""
         step = self._step(order.steps, str(fields.get("operation") or ""), number)
         return {
             "number": order.number, "plant": order.plant, "material": order.product,
             "step": step.step if step else None, "sequence": step.sequence if step else None,
             "base_unit": (step.unit if step else "") or order.unit,
-            "component_unit": await self._orders.component_unit(order.number, str(fields.get("item") or "")),
+            "component_unit": await self._orders.component_unit(order.number, item),
             "personnel": self._config.employees.get(person),
         }  # fmt: skip
 

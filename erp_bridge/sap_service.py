@@ -170,8 +170,11 @@ class ODataService:
 
     # ------------------------------------------------------------------ writing
     async def create(self, entity_set: str, body: Mapping[str, Any]) -> Entity:
-        path = f"{self.path}/{entity_set}"
-        reply = await self._client.write("POST", self.path, path, body=body)
+        try:
+            reply = await self._client.write("POST", self.path, f"{self.path}/{entity_set}", body=body)
+        except SapRefusal:
+            self.forget()  # an upgrade may have taken a property away
+            raise
         return self._entity(reply, f"POST {entity_set}", await self._typed(entity_set), write=True)
 
     async def change(
@@ -228,7 +231,9 @@ class ODataService:
 
     # ------------------------------------------------------------------ envelopes and addresses
     async def _addressed(self, entity_set: str, keys: Mapping[str, Any]) -> str:
-        parts = {name: quote(await self.literal(entity_set, name, value)) for name, value in keys.items()}
+        parts = {
+            name: quote(await self.literal(entity_set, name, value), safe="'") for name, value in keys.items()
+        }
         inside = (
             next(iter(parts.values())) if len(parts) == 1 else ",".join(f"{n}={v}" for n, v in parts.items())
         )

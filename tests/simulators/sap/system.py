@@ -246,5 +246,4 @@ def _arguments(call: schema.Call, query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def query_of(text: str) -> dict[str, str]:
-    """As gateways read it: + is a plus."""
-    return dict(parse_qsl(text.replace("+", "%2B"), keep_blank_values=True))
+    return dict(parse_qsl(text, keep_blank_values=True))
