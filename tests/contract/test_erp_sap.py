@@ -536,3 +536,37 @@ def test_a_configuration_without_anybody_is_refused_with_the_remedy() -> None:
         SapConnector.Config.model_validate({"url": "https://s4.example"})
     with pytest.raises(ValueError, match="write the host alone"):
         SapConnector.Config.model_validate({"url": "https://s4.example/sap/", "user": "u", "password": "p"})
+
+
+# ------------------------------------------------------------------ OData 4
+def fourth(name: str) -> dict[str, Any]:
+    return {"path": f"/sap/opu/odata4/sap/{name.lower()}/srvd_a2x/sap/{name}/0001", "version": 4}
+
+
+async def test_successors_by_odata_4_are_spoken_to_in_their_form(erp: SapSimulator, clock: HandClock) -> None:
+    services = {
+        "notification": fourth("API_MAINTNOTIFICATION"),
+        "production_order": fourth("API_PRODUCTION_ORDER_2_SRV"),
+        "confirmation": fourth("API_PROD_ORDER_CONFIRMATION_2_SRV"),
+        "sales_order": fourth("API_SALES_ORDER_SRV"),
+        "equipment": fourth("API_EQUIPMENT"),
+    }
+    connector = SapBooks(erp).connector(clock, services=services)
+    erp_id, _ = await connector.open_ticket(KEY, opened())
+    await connector.update_ticket(erp_id, {"state": "accepted", "at": AT, "note": ""})
+    close = {"state": "closed", "at": AT, "cause": "泵", "downtime": timedelta(minutes=95)}
+    await connector.close_ticket(erp_id, close)
+    assert await connector.ticket_states([erp_id]) == {erp_id: "closed"}
+    (row,) = erp.system.books.where(NOTIFICATIONS)
+    assert (row["MaintObjectDowntimeDuration"], row["CompletionTime"].hour) == (95, 4)
+    number = await connector.report_operation("R-1", reported())
+    assert await connector.report_operation("R-1", reported()) == number
+    orders = await connector.orders(clock.now() - timedelta(days=1))
+    assert len(orders) == seed.ON_FLOOR + 2
+    change = {"priority": 1, "rush": True, "due_at": AT + timedelta(days=2), "reason": ""}
+    await connector.change_order(seed.ORDER, change)
+    assert (erp.system.orders.get(seed.ORDER) or {})["ManufacturingOrderImportance"] == "1"
+    assert {s.number for s in await connector.sales_orders(AT)} == {"3001", "3002"}
+    assert {e.number for e in await connector.equipment()} >= {seed.EQUIPMENT}
+    assert {r.path.split("/")[3] for r in erp.system.seen} == {"odata4"}
+    await connector.close()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from tests.simulators.sap import filters, schema
+from tests.simulators.sap import filters, four, schema
 from tests.simulators.sap.answers import SapError
 from tests.simulators.sap.books import Books, Row
 from tests.simulators.sap.confirmations import SET as CONFIRMATIONS
@@ -31,6 +31,7 @@ ROOT = "/sap/opu/odata/sap/"
 JSON = "application/json"
 _SEGMENT = re.compile(r"^([A-Za-z0-9_]+)(?:\((.*)\))?$")
 _KEY = re.compile(r"([A-Za-z0-9_]+)=((?:[a-z]+)?'(?:[^']|'')*'|[^,]+)")
+_FOURTH = re.compile(r"^/sap/opu/odata4/sap/[^/]+/srvd_a2x/sap/([^/]+)/0001/(.*)$")
 PAGE = 3
 
 
@@ -83,7 +84,8 @@ class System:
             self.sessions.check_token(request.headers)
         with self.lock:
             self.books.lag = timedelta(seconds=self.faults.lag)
-            answer = self._service(request, origin)
+            inner = self._fourth if request.path.startswith(four.ROOT) else self._service
+            answer = inner(request, origin)
         answer.headers += self.sessions.fetched(request.headers)
         return answer
 
@@ -98,6 +100,44 @@ class System:
         if request.method in ("GET", "HEAD"):
             return self._read(request, service, reader, rest)
         return self._write(request, service, reader, rest)
+
+    def _fourth(self, request: Request, origin: str) -> Answer:
+        """OData 4 around the same service."""
+        found = _FOURTH.match(request.path)
+        service = self.services.get(found[1]) if found else None
+        if service is None or found is None:
+            raise SapError(404, "/IWBEP/CM_V4_COS/014", "No service found")
+        rest = found[2]
+        if rest == "$metadata":
+            return Answer(200, four.metadata(service), "application/xml")
+        first, _, action = rest.partition("/")
+        kind = service.kind_of(self._segment(service, first)[0]) if first else None
+        asked, body = four.query(request.query), request.body
+        if request.method == "POST" and action:
+            rest, more = self._action(service, first, action, request)
+            asked, body = asked | more, b""
+        elif body and kind:
+            body = four.body(service, kind, body)
+        path = f"{ROOT}{service.name}/{rest}"
+        plain = Request(request.method, path, asked, request.headers, body)
+        answer = self._service(plain, origin)
+        if answer.text and answer.kind == JSON and kind:
+            answer.text = four.answer(service, kind, answer.text, request.query)
+        return answer
+
+    def _action(
+        self, service: Service, first: str, action: str, request: Request
+    ) -> tuple[str, dict[str, str]]:
+        """An action of an entity is a function with the entity's key."""
+        space, _, name = action.rpartition(".")
+        entity_set, key = self._segment(service, first)
+        if space != four.namespace(service) or name not in service.calls or key is None:
+            raise SapError(404, "/IWBEP/CM_V4_COS/014", f"No action {action}")
+        given = dict(zip(service.kind_of(entity_set).keys, key, strict=True)) | json.loads(
+            request.body or b"{}"
+        )
+        types = {n: f.kind for n, (f, _) in service.calls[name].parameters.items()}
+        return name, {n: four.argument(types.get(n, ""), v) for n, v in given.items()}
 
     # ------------------------------------------------------------------ reading
     def _read(self, request: Request, service: Service, reader: Reader, rest: str) -> Answer:
