@@ -474,6 +474,8 @@ class App:
             parts = (self.supervisor.parts[name] for name in waiting)
             waiting = {p.name for p in parts if not p.up and (patient or not p.outside)}
             await self.clock.sleep(0.05)
+        if "web" in self.parts:
+            await self.feed.ready.wait()  # up, and with a board to show
         self.ready.set()
 
 

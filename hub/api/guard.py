@@ -30,7 +30,7 @@ from hub.errors import NotAllowed, Refused, Transient
 
 _log = structlog.get_logger("hub.api")
 _SAFE = ("GET", "HEAD", "OPTIONS")
-RECORD_SECONDS = 3.5  # that one request may wait for the database, all together
+RECORD_SECONDS = 4.0  # that one request may wait for the database, all together
 _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
@@ -68,6 +68,7 @@ class Guard:
             await _turn_away(errors.refused(no), scope, receive, send)
             return
         except Transient as cause:  # no access while nobody can say who has it
+            _log.warning("not available", reason=str(cause))
             await _turn_away(errors.unavailable(cause), scope, receive, send)
             return
         if scope["type"] == "http":
