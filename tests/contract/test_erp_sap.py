@@ -6,10 +6,12 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from erp_bridge.sap_answers import SapRefusal
 from erp_bridge.sap_client import SapClient
@@ -22,6 +24,8 @@ from tests.contract.erp.worlds.sap import SapBooks
 from tests.simulators.sap import seed
 from tests.simulators.sap.confirmations import MOVEMENTS
 from tests.simulators.sap.notifications import SET as NOTIFICATIONS
+from tests.simulators.sap.reading import LINKS
+from tests.simulators.sap.schema import Field, Kind, Service
 from tests.simulators.sap.server import SapSimulator
 from tests.simulators.sap.system import ROOT
 
@@ -570,3 +574,72 @@ async def test_successors_by_odata_4_are_spoken_to_in_their_form(erp: SapSimulat
     assert {e.number for e in await connector.equipment()} >= {seed.EQUIPMENT}
     assert {r.path.split("/")[3] for r in erp.system.seen} == {"odata4"}
     await connector.close()
+
+
+# ------------------------------------------------------------------ what a site may have or ask for
+async def test_items_come_from_the_product_service_where_there_is_one(
+    erp: SapSimulator, connector: SapConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {n: Field(n, "Edm.String", 40) for n in ("Product", "BaseUnit", "ProductGroup")}
+    texts = {n: Field(n, "Edm.String", 40) for n in ("Product", "Language", "ProductDescription")}
+    products = Service("API_PRODUCT_SRV", "API_PRODUCT_SRV")
+    products.types = {
+        "A_ProductType": Kind("A_ProductType", ("Product",), names, {"to_Description": "A_TextType*"}),
+        "A_TextType": Kind("A_TextType", ("Product", "Language"), texts),
+    }
+    products.sets = {"A_Product": ("A_ProductType", ""), "A_ProductDescription": ("A_TextType", "")}
+    monkeypatch.setitem(LINKS, "to_Description", ("Product",))
+    named = {i.number: i for i in await connector.items(None)}
+    assert (named[seed.ITEM].name.zh, named[seed.ITEM].unit) == ("轴承 SG124", "PC")
+    erp.system.services["API_PRODUCT_SRV"] = products
+    books = erp.system.books
+    books.put("A_Product", ("PT10M",), {"Product": "PT10M", "BaseUnit": "PC", "ProductGroup": "bearing"})
+    for language, text in (("EN", "bearing"), ("ZH", "轴承")):
+        row = {"Product": "PT10M", "Language": language, "ProductDescription": text}
+        books.put("A_ProductDescription", ("PT10M", language), row)
+    (item,) = await connector.items(None)
+    assert (item.number, item.name.zh, item.family) == ("PT10M", "轴承", "bearing")
+
+
+async def test_a_rush_raises_the_sales_item_where_the_site_wants_it(
+    erp: SapSimulator, clock: HandClock
+) -> None:
+    connector = SapBooks(erp).connector(clock, rush_sales_items=True)
+    change = {"priority": 1, "rush": True, "due_at": None, "reason": "客户催货"}
+    for _ in range(2):
+        await connector.change_order(seed.ORDER, change)
+    raised = [
+        row["SalesOrderItem"] for row in erp.system.books.where("A_SalesOrderItem", DeliveryPriority="1")
+    ]
+    assert raised == ["10"]
+    assert sum(r.method == "PATCH" for r in erp.system.seen) == 2  # the order and its item, each once
+    await connector.close()
+
+
+async def test_an_order_never_starts_after_it_is_due(erp: SapSimulator, connector: SapConnector) -> None:
+    change = {"priority": None, "rush": None, "due_at": AT, "reason": ""}
+    await connector.change_order(seed.ORDER, change)
+    row = erp.system.orders.get(seed.ORDER) or {}
+    assert row["MfgOrderPlannedStartDate"] == row["MfgOrderPlannedEndDate"] == datetime(2026, 1, 5)  # noqa: DTZ001
+    assert row["MfgOrderPlannedEndTime"].hour == 12  # in the plant's zone
+
+
+async def test_pages_are_read_to_the_end_whoever_cuts_them(erp: SapSimulator, clock: HandClock) -> None:
+    for page_size, page_rows in ((2, 3), (3, 2), (100, 4), (4, 4), (1, 1)):
+        erp.system.page_size = page_size
+        connector = SapBooks(erp).connector(clock, page_rows=page_rows)
+        assert len(await connector.orders(None)) == seed.ON_FLOOR
+        await connector.close()
+
+
+async def test_only_what_is_valid_today_is_a_machine(connector: SapConnector) -> None:
+    found = {e.number: e.name.zh for e in await connector.equipment()}
+    assert found[seed.EQUIPMENT] == "加工中心 CNC-03"
+
+
+def test_the_block_in_the_manual_is_one_that_starts() -> None:
+    text = (Path(__file__).parents[2] / "docs/erp/sap.md").read_text(encoding="utf-8")
+    block = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])["erp"]
+    config = SapConnector.Config.model_validate(block["with"] | {"password": "p"})
+    SapConnector(config, HandClock())
+    assert config.documents["ticket"].write["ZZ1_FaultCode_NTF"]
