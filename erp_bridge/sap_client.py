@@ -166,8 +166,6 @@ class SapClient:
         asked = dict(query or {})
         if self._config.client:
             asked["sap-client"] = self._config.client
-        if self._config.language:
-            asked["sap-language"] = self._config.language
         rest = "&".join(
             f"{quote(name, safe='$')}={quote(value, safe='/(),:')}" for name, value in asked.items()
         )

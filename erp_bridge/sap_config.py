@@ -51,7 +51,7 @@ class OauthBlock(Block):
 class SapConfig(Block):
     url: HttpUrl = Field(description="https://host[:port], without a path")
     client: NumberText = Field("", description="sap-client, as 100; the cloud has one and needs none")
-    language: str = Field("ZH", description="sap-language of messages")
+    language: str = Field("ZH", description="of messages; sent as Accept-Language")
     user: str = Field("", description="communication user")
     password: SecretStr = SecretStr("")
     oauth: OauthBlock | None = None
@@ -81,8 +81,7 @@ class SapConfig(Block):
     )
     rush_sales_items: bool = Field(False, description="a rush order also raises its sales item's priority")
     busy_words: list[str] = Field(
-        ["currently being processed", "is locked by", "locked by user", "is being processed by",
-         "正在处理", "正在由", "被用户", "锁定"],
+        ["currently being processed", "being processed by", "locked by", "正在处理", "正在由", "被用户", "锁定"],
         description="words of the message that somebody has the document open",
     )  # fmt: skip
     employees: dict[str, NumberText] = Field({}, description="our person id -> personnel number")

@@ -77,6 +77,8 @@ class Confirmations:
             except ErpRefused as refusal:
                 about = f"{fields.get('order')} operation {fields.get('operation')}"
                 raise ErpRefused(f"{name} {key} of {about}: {refusal}") from None
+            if not made["ConfirmationCount"]:
+                raise ErpUnavailable("SAP made a confirmation without telling its number", in_doubt=True)
             return _number(made)
 
     async def _known(self, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from erp_bridge.sap_answers import SapTrouble
 from erp_bridge.sap_records import Kind, Records
 from erp_bridge.sap_service import Entity
-from hub.errors import ErpRefused
+from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,8 @@ class Tickets:
                 made = await kind.service.create(kind.form, body)
             except SapTrouble as trouble:
                 raise self._doubts.judged(known_as, trouble) from None
+            if not _number(made):
+                raise ErpUnavailable("SAP made a notification without telling its number", in_doubt=True)
             return _number(made), _number(made)
 
     # ------------------------------------------------------------------ its life
