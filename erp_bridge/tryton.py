@@ -31,6 +31,7 @@ class TrytonConnector(Connector):
     capabilities = frozenset({*Capability} - {Capability.WEBHOOKS})
 
     def __init__(self, config: TrytonConfig, clock: Clock) -> None:
+        self.capabilities = type(self).capabilities - {*config.without}
         self._client = TrytonClient(config)
         records = self._records = Records(config, self._client, clock)
         self._tickets = Tickets(records)
@@ -99,7 +100,7 @@ class TrytonConnector(Connector):
 
     # ------------------------------------------------------------------ care
     async def probe(self) -> Mapping[str, str]:
-        return await probed(self._records)
+        return await probed(self._records, self.capabilities)
 
     async def close(self) -> None:
         await self._client.close()

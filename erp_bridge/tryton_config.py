@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from erp_bridge.fieldmap import MapBlock
+from erp_bridge.mapping import Capability
 from erp_bridge.tryton_maps import DOCUMENTS, LOOKUPS
 from hub.config import Block, Duration
 
@@ -41,6 +42,7 @@ class TrytonConfig(Block):
     accept_warnings: list[str] = Field(
         [], description="names of warnings to be answered with yes; all others are refusals"
     )
+    without: list[Capability] = Field([], description="what this site does not have or does not want from us")
     lookups: dict[str, str] = Field({}, description="model: field by which a text names one of its records")
     documents: dict[str, MapBlock] = Field({}, description="laid over the connector's own, field by field")
 

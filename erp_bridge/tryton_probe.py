@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from erp_bridge.fieldmap import asked
+from erp_bridge.mapping import Capability
 from erp_bridge.tryton_records import Records
 from hub.errors import ErpRefused, ErpUnavailable
 
 _SET_BY_CODE = {"note"}
+_FOR = {  # a document is looked at when it is wanted for this
+    "ticket": Capability.OPEN_TICKETS,
+    "step": Capability.UPDATE_TICKETS,
+    "closing": Capability.CLOSE_TICKETS,
+    "report": Capability.REPORT_OPERATIONS,
+    "receipt": Capability.RECEIPTS,
+    "scrap": Capability.SCRAP,
+    "issue": Capability.ISSUES,
+    "issue_line": Capability.ISSUES,
+    "hours": Capability.HOURS,
+    "quality": Capability.QUALITY,
+    "order": Capability.ORDERS,
+    "operation": Capability.ORDERS,
+    "sales_order": Capability.SALES_ORDERS,
+    "item": Capability.ITEMS,
+    "equipment": Capability.EQUIPMENT,
+}
 
 
-async def probed(records: Records) -> dict[str, str]:
+async def probed(records: Records, wanted: frozenset[str]) -> dict[str, str]:
     """By document; a ✗ begins what a person has to mend."""
     try:
         user = await records.client.read("model.res.user.search_count", [["id", "!=", 0]])
@@ -19,7 +37,8 @@ async def probed(records: Records) -> dict[str, str]:
     said = {"login": "✓" if user is not None else "✗ the user sees nobody"}
     said["company"] = "✓" if company else "✗ the user has no company: give it one in its preferences"
     for name in records.blocks:
-        said[name] = await _document(records, name)
+        if _FOR[name] in wanted:
+            said[name] = await _document(records, name)
     return said
 
 

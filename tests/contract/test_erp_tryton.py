@@ -132,6 +132,8 @@ async def test_what_a_clerk_writes_between_our_look_and_our_write_is_not_lost(
     erp: TrytonBooks, connector: TrytonConnector
 ) -> None:
     erp_id, _ = await connector.open_ticket(KEY, ticket(erp))
+    await connector.open_ticket(KEY, ticket(erp))
+    assert erp.proxy.seen == ["project.work.create"]
 
     async def clerk_writes() -> None:
         clerk = erp.clerk()
@@ -213,6 +215,14 @@ async def test_without_stock_an_issue_waits_and_is_finished_when_there_is_some(
     await connector.post(PostingKind.ISSUE, "P-1", much)
     assert sum(p.quantity for p in await erp.postings(PostingKind.ISSUE)) == 9000.0
     assert len(erp.rows("select id from stock_shipment_internal")) == 1
+
+
+async def test_what_a_site_does_not_have_is_not_looked_for(connect: Connect) -> None:
+    lacking = {"documents": {"quality": {"form": "no.such.model"}}}
+    assert (await connect(**lacking).probe())["quality"].startswith("✗ no.such.model")
+    connector = connect(without=["quality"], **lacking)
+    assert "quality" not in connector.capabilities
+    assert "quality" not in await connector.probe()
 
 
 # ------------------------------------------------------------------ an order's whole life
