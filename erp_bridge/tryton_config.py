@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
@@ -43,6 +44,9 @@ class TrytonConfig(Block):
         [], description="names of warnings to be answered with yes; all others are refusals"
     )
     without: list[Capability] = Field([], description="what this site does not have or does not want from us")
+    filters: dict[str, list[Any]] = Field(
+        {}, description="document: search domain instead of the connector's"
+    )
     lookups: dict[str, str] = Field({}, description="model: field by which a text names one of its records")
     documents: dict[str, MapBlock] = Field({}, description="laid over the connector's own, field by field")
 
@@ -64,11 +68,10 @@ class TrytonConfig(Block):
 
     @model_validator(mode="after")
     def _known_documents(self) -> TrytonConfig:
-        for name in self.documents:
-            if name not in DOCUMENTS:
-                raise ValueError(
-                    f"documents.{name}: there is no such document; there are {', '.join(DOCUMENTS)}"
-                )
+        for place, names in (("documents", self.documents), ("filters", self.filters)):
+            for name in names:
+                if name not in DOCUMENTS:
+                    raise ValueError(f"{place}.{name}: no such document; there are {', '.join(DOCUMENTS)}")
         return self
 
     @property

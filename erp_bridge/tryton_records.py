@@ -103,10 +103,11 @@ class Records:
         gone = await self.absent(block.form, names)
         for name in gone:
             log.debug("Tryton has no %s on %s: going on without it", name, block.form)
-        rows = await self.search(
-            block.form, [*FILTERS.get(document, []), *domain], {*names, *extra} - {*gone}
-        )
+        rows = await self.search(block.form, [*self._filter(document), *domain], {*names, *extra} - {*gone})
         return [(row, self.maps[document].read(row)) for row in rows]
+
+    def _filter(self, document: str) -> list[Any]:
+        return self.config.filters.get(document, FILTERS.get(document, []))
 
     async def keyed(
         self, model: str, field: str, key: str, names: Iterable[str] = (), domain: Domain = ()

@@ -225,6 +225,12 @@ async def test_what_a_site_does_not_have_is_not_looked_for(connect: Connect) -> 
     assert "quality" not in await connector.probe()
 
 
+async def test_which_projects_are_machines_is_the_site_s_to_say(connect: Connect) -> None:
+    machines = connect(filters={"equipment": [["type", "=", "project"], ["name", "like", "CNC%"]]})
+    assert [e.number for e in await machines.equipment()] == ["CNC-03"]
+    assert {e.number for e in await connect().equipment()} == {*seed.MACHINES}
+
+
 # ------------------------------------------------------------------ an order's whole life
 async def test_what_was_received_and_scrapped_is_not_booked_again_when_the_order_is_done(
     erp: TrytonBooks, connector: TrytonConnector
