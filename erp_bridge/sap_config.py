@@ -81,7 +81,7 @@ class SapConfig(Block):
     )
     rush_sales_items: bool = Field(False, description="a rush order also raises its sales item's priority")
     busy_words: list[str] = Field(
-        ["currently being processed", "being processed by", "locked by", "正在处理", "正在由", "被用户", "锁定"],
+        ["currently being processed", "being processed by", "locked by", "正在处理", "正在由", "锁定"],
         description="words of the message that somebody has the document open",
     )  # fmt: skip
     employees: dict[str, NumberText] = Field({}, description="our person id -> personnel number")

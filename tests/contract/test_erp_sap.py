@@ -353,6 +353,18 @@ async def test_a_dead_session_costs_one_more_token_and_nothing_else(
     assert len(erp.system.books.where(NOTIFICATIONS)) == 2
 
 
+async def test_a_session_that_is_gone_is_not_shown_again(
+    erp: SapSimulator, connector: SapConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some systems give no token to whoever comes with the cookie of a session they have ended."""
+    await connector.open_ticket("AH-1", opened())
+    erp.system.sessions.clear()
+    real = erp.system.sessions.fetched
+    monkeypatch.setattr(erp.system.sessions, "fetched", lambda h: [] if h.get("Cookie") else real(h))
+    await connector.open_ticket("AH-2", opened())
+    assert len(erp.system.books.where(NOTIFICATIONS)) == 2
+
+
 async def test_a_second_refusal_for_want_of_a_token_is_an_error(
     erp: SapSimulator, connector: SapConnector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -452,6 +464,9 @@ async def test_steps_are_added_to_the_text_once_and_never_lost(
     for note in ("等备件", "等备件", "x" * 1000, "y" * 600):
         step = {"state": "repairing", "person_name": "甲", "at": AT, "note": note}
         await connector.update_ticket(erp_id, step)
+        if note == "等备件":
+            (row,) = erp.system.books.where(NOTIFICATIONS)
+            assert row["MaintNotifLongTextForEdit"].count(note) == 1
     (row,) = erp.system.books.where(NOTIFICATIONS)
     text = row["MaintNotifLongTextForEdit"]
     assert text.startswith(KEY)
@@ -498,6 +513,17 @@ async def test_a_release_without_the_reference_is_refused_before_anything_is_mad
     with pytest.raises(ErpRefused, match="MaintNotifExtReferenceNumber"):
         await connector.open_ticket(KEY, opened())
     assert erp.system.books.where(NOTIFICATIONS) == []
+
+
+async def test_a_site_s_own_property_that_is_not_there_is_missed_loudly(
+    erp: SapSimulator, clock: HandClock
+) -> None:
+    changes = {"documents": {"ticket": {"write": {"ZZ1_NotPublished": "title"}}}}
+    connector = SapBooks(erp).connector(clock, **changes)
+    with pytest.raises(ErpRefused, match="ZZ1_NotPublished.*documents.ticket.write"):
+        await connector.open_ticket(KEY, opened())
+    assert erp.system.books.where(NOTIFICATIONS) == []
+    await connector.close()
 
 
 async def test_a_text_that_a_site_s_own_map_makes_too_long_is_told_with_the_remedy(

@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             "unavailable": SapError(503, "", "Service Unavailable", plain=True, headers=pause),
             "rate_limited": SapError(429, "", "Too Many Requests", plain=True, headers=pause),
             "locked": SapError(400, "CO/469", busy),
-            "locked_423": SapError(423, "CO/469", busy),
+            "locked_423": SapError(423, "CO/469", "Locked"),
             "business_500": SapError(500, "IM/003", "Notification type is not maintained"),
         }
         for kind in met:
