@@ -520,7 +520,7 @@ async def test_a_site_s_own_property_that_is_not_there_is_missed_loudly(
 ) -> None:
     changes = {"documents": {"ticket": {"write": {"ZZ1_NotPublished": "title"}}}}
     connector = SapBooks(erp).connector(clock, **changes)
-    with pytest.raises(ErpRefused, match="ZZ1_NotPublished.*documents.ticket.write"):
+    with pytest.raises(ErpRefused, match=r"ZZ1_NotPublished.*documents\.ticket\.write"):
         await connector.open_ticket(KEY, opened())
     assert erp.system.books.where(NOTIFICATIONS) == []
     await connector.close()
