@@ -125,18 +125,21 @@ async def _roll_window(connection: Connection, edition: Edition, level: Level, w
     if edition is Edition.COMMUNITY:
         await connection.execute(REFRESH, [f"samples_{level.name}", window.start, window.end])
         return
-    one = level.name == "1m" and window.end - window.start == level.width
+    values = {"start": window.start, "end": window.end}
+    if level.source != "raw":
+        await connection.execute(ROLL[level.name], values)
+        return
+    one = window.end - window.start == level.width
     async with connection.transaction():
         await connection.execute(PLAINLY)
-        statement = ROLL_ONE_MINUTE if one else ROLL[level.name]
-        await connection.execute(statement, {"start": window.start, "end": window.end})
+        await connection.execute(ROLL_ONE_MINUTE if one else ROLL[level.name], values)
 
 
-# The last minute lies beyond all statistics: the planner takes it for a handful of rows, sorts it on disk and
-# calls helpers in. Measured with 600,000 rows: 0.7 s of CPU, against 0.4 s this way.
+# The last minute lies beyond all statistics: the planner takes it for a handful of rows, reads the whole chunk,
+# sorts on disk and calls helpers in. Measured with 600,000 rows: 0.7 s of CPU, against 0.4 s this way.
 PLAINLY = """
-select set_config('enable_sort', 'off', true), set_config('work_mem', '32MB', true),
-       set_config('max_parallel_workers_per_gather', '0', true)
+select set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true),
+       set_config('work_mem', '32MB', true), set_config('max_parallel_workers_per_gather', '0', true)
 """
 SEAL = "update rollup_state set sealed = greatest(sealed, %s) where level = '1m'"
 STATE = "select rolled from rollup_state where level = %s"
