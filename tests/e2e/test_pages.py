@@ -423,6 +423,21 @@ def test_a_technician_accepts_arrives_and_repairs_with_cause_and_photo(visit: An
     assert (sent["cause_class"], sent["cause"], sent["photo"]) == ("mechanical", "更换 O 形圈", "photo-1")
     assert sent["device_time"].endswith("Z")
     assert hub.photos["photo-1"].startswith(b"\xff\xd8")
+    small = v.see("photo-small")
+    assert small.evaluate("i => i.decode().then(() => i.naturalWidth)") > 0
+    v.see("photo-open").click()
+    v.see("photo-large").click()
+    v.page.get_by_test_id("photo-large").wait_for(state="hidden")
+
+
+def test_the_console_shows_the_photo_of_a_repair_beside_its_history(visit: Any, hub: Hub) -> None:
+    hub.photos["p"] = JPEG
+    hub.changes[TICKET] = {"state": "closed", "photo": "p"}
+    v = visit("/console#tickets", WALLS[0])
+    v.see(f"ticket-{TICKET}").click()
+    assert v.see("photo-small").evaluate("i => i.decode().then(() => i.naturalWidth)") > 0
+    v.see("ticket-AH-20260105-0005").click()
+    v.page.get_by_test_id("photo-small").wait_for(state="hidden")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import {say, t} from '../lib/i18n.js'
 import {icon, putIcon} from '../lib/icons.js'
 import {spanOf} from '../lib/spark.js'
 import {downtime, isOpen, mayBegin} from '../lib/ticket.js'
+import './photo-view.js'
 import './spark.js'
 import './ticket-history.js'
 import './ticket-steps.js'
@@ -53,6 +54,7 @@ export class TicketPage extends HTMLElement {
     const told = ticket.cause ? `${t(`cause.${ticket.cause_class || 'other'}`)}：${ticket.cause}` : ''
     put(this.#parts.cause, told)
     this.#parts.cause.hidden = !told
+    this.#parts.photo.show(ticket.photo)
     put(this.#parts.downtime, isOpen(ticket) ? '' : t('ticket.downtime', {age: downtime(ticket, t)}))
   }
 
@@ -60,7 +62,7 @@ export class TicketPage extends HTMLElement {
     const p = {
       sign: h('span.hero-sign'), title: h('h1'), where: h('p.hero-where'), state: h('b.ticket-state', {testid: 'ticket-state'}),
       waiting: h('span.ticket-waiting'), number: h('span'), erp: h('span'), since: h('b'), bad: h('b'), first: h('p.first'),
-      knows: h('b'), cause: h('p.cause'), downtime: h('b', {testid: 'downtime'}), spark: h('andon-spark'), sparkText: h('figcaption'), sparkTimes: h('p.spark-times'),
+      knows: h('b'), cause: h('p.cause'), photo: h('andon-photo-view', {hidden: true}), downtime: h('b', {testid: 'downtime'}), spark: h('andon-spark'), sparkText: h('figcaption'), sparkTimes: h('p.spark-times'),
       verify: h('andon-verify'), history: h('andon-ticket-history'), steps: h('andon-steps'),
       begin: h('button.begin', {type: 'button', testid: 'begin'}, icon('maintenance'), h('span', t('verb.begin'))),
     }
@@ -74,6 +76,7 @@ export class TicketPage extends HTMLElement {
         h('dt', t('ticket.knows')), h('dd', p.knows)),
       h('section.do-first', h('h2', t('ticket.first')), p.first),
       p.cause,
+      p.photo,
       h('figure.trend', p.sparkText, p.spark, p.sparkTimes),
       p.history,
       h('footer.thumb', p.steps))

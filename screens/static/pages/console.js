@@ -16,7 +16,7 @@ const [header, main, banner] = ['header', 'main', 'andon-lost'].map(tag => docum
 
 await speak()
 document.title = t('page.console')
-await Promise.all(['data-table', 'alarm-desk', 'service-form', 'status-board', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
+await Promise.all(['data-table', 'alarm-desk', 'service-form', 'status-board', 'photo-view', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
 const {colours} = await import('../elements/chart.js')
 const person = await whoAmI()
 const {store} = follow(api)
@@ -110,7 +110,7 @@ function statusPage() {
 }
 
 function recordPage({columns, keyOf, testidOf, kind, rows, history}) {
-  const [table, trouble, lines, hint] = [h('andon-table'), h('div'), h('andon-table'), h('p.table-empty', t('console.pick'))]
+  const [table, trouble, lines, photo, hint] = [h('andon-table'), h('div'), h('andon-table'), h('andon-photo-view', {hidden: true}), h('p.table-empty', t('console.pick'))]
   table.setup({columns: columns(zoneOf(store)), keyOf, testidOf, file: kind})
   const ask = () => orSay(trouble, async () => (table.rows = await rows()))
   if (history) {
@@ -119,12 +119,14 @@ function recordPage({columns, keyOf, testidOf, kind, rows, history}) {
     table.addEventListener('choose', event => told(event.detail))
   }
   const told = row => orSay(trouble, async () => {
-    lines.rows = (await history(row)).lines
+    const found = await history(row)
+    lines.rows = found.lines
+    photo.show(found.ticket?.photo)
     Object.assign(lines, {hidden: false})
     hint.hidden = true
     lines.scrollIntoView({block: 'nearest'})
   })
-  const below = history ? h('section.history', h('h2', t('console.history')), hint, lines) : ''
+  const below = history ? h('section.history', h('h2', t('console.history')), hint, lines, photo) : ''
   return {element: h('div', trouble, table, below), choose: told, tick: second => second % STATUS_EVERY === 0 && ask()}
 }
 
