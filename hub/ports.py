@@ -145,10 +145,13 @@ EVENTS = (
 
 
 # ------------------------------------------------------------------ plugins
+# `Config` is a class attribute: what reads the plugin's `with:` block. Said as a property, because a plugin's
+# own narrower class would not fit an attribute that anybody may set.
 class Collector(Protocol):
     """Lives for one connection. The supervisor gives it the next one."""
 
-    Config: type[BaseModel]
+    @property
+    def Config(self) -> type[BaseModel]: ...
 
     def __init__(self, config: Any, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
         """Opens nothing. Raises ConfigError when a point names a tag that is not in `tags`."""
@@ -167,7 +170,8 @@ class Collector(Protocol):
 class MesSource(Protocol):
     """Tells of orders and of reports 报工. Same life as a collector."""
 
-    Config: type[BaseModel]
+    @property
+    def Config(self) -> type[BaseModel]: ...
 
     def __init__(self, config: Any, clock: Clock, name: str) -> None: ...
 
@@ -177,7 +181,8 @@ class MesSource(Protocol):
 
 
 class Notifier(Protocol):
-    Config: type[BaseModel]
+    @property
+    def Config(self) -> type[BaseModel]: ...
 
     def __init__(self, config: Any, clock: Clock) -> None: ...
 
@@ -197,7 +202,9 @@ class ErpConnector(Protocol):
     no second document. Erp_bridge.connector.Connector refuses what a connector does not override.
     """
 
-    Config: type[BaseModel]
+    @property
+    def Config(self) -> type[BaseModel]: ...
+
     capabilities: frozenset[str]
 
     def __init__(self, config: Any, clock: Clock) -> None: ...
