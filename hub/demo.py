@@ -16,7 +16,7 @@ from hub.settings import load
 from hub.training import Simulator, TrainingPlant, read_json, write_json
 
 SHOWN = ("tech-a", "boss", "admin")  # logins worth printing first
-CREW = "tech-a"
+CREW = "crew"  # the simulated technician's own login, given to nobody
 WALL = "/wall#device="
 
 Say = Callable[[str, str], None]
@@ -31,6 +31,7 @@ class Demo:
         self.hands_off = hands_off
         self.addresses: dict[str, str] = {}
         self.logins: dict[str, str] = {}
+        self._crew_password = ""
 
     async def run(self, opened: Callable[[Demo], None]) -> None:
         """Until cancelled; `opened` is called once everything is up."""
@@ -54,7 +55,8 @@ class Demo:
                 await asyncio.gather(world, return_exceptions=True)
 
     def _addresses(self, app: App, logins: dict[str, str], token: str) -> None:
-        self.logins = logins
+        self._crew_password = logins.get(CREW, "")
+        self.logins = {person: word for person, word in logins.items() if person != CREW}
         self.addresses = {
             "wall": f"{app.address}{WALL}{token}",
             "phone": f"{app.address}/phone",
@@ -68,11 +70,11 @@ class Demo:
     ) -> None:
         await app.ready.wait()
         opened(self)
-        if self.hands_off and CREW in self.logins:
+        if self.hands_off and self._crew_password:
             crew = Simulator(
                 "tests.simulators.crew",
-                ["--hub", app.address, "--plant", self.addresses["plant"]],
-                {"ANDON_DEMO_TECH_PASSWORD": self.logins[CREW]},
+                ["--hub", app.address, "--plant", self.addresses["plant"], "--person", CREW],
+                {"ANDON_DEMO_CREW_PASSWORD": self._crew_password},
                 self.plant.folder / "crew.log",
             )
             stack.push_async_callback(crew.stop)

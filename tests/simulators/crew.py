@@ -1,7 +1,9 @@
 """A simulated technician for the unattended demo: does on the phone's own interface what nobody else did.
 
-`python -m tests.simulators.crew --hub URL --plant URL [--patience SECONDS]`; the password comes in
-ANDON_DEMO_TECH_PASSWORD. He leaves a ticket alone as soon as somebody else has taken it.
+`python -m tests.simulators.crew --hub URL --plant URL --person ID [--patience SECONDS]`; the password comes
+in ANDON_DEMO_CREW_PASSWORD. He is a person of his own, whose login nobody else is given: the tickets under his
+name are those that he accepted himself, also before a restart. Of the others he takes what nobody has accepted
+for as long as his patience lasts, and leaves alone what somebody has.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ import httpx
 
 from tests.simulators.process import announce, told_to_stop
 
-PERSON = "tech-a"
 WALK, WORK = 6.0, 8.0  # seconds to get there, and to repair
 
 
@@ -42,17 +43,22 @@ def picture() -> bytes:
 
 
 class Technician:
-    def __init__(self, hub: str, plant: str, password: str, patience: float) -> None:
-        self._hub = httpx.AsyncClient(base_url=hub, headers={"Origin": hub}, timeout=10)
-        self._plant = httpx.AsyncClient(base_url=plant, timeout=10)
-        self._password = password
+    """`wire` carries his calls, for tests; None: the network."""
+
+    def __init__(
+        self, hub: str, plant: str, person: str, password: str, patience: float,
+        wire: httpx.AsyncBaseTransport | None = None,
+    ) -> None:  # fmt: skip
+        self._hub = httpx.AsyncClient(base_url=hub, headers={"Origin": hub}, timeout=10, transport=wire)
+        self._plant = httpx.AsyncClient(base_url=plant, timeout=10, transport=wire)
+        self._person, self._password = person, password
         self._patience = patience
 
     async def work(self) -> None:
         await self._login()
         while True:
             try:
-                await self._look()
+                await self.look()
             except httpx.HTTPError:
                 await asyncio.sleep(2)
             await asyncio.sleep(1)
@@ -61,7 +67,7 @@ class Technician:
         while True:
             try:
                 answer = await self._hub.post(
-                    "/api/login", json={"person": PERSON, "password": self._password}
+                    "/api/login", json={"person": self._person, "password": self._password}
                 )
                 answer.raise_for_status()
                 self._hub.headers["X-Andon-CSRF"] = answer.json()["csrf"]
@@ -69,7 +75,8 @@ class Technician:
             except httpx.HTTPError:
                 await asyncio.sleep(2)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Once: every open ticket and alarm, each a step further where it is his turn."""
         answer = await self._hub.get("/api/tickets", params={"open": "true"})
         if answer.status_code == 401:
             await self._login()
@@ -90,7 +97,7 @@ class Technician:
 
     async def _step(self, ticket: dict[str, Any]) -> None:
         taken = (ticket.get("technician") or {}).get("id")
-        if taken not in (None, "", PERSON):
+        if taken not in (None, "", self._person):
             return
         now = datetime.now(UTC)  # noqa: TID251
         waited = (now - _time(ticket["opened_at"])).total_seconds()
@@ -128,9 +135,11 @@ async def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--hub", required=True)
     options.add_argument("--plant", required=True)
+    options.add_argument("--person", required=True)
     options.add_argument("--patience", type=float, default=45.0)
     asked = options.parse_args()
-    technician = Technician(asked.hub, asked.plant, os.environ["ANDON_DEMO_TECH_PASSWORD"], asked.patience)
+    password = os.environ["ANDON_DEMO_CREW_PASSWORD"]
+    technician = Technician(asked.hub, asked.plant, asked.person, password, asked.patience)
     working = asyncio.create_task(technician.work())
     announce("crew", asked.hub)
     await told_to_stop()
