@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
 
 from hub.api import record
 from hub.api.deps import House, Who
@@ -31,11 +32,14 @@ async def trend(
     caller: Who,
     tag: Annotated[str, Query(max_length=400)],
     minutes: Annotated[int, Query(ge=1, le=_YEAR)] = 60,
+    until: AwareDatetime | None = None,
 ) -> Response:
+    """The curve up to `until`, a year back at most; up to now without it."""
     found = house.plant.tags.get(tag)
     if found is None or not caller.may_see(found.equipment):
         raise record.missing()
-    end = house.clock.now()
+    now = house.clock.now()
+    end = now if until is None else max(now - timedelta(minutes=_YEAR), min(now, until))
     points = await house.samples.trend(found.number, end - timedelta(minutes=minutes), end, _POINTS)
     return json({"tag": tag, "unit": found.unit, "points": points})
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {isOpen, may, mayBegin, nextStep, ordered, steps, withWaiting} from '../../screens/static/lib/ticket.js'
+import {curveOf, involved, isOpen, may, mayBegin, nextStep, ordered, steps, withWaiting} from '../../screens/static/lib/ticket.js'
 
 const AT = '2026-01-05T12:00:00Z'
 const ticket = more => ({id: 'AH-1', state: 'sent', ...more})
@@ -53,4 +53,24 @@ test('who is there may say that the repair begins, once, and need not', () => {
   assert.equal(mayBegin(ticket({accepted_at: AT}), zhang), false)
   const begun = withWaiting(there, [{ticket: 'AH-1', verb: 'begin', at: AT}])
   assert.deepEqual([begun.state, mayBegin(begun, zhang), nextStep(begun)], ['repairing', false, 'repair'])
+})
+
+test('who is on duty finds their own name on an open ticket, and a closed one asks for nobody', () => {
+  const alarm = {owner: {id: 'li'}, acked_by: 'wang'}
+  const ticket = {state: 'accepted', technician: {id: 'zhang'}}
+  const as = (who, more = {}) => involved({...ticket, ...more}, alarm, {id: who}).map(found => `${found.as} ${found.person.id}`)
+  assert.deepEqual(as('chen'), ['duty li', 'acked wang', 'technician zhang'])
+  assert.deepEqual(as('li'), ['yours li', 'acked wang', 'technician zhang'])
+  assert.deepEqual(as('zhang'), ['duty li', 'acked wang'])
+  assert.deepEqual(as('li', {state: 'closed'}), [])
+})
+
+test('the curve of a ticket reaches from before the stop to after the recovery', () => {
+  const at = clock => Date.parse(`2026-01-05T${clock}:00Z`)
+  const ticket = {opened_at: '2026-01-05T09:01:00Z', stopped_at: '2026-01-05T09:00:00Z'}
+  assert.deepEqual(curveOf(ticket, at('09:10')), {minutes: 60, until: null})
+  assert.deepEqual(curveOf(ticket, at('11:00')), {minutes: 140, until: null})
+  const closed = {...ticket, closed_at: '2026-01-05T09:30:00Z'}
+  assert.deepEqual(curveOf(closed, at('09:32')), {minutes: 52, until: null})
+  assert.deepEqual(curveOf(closed, at('15:00')), {minutes: 60, until: at('09:40')})
 })

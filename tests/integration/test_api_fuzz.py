@@ -77,7 +77,7 @@ GOOD: dict[str, Any] = {
 QUERIES = {
     "/api/alarms": ("open", "limit"),
     "/api/tickets": ("open", "limit"),
-    "/api/trend": ("tag", "minutes"),
+    "/api/trend": ("tag", "minutes", "until"),
     "/api/timeline": ("hours",),
 }
 

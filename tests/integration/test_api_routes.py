@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -21,6 +21,7 @@ from tests.api_house import (
     PRESS,
     THEIR_TICKET,
     WEBP,
+    FlatSamples,
     House,
     house,
     person,
@@ -271,10 +272,35 @@ async def test_a_trend_has_holes_where_there_is_no_number(it: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["minutes=0", "minutes=-1", "minutes=1e9", f"minutes={'9' * 400}", "minutes=x"]
-)
+    "query", ["minutes=0", "minutes=-1", "minutes=1e9", f"minutes={'9' * 400}", "minutes=x", "until=x",
+              "until=2026-01-05T11:00:00"],
+)  # fmt: skip
 async def test_a_span_beyond_reason_is_refused(it: House, query: str) -> None:
     await get(it, f"/api/trend?tag={PRESS}/oil_temp&{query}", status=400)
+
+
+@pytest.mark.parametrize(
+    ("until", "start", "end"),
+    [
+        ("2026-01-05T10:00:00Z", "2026-01-05T09:00", "2026-01-05T10:00"),
+        ("2999-01-01T00:00:00Z", "2026-01-05T11:00", "2026-01-05T12:00"),
+        ("0001-01-01T00:00:00Z", "2025-01-04T11:00", "2025-01-04T12:00"),
+    ],
+)
+async def test_a_trend_may_end_earlier_than_now_but_not_later(
+    it: House, monkeypatch: pytest.MonkeyPatch, until: str, start: str, end: str
+) -> None:
+    asked = []
+
+    async def trend(
+        _: FlatSamples, number: int, first: datetime, last: datetime, points: int
+    ) -> list[object]:
+        asked.append((first.strftime("%Y-%m-%dT%H:%M"), last.strftime("%Y-%m-%dT%H:%M")))
+        return []
+
+    monkeypatch.setattr(FlatSamples, "trend", trend)
+    await get(it, f"/api/trend?tag={PRESS}/oil_temp&minutes=60&until={until}")
+    assert asked == [(start, end)]
 
 
 async def test_health_is_200_only_when_all_is_well() -> None:

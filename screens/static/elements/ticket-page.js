@@ -3,7 +3,7 @@ import {age, clock, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {icon, putIcon} from '../lib/icons.js'
 import {spanOf} from '../lib/spark.js'
-import {downtime, isOpen, mayBegin} from '../lib/ticket.js'
+import {downtime, involved, isOpen, mayBegin} from '../lib/ticket.js'
 import './photo-view.js'
 import './spark.js'
 import './ticket-history.js'
@@ -13,7 +13,7 @@ import './verify-note.js'
 /** One ticket: what broke, where, since when, how bad, what to do first, who else knows; then the row of steps. */
 export class TicketPage extends HTMLElement {
   #parts
-  #trend = null
+  #open = true
 
   /** `ticket` as it will stand with what waits on this phone; `alarm`, `machine` and `lines` where known. */
   show({ticket, alarm, lines, machine, person, now, zone, busy, waiting}) {
@@ -33,6 +33,8 @@ export class TicketPage extends HTMLElement {
     put(p.bad, severity(alarm, machine))
     put(p.first, say(alarm?.instruction) || t(alarm?.priority === 'critical' ? 'ticket.first.critical' : 'ticket.first.default'))
     put(p.knows, whoKnows(ticket, alarm, person))
+    for (const part of [p.knowsWord, p.knows.parentElement]) part.hidden = !open
+    this.#open = open
     this.#done(ticket)
     p.begin.hidden = !mayBegin(ticket, person)
     p.begin.disabled = busy
@@ -47,7 +49,7 @@ export class TicketPage extends HTMLElement {
     this.#parts.spark.show(points, alarm?.limit)
     const span = spanOf(points)
     this.#parts.sparkTimes.replaceChildren(...(span ? [span.start, span.end].map(at => h('time', clock(at, zone))) : []))
-    put(this.#parts.sparkText, span ? [t('ticket.trend', {age: minutes(span)}), value && t('ticket.limit', {value})].filter(Boolean).join(' · ') : t('ticket.trend.none'))
+    put(this.#parts.sparkText, span ? [t(this.#open ? 'ticket.trend' : 'ticket.trend.was', {age: minutes(span)}), value && t('ticket.limit', {value})].filter(Boolean).join(' · ') : t('ticket.trend.none'))
   }
 
   #done(ticket) {
@@ -62,7 +64,7 @@ export class TicketPage extends HTMLElement {
     const p = {
       sign: h('span.hero-sign'), title: h('h1'), where: h('p.hero-where'), state: h('b.ticket-state', {testid: 'ticket-state'}),
       waiting: h('span.ticket-waiting'), number: h('span'), erp: h('span'), since: h('b'), bad: h('b'), first: h('p.first'),
-      knows: h('b'), cause: h('p.cause'), photo: h('andon-photo-view', {hidden: true}), downtime: h('b', {testid: 'downtime'}), spark: h('andon-spark'), sparkText: h('figcaption'), sparkTimes: h('p.spark-times'),
+      knows: h('b'), knowsWord: h('dt', t('ticket.knows')), cause: h('p.cause'), photo: h('andon-photo-view', {hidden: true}), downtime: h('b', {testid: 'downtime'}), spark: h('andon-spark'), sparkText: h('figcaption'), sparkTimes: h('p.spark-times'),
       verify: h('andon-verify'), history: h('andon-ticket-history'), steps: h('andon-steps'),
       begin: h('button.begin', {type: 'button', testid: 'begin'}, icon('maintenance'), h('span', t('verb.begin'))),
     }
@@ -73,7 +75,7 @@ export class TicketPage extends HTMLElement {
       h('p.state-line', p.state, p.begin, p.waiting, p.downtime),
       p.verify,
       h('dl.facts', h('dt', t('ticket.since')), h('dd', p.since), h('dt', t('ticket.bad')), h('dd', p.bad),
-        h('dt', t('ticket.knows')), h('dd', p.knows)),
+        p.knowsWord, h('dd', p.knows)),
       h('section.do-first', h('h2', t('ticket.first')), p.first),
       p.cause,
       p.photo,
@@ -109,12 +111,8 @@ function severity(alarm, machine) {
 }
 
 function whoKnows(ticket, alarm, person) {
-  const others = new Map()
-  if (alarm?.owner) others.set(alarm.owner.id, t('ticket.knows.duty', {who: say(alarm.owner.name)}))
-  if (alarm?.acked_by && alarm.acked_by !== alarm.owner?.id) others.set(alarm.acked_by, t('ticket.knows.acked', {who: alarm.acked_by}))
-  if (ticket.technician) others.set(ticket.technician.id, t('ticket.knows.technician', {who: say(ticket.technician.name)}))
-  others.delete(person.id)
-  return [...others.values()].join('、') || t('ticket.knows.nobody')
+  const told = involved(ticket, alarm, person).map(({as, person: who}) => t(`ticket.knows.${as}`, {who: say(who.name) || who.id}))
+  return told.join('、') || t('ticket.knows.nobody')
 }
 
 customElements.define('andon-ticket-page', TicketPage)

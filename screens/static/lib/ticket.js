@@ -3,6 +3,7 @@ import {age} from './format.js'
 /** Where a ticket stands, as the row of four buttons shows it. Pure. */
 
 export const CAUSES = ['mechanical', 'electrical', 'tooling', 'material', 'operation', 'other']
+const MINUTE = 60_000
 const SIDE_EXITS = new Set(['closed', 'false-alarm'])
 const BEGUN = new Set(['repairing', 'verifying'])
 const WORKERS = new Set(['technician', 'manager', 'admin'])
@@ -52,6 +53,30 @@ function apply(ticket, {verb, at}) {
   if (verb === 'begin') return {...ticket, state: 'repairing'}
   if (verb === 'repair') return {...ticket, repaired_at: ticket.repaired_at ?? at}
   return ticket
+}
+
+/** Who else has to do with it: [{as: yours | duty | acked | technician, person}]. Nobody is asked for once it is closed. */
+export function involved(ticket, alarm, me) {
+  if (!isOpen(ticket)) return []
+  const found = new Map()
+  if (alarm?.owner) found.set(alarm.owner.id, {as: 'duty', person: alarm.owner})
+  if (alarm?.acked_by && alarm.acked_by !== alarm.owner?.id) found.set(alarm.acked_by, {as: 'acked', person: {id: alarm.acked_by}})
+  if (ticket.technician) found.set(ticket.technician.id, {as: 'technician', person: ticket.technician})
+  found.delete(me.id)
+  return [...(alarm?.owner?.id === me.id ? [{as: 'yours', person: me}] : []), ...found.values()]
+}
+
+const [BEFORE, AFTER, AT_LEAST] = [20, 10, 60] // minutes of curve around a stop
+
+/**
+ * Which part of the curve tells the story: {minutes, until}. While it is open the last hour, or since before the stop;
+ * once it is closed from before the stop to after the recovery, `until` in ms since 1970, null for now.
+ */
+export function curveOf(ticket, now) {
+  const from = Date.parse(ticket.stopped_at ?? ticket.opened_at) - BEFORE * MINUTE
+  const over = ticket.closed_at ? Date.parse(ticket.closed_at) + AFTER * MINUTE : Infinity
+  const minutes = Math.ceil((Math.min(now, over) - from) / MINUTE) || AT_LEAST
+  return over < now ? {minutes: Math.max(1, minutes), until: over} : {minutes: Math.max(ticket.closed_at ? 1 : AT_LEAST, minutes), until: null}
 }
 
 /** How long the machine stood, in words; a dash while nobody knows. */

@@ -6,7 +6,7 @@ import {icon} from '../lib/icons.js'
 import {Queue} from '../lib/queue.js'
 import {hashValues, loginAddress} from '../lib/route.js'
 import {openShelf} from '../lib/shelf.js'
-import {isOpen, withWaiting} from '../lib/ticket.js'
+import {curveOf, isOpen, withWaiting} from '../lib/ticket.js'
 import {api, follow, speak, storage, zoneOf} from './start.js'
 
 const KNOWN = 'andon.person' // who was logged in last, for a start without network
@@ -164,7 +164,7 @@ function ticketView(id, verb, zone) {
   const shown = view(`ticket ${id}`, () => h('andon-ticket-page'))
   shown.show({ticket: withWaiting(ticket, queue.items), alarm, lines, machine: store.board?.machines?.[ticket.equipment],
     person: state.person, now: store.now(), zone, busy: state.busy, waiting: queue.items.some(i => i.ticket === id && !i.conflict)})
-  if (alarm?.subject && shown.trendOf !== alarm.id) trend(shown, alarm)
+  if (alarm?.subject) trend(shown, alarm, ticket)
 }
 
 /** An alarm by itself: what it is and what may be done to it. */
@@ -244,8 +244,13 @@ function remember({ticket, alarm, lines}) {
     told: lines ? ticket.state : kept?.told, at: browserClock.now()})
 }
 
-async function trend(shown, alarm) {
-  shown.trendOf = alarm.id
-  const found = await api.get(`/api/trend?tag=${encodeURIComponent(alarm.subject)}&minutes=60`).catch(() => ({points: []}))
-  shown.trend(found.points, alarm, found.unit, zoneOf(store))
+/** Once when it is opened, each minute while it goes on, and once more with the recovery. */
+async function trend(shown, alarm, ticket) {
+  const {minutes, until} = curveOf(ticket, store.now())
+  const wanted = `${alarm.id} ${minutes} ${until}`
+  if (shown.trendOf === wanted) return
+  shown.trendOf = wanted
+  const end = until === null ? '' : `&until=${encodeURIComponent(new Date(until).toISOString())}`
+  const found = await api.get(`/api/trend?tag=${encodeURIComponent(alarm.subject)}&minutes=${minutes}${end}`).catch(() => ({points: []}))
+  if (shown.trendOf === wanted) shown.trend(found.points, alarm, found.unit, zoneOf(store))
 }
