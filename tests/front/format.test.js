@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {readFileSync} from 'node:fs'
 import {before, test} from 'node:test'
-import {abbreviate, age, clock, fitScale, localTime, number, percent, shortAge, shorten, signed, since, widthOf} from '../../screens/static/lib/format.js'
+import {abbreviate, age, clock, fitScale, labelled, localTime, number, percent, shortAge, shorten, signed, since, widthOf} from '../../screens/static/lib/format.js'
 import {t, useLanguage} from '../../screens/static/lib/i18n.js'
 
 const words = code => JSON.parse(readFileSync(new URL(`../../screens/static/i18n/${code}.json`, import.meta.url)))
@@ -89,4 +89,11 @@ test('the shortest name keeps first letter and number', () => {
 test('a title that fits is not made smaller', () => {
   assert.equal(fitScale('油温过高', 15), 1)
   assert.ok(fitScale('很'.repeat(30), 15) <= 0.5)
+})
+
+test('a name that says what its label says stands alone', () => {
+  assert.equal(labelled('值班 {who}', '值班技师乙'), '值班技师乙')
+  assert.equal(labelled('值班 {who}', '李强'), '值班 李强')
+  assert.equal(labelled('On duty: {who}', 'Technician on duty B'), 'Technician on duty B')
+  assert.equal(labelled('On duty: {who}', 'Technician B'), 'On duty: Technician B')
 })

@@ -229,6 +229,40 @@ def flood(now: datetime) -> Json:
     return board
 
 
+def slight(now: datetime) -> Json:
+    """Nothing but a light curtain that somebody walked through, and the orders of a real plant."""
+    board = demo(now)
+    board.pop("last_calm_since")
+    press = "p1/stamping/l1/press-02"
+    title = words("光幕触发", "Light curtain interrupted")
+    found = alarm(21, press, words("1号冲压线 冲压机02", "Stamping line 1 Press 02"), title, "low", "unacked",
+                  now - timedelta(minutes=3), value=303.0,
+                  owner={"id": "b", "name": words("值班技师乙", "Technician B")})  # fmt: skip
+    board["alarms"] = {"21": found}
+    board["machines"][press]["alarm"] = "low"
+    steps = [("10", "冲压", "Stamping", "running", 0.71), ("20", "清洗", "Washing", "running", 0.47),
+             ("30", "总装", "Assembly", "running", 0.27)]  # fmt: skip
+    for number, item in list(board["orders"].items()):
+        for n in range(2):
+            rows = [
+                (code, zh, en, state, int(item["quantity"] * part)) for code, zh, en, state, part in steps
+            ]
+            due = datetime.fromisoformat(item["due_at"])
+            name = item["product_name"]
+            key = f"{number}{n}"
+            board["orders"][key] = order(
+                key, name["zh"], name["en"], item["quantity"], due, item["rush"], 0, rows
+            )
+        del board["orders"][number]
+    return board
+
+
+def serious(now: datetime) -> Json:
+    board = slight(now)
+    board["alarms"]["21"]["priority"] = "medium"
+    return board
+
+
 def handled(now: datetime) -> Json:
     board = hot(now)
     for item in board["alarms"].values():
@@ -304,5 +338,6 @@ def empty(now: datetime) -> Json:
 
 
 SCENES: dict[str, Scene] = {
-    f.__name__: f for f in (demo, hot, handled, returned, doubt, flood, few, medium, many, empty)
+    f.__name__: f
+    for f in (demo, hot, slight, serious, handled, returned, doubt, flood, few, medium, many, empty)
 }

@@ -1,8 +1,10 @@
 import {placeOf} from '../lib/board.js'
 import {h, mark, put} from '../lib/dom.js'
-import {since} from '../lib/format.js'
+import {fitScale, since} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
+
+const TITLE = 12 // ems that a title has at its full size
 
 /** One alarm in a list: how urgent, where and what, how old, whose. */
 export class AlarmRow extends HTMLElement {
@@ -24,6 +26,7 @@ export class AlarmRow extends HTMLElement {
     put(this.#parts.line, place.line)
     put(this.#parts.machine, place.machine)
     put(title, say(alarm.title))
+    title.style.setProperty('--fit', fitScale(title.textContent, TITLE, 0.8))
     put(state, alarm.blind ? t('alarm.blind') : t(`alarm.state.${alarm.state}`))
     put(owner, alarm.owner?.name ? say(alarm.owner.name) : t('alarm.nobody'))
     this.title = `${say(alarm.where)} ${say(alarm.title)}`

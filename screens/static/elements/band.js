@@ -1,6 +1,6 @@
 import {putAside} from '../lib/alarm.js'
 import {h, mark, put} from '../lib/dom.js'
-import {age, clock, fitScale, number} from '../lib/format.js'
+import {age, clock, fitScale, labelled, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
 
@@ -47,7 +47,7 @@ export class AndonBand extends HTMLElement {
     this.#say(alarm.priority, t(kind === 'alarm' ? `priority.${alarm.priority}` : `alarm.state.${alarm.state}`), `${say(alarm.where)} ${say(alarm.title)}`, [
       reading(alarm, live),
       lasting(alarm, now, zone),
-      t(alarm.acked_by ? 'band.handled-by' : 'band.duty', {who}),
+      labelled(t(alarm.acked_by ? 'band.handled-by' : 'band.duty'), who),
       alarm.blind ? t('alarm.blind') : '',
       more > 0 ? t('band.more', {n: more}) : '',
     ])
@@ -75,7 +75,7 @@ export class AndonBand extends HTMLElement {
     putIcon(sign, symbol)
     put(wordText, word)
     put(head, title)
-    head.style.setProperty('--fit', fitScale(title, ROOM[this.dataset.kind] ?? 20, 0.55))
+    head.style.setProperty('--fit', fitScale(title, (this.dataset.priority === 'low' ? 24 : ROOM[this.dataset.kind]) ?? 20, 0.55))
     const told = facts.filter(Boolean)
     while (line.children.length > told.length) line.lastChild.remove()
     while (line.children.length < told.length) line.append(h('span'))

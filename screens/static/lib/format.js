@@ -135,6 +135,12 @@ export function abbreviate(text, ems) {
   return head.join('') + figure
 }
 
+/** A label before a name, unless the name says it already: "值班 值班技师乙" is "值班技师乙". `phrase` is the label with {who} in it. */
+export function labelled(phrase, who) {
+  const label = phrase.replace('{who}', '').replace(/[:：\s]+$/, '').toLowerCase()
+  return String(who).toLowerCase().includes(label) ? who : phrase.replace('{who}', who)
+}
+
 /** By how much (0..1] to scale a line of text so that it fits in so many ems, but not below `least`. */
 export function fitScale(text, ems, least = 0.5) {
   return Math.max(least, Math.min(1, ems / Math.max(0.1, widthOf(text))))
