@@ -15,6 +15,7 @@ from typing import Any
 
 from erp_bridge.errands import ErpErrands
 from erp_bridge.mapping import Capability, backoff, enriched
+from erp_bridge.metered import metered
 from hub.claims import Claims
 from hub.errors import ErpUnavailable, NotFound, Permanent, Refused, Transient
 from hub.failpoint import failpoint
@@ -65,19 +66,20 @@ class BridgeRunner:
         worker: str,
         notify_people: Notify | None = None,
         *,
+        kind: str = "erp",  # of the connector, for its figures
         hands: int = 4,
         poll_every: timedelta = timedelta(seconds=30),
     ) -> None:
         self._ledger = ledger
         self._claims = Claims(outbox, worker, clock)
         self._desk = desk
-        self._connector = connector
+        self._connector = metered(connector, kind, clock)
         self._clock = clock
         self._shout = shout
         self._notify = notify_people
         self._hands = hands
         self._poll_every = poll_every
-        self._errands = ErpErrands(ledger, desk, connector, clock, self._claims.still_ours)
+        self._errands = ErpErrands(ledger, desk, self._connector, clock, self._claims.still_ours)
         self._health = BridgeHealth()
         self._orders_since: datetime | None = None
         self._full_at: datetime | None = None

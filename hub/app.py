@@ -367,8 +367,8 @@ class App:
         self.say("notifiers", ", ".join(u.name for u in self.plugins.notifiers))
 
     def _furnish_bridge(self) -> None:
-        erp = self.plugins.erp
-        if erp is None:
+        erp, block = self.plugins.erp, self.settings.file.erp
+        if erp is None or block is None:
             return
         from erp_bridge.runner import BridgeRunner
 
@@ -379,7 +379,7 @@ class App:
             current[:] = [
                 BridgeRunner(
                     self.record.ledger, self.record.outbox, self.desk, connector, self.clock, self.shout,
-                    worker,
+                    worker, kind=block.kind,
                 )
             ]  # fmt: skip
             try:

@@ -40,9 +40,9 @@ _waiting = Gauge("andon_outbox_waiting", "Intents not yet carried out", ["kind"]
 _oldest = Gauge("andon_outbox_oldest_seconds", "Age of the oldest of them", ["kind"], registry=REGISTRY)
 _dead = Gauge("andon_outbox_dead", "Intents given up", registry=REGISTRY)
 _told = Counter("andon_notifications", "Messages tried", ["notifier", "outcome"], registry=REGISTRY)
-_erp = Counter("andon_erp_calls", "Calls to the ERP", ["call", "outcome"], registry=REGISTRY)
+_erp = Counter("andon_erp_calls", "Calls to the ERP", ["connector", "call", "outcome"], registry=REGISTRY)
 _erp_time = Histogram(
-    "andon_erp_call_seconds", "One call to the ERP", ["call"], buckets=_SLOW, registry=REGISTRY
+    "andon_erp_call_seconds", "One call to the ERP", ["connector", "call"], buckets=_SLOW, registry=REGISTRY
 )
 _viewers = Gauge("andon_ws_clients", "Open board sockets", registry=REGISTRY)
 _latency = Histogram(
@@ -111,10 +111,10 @@ def notification(notifier: str, outcome: str) -> None:
     _told.labels(notifier, outcome).inc()
 
 
-def erp_call(call: str, outcome: str, seconds: float) -> None:
-    """`outcome`: done, unavailable, in-doubt or refused."""
-    _erp.labels(call, outcome).inc()
-    _erp_time.labels(call).observe(seconds)
+def erp_call(connector: str, call: str, outcome: str, seconds: float) -> None:
+    """`connector`: its kind; `call`: as hub.ports names it; `outcome`: ok, unavailable, in_doubt, refused."""
+    _erp.labels(connector, call, outcome).inc()
+    _erp_time.labels(connector, call).observe(seconds)
 
 
 def viewer_came() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from erp_bridge import errands, runner
 from erp_bridge.runner import BridgeRunner
+from hub import metrics
 from hub.claims import LEASE
 from hub.model.ticket import TicketState
 from hub.testing.clock import HandClock
@@ -105,6 +106,23 @@ async def test_a_ticket_goes_to_the_erp_and_back_to_the_desk(
     assert in_erp["downtime_minutes"] == 4.0
     assert await house.dead() == 0
     assert house.told == []
+
+
+def calls(call: str, outcome: str) -> float:
+    return metrics.value("andon_erp_calls_total", connector="erp", call=call, outcome=outcome) or 0
+
+
+async def test_what_errands_and_polls_ask_of_the_erp_is_counted(
+    house: BridgeHouse, erp: KingdeeSimulator
+) -> None:
+    watched = [("find_ticket", "ok"), ("open_ticket", "in_doubt"), ("orders", "ok"), ("ticket_states", "ok")]
+    before = [calls(*one) for one in watched]
+    erp.faults.add("error_500_after_commit", services=["Save"])
+    await house.break_down()
+    await house.drain()
+    await house.bridge.poll_orders()
+    await house.bridge.poll_tickets()
+    assert all(calls(*one) > was for one, was in zip(watched, before, strict=True))
 
 
 @pytest.mark.parametrize("point", POINTS)

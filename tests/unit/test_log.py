@@ -198,7 +198,7 @@ def test_rooms_count_and_prometheus_reads() -> None:
     assert metrics.value("andon_alarms_open", priority="critical") == 2
     assert metrics.value("andon_alarms_open", priority="high") == 0
     metrics.notification("wecom", "sent")
-    metrics.erp_call("open-ticket", "done", 0.2)
+    metrics.erp_call("kingdee-galaxy", "open_ticket", "ok", 0.2)
     metrics.written(100, 0.004)
     metrics.sensor_to_screen(-5)
     metrics.part("web", up=True)
@@ -211,7 +211,7 @@ def test_rooms_count_and_prometheus_reads() -> None:
         "andon_write_batch_seconds_count",
         "andon_rule_evaluation_seconds_bucket",
         'andon_notifications_total{notifier="wecom",outcome="sent"}',
-        'andon_erp_calls_total{call="open-ticket",outcome="done"}',
+        'andon_erp_calls_total{call="open_ticket",connector="kingdee-galaxy",outcome="ok"}',
         "andon_sensor_to_screen_seconds_count",
         'andon_part_up{part="web"} 1.0',
         "andon_ws_clients 1.0",
