@@ -1,9 +1,9 @@
 """A simulated technician for the unattended demo: does on the phone's own interface what nobody else did.
 
-`python -m tests.simulators.crew --hub URL --plant URL --person ID [--patience SECONDS]`; the password comes
-in ANDON_DEMO_CREW_PASSWORD. He is a person of his own, whose login nobody else is given: the tickets under his
-name are those that he accepted himself, also before a restart. Of the others he takes what nobody has accepted
-for as long as his patience lasts, and leaves alone what somebody has.
+`python -m tests.simulators.crew --hub URL --plant URL --person ID [--patience SECONDS]`; the password
+comes in ANDON_DEMO_CREW_PASSWORD. He is a person of his own, whose login nobody else is given: the tickets
+under his name are those that he accepted himself, also before a restart. Of the others he takes what nobody
+has accepted for as long as his patience lasts, and leaves alone what somebody has.
 """
 
 from __future__ import annotations
