@@ -22,7 +22,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         "--faults", choices=("on", "off"), default="on", help="faults that come by themselves"
     )
     parser.add_argument(
-        "--state", type=Path, help="file that keeps counters, orders and reports over restarts"
+        "--state",
+        type=Path,
+        help="file that keeps counters, orders and reports over restarts; beside it, how the machines stand",
     )
     chosen = parser.parse_args(words)
     if chosen.speed <= 0:

@@ -20,9 +20,11 @@ from tests.simulators.plant.machines import STATE_WORDS, UNITS, wiring
 from tests.simulators.plant.memory import Journal, recall, remember
 from tests.simulators.plant.orders import as_json
 from tests.simulators.plant.plant import STORY_MACHINE, TICK, Plant, faults_of
+from tests.simulators.plant.standing import Slate, stand, standing
 
 PAGE = Path(__file__).parent / "page.html"  # the shop floor: repair, break, switch off
 
+KEEP_EVERY = 1.0  # seconds of real time: as much is lost of what the machines do when the plant is killed
 LONGEST_LEAP = 2.0  # seconds of real time made up for at most, after the computer was asleep
 
 
@@ -39,6 +41,8 @@ class Conductor:
         self.plant = Plant(seed, start, faults=faults, stamp=lambda at: start + (at - start) / speed)
         self.fleet = Fleet(wiring(modbus_base, opcua_base))
         self.journal = Journal(state) if state else None
+        self.slate = Slate(state) if state else None
+        self._kept_at = float("-inf")
         self._news = asyncio.Event()
         self._open()
 
@@ -46,14 +50,21 @@ class Conductor:
         before = self.journal.read() if self.journal else []
         if before:
             recall(self.plant, before)
+            stand(self.plant, self.slate.read() if self.slate else {})
         else:
             self.plant.open()
         if self.journal:
             self.journal.rewrite(remember(self.plant))
             self.plant.floor.write_down = self.journal.add
 
+    def keep(self, now: float, every: float = KEEP_EVERY) -> None:
+        """How the machines stand, unless that was written less than `every` seconds (monotonic) ago."""
+        if self.slate and now - self._kept_at >= every:
+            self._kept_at = now
+            self.slate.write(standing(self.plant))
+
     async def run(self, story_after: float | None) -> None:
-        """Until cancelled: step, show, wake who waits for reports."""
+        """Until cancelled: let time pass, tell the story, keep how the machines stand."""
         last = self.clock.monotonic()
         due = None if story_after is None else last + story_after
         while True:
@@ -61,14 +72,24 @@ class Conductor:
             now = self.clock.monotonic()
             if due is not None and now >= due:
                 due = None
-                self.plant.cause(STORY_MACHINE, "overheat")
-            told = self.plant.floor.next_report
-            self.plant.step(min(now - last, LONGEST_LEAP) * self.speed)
+                self.tell_story()
+            self.pass_time(min(now - last, LONGEST_LEAP))
             last = now
-            self.show()
-            if self.plant.floor.next_report != told:
-                self._news.set()
-                self._news = asyncio.Event()
+            self.keep(now)
+
+    def tell_story(self) -> None:
+        """The press overheats, unless it is down from before the start: that story is not told to its end."""
+        if self.plant.machines[STORY_MACHINE].fault is None:
+            self.plant.cause(STORY_MACHINE, "overheat")
+
+    def pass_time(self, seconds: float) -> None:
+        """So much real time: step, show, wake who waits for reports."""
+        told = self.plant.floor.next_report
+        self.plant.step(seconds * self.speed)
+        self.show()
+        if self.plant.floor.next_report != told:
+            self._news.set()
+            self._news = asyncio.Event()
 
     def show(self) -> None:
         for name, image in self.plant.image().items():
@@ -77,6 +98,7 @@ class Conductor:
     async def close(self) -> None:
         await self.fleet.stop()
         self.plant.floor.tell_tallies(self.plant.seconds, self.plant.now, 0.0)
+        self.keep(self.clock.monotonic(), every=0.0)
         if self.journal:
             self.journal.close()
 
