@@ -200,3 +200,4 @@ async def _follow(station: Station, pipe: Connection) -> None:
         ready.clear()
         while pipe.poll():
             await station.show(pipe.recv())
+            await asyncio.sleep(0)  # clients are answered in between, however much there is to show

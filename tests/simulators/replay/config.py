@@ -123,6 +123,7 @@ def _collector(recorded: MachineRecording, machine: Machine) -> dict[str, Any]:
             "security": "none",
             "interval": "100ms",
             "queue": QUEUE,
+            "keep_alive": "2s",
             "nodes": nodes,
         },
     }
