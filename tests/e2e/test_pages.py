@@ -201,6 +201,16 @@ def test_only_hours_with_a_plan_or_pieces_have_a_bar_with_its_name(visit: Any, h
     assert "还有 1 个数值" in v.see("machine-p1/stamping/l1/press-01").get_attribute("title")
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_order_tells_how_far_each_operation_is_in_figures(visit: Any, hub: Hub, language: str) -> None:
+    hub.scene = "slight"
+    v = visit(f"/wall?lang={language}", WALLS[0])
+    order = v.see("order-MO260105-00280")
+    assert order.locator("li b:visible").all_inner_texts() == ["71%", "47%", "27%"]
+    assert v.page.locator("andon-order").count() >= 5
+    assert v.page.locator(".row-title").evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
 def test_an_acknowledgement_makes_the_band_calm(visit: Any, hub: Hub) -> None:
     v = visit("/wall", WALLS[0])
     v.see("alarm-17")

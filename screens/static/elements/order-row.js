@@ -4,7 +4,7 @@ import {age, dayClock, number as digits, percent, shorten, widthOf} from '../lib
 import {say, t} from '../lib/i18n.js'
 import {icon} from '../lib/icons.js'
 
-const CELLS = 17.5 // ems that all operations have together
+const CELLS = 17.2 // ems that all operations have together
 const FIGURE = 2 // ems of "77%"
 
 /** One order: number, product, rush and late marks, progress of every operation in the order of work. */
@@ -39,8 +39,8 @@ export class OrderRow extends HTMLElement {
   }
 }
 
-/** Where names and figures do not fit side by side, the bars alone say how far it is. */
-const crowded = operations => operations.length > 4 || operations.some(o => widthOf(say(o.name)) > CELLS / operations.length - FIGURE)
+/** Where even shortened names and figures do not fit side by side, the bars alone say how far it is. */
+export const crowded = operations => operations.some(o => widthOf(shorten(say(o.name), CELLS / operations.length - FIGURE)) > CELLS / operations.length - FIGURE)
 
 function operation(cell, item, room) {
   const share = progress(item)
