@@ -10,11 +10,14 @@ from base64 import b64encode
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 PAGES = ("wall", "phone", "console", "login")
+PERSONAL = {"/phone", "/console"}  # for people who are logged in; a wall explains itself what it is missing
+SESSION = "andon_session"  # the cookie of docs/api.md; what it is worth is not for a page to know
 PLOTLY = "vendor/plotly.min.js"
 PATHS = ("/", *(f"/{p}" for p in PAGES), "/manifest.webmanifest", "/sw.js", "/static/{name:path}")
 HEADERS = {
@@ -60,7 +63,18 @@ def add_pages(router: APIRouter, static: Path) -> None:
 def _serve(router: APIRouter, path: str, file: Path) -> None:
     @router.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
     def page(request: Request) -> Response:
+        if path in PERSONAL and SESSION not in request.cookies:
+            return _to_login(request)
         return answer(request, file)
+
+
+def _to_login(request: Request) -> Response:
+    """Who never logged in is not sent through a page whose first question would be refused.
+
+    The part behind `#` stays with the browser, which carries it along.
+    """
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/login?next={quote(wanted, safe='')}", 307, HEADERS)
 
 
 def answer(request: Request, path: Path) -> Response:

@@ -22,7 +22,7 @@ async function fresh(request) {
   if (!kept) return asked
   const late = new Promise(done => setTimeout(done, PATIENCE))
   const answer = await Promise.race([asked.catch(() => null), late])
-  return answer?.ok ? answer : kept
+  return answer?.ok || answer?.type === 'opaqueredirect' ? answer : kept
 }
 
 async function keep(request, answer) {

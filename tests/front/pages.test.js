@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {readdirSync, readFileSync} from 'node:fs'
 import {test} from 'node:test'
-import {hashValues, feedAddress, loginAddress, safeNext} from '../../screens/static/lib/route.js'
+import {hashValues, feedAddress, loginAddress, nextPage, safeNext} from '../../screens/static/lib/route.js'
 import {csv, filtered, sorted} from '../../screens/static/lib/table.js'
 import {detailText, figuresOf, partsOf, sourcesOf} from '../../screens/static/lib/status.js'
 import {timelineTraces} from '../../screens/static/lib/charts.js'
@@ -89,4 +89,10 @@ test('photos are made smaller, never larger, and keep their shape', () => {
   assert.deepEqual(fitted(4000, 3000), {width: 1600, height: 1200})
   assert.deepEqual(fitted(3000, 4000), {width: 1200, height: 1600})
   assert.deepEqual(fitted(800, 600), {width: 800, height: 600})
+})
+
+test('what stood behind the # of a page comes back after login, the form of the password does not', () => {
+  assert.equal(nextPage({search: '?next=%2Fphone', hash: '#t=AH-1'}), '/phone#t=AH-1')
+  assert.equal(nextPage({search: '?next=%2Fphone%23t%3DAH-1', hash: ''}), '/phone#t=AH-1')
+  assert.equal(nextPage({search: '?next=%2Fphone', hash: '#password'}), '/phone')
 })

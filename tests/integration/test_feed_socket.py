@@ -19,6 +19,7 @@ from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from hub.api.auth import SESSION_COOKIE
 from hub.api.origin import ours
 from hub.errors import Transient
 from screens.app import BOARD_PATHS, CHECK, LONGEST, PER_SECOND, PUBLIC_PATHS, pages
@@ -304,13 +305,24 @@ async def frozen_browser(house: House) -> socket.socket:
 # ------------------------------------------------------------------ pages
 @pytest.fixture
 async def http(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://{house.address}", trust_env=False) as client:
+    cookies = {SESSION_COOKIE: "whatever"}
+    async with httpx.AsyncClient(
+        base_url=f"http://{house.address}", cookies=cookies, trust_env=False
+    ) as client:
         yield client
 
 
 async def test_the_front_door_leads_to_the_wall(http: httpx.AsyncClient) -> None:
     answer = await http.get("/")
     assert (answer.status_code, answer.headers["location"]) == (307, "/wall")
+
+
+async def test_who_never_logged_in_is_sent_to_the_login_and_back(http: httpx.AsyncClient) -> None:
+    http.cookies.clear()
+    answer = await http.get("/phone?lang=en")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/login?next=%2Fphone%3Flang%3Den")
+    assert (await http.get("/console")).status_code == 307
+    assert [(await http.get(path)).status_code for path in ("/wall", "/login")] == [200, 200]
 
 
 @pytest.mark.parametrize("path", ["/wall", "/phone", "/console", "/login", "/sw.js", "/static/lib/feed.js"])

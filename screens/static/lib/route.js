@@ -15,6 +15,12 @@ export function safeNext(wish, fallback = '/phone') {
   return url.pathname + url.search + url.hash
 }
 
+/** The page after login; the hub, which sent us here, never saw what stood behind its `#`. */
+export function nextPage({search, hash}) {
+  const next = safeNext(new URLSearchParams(search).get('next'))
+  return next.includes('#') || hash === '#password' ? next : next + hash
+}
+
 export const loginAddress = ({pathname, search, hash}) => `/login?next=${encodeURIComponent(pathname + search + hash)}`
 
 /** `#t=AH-20260105-0007` and the like as an object. */

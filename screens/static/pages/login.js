@@ -1,12 +1,12 @@
 import {h} from '../lib/dom.js'
 import {hasKeptLanguage, keepLanguage, say, t} from '../lib/i18n.js'
-import {safeNext} from '../lib/route.js'
+import {nextPage} from '../lib/route.js'
 import {api, speak, storage} from './start.js'
 
 await speak()
 await import('../elements/lang-switch.js')
 document.title = t('page.login')
-const next = safeNext(new URLSearchParams(location.search).get('next'))
+const next = nextPage(location)
 const main = document.querySelector('main')
 main.replaceChildren(location.hash === '#password' ? changeForm() : loginForm())
 
