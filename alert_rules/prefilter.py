@@ -8,7 +8,6 @@ Slot 0 stands for "no rule". A property test holds `suspects` to `limit.observe`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +78,6 @@ class RuleTable:
     def not_after(self, us: int) -> None:
         """The clock was set back: no delay may have begun in what is now the future."""
         np.minimum(self.leaning, us, out=self.leaning)
-
-    def leaning_at(self, slot: int) -> datetime:
-        return from_micros(int(self.leaning[slot]))
 
 
 def suspects(table: RuleTable, batch: SampleBatch) -> list[tuple[int, int]]:

@@ -184,10 +184,6 @@ class ModbusCollector:
     def tag_numbers(self) -> Sequence[int]:
         return self._tag_numbers
 
-    @property
-    def requests_per_round(self) -> int:
-        return sum(len(lane.blocks) for lane in self._lanes)
-
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Poll until cancelled; raise SourceUnavailable when the device goes silent or talks nonsense."""
         config = self._config

@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 REFERENCE = "ExternalSystemConfirmation"
 _OURS = uuid.UUID("6f6c2b0e-5d0c-5c0a-9b53-2a1d7f3a9c11")  # of our keys in the world of UUIDs
-_WORKED = frozenset({"released"})
 
 
 def reference(name: str, key: str) -> str:

@@ -66,12 +66,6 @@ class Plant:
             if e.level == "work-unit" and (not below or e.path.startswith(below + "/") or e.path == below)
         ]
 
-    def tag_numbered(self, number: int) -> Tag:
-        for tag in self.tags.values():
-            if tag.number == number:
-                return tag
-        raise KeyError(number)
-
     def full_name(self, path: str) -> Words:
         """`3号线 冲压机07`: the line's name and the machine's, the way people say it."""
         node = self.equipment[path]

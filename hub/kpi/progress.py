@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hub.kpi.calendar import PlantCalendar, WorkingTime
-from hub.model.production import JobOrder, JobProgress, JobResponse, JobState, WorkOrder
+from hub.model.production import JobOrder, JobProgress, JobState, WorkOrder
 
 ENOUGH = timedelta(minutes=10)  # planned time that a pace must have been seen over
 HORIZON = timedelta(days=60)  # farther away than this is not a prediction
@@ -24,22 +24,6 @@ class Outlook:
 
     finish: datetime | None
     late_by: timedelta | None  # None when in time, or not known
-
-
-def progress_of(job: JobOrder, responses: Iterable[JobResponse]) -> JobProgress:
-    """The sum of the reports, each taken once, in any order; the newest report says the state."""
-    told = {r.id: r for r in responses if (r.order, r.operation) == (job.order, job.operation)}
-    if not told:
-        return _untouched(job)
-    reports = sorted(told.values(), key=lambda r: (r.at, r.id))
-    return JobProgress(
-        job,
-        sum(r.good for r in reports),
-        sum(r.scrap for r in reports),
-        reports[-1].state,
-        reports[0].at,
-        reports[-1].at,
-    )
 
 
 def finishes(

@@ -17,10 +17,6 @@ class Edition(StrEnum):
     APACHE = "apache"  # TimescaleDB with hypertables only
     COMMUNITY = "community"  # and continuous aggregates and compression
 
-    @property
-    def has_hypertables(self) -> bool:
-        return self is not Edition.PLAIN
-
 
 async def probe(connection: AsyncConnection[Any]) -> Edition:
     """What the server offers in this database. Makes the extension where it is loaded but not yet made."""

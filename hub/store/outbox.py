@@ -152,9 +152,6 @@ class _Ear:
         finally:
             self._ready.clear()
 
-    async def _listening(self) -> None:
-        await self._ready.wait()
-
     def _tell(self) -> None:
         self._heard += 1
         self._news.set()

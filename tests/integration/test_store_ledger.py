@@ -342,15 +342,16 @@ async def test_progress_is_the_sum_of_the_reports_each_counted_once(ledger: PgLe
         JobResponse("r2", "MO-1", "10", at(20), 30, 2, JobState.DONE),
         JobResponse("r1", "MO-1", "10", at(10), 50, 1, JobState.RUNNING, PRESS, "li", 12.5),
         JobResponse("r3", "MO-1", "20", at(30), 5, 0, JobState.RUNNING),
+        JobResponse("r0", "MO-1", "20", at(30), 0, 0, JobState.INSPECTION),  # at one instant: further on
     ]
     async with ledger.begin() as tx:
         await tx.save_order(order())
-        assert [await tx.add_response(r) for r in reports] == [True, True, True]
-        assert [await tx.add_response(r) for r in reports] == [False, False, False]
+        assert [await tx.add_response(r) for r in reports] == [True] * 4
+        assert [await tx.add_response(r) for r in reports] == [False] * 4
     first, second, third = await ledger.progress()
     assert (first.job, first.good, first.scrap, first.state) == (order().jobs[0], 80, 3, JobState.DONE)
     assert (first.started_at, first.last_at) == (at(10), at(20))
-    assert (second.good, second.state) == (5, JobState.RUNNING)
+    assert (second.good, second.state) == (5, JobState.INSPECTION)
     assert (third.job.operation, third.good, third.state, third.started_at) == (
         "100",
         0,

@@ -200,7 +200,7 @@ async def test_a_waiter_hears_what_another_connection_writes(office: Office) -> 
     assert await office.claim() is None
     waiter = asyncio.create_task(_wait_for_work(office))
     async with asyncio.timeout(10):
-        await office.outbox._ear._listening()
+        await office.outbox._ear._ready.wait()
         await office.intend("a")
         assert await waiter == "a"
 
@@ -216,7 +216,7 @@ async def _wait_for_work(office: Office) -> str:
 async def test_what_is_written_between_looking_and_waiting_is_heard(office: Office) -> None:
     async def look_then_wait() -> str:
         await office.outbox.wait(0)
-        await office.outbox._ear._listening()
+        await office.outbox._ear._ready.wait()
         assert await office.claim() is None
         heard = office.outbox._ear._heard
         await office.intend("a")

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from hub.kpi.progress import finishes, progress_of
+from hub.kpi.progress import finishes
 from hub.model.people import Person, Shift
-from hub.model.production import JobOrder, JobProgress, JobResponse, JobState, WorkOrder
+from hub.model.production import JobOrder, JobProgress, JobState, WorkOrder
 from hub.model.words import Words
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -41,39 +38,6 @@ def order(
 def running(of: JobOrder, good: int, hours: float) -> JobProgress:
     """So many good pieces over so many hours up to noon."""
     return JobProgress(of, good, 0, JobState.RUNNING, NOON - hours * HOUR, NOON)
-
-
-def report(number: int, good: int = 1, at: int = 0, state: JobState = JobState.RUNNING) -> JobResponse:
-    return JobResponse(f"r{number}", "MO1", "10", NOON + at * MINUTE, good, 0, state)
-
-
-def test_reports_are_increments_and_each_counts_once() -> None:
-    told = [report(1, 5), report(2, 7, at=3), report(1, 5)]
-    found = progress_of(job(), told)
-    assert (found.good, found.state) == (12, JobState.RUNNING)
-    assert (found.started_at, found.last_at) == (NOON, NOON + 3 * MINUTE)
-
-
-def test_an_operation_nobody_reported_on_waits() -> None:
-    assert progress_of(job("20"), [report(1)]).state is JobState.WAITING
-
-
-def test_the_newest_report_says_the_state_even_when_it_arrives_first() -> None:
-    told = [report(2, 1, at=9, state=JobState.DONE), report(1, 1, at=1)]
-    assert progress_of(job(), told).state is JobState.DONE
-
-
-reports = st.lists(
-    st.builds(report, st.integers(0, 30), st.just(2), st.integers(0, 5), st.sampled_from(JobState)),
-    unique_by=lambda r: r.id,
-)
-
-
-@given(reports, st.randoms(use_true_random=False))
-def test_order_and_repetition_of_reports_change_nothing(told: list[JobResponse], rng: object) -> None:
-    again = [*told, *told[::2]]
-    rng.shuffle(again)  # type: ignore[attr-defined]
-    assert progress_of(job(), again) == progress_of(job(), told)
 
 
 def test_the_pace_so_far_says_when_an_order_will_be_finished() -> None:
