@@ -13,7 +13,7 @@ demo: $(VENV)/.run
 
 test: dev
 	@$(BIN)/python -m tests.prepare
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: check-static
 	$(BIN)/pytest tests/unit tests/contract $(ARGS)
