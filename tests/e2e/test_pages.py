@@ -575,6 +575,14 @@ def test_the_status_page_shows_every_runner_the_troubled_ones_first(visit: Any) 
         assert part in figures
 
 
+def test_a_phone_shows_the_troubled_parts_and_the_others_when_asked(visit: Any) -> None:
+    v = visit("/console#status", PHONE)
+    v.see("part-collector modbus-l3")
+    assert v.page.get_by_test_id("part-rules").is_hidden()
+    v.page.get_by_test_id("parts").get_by_test_id("unfold").click()
+    v.see("part-rules")
+
+
 def test_tables_are_filtered_and_tell_the_history_of_a_row(visit: Any, hub: Hub) -> None:
     v = visit("/console#alarms", WALLS[0])
     v.see("alarm-17")

@@ -290,10 +290,10 @@ class Api:
         parts = {
             n: {"up": True, "since": since, "restarts": 0, "last_error": "", "detail": {}}
             for n in (
-                "store writer",
+                "writer",
                 "rules",
                 "notifiers",
-                "erp",
+                "erp bridge",
                 "board",
                 "collector opcua-l1",
                 "collector opcua-l2",
@@ -305,6 +305,17 @@ class Api:
             "restarts": 7,
             "last_error": "SourceUnavailable: no answer from 127.0.0.1:15021",
             "detail": {"next_try_seconds": 8},
+        }
+        parts["notifiers"]["detail"] = {
+            "inbox": {
+                "sent": 31,
+                "dropped": 2,
+                "dead": 0,
+                "last_ok": since,
+                "last_error": "",
+                "held_seconds": 0.0,
+            },
+            "wecom": {"sent": 30, "dropped": 2, "dead": 1, "last_ok": since, "last_error": "errcode 93000"},
         }
         outbox = {"waiting": {"tell": 2}, "oldest_seconds": {"tell": 4.2}, "dead": 0}
         latency = {"p50": 0.142, "p99": 0.418}

@@ -3,7 +3,7 @@ import {readdirSync, readFileSync} from 'node:fs'
 import {test} from 'node:test'
 import {hashValues, feedAddress, loginAddress, nextPage, safeNext} from '../../screens/static/lib/route.js'
 import {csv, filtered, sorted} from '../../screens/static/lib/table.js'
-import {detailText, figuresOf, partsOf, sourcesOf} from '../../screens/static/lib/status.js'
+import {detailText, figuresOf, isWell, partName, partsOf, sourcesOf} from '../../screens/static/lib/status.js'
 import {timelineTraces} from '../../screens/static/lib/charts.js'
 import {fitted} from '../../screens/static/lib/photo.js'
 
@@ -75,7 +75,15 @@ test('the status page understands parts by name or as a list and hides no figure
 })
 
 test('a part tells only what it has to tell, moments as people read them', () => {
-  assert.equal(detailText({up: true, last_error: '', done: 87, asked: null, last_ok: '2026-01-05T12:00:00+00:00'}, iso => iso.slice(11, 16)), 'done 87 · last_ok 12:00')
+  const zh = JSON.parse(readFileSync(new URL('../../screens/static/i18n/zh-CN.json', import.meta.url)))
+  const t = key => zh[key] ?? key
+  assert.equal(detailText({up: true, last_error: '', done: 87, asked: null, odd: 1, last_ok: '2026-01-05T12:00:00+00:00'}, t, iso => iso.slice(11, 16)),
+    '完成 87 · odd 1 · 最近成功 12:00')
+  assert.equal(detailText({inbox: {sent: 3, dead: 0, last_error: ''}, wecom: {sent: 1, dead: 2, held_seconds: 4.5, last_error: 'x'}}, t),
+    'wecom: 已送出 1 · 无法送达 2 · 暂停 4.5 s · 最近错误 x; inbox: 已送出 3 · 无法送达 0')
+  assert.equal(detailText({standby: true, compressed: []}, t), '待命')
+  assert.deepEqual([{up: true}, {up: false}, {up: true, error: 'x'}, {up: true, detail: {a: {sent: 1}}}, {up: true, detail: {a: {dead: 1}}}].map(isWell), [true, false, false, true, false])
+  assert.deepEqual(['feed', 'erp bridge', 'collector modbus-l3', 'unheard of'].map(name => partName(name, t)), ['看板推送', 'ERP 接口', '采集 modbus-l3', 'unheard of'])
 })
 
 test('the timeline has one bar a span, in the plant\'s time, and the present one lasts until now', () => {

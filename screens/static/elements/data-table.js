@@ -6,14 +6,15 @@ import {csv, filtered, sorted} from '../lib/table.js'
 /**
  * A table that people can filter, sort, export and step through with the keyboard.
  * Columns: {key, title, text(row), sort?(row), look?(row): {state | priority}}. Choosing a row sends `choose`.
+ * Rows of which `foldOf(row)` holds are behind a button where there is little room.
  */
 export class DataTable extends HTMLElement {
   #parts
   #rows = []
   #order = {key: '', descending: false}
 
-  setup({columns, keyOf, testidOf, file}) {
-    Object.assign(this, {columns, keyOf, testidOf, file})
+  setup({columns, keyOf, testidOf, file, foldOf = () => false}) {
+    Object.assign(this, {columns, keyOf, testidOf, file, foldOf})
     this.#parts ??= this.#build()
   }
 
@@ -26,6 +27,9 @@ export class DataTable extends HTMLElement {
     const shown = this.#shown()
     keyed(this.#parts.body, shown, this.keyOf, () => this.#row(), (line, row) => this.#fill(line, row))
     put(this.#parts.count, t('console.count', {n: shown.length, of: this.#rows.length}))
+    const folded = shown.filter(this.foldOf).length
+    this.#parts.unfold.hidden = !folded
+    put(this.#parts.unfold, t('console.folded', {n: folded}))
     put(this.#parts.empty, shown.length ? '' : t('console.empty'))
     for (const head of this.#parts.heads) {
       const mine = head.dataset.key === this.#order.key
@@ -58,6 +62,7 @@ export class DataTable extends HTMLElement {
 
   #fill(line, row) {
     line.row = row
+    mark(line, 'fold', this.foldOf(row) ? 'yes' : '')
     if (this.testidOf) line.dataset.testid = this.testidOf(row)
     this.columns.forEach((column, i) => {
       const cell = line.children[i].firstChild
@@ -77,10 +82,11 @@ export class DataTable extends HTMLElement {
     const heads = this.columns.map(column => h('th', {scope: 'col', data: {key: column.key}},
       h('button', {type: 'button', onclick: () => this.#sort(column.key)}, column.title)))
     const parts = {heads, body: h('tbody'), count: h('span.table-count'), empty: h('p.table-empty'),
+      unfold: h('button.quiet.unfold', {type: 'button', testid: 'unfold', onclick: () => mark(this, 'unfolded', 'yes')}),
       filter: h('input', {type: 'search', placeholder: t('console.filter.hint'), ariaLabel: t('console.filter'), testid: 'filter', oninput: () => this.#render()})}
     this.replaceChildren(
       h('div.table-tools', parts.filter, parts.count, h('button.quiet', {type: 'button', onclick: () => this.#export()}, t('console.export'))),
-      h('div.table-box', h('table', h('thead', h('tr', ...heads)), parts.body)), parts.empty)
+      h('div.table-box', h('table', h('thead', h('tr', ...heads)), parts.body)), parts.unfold, parts.empty)
     return parts
   }
 

@@ -2,7 +2,7 @@ import {h, keyed, mark, put} from '../lib/dom.js'
 import {dayClock, number} from '../lib/format.js'
 import {t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
-import {asText, detailText, figureName, figuresOf, partsOf, sourcesOf} from '../lib/status.js'
+import {asText, detailText, figureName, figuresOf, isWell, partName, partsOf, sourcesOf} from '../lib/status.js'
 import './data-table.js'
 
 /** Each runner with its restarts and last error, and every figure that the hub tells of itself. */
@@ -26,14 +26,14 @@ export class StatusBoard extends HTMLElement {
     parts.head = h('p.status-head', parts.sign, parts.word)
     this.replaceChildren(h('div.status-top', parts.head, parts.figures), h('div.status-pair',
       h('section', h('h2', t('status.parts')), parts.table), h('section', h('h2', t('status.sources')), parts.sources)))
-    parts.table.setup({file: 'parts', keyOf: part => part.name, testidOf: part => `part-${part.name}`, columns: [
-      {key: 'name', title: t('column.part'), text: part => part.name},
+    parts.table.setup({file: 'parts', foldOf: isWell, keyOf: part => part.name, testidOf: part => `part-${part.name}`, columns: [
+      {key: 'name', title: t('column.part'), text: part => partName(part.name, t)},
       ...health(zone),
       {key: 'restarts', title: t('column.restarts'), text: part => number(part.restarts), sort: part => part.restarts},
       {key: 'error', title: t('column.error'), text: part => part.last_error || '—'},
-      {key: 'detail', title: t('column.detail'), text: part => detailText(part.detail, at => dayClock(at, zone))},
+      {key: 'detail', title: t('column.detail'), text: part => detailText(part.detail, t, at => dayClock(at, zone))},
     ]})
-    parts.sources.setup({file: 'sources', keyOf: source => source.name, columns: [
+    parts.sources.setup({file: 'sources', foldOf: isWell, keyOf: source => source.name, columns: [
       {key: 'name', title: t('column.source'), text: source => source.name}, ...health(zone),
       {key: 'error', title: t('column.error'), text: source => source.error || '—'},
     ]})

@@ -40,8 +40,42 @@ export function figureName(name, t) {
 
 export const asText = value => (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '—'))
 const TOLD = new Set(['up', 'last_error']) // in columns of their own
+const isEmpty = value => value === null || value === undefined || value === '' || value === false || (Array.isArray(value) && !value.length)
+const isMoment = value => /^\d{4}-\d\d-\d\dT/.test(value)
+const isGroup = value => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** "done 87 · in_hand 1": what is empty is left out, moments are told by `when(iso)`. */
-export const detailText = (detail, when = iso => iso) => Object.entries(detail ?? {})
-  .filter(([key, value]) => !TOLD.has(key) && value !== null && value !== '' && value !== undefined)
-  .map(([key, value]) => `${key} ${/^\d{4}-\d\d-\d\dT/.test(value) ? when(value) : asText(value)}`).join(' · ')
+/** A word of ours for a name of the hub's; one we do not know stays as it is. */
+function word(family, name, t) {
+  const key = `${family}.${name.replaceAll(' ', '-')}`
+  const found = t(key)
+  return found === key ? name : found
+}
+
+/** "collector modbus-l3" as "采集 modbus-l3": what it is in our words, which one in the site's. */
+export function partName(name, t) {
+  const whole = word('part', name, t)
+  const [kind, ...rest] = name.split(' ')
+  return whole !== name || !rest.length ? whole : [word('part', kind, t), ...rest].join(' ')
+}
+
+/** "完成 87 · 在办 1": what is empty is left out, moments are told by `when(iso)`; groups by name, the troubled ones first. */
+export function detailText(detail, t, when = iso => iso) {
+  const entries = Object.entries(detail ?? {}).filter(([key]) => !TOLD.has(key))
+  const plain = said(entries.filter(([, value]) => !isGroup(value)), t, when)
+  const groups = entries.filter(([, value]) => isGroup(value)).sort(([, a], [, b]) => Number(isTroubled(b)) - Number(isTroubled(a)))
+  return [plain, ...groups.map(([name, group]) => `${name}: ${said(Object.entries(group), t, when)}`)].filter(Boolean).join('; ')
+}
+
+/** Nothing of it needs anybody: up, without an error, and so is all that it carries. */
+export const isWell = row => Boolean(row.up && !row.last_error && !row.error && !Object.values(row.detail ?? {}).some(value => isGroup(value) && isTroubled(value)))
+
+const isTroubled = group => Boolean(group.last_error || group.dead || group.held_seconds)
+
+const said = (entries, t, when) => entries.filter(([, value]) => !isEmpty(value)).map(([key, value]) =>
+  (value === true ? word('detail', key, t) : `${word('detail', key, t)} ${told(key, value, when)}`)).join(' · ')
+
+function told(key, value, when) {
+  if (isMoment(value)) return when(value)
+  if (Array.isArray(value)) return value.map(asText).join(', ')
+  return key.endsWith('_seconds') ? `${asText(value)} s` : asText(value)
+}
