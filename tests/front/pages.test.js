@@ -68,6 +68,7 @@ test('an exported cell cannot become a formula', () => {
 
 test('the status page understands parts by name or as a list and hides no figure', () => {
   assert.deepEqual(partsOf({parts: {rules: true, erp: {up: false, restarts: 3}}}).map(p => [p.name, p.up, p.restarts]), [['erp', false, 3], ['rules', true, 0]])
+  assert.deepEqual(partsOf({parts: {a: true, b: {up: true, detail: {wecom: {dead: 1}}}}}).map(p => p.name), ['b', 'a'])
   assert.equal(partsOf({parts: [{name: 'x', up: true}]})[0].name, 'x')
   assert.deepEqual(sourcesOf({sources: {a: {up: true}, b: {up: false, error: 'x'}}}).map(s => s.name), ['b', 'a'])
   assert.deepEqual(figuresOf({parts: {}, outbox: {waiting: {tell: 2}, dead: 0}, note: 'x'}), [

@@ -9,7 +9,7 @@ export function partsOf(status) {
 }
 
 function troubledFirst(a, b) {
-  return Number(a.up) - Number(b.up) || String(a.name).localeCompare(String(b.name))
+  return Number(a.up) - Number(b.up) || Number(isWell(a)) - Number(isWell(b)) || String(a.name).localeCompare(String(b.name))
 }
 
 /** One row per data source: {name, up, since, error}. */
