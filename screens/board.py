@@ -42,6 +42,7 @@ class Facts:
     lines: Mapping[str, Json] = field(default_factory=dict)  # line -> figures
     health: Mapping[str, Any] = field(default_factory=dict)
     feeds: Mapping[str, frozenset[str]] = field(default_factory=dict)  # source -> machines it speaks for
+    tellers: Mapping[str, frozenset[str]] = field(default_factory=dict)  # source -> whose state it tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,24 @@ def _machines(plant: Plant, facts: Facts) -> Json:
         known = worst.get(alarm.equipment)
         if alarm.state in ACTIVE and (known is None or _weight(alarm) > _weight(known)):
             worst[alarm.equipment] = alarm
-    return {m.path: _machine(m, facts, worst.get(m.path)) for m in plant.machines()}
+    unheard = _unheard(facts)
+    return {m.path: _machine(m, facts, worst.get(m.path), unheard.get(m.path)) for m in plant.machines()}
+
+
+def _unheard(facts: Facts) -> dict[str, StateSpan]:
+    """Machines whose state nobody can tell now: its source is lost.
+
+    The record keeps the last state until the signal's limit is over, so that a short break is no hole in the
+    figures. People who read that the source is lost are told no state beside it, not even so long.
+    """
+    sources = facts.health.get("sources", {})
+    lost = {name: source for name, source in sources.items() if not source.get("up")}
+    heard = {m for name, machines in facts.tellers.items() if name not in lost for m in machines}
+    return {
+        m: StateSpan(m, EquipmentState.UNKNOWN, source.get("since"))
+        for name, source in lost.items()
+        for m in facts.tellers.get(name, frozenset()) - heard
+    }
 
 
 def _weight(alarm: Alarm) -> tuple[bool, int]:
@@ -147,8 +165,10 @@ def _weight(alarm: Alarm) -> tuple[bool, int]:
     return alarm.condition, alarm.priority
 
 
-def _machine(machine: Equipment, facts: Facts, worst: Alarm | None) -> Json:
+def _machine(machine: Equipment, facts: Facts, worst: Alarm | None, unheard: StateSpan | None) -> Json:
     span = facts.states.get(machine.path)
+    if unheard and span and span.state is not EquipmentState.UNKNOWN:
+        span = unheard
     good, scrap = facts.made.get(machine.path, (0, 0))
     return tidy(
         **{"class": machine.kind},

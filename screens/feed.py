@@ -86,7 +86,7 @@ class Feed:
         self.clock, self._health = clock, health
         self._record = Record(plant, ledger, clock)
         self._live = Live(plant.tags.values())
-        self._sources = Sources(plant.tags.values())
+        self._sources = Sources(plant)
         self._ring = Ring()
         self._board = Board({}, {}, {}, plant.site.path)
         self._channels: dict[frozenset[str], Channel] = {}
@@ -176,7 +176,8 @@ class Feed:
         now = self.clock.now()
         moved, self._moved = self._moved, False
         if moved:
-            facts = replace(self._record.facts, health=self._told, feeds=self._sources.machines)
+            heard = self._sources
+            facts = replace(self._record.facts, health=self._told, feeds=heard.machines, tellers=heard.states)
             self._board = build(self._plant, facts, now)
         fragment, ages = self._live.changes(micros(now))
         for scopes, channel in self._channels.items():

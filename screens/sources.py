@@ -1,25 +1,27 @@
-"""Which source speaks for which machines, learnt from what arrives. (pure)"""
+"""Which source speaks for which machines, and whose state it tells: learnt from what arrives. (pure)"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hub.model.batch import SampleBatch
-from hub.model.sample import Tag
+from hub.ports import Plant
 
 
 class Sources:
-    def __init__(self, tags: Iterable[Tag]) -> None:
-        self._machine = {t.number: t.equipment for t in tags}
+    def __init__(self, plant: Plant) -> None:
+        self._machine = {t.number: t.equipment for t in plant.tags.values()}
+        self._states = {plant.tags[m.state_tag].number: m.path for m in plant.machines() if m.state_tag}
         self._size = max(self._machine, default=0) + 1
         self._seen: dict[str, NDArray[np.bool_]] = {}
         self.machines: Mapping[str, frozenset[str]] = {}
+        self.states: Mapping[str, frozenset[str]] = {}  # source -> machines whose state it tells
 
     def take(self, batch: SampleBatch) -> bool:
-        """True when a source was heard of a machine for the first time."""
+        """True when a source was heard of a machine, or of its state, for the first time."""
         if not batch.source:
             return False
         seen = self._seen.setdefault(batch.source, np.zeros(self._size, np.bool_))
@@ -30,5 +32,7 @@ class Sources:
         seen[new] = True
         named = {self._machine[n] for n in new.tolist() if n in self._machine}
         known = self.machines.get(batch.source, frozenset())
+        told = {self._states[n] for n in new.tolist() if n in self._states}
         self.machines = {**self.machines, batch.source: known | named}
-        return not named <= known
+        self.states = {**self.states, batch.source: self.states.get(batch.source, frozenset()) | told}
+        return bool(told) or not named <= known

@@ -37,7 +37,13 @@ def small_plant() -> Plant:
         Equipment("p1", EquipmentLevel.SITE, Words("厂", "plant")),
         Equipment("p1/a", EquipmentLevel.AREA, Words("间", "area")),
         Equipment(L1, EquipmentLevel.WORK_CENTER, Words("一线", "line 1")),
-        Equipment(M1, EquipmentLevel.WORK_UNIT, Words("冲压机", "press"), ideal_cycle=timedelta(minutes=1)),
+        Equipment(
+            M1,
+            EquipmentLevel.WORK_UNIT,
+            Words("冲压机", "press"),
+            ideal_cycle=timedelta(minutes=1),
+            state_tag=TEMP1,
+        ),
         Equipment(L2, EquipmentLevel.WORK_CENTER, Words("二线", "line 2")),
         Equipment(M2, EquipmentLevel.WORK_UNIT, Words("铣床", "mill")),
     ]

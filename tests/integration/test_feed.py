@@ -246,6 +246,21 @@ async def test_a_quiet_plant_still_has_a_heart(stage: Stage) -> None:
     assert len({b["at"][:19] for b in beats}) == 4
 
 
+async def test_no_machine_runs_on_a_board_that_calls_its_source_lost(stage: Stage) -> None:
+    """The record keeps the state until the signal's limit is over; a wall shows both or neither."""
+    stage.ledger.spans = executing([M1])
+    await stage.hint("state")
+    async with stage.reader() as reader:
+        await stage.say(1, 2.0)
+        for up, state in ((True, "executing"), (False, "unknown"), (True, "executing")):
+            stage.health["sources"] = {"plc": {"up": up, "since": NOON}}
+            await stage.hint("source")
+            await stage.turn(1)
+            await reader.drain()
+            assert reader.board["machines"][M1]["state"] == state
+            assert reader.board["health"]["sources"]["plc"]["up"] is up
+
+
 async def test_a_lost_source_shows_with_the_next_beat_and_sensor_to_screen_time_is_told(stage: Stage) -> None:
     async with stage.reader() as reader:
         await reader.next()

@@ -129,6 +129,22 @@ def test_a_machine_shows_its_state_since_when_and_what_it_made() -> None:
     assert (machine["good"], machine["scrap"]) == (40, 2)
 
 
+def test_a_machine_whose_source_is_lost_is_unknown_since_then_whatever_the_record_still_says() -> None:
+    span = StateSpan(PRESS, EquipmentState.EXECUTING, NOON)
+    lost = {"plc": {"up": False, "since": NOON + MINUTE}, "meter": {"up": True}}
+    told = Facts(states={PRESS: span}, health={"sources": lost}, tellers={"plc": frozenset({PRESS})})
+    machine = shown(told)["machines"][PRESS]
+    assert (machine["state"], machine["since"]) == ("unknown", "2026-01-05T12:01:00Z")
+    for still in (
+        replace(told, tellers={"meter": frozenset({PRESS}), "plc": frozenset({MILL})}),
+        replace(told, tellers={"meter": frozenset({PRESS}), "plc": frozenset({PRESS})}),  # told by both
+        replace(told, health={"sources": {"plc": {"up": True}}}),
+    ):
+        assert shown(still)["machines"][PRESS]["state"] == "executing"
+    known = replace(told, states={PRESS: replace(span, state=EquipmentState.UNKNOWN)})
+    assert shown(known)["machines"][PRESS]["since"] == "2026-01-05T12:00:00Z"
+
+
 def test_a_machine_carries_its_worst_alarm_that_nobody_put_aside() -> None:
     alarms = [
         alarm(1, priority=Priority.LOW),

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.model.batch import SampleBatch, micros
+from hub.model.equipment import Equipment, EquipmentLevel
 from hub.model.sample import BAD, UNCERTAIN, Tag
 from hub.model.words import Words
+from hub.ports import Plant
 from hub.testing.clock import NOON
 from screens.live import Live, seen_by
 from screens.merge import Json, apply
@@ -180,9 +182,17 @@ def test_fragments_add_up_to_the_board(told: list[tuple[int, float, float, int]]
     assert shown == live.board
 
 
-def test_which_machines_a_source_speaks_for_is_learnt() -> None:
-    sources = Sources(TAGS)
+def test_which_machines_a_source_speaks_for_and_whose_state_it_tells_is_learnt() -> None:
+    nodes = [
+        Equipment(M1, EquipmentLevel.WORK_UNIT, Words("一", "1"), state_tag=TAGS[1].path),
+        Equipment(M2, EquipmentLevel.WORK_UNIT, Words("二", "2")),
+    ]
+    sources = Sources(Plant(nodes[0], {n.path: n for n in nodes}, {t.path: t for t in TAGS}))
     assert sources.take(batch(0, (3, 1.0)))
-    assert not sources.take(batch(1, (3, 1.0), (7, 1.0), (99, 1.0)))
+    assert not sources.take(batch(1, (3, 1.0), (99, 1.0)))
+    assert not sources.states["plc"]
+    assert sources.take(batch(1, (7, 1.0)))
+    assert not sources.take(batch(1, (3, 1.0), (7, 1.0)))
     assert sources.take(batch(2, (12, 1.0)))
     assert sources.machines == {"plc": frozenset({M1, M2})}
+    assert sources.states == {"plc": frozenset({M1})}
