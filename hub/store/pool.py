@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import AsyncConnection
@@ -28,7 +29,9 @@ Pool: TypeAlias = AsyncConnectionPool[Connection]
 SILENT = 5.0  # seconds for a first word: of a new connection, and of one that was idle
 LATE = 0.5  # seconds by which our own loop overslept: then it is not the database that is slow ...
 FOLLOW = 0.5  # ... and it has so much more
+FRESH = 1.0  # seconds for which a connection that answered is lent without asking it
 GIVE_UP = 4.0  # seconds of trying to replace a connection; from then on the next borrower tries
+_answered: WeakKeyDictionary[AsyncConnection[Any], float] = WeakKeyDictionary()  # by the loop's clock
 # Half-open connections (a cable, a firewall that forgot us) end within about ten seconds.
 WIRE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
         "tcp_user_timeout": 10_000}  # fmt: skip
@@ -63,10 +66,15 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
 
 
 async def _check(connection: Connection) -> None:
-    """Half of what patience is left, so that another connection may be tried."""
+    """Half of what patience is left, so that another connection may be tried. One that answered a moment ago
+    is believed: in a house at work every second question would be whether there is anybody."""
+    now = asyncio.get_running_loop().time()
+    if now - _answered.get(connection, -FRESH) < FRESH:
+        return
     present = patience.present()
     with _cut_after(connection, min(SILENT, present.left() / 2) if present else SILENT):
         await AsyncConnectionPool.check_connection(connection)
+    _answered[connection] = now
 
 
 @asynccontextmanager
