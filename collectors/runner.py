@@ -74,6 +74,7 @@ class BusSink:
     def __init__(self, bus: Bus, linger: float = 0.0) -> None:
         self._bus, self._linger = bus, linger
         self._waiting: list[SampleBatch] = []
+        self._here: set[int] = set()  # who has not gone out: a hundred devices ask for their batch at once
         self._parcel: _Parcel | None = None
         self._origin, self._sealed = uuid4().hex, 0
         self._under_way: asyncio.Event | None = None  # set when the present publishing has ended
@@ -84,15 +85,12 @@ class BusSink:
         if not len(item):
             return
         self._waiting.append(item)
-        while self._is_here(item):  # until it went out, with somebody else's as a rule
+        self._here.add(id(item))
+        while id(item) in self._here:  # until it went out, with somebody else's as a rule
             if self._under_way is None:
                 await self._take_all(item)
             else:
                 await self._under_way.wait()
-
-    def _is_here(self, item: SampleBatch) -> bool:
-        sealed = self._parcel.items if self._parcel is not None else []
-        return any(w is item for w in (*sealed, *self._waiting))
 
     async def _take_all(self, mine: SampleBatch) -> None:
         """Publish what is waiting. When that fails the others' batches wait on, for one of them to try."""
@@ -104,11 +102,17 @@ class BusSink:
                 self._seal()
                 await self._send()
         except BaseException:
-            self._waiting = [w for w in self._waiting if w is not mine]
+            self._forget(mine)
             raise
         finally:
             self._under_way = None
             ended.set()
+
+    def _forget(self, mine: SampleBatch) -> None:
+        """Unless it is sealed already: then it goes with its parcel."""
+        if any(w is mine for w in self._waiting):
+            self._waiting = [w for w in self._waiting if w is not mine]
+            self._here.discard(id(mine))
 
     def _seal(self) -> None:
         items, self._waiting = self._waiting, []
@@ -123,6 +127,7 @@ class BusSink:
         failpoint("collector.before_publish")
         await self._bus.publish(SAMPLES, parcel.body, parcel.stamp)
         self._parcel = None
+        self._here.difference_update(map(id, parcel.items))
         failpoint("collector.after_publish")
         self.batches += 1
         self.samples += parcel.rows
