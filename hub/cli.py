@@ -7,7 +7,6 @@ import gc
 import json
 import logging
 import os
-import shutil
 import signal
 import sys
 import time
@@ -165,12 +164,16 @@ def demo(
     """The living plant: simulated machines, ERP and chat robots, and the product on top."""
     _made_to_stay()
     from hub import log
+    from hub.data_folder import claim, forget
     from hub.demo import SHOWN, Demo
-    from hub.training import TrainingPlant
+    from hub.house import refuse_taken_port
+    from hub.training import TrainingPlant, checkout
 
+    checkout()
+    claim(data, fresh=fresh)
     if fresh:
-        shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True, exist_ok=True)
+        refuse_taken_port("127.0.0.1", port)  # or the data would go from under a demo that runs
+        forget(data)
     log.setup(stream=(data / "hub.log").open("a", encoding="utf-8"))
     progress = Progress()
 
@@ -214,12 +217,9 @@ def replay(
 ) -> None:
     """Play recordings through a real protocol server into the running product."""
     from hub import log
+    from hub.data_folder import claim
     from hub.replay import Replay
 
-    if fresh:
-        shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True, exist_ok=True)
-    log.setup(stream=(data / "hub.log").open("a", encoding="utf-8"))
     progress = Progress()
     work = Replay(
         folder,
@@ -231,7 +231,10 @@ def replay(
         port=port,
         start=start,
         mapping=mapping,
+        fresh=fresh,
     )
+    claim(data, fresh=fresh)
+    log.setup(stream=(data / "hub.log").open("a", encoding="utf-8"))
     _life(work.run())
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.app import PARTS, App
+from hub.data_folder import forget
 from hub.demo import WALL, people_and_wall
 from hub.errors import ConfigError
 from hub.house import refuse_taken_port
@@ -21,11 +22,15 @@ MOST_TOLD = 12  # machines, and notes
 ENDPOINTS = 4  # of the servers, that are told
 READING_EVERY = 5.0  # seconds
 PROTOCOLS = ("opcua", "modbus")
+OF_THIS_ONE = ("plant.yaml", "replay.log", "hub.log")  # written before what is older is forgotten
 SHOWS = tuple(p for p in PARTS if p not in ("mes", "notifiers", "bridge"))
 
 
 class Replay:
-    """`speed` is recorded time over real time; silences longer than a minute of it are skipped."""
+    """`speed` is recorded time over real time; silences longer than a minute of it are skipped.
+
+    `fresh` forgets earlier replays in the `folder`, once the recording has been read and understood.
+    """
 
     def __init__(
         self,
@@ -39,6 +44,7 @@ class Replay:
         port: int,
         start: str = "",
         mapping: Path | None = None,
+        fresh: bool = False,
     ) -> None:
         if protocol not in PROTOCOLS:
             raise ConfigError(f"--as: {protocol!r} is unknown; choose opcua or modbus")
@@ -46,7 +52,7 @@ class Replay:
             raise ConfigError(f"{recording}: not there; name a folder (or a file) with recordings")
         self.recording, self.folder, self.say, self.show = recording, folder, say, show
         self.protocol, self.speed, self.port = protocol, speed, port
-        self.start, self.mapping = start, mapping
+        self.start, self.mapping, self.fresh = start, mapping, fresh
         self._told_at = 0.0
 
     async def run(self) -> None:
@@ -60,6 +66,8 @@ class Replay:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(player.stop)
             ready = await player.start(self._reading)
+            if self.fresh:
+                forget(self.folder, keep=OF_THIS_ONE)
             self.say("recording", _listed(list(ready["endpoints"].values())))
             self._tell(ready["understood"], ready["notes"])
             environment = {**os.environ, "ANDON_DATA": str(self.folder), "ANDON_PORT": str(self.port)}
