@@ -170,6 +170,7 @@ def demo(
     from hub.training import TrainingPlant, checkout
 
     checkout()
+    data = data.resolve()  # the simulators run in another folder
     claim(data, fresh=fresh)
     if fresh:
         refuse_taken_port("127.0.0.1", port)  # or the data would go from under a demo that runs
@@ -220,6 +221,7 @@ def replay(
     from hub.data_folder import claim
     from hub.replay import Replay
 
+    data = data.resolve()
     progress = Progress()
     work = Replay(
         folder,

@@ -43,9 +43,7 @@ class Demo:
             world = asyncio.create_task(self.plant.start(self.say))
             try:
                 async with app.opened():
-                    people = asyncio.create_task(people_and_wall(app, self.plant.folder))
-                    await world
-                    self._addresses(app, *await people)
+                    self._addresses(app, *await self._furnished(app, world))
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._when_ready(app, opened, stack))
                         group.create_task(app.announce())
@@ -53,6 +51,16 @@ class Demo:
             finally:
                 world.cancel()
                 await asyncio.gather(world, return_exceptions=True)
+
+    async def _furnished(self, app: App, world: asyncio.Task[None]) -> tuple[dict[str, str], str]:
+        """People and a wall, made while the world starts; nobody makes them on when that fails."""
+        people = asyncio.create_task(people_and_wall(app, self.plant.folder))
+        try:
+            await world
+            return await people
+        finally:
+            people.cancel()
+            await asyncio.gather(people, return_exceptions=True)
 
     def _addresses(self, app: App, logins: dict[str, str], token: str) -> None:
         self._crew_password = logins.get(CREW, "")
