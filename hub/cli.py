@@ -6,11 +6,13 @@ import asyncio
 import gc
 import json
 import logging
+import math
 import os
 import signal
 import sys
 import time
 from collections.abc import Coroutine, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -169,6 +171,7 @@ def demo(
     from hub.house import refuse_taken_port
     from hub.training import TrainingPlant, checkout
 
+    _playable(speed)
     checkout()
     data = data.resolve()  # the simulators run in another folder
     claim(data, fresh=fresh)
@@ -221,6 +224,7 @@ def replay(
     from hub.data_folder import claim
     from hub.replay import Replay
 
+    _playable(speed, start)
     data = data.resolve()
     progress = Progress()
     work = Replay(
@@ -238,6 +242,19 @@ def replay(
     claim(data, fresh=fresh)
     log.setup(stream=(data / "hub.log").open("a", encoding="utf-8"))
     _life(work.run())
+
+
+def _playable(speed: float, start: str = "") -> None:
+    """Raises ConfigError in our words for what a simulator would refuse in its own."""
+    if not 0 < speed < math.inf:
+        raise ConfigError("--speed: must be above 0; 1 is real time, 60 an hour in a minute")
+    try:
+        if start:
+            datetime.fromisoformat(start)
+    except ValueError:
+        raise ConfigError(
+            f"--start: {start!r} is no time; write 2017-06-13T09:00 (it is UTC unless it names a zone)"
+        ) from None
 
 
 @app.command()

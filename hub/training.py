@@ -20,6 +20,7 @@ from typing import Any
 from hub.errors import ConfigError, SourceUnavailable
 
 READY_SECONDS = 60.0
+_USAGE = re.compile(r"^(?:\S+\.py|python -m \S+): error: ")
 
 
 def checkout() -> Path:
@@ -45,6 +46,7 @@ class Simulator:
         cue: bool = False,
     ) -> None:
         self.module = module
+        self._name = module.rpartition(".")[2]
         self._cue = asyncio.subprocess.PIPE if cue else asyncio.subprocess.DEVNULL
         self._arguments = list(arguments)
         self._environment = environment
@@ -69,7 +71,7 @@ class Simulator:
         while "reading" in (line := await self._next()):
             reading(str(line["reading"]))
         if "ready" not in line:
-            raise SourceUnavailable(f"{self.module} did not start: {_tail(self._log)}")
+            raise SourceUnavailable(f"{self._name} did not start: {_said_last(self._name, self._log)}")
         return line
 
     async def _next(self) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class Simulator:
                 return await self.said.get()
         except TimeoutError:
             raise SourceUnavailable(
-                f"{self.module} said nothing for {READY_SECONDS:g} s: {_tail(self._log)}"
+                f"{self._name} said nothing for {READY_SECONDS:g} s: {_said_last(self._name, self._log)}"
             ) from None
 
     async def cue(self) -> None:
@@ -109,9 +111,12 @@ class Simulator:
         await self._reader
 
 
-def _tail(log: Path) -> str:
+def _said_last(name: str, log: Path) -> str:
+    """The complaint a program ended with: its last line, without who it is and how it wants to be called."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return " / ".join(lines[-3:]) or "it said nothing"
+    if not lines:
+        return "it said nothing"
+    return f"{_USAGE.sub('', lines[-1]).removeprefix(f'{name}: ')}; all it said is in {log}"
 
 
 # ------------------------------------------------------------------ the whole training plant

@@ -16,12 +16,31 @@ from typer.testing import CliRunner
 from hub.cli import app
 from hub.demo import Demo
 from hub.errors import ConfigError, SourceUnavailable
+from hub.training import Simulator
 
 
 @pytest.fixture(autouse=True)
 def not_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not refused ends at once instead of starting a whole plant."""
     monkeypatch.setattr("hub.cli._life", lambda work: work.close())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("demo", "--speed", "0"), "--speed: must be above 0; 1 is real time"),
+        (("replay", ".", "--speed", "0"), "--speed: must be above 0; 1 is real time"),
+        (("replay", ".", "--speed", "nan"), "--speed: must be above 0; 1 is real time"),
+        (("replay", ".", "--speed", "inf"), "--speed: must be above 0; 1 is real time"),
+        (("replay", ".", "--start", "yesterday"), "--start: 'yesterday' is no time; write 2017-06-13T09:00"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told_before_anything_is_made(
+    tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    found = CliRunner().invoke(app, [*words, "--data", str(tmp_path / "data")]).exception
+    assert isinstance(found, ConfigError) and told in str(found)
+    assert not (tmp_path / "data").exists()
 
 
 def test_the_data_folder_is_meant_from_where_the_command_was_typed(
@@ -40,6 +59,28 @@ def test_the_data_folder_is_meant_from_where_the_command_was_typed(
     for words in (("replay", "."), ("demo",)):
         CliRunner().invoke(app, [*words, "--data", "here"])
     assert given == [tmp_path / "here"] * 2
+
+
+@pytest.mark.anyio
+async def test_a_simulator_that_does_not_start_is_told_by_the_last_thing_it_said(tmp_path: Path) -> None:
+    log = tmp_path / "replay.log"
+    player = Simulator("tests.simulators.replay", [str(tmp_path / "empty"), "--speed", "0"], {}, log)
+    with pytest.raises(SourceUnavailable) as told:
+        await player.start()
+    await player.stop()
+    said = str(told.value)
+    assert said == f"replay did not start: --speed and --max-gap must be above 0; all it said is in {log}"
+
+
+@pytest.mark.anyio
+async def test_a_recording_without_anything_in_it_is_told_in_one_sentence(tmp_path: Path) -> None:
+    log = tmp_path / "replay.log"
+    (tmp_path / "empty").mkdir()
+    player = Simulator("tests.simulators.replay", [str(tmp_path / "empty")], {}, log)
+    with pytest.raises(SourceUnavailable) as told:
+        await player.start()
+    await player.stop()
+    assert str(told.value).startswith(f"replay did not start: {tmp_path / 'empty'}"), told.value
 
 
 @pytest.mark.anyio
