@@ -17,6 +17,9 @@ from hub.quick_yaml import Unusual, quick
 
 _QUOTED = re.compile(r"'(?!\\.')[^']{2,}'")  # PyYAML quotes what it found; one character gives nothing away
 
+MOST_REPEATED = 1_000_000  # values that aliases stand for; ten thousand tags said by aliases are a tenth
+_PYTHON = re.compile(r"'tag:yaml\.org,2002:(python/[^']*)'")  # other tags may be passwords that begin with !
+
 # What PyYAML lets through where a value is not what it looks like: 2001-99-99, a bare !!int, !!bool maybe.
 _UNREADABLE = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
 
@@ -25,8 +28,37 @@ class _Twice(yaml.MarkedYAMLError):
     pass
 
 
+class _Repeats(yaml.MarkedYAMLError):
+    pass
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML leaves open what a repeated key means and PyYAML keeps the last: a tag would vanish unsaid."""
+    """YAML leaves open what a repeated key means and PyYAML keeps the last: a tag would vanish unsaid.
+
+    Aliases of aliases make a file of one page stand for a thousand million values: they are counted.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._met = self._repeated = 0  # values so far; those among them that aliases stand for
+        self._behind: dict[str, int] = {}  # an anchor's values
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        before = self._met
+        node = super().compose_node(parent, index)
+        if event.__class__ is yaml.AliasEvent:
+            size = self._behind.get(event.anchor, 1)
+            self._met += size
+            self._repeated += size
+            if self._repeated > MOST_REPEATED:
+                problem = f"the aliases (*) up to here stand for more than {MOST_REPEATED:,} values"
+                raise _Repeats(problem=problem, problem_mark=event.start_mark)
+            return node
+        self._met += 1
+        if event.anchor is not None:
+            self._behind[event.anchor] = self._met - before
+        return node
 
     def compose_mapping_node(self, anchor: Any) -> Any:
         node = super().compose_mapping_node(anchor)
@@ -61,7 +93,7 @@ def read(path: Path) -> dict[Any, Any]:
 
 def _values(text: str) -> Any:
     try:
-        return quick(text)
+        return quick(text, MOST_REPEATED)
     except Unusual:
         return yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
 
@@ -73,6 +105,10 @@ def _what(cause: yaml.YAMLError) -> str:
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     if isinstance(cause, _Twice):
         return f"{place}{cause.problem}; keys must differ"
+    if isinstance(cause, _Repeats):
+        return f"{place}{cause.problem}; write fewer"
+    if tag := _PYTHON.search(cause.problem or ""):
+        return f"{place}the tag !!{tag[1]} is not taken; write a plain value"
     problem = _QUOTED.sub("something", cause.problem or cause.context or "not understood")
     return f"not YAML: {place}{problem}; check quotes, brackets and indentation there"
 

@@ -8,6 +8,7 @@ and says what there is to say. So there is one meaning and one set of complaints
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import yaml
@@ -37,22 +38,28 @@ class Unusual(Exception):
     """Not for the quick way."""
 
 
-def quick(text: str) -> Any:
-    """The only document of `text`; raises Unusual, or RecursionError, where PyYAML has to be asked."""
+def quick(text: str, most_repeated: float = math.inf) -> Any:
+    """The only document of `text`; raises Unusual, or RecursionError, where PyYAML has to be asked.
+
+    `most_repeated`: values that its aliases may stand for, all in all.
+    """
     if _CPARSER is None:
         raise Unusual
     try:
-        return _Builder(_CPARSER(text)).document()
+        return _Builder(_CPARSER(text), most_repeated).document()
     except _UNUSUAL as cause:
         raise Unusual from cause
 
 
 class _Builder:
-    def __init__(self, parser: Any) -> None:
+    def __init__(self, parser: Any, most_repeated: float) -> None:
         self._next = parser.get_event
         self._plain: dict[str, Any] = {}  # plain scalars met so far: few differ in a long file
         self._quoted: dict[str, str] = {}
         self._anchors: dict[str, Any] = {}  # finished ones alone: an alias of its own inside is unusual
+        self._behind: dict[str, int] = {}  # the values an anchor stands for
+        self._met = 0
+        self._left = most_repeated
 
     def document(self) -> Any:
         self._expect(StreamStartEvent)
@@ -73,7 +80,9 @@ class _Builder:
     def _value(self, event: Any) -> Any:
         kind = event.__class__
         if kind is AliasEvent:
-            return self._anchors[event.anchor]
+            return self._again(event.anchor)
+        before = self._met
+        self._met += 1
         if kind is ScalarEvent:
             value = self._scalar(event)
         elif event.tag is not None:
@@ -88,7 +97,16 @@ class _Builder:
             if event.anchor in self._anchors:
                 raise Unusual
             self._anchors[event.anchor] = value
+            self._behind[event.anchor] = self._met - before
         return value
+
+    def _again(self, anchor: str) -> Any:
+        size = self._behind[anchor]
+        self._met += size
+        self._left -= size
+        if self._left < 0:
+            raise Unusual
+        return self._anchors[anchor]
 
     def _sequence(self) -> list[Any]:
         values = []

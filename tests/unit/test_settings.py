@@ -173,7 +173,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ("plant: 2001-99-99", "put it in quotes"),
         ("plant: {a: [}", "line 1, column 13"),
         ("plant:\n\t- x", "line 2, column 1: found character '\\t'"),
-        ("plant: !!python/object:os.system x", "could not determine a constructor"),
+        ("plant: !!python/object:os.system x", "the tag !!python/object:os.system is not taken"),
         ("plant: " + "[" * 600, "nested too deeply"),
         ("plant: &a [*a]", "an anchor (&) holds an alias"),
         ("plant: \x07", "plain text"),
