@@ -45,9 +45,9 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        before = self._met
+        repeats, before = isinstance(event, yaml.AliasEvent), self._met
         node = super().compose_node(parent, index)
-        if event.__class__ is yaml.AliasEvent:
+        if repeats:
             size = self._behind.get(event.anchor, 1)
             self._met += size
             self._repeated += size
