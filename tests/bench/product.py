@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -62,6 +63,8 @@ async def _live(chosen: argparse.Namespace) -> None:
     await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         running.result()
+    gc.freeze()  # here and in `main` as `andon run` has it
+    gc.enable()
     say({"up": app.address, "rules": len(app.rules)})
     await stop
     running.cancel()
@@ -76,6 +79,7 @@ def main() -> None:
     parser.add_argument("--parts", default="all")
     parser.add_argument("--commits", type=Path, required=True)
     log.setup(stream=sys.stderr)
+    gc.disable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_live(parser.parse_args()))
 
