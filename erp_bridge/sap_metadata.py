@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from xml.etree import ElementTree
+from typing import Any, TypeAlias
 
+from defusedxml.ElementTree import ParseError, fromstring
+
+Element: TypeAlias = Any  # of a parsed document
 _FALSE = "false"
 
 
@@ -48,15 +51,15 @@ def parsed(document: bytes) -> Metadata:
     if b"<!DOCTYPE" in document[:1000] or b"<!ENTITY" in document:
         raise ValueError("a document type has no place in it")
     try:
-        root = ElementTree.fromstring(document)  # noqa: S314 entities are refused above
-    except ElementTree.ParseError as cause:
+        root = fromstring(document)
+    except ParseError as cause:
         raise ValueError(f"no XML ({cause})") from None
     if _name(root) != "Edmx":
         raise ValueError(f"<{_name(root)}> instead of <Edmx>")
     return _read(root)
 
 
-def _read(root: ElementTree.Element) -> Metadata:
+def _read(root: Element) -> Metadata:
     namespace, targets = "", _targets(root)
     types: dict[str, EntityType] = {}
     sets: dict[str, str] = {}
@@ -74,7 +77,7 @@ def _read(root: ElementTree.Element) -> Metadata:
     return Metadata(namespace, types, sets, calls)
 
 
-def _targets(root: ElementTree.Element) -> dict[tuple[str, str], str]:
+def _targets(root: Element) -> dict[tuple[str, str], str]:
     """(association, role) -> entity type: how OData 2 says where a navigation leads."""
     return {
         (node.get("Name", ""), end.get("Role", "")): _last(end.get("Type", ""))
@@ -85,7 +88,7 @@ def _targets(root: ElementTree.Element) -> dict[tuple[str, str], str]:
     }
 
 
-def _entity(node: ElementTree.Element, targets: Mapping[tuple[str, str], str]) -> EntityType:
+def _entity(node: Element, targets: Mapping[tuple[str, str], str]) -> EntityType:
     keys: list[str] = []
     properties: dict[str, Property] = {}
     navigation: dict[str, str] = {}
@@ -103,7 +106,7 @@ def _entity(node: ElementTree.Element, targets: Mapping[tuple[str, str], str]) -
     return EntityType(node.get("Name", ""), tuple(keys), properties, navigation)
 
 
-def _property(node: ElementTree.Element) -> Property:
+def _property(node: Element) -> Property:
     off = {_last(k, "}"): v for k, v in node.attrib.items()}
     most = off.get("MaxLength", "")
     return Property(
@@ -112,7 +115,7 @@ def _property(node: ElementTree.Element) -> Property:
     )  # fmt: skip
 
 
-def _parameters(node: ElementTree.Element) -> Mapping[str, str]:
+def _parameters(node: Element) -> Mapping[str, str]:
     return {
         child.get("Name", ""): child.get("Type", "")
         for child in node
@@ -120,7 +123,7 @@ def _parameters(node: ElementTree.Element) -> Mapping[str, str]:
     }
 
 
-def _name(node: ElementTree.Element) -> str:
+def _name(node: Element) -> str:
     return _last(str(node.tag), "}")
 
 
