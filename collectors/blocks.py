@@ -24,6 +24,7 @@ DTYPES: dict[str, str] = {
     "bool": "<u2", "int16": "<i2", "uint16": "<u2", "int32": "<i4", "uint32": "<u4",
     "int64": "<i8", "uint64": "<u8", "float32": "<f4", "float64": "<f8",
 }  # fmt: skip
+WIDTHS = {kind: np.dtype(dtype).itemsize // 2 for kind, dtype in DTYPES.items()}  # in registers
 BIT_TABLES = frozenset({"coil", "discrete"})
 _HARMLESS = 1e200  # no whole number times this, and plus this, is more than a float64 holds
 
@@ -54,11 +55,18 @@ class Point:
     @property
     def width(self) -> int:
         """In registers, or in bits on the tables of bits."""
-        return 1 if self.is_bit else np.dtype(DTYPES[self.kind]).itemsize // 2
+        return 1 if self.table in BIT_TABLES else WIDTHS[self.kind]
 
     @property
     def end(self) -> int:
         return self.address + self.width
+
+    def numbered(self, tag: int) -> Point:
+        """The same with its tag's number; what `dataclasses.replace` does, ten thousand times at a start."""
+        return Point(
+            tag, self.address, self.kind, self.table, self.scale, self.offset, self.word_order,
+            self.byte_order, self.bit, self.codes,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from typing import Annotated, Any, NamedTuple
@@ -14,7 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from collectors.blocks import BIT_TABLES, Block, Kind, Order, Point, Table, decode, halves, plan, rejoin
+from collectors.blocks import (
+    BIT_TABLES,
+    WIDTHS,
+    Block,
+    Kind,
+    Order,
+    Point,
+    Table,
+    decode,
+    halves,
+    plan,
+    rejoin,
+)
 from collectors.deadband import news
 from collectors.modbus_line import Broken, Denied, ModbusLine, connected
 from collectors.modbus_probe import FUNCTION, probed
@@ -74,19 +85,21 @@ class PointBlock(ConfigBlock):
             raise ValueError("scale: 0 would make every value the same; leave it out or correct it")
         if self.codes and (self.scale != 1 or self.offset != 0):
             raise ValueError("codes: already name the final numbers; leave out scale and offset")
-        if self._point().end > 65536:
+        if self.address + self._width > 65536:
             raise ValueError(f"address: a {self.type} at {self.address} reaches past 65535")
         return self
 
-    def kept(self) -> Asked:
-        return Asked(self.tag, self.fast, self._point())
+    @property
+    def _width(self) -> int:
+        return 1 if self.table in BIT_TABLES else WIDTHS[self.type]
 
-    def _point(self) -> Point:
+    def kept(self) -> Asked:
         kind: Kind = "bool" if self.table in BIT_TABLES else self.type
-        return Point(
+        point = Point(
             0, self.address, kind, self.table, self.scale, self.offset,
             self.word_order, self.byte_order, self.bit, self.codes,
         )  # fmt: skip
+        return Asked(self.tag, self.fast, point)
 
 
 class ModbusConfig(ConfigBlock):
@@ -164,7 +177,7 @@ class ModbusCollector:
         self._config, self._clock, self._name = config, clock, name
         self._where = f"{config.host}:{config.port}"
         found = named_tags((p.tag for p in config.points), tags, f"collectors.{name}.with.points")
-        points = [replace(p.point, tag=t.number) for p, t in zip(config.points, found, strict=True)]
+        points = [p.point.numbered(t.number) for p, t in zip(config.points, found, strict=True)]
         self._tag_numbers = [p.tag for p in points]
         fast = [p for p, c in zip(points, config.points, strict=True) if c.fast]
         slow = [p for p, c in zip(points, config.points, strict=True) if not c.fast]

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from hub.bus.memory import MemoryBus
 from hub.errors import ConfigError, Transient
+from hub.model.sample import Tag
 from hub.ports import EVENTS, SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
 from hub.registry import Kinds, configured
@@ -88,7 +89,11 @@ def readable_plugins(settings: Settings, complaints: list[str]) -> Plugins:
 
 def with_numbers(plant: Plant, numbers: Mapping[str, int]) -> Plant:
     """The plant with the tag numbers that the record has given out."""
-    return replace(plant, tags={p: replace(t, number=numbers[p]) for p, t in plant.tags.items()})
+    numbered = {
+        path: Tag(numbers[path], path, t.label, t.unit, t.decimals, t.stale_after, t.shown)
+        for path, t in plant.tags.items()
+    }
+    return replace(plant, tags=numbered)
 
 
 @dataclass(slots=True)
