@@ -8,8 +8,17 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from hub.errors import ErpRefused
-from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
+from hub.errors import ErpRefused, NotAllowed
+from hub.model.erp import (
+    ErpEquipment,
+    ErpNews,
+    ErpPush,
+    Item,
+    OperationClaim,
+    PostingKind,
+    SalesOrder,
+    StockClaim,
+)
 from hub.model.production import WorkOrder
 
 
@@ -71,6 +80,9 @@ class Connector:
 
     async def stock(self, items: Sequence[str]) -> Sequence[StockClaim]:
         raise self._cannot("tell of stock")
+
+    def pushed(self, push: ErpPush) -> ErpNews:
+        raise NotAllowed("no-webhooks", f"{self.title} is not set up to push")
 
     async def probe(self) -> Mapping[str, str]:
         raise self._cannot("be probed")

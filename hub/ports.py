@@ -16,7 +16,16 @@ from pydantic import BaseModel
 from hub.model.alarm import Alarm, AlarmLine, Priority
 from hub.model.batch import SampleBatch
 from hub.model.equipment import Count, Equipment, StateSpan
-from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
+from hub.model.erp import (
+    ErpEquipment,
+    ErpNews,
+    ErpPush,
+    Item,
+    OperationClaim,
+    PostingKind,
+    SalesOrder,
+    StockClaim,
+)
 from hub.model.intent import Errand, Intent, IntentKind
 from hub.model.message import Message, Receipt
 from hub.model.people import Account, Person, Shift, WallScreen
@@ -251,6 +260,11 @@ class ErpConnector(Protocol):
         ...
 
     async def stock(self, items: Sequence[str]) -> Sequence[StockClaim]: ...
+
+    def pushed(self, push: ErpPush) -> ErpNews:
+        """What a webhook of this ERP tells; no I/O. NotAllowed when its signature is wrong, its time is
+        more than five minutes off, or no secret is configured; Refused when it cannot be read."""
+        ...
 
     # --- care
     async def probe(self) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -77,3 +78,32 @@ class StockClaim:
     quantity: float
     lot: str = ""
     warehouse: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ErpPush:
+    """An HTTP request that says it comes from the ERP, as it came in; header names are lower-case."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+class ErpSubject(StrEnum):
+    """What a push says has changed."""
+
+    ORDERS = "orders"
+    SALES_ORDERS = "sales-orders"
+    TICKETS = "tickets"
+    ITEMS = "items"
+    EQUIPMENT = "equipment"
+
+
+@dataclass(frozen=True, slots=True)
+class ErpNews:
+    """A push whose signature held. It only says where to look: the facts are read from the ERP itself, so
+    that a repeat, a swap of two pushes or a lost one cannot make the record wrong."""
+
+    id: str  # of this push, the ERP's own or a digest of it: a second one with this id is a replay
+    subject: ErpSubject
+    documents: tuple[str, ...] = ()  # numbers or ids, as far as the push names them

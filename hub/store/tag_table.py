@@ -19,7 +19,9 @@ class TagTable:
         async with borrowed(self._pool) as connection:
             found = await _known(connection, wanted)
             if new := [path for path in wanted if path not in found]:
-                await connection.execute(NEW, [new])
+                async with connection.transaction():
+                    await connection.execute(ALONE)
+                    await connection.execute(NEW, [new])
                 found |= await _known(connection, new)
         return {path: found[path] for path in wanted}
 
@@ -29,6 +31,8 @@ async def _known(connection: Connection, paths: list[str]) -> dict[str, int]:
     return dict(await (await cursor.execute(NUMBERS, [paths])).fetchall())
 
 
+# Two that insert the same paths in another order would wait for each other for ever. Readers are let through.
+ALONE = "lock table tags in share row exclusive mode"
 # Only unknown paths are inserted (another process may have been quicker): a conflict would use up a number.
 NEW = """
 insert into tags (path)
