@@ -11,6 +11,7 @@ from hub.model.alarm import Alarm, AlarmState
 from hub.model.intent import Intent, IntentKind
 from hub.model.people import Person
 from hub.model.ticket import MaintenanceTicket
+from hub.notices import called
 from hub.ports import Plant
 
 FLAPPING = 3  # raised this often within one episode: said once more, then silence while it goes on
@@ -85,21 +86,11 @@ def facts(
         "count": alarm.count,
         "flapping": alarm.count >= FLAPPING,
         "blind": alarm.blind,
-        "owner": None if owner is None else about(owner),
+        "owner": None if owner is None else called(owner),
         "ticket": ticket,
         "link": f"{link}#t={ticket}" if ticket else f"{link}#a={alarm.id}",
         "instruction": rule.instruction.as_dict() if rule.instruction else None,
         "time_zone": plant.time_zone,
-    }
-
-
-def about(person: Person) -> dict[str, Any]:
-    return {
-        "id": person.id,
-        "name": person.name.as_dict(),
-        "phone": person.phone,
-        "wecom_id": person.wecom_id,
-        "dingtalk_id": person.dingtalk_id,
     }
 
 

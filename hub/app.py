@@ -44,6 +44,7 @@ from hub.house import (
     with_numbers,
 )
 from hub.log import register_secrets_of
+from hub.notices import Notices
 from hub.ports import SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
 from hub.registry import plugins
@@ -247,6 +248,7 @@ class App:
             self.plant, by_key, self.record.ledger, self.clock, self.shout, self.address + "/phone"
         )
         self.desk = AlarmDesk(self.casebook)
+        self.notices = Notices(self.plant, tuple(self.settings.notified()), self.address + "/phone")
         for part in self.parts:
             getattr(self, f"_furnish_{part}")()
         self.supervisor.watch("roll-call", self.roll.say)

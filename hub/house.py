@@ -79,6 +79,12 @@ def readable_plugins(settings: Settings, complaints: list[str]) -> Plugins:
         return [u for u in made if u is not None]
 
     file = settings.file
+    known = [n.name for n in file.notifiers]
+    complaints.extend(
+        f"{settings.source}: hub.notices: {name!r} is no notifier; known are {', '.join(known) or 'none'}"
+        for name in settings.notified()
+        if name not in known
+    )
     return Plugins(
         uses("collectors", file.collectors),
         uses("mes", file.mes),

@@ -194,6 +194,9 @@ class HubBlock(Block):
     database: SecretStr | None = Field(None, description="DSN; empty starts the embedded PostgreSQL")
     redis: SecretStr | None = Field(None, description="URL; empty uses the in-process bus")
     retention_raw: Duration = timedelta(days=7)
+    notices: list[str] | None = Field(
+        None, description="notifiers that tell of orders, stock and the ERP; empty: all of them"
+    )
 
     @field_validator("database")
     @classmethod
@@ -244,6 +247,11 @@ class Settings(BaseModel):
     file: File
     plant: Plant
     source: Path
+
+    def notified(self) -> list[str]:
+        """Names of the notifiers that tell of what is no alarm."""
+        named = self.file.hub.notices
+        return [n.name for n in self.file.notifiers] if named is None else list(named)
 
 
 # ------------------------------------------------------------------ reading

@@ -40,11 +40,16 @@ class Owner(_Door):
     dingtalk_id: Line = ""
 
 
+class Labelled(_Door):
+    label: Text
+    text: Text
+
+
 class Facts(_Door):
-    """One alarm as it stood when the hub decided to tell somebody about it."""
+    """One alarm, or a notice, as it stood when the hub decided to tell somebody about it."""
 
     notifier: str
-    event: Literal["raised", "cleared", "test"]
+    event: Literal["raised", "cleared", "test", "notice"]
     alarm_id: int = 0
     where: Text
     title: Text
@@ -65,6 +70,8 @@ class Facts(_Door):
     time_zone: Annotated[str, BeforeValidator(_known_zone)] = "Asia/Shanghai"
     blind: bool = False
     again: bool = False  # acknowledged before, and still holding: said once more
+    lines: tuple[Labelled, ...] = ()  # of a notice
+    people: tuple[Owner, ...] = ()  # of a notice: whose phones shall ring
     flapping: bool = False  # raised so often that nothing more is said until it is normal
 
 

@@ -85,9 +85,9 @@ def digest(
     says = SAYS[language]
     ordered = sorted(many, key=lambda f: (f.event == "cleared", -f.priority, f.raised_at or now))
     raised = [f for f in ordered if f.event != "cleared"]
-    counts = [says["count"].format(len(raised))] if raised else []
-    if len(raised) < len(many):
-        counts.append(says["recovered"].format(len(many) - len(raised)))
+    notices = sum(f.event == "notice" for f in ordered)
+    numbers = {"count": len(raised) - notices, "recovered": len(many) - len(raised), "notices": notices}
+    counts = [says[word].format(n) for word, n in numbers.items() if n]
     tags = [says["repeat"], says["digest"]] if repeat else [says["digest"]]
     lines = [
         (says["worst"].format(n), headline(f, now, language, blind=f.blind))
@@ -165,7 +165,7 @@ def _outcome(facts: Facts, language: Language) -> str:
 def _lines(facts: Facts, now: datetime, language: Language, blind: bool) -> tuple[tuple[str, str], ...]:
     says = SAYS[language]
     began = facts.raised_at or facts.opened_at
-    lines: list[tuple[str, str]] = []
+    lines = [(_in(line.label, language), _in(line.text, language)) for line in facts.lines]
     if facts.event == "test":
         lines.append((says["note"], says["test text"]))
     if facts.instruction is not None and facts.event == "raised":
@@ -174,7 +174,7 @@ def _lines(facts: Facts, now: datetime, language: Language, blind: bool) -> tupl
         lines.append((says["began"], local(began, facts.time_zone, now)))
     if facts.cleared_at is not None and facts.event == "cleared":
         lines.append((says["ended"], local(facts.cleared_at, facts.time_zone, now)))
-    if facts.event != "test":
+    if facts.event not in ("test", "notice"):
         lines.append((says["duty"], _in(facts.owner.name, language) if facts.owner else says["nobody"]))
     if facts.ticket:
         lines.append((says["ticket"], plain(facts.ticket, 40)))
@@ -192,15 +192,21 @@ def _mentions(many: Sequence[Facts], person_key: PersonKey) -> tuple[tuple[str, 
     """
     ids: list[str] = []
     phones: list[str] = []
-    for facts in many:
-        if facts.owner is None or facts.event != "raised" or facts.priority is Priority.LOW:
-            continue
-        person = _person_id(facts.owner, person_key)
+    for owner in (owner for facts in many for owner in _called(facts)):
+        person = _person_id(owner, person_key)
         if person:
             ids.append(person)
-        elif facts.owner.phone:
-            phones.append(facts.owner.phone)
+        elif owner.phone:
+            phones.append(owner.phone)
     return tuple(dict.fromkeys(ids)), tuple(dict.fromkeys(phones))
+
+
+def _called(facts: Facts) -> tuple[Owner, ...]:
+    if facts.priority is Priority.LOW:
+        return ()
+    if facts.event == "notice":
+        return facts.people
+    return (facts.owner,) if facts.owner is not None and facts.event == "raised" else ()
 
 
 def _person_id(owner: Owner, person_key: PersonKey) -> str:
