@@ -26,10 +26,11 @@ from hub.model.erp import (
     SalesOrder,
     StockClaim,
 )
+from hub.model.exchange import Exchange, Letter
 from hub.model.intent import Errand, Intent, IntentKind
 from hub.model.message import Message, Receipt
 from hub.model.people import Account, Person, Shift, WallScreen
-from hub.model.production import JobProgress, JobResponse, WorkOrder
+from hub.model.production import JobProgress, JobResponse, OrderChange, Posting, WorkOrder
 from hub.model.sample import Tag
 from hub.model.stamp import Stamp
 from hub.model.ticket import MaintenanceTicket, TicketLine
@@ -333,8 +334,19 @@ class Tx(Protocol):
         """False when this report is already on record."""
         ...
 
-    async def save_order(self, order: WorkOrder) -> bool:
-        """Insert or update with its jobs; False when nothing changed."""
+    async def save_order(self, order: WorkOrder, *, keep_state: bool = False) -> bool:
+        """Insert or update with its jobs; False when nothing changed. `keep_state`: the sender does not know
+        the order's state, so that of one on record stays."""
+        ...
+
+    async def add_posting(self, posting: Posting) -> bool:
+        """False when this posting is already on record."""
+        ...
+
+    async def add_exchange(self, exchange: Exchange) -> None: ...
+
+    async def add_order_change(self, change: OrderChange) -> None:
+        """Together with what the floor has not confirmed yet of the same order."""
         ...
 
     async def intend(self, intent: Intent) -> None:
@@ -366,12 +378,63 @@ class Ledger(Protocol):
     async def current_states(self) -> dict[str, StateSpan]: ...
     async def counts(self, since: datetime, until: datetime) -> list[Count]: ...
     async def last_counts(self) -> dict[tuple[str, bool], Count]: ...
-    async def orders(self) -> list[WorkOrder]: ...
-    async def progress(self) -> list[JobProgress]: ...
+    async def orders(self) -> list[WorkOrder]:
+        """Those that have not ended, and those that ended within a day; the most urgent first."""
+        ...
+
+    async def progress(self) -> list[JobProgress]:
+        """Of the same orders."""
+        ...
+
     async def mark(self, name: str) -> str: ...
     async def photo(self, photo_id: str) -> tuple[str, bytes]: ...
     async def save_photo(self, photo_id: str, content_type: str, data: bytes) -> None: ...
     async def healthy(self) -> bool: ...
+
+
+class ErpBook(Protocol):
+    """What passed between us and the ERP, and what is still to be settled by people."""
+
+    async def note(self, exchange: Exchange) -> None: ...
+    async def exchanges(self, document: str = "", before: int = 0, limit: int = 100) -> list[Exchange]:
+        """The newest first; of one document, and older than this id, where named."""
+        ...
+
+    async def last_sent(self, document: str) -> Mapping[str, Any] | None:
+        """The document as the ERP was last told it."""
+        ...
+
+    async def postings(self, since: datetime) -> list[Posting]: ...
+    async def orders(self, numbers: Sequence[str]) -> list[WorkOrder]:
+        """Those of these that are on record, however long ago they ended."""
+        ...
+
+    async def open_changes(self) -> list[OrderChange]:
+        """What the floor has not confirmed, the oldest first."""
+        ...
+
+    async def confirm_change(self, change_id: int, seen: datetime, by: str, at: datetime) -> OrderChange:
+        """`seen`: the `at` of what the person read. NotFound; Conflict when it is confirmed, or has changed
+        since."""
+        ...
+
+    async def escalated(self, changes: Sequence[int], at: datetime) -> None: ...
+    async def letters(self, dead: bool = True, before: int = 0, limit: int = 100) -> list[Letter]:
+        """Intents that were given up, or those under way, the newest first."""
+        ...
+
+    async def letter(self, letter_id: int) -> Letter: ...
+    async def send_again(self, letter_id: int) -> bool:
+        """A dead letter becomes due at once, in doubt; False when it is not dead (any more)."""
+        ...
+
+    async def set_aside(self, letter_id: int, reason: str) -> bool:
+        """A dead letter that nobody needs; False when it is not dead."""
+        ...
+
+    async def outcome(self, key: str) -> tuple[str, str] | None:
+        """(state, reason) of the intent with this key; None when it was never written or is long done."""
+        ...
 
 
 class SampleStore(Protocol):

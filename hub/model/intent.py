@@ -16,6 +16,9 @@ class IntentKind(StrEnum):
     UPDATE_TICKET = "update-ticket"
     CLOSE_TICKET = "close-ticket"
     REPORT_OPERATION = "report-operation"
+    POST = "post"  # a receipt, issue, quality result, hours or scrap
+    CHANGE_ORDER = "change-order"  # priority, rush and due date of a production order
+    ERP_NEWS = "erp-news"  # the ERP has pushed: look there now
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
+from hub.model.erp import PostingKind
 from hub.model.words import Words
 
 
@@ -72,6 +75,52 @@ class JobResponse:
     equipment: str = ""
     person: str = ""
     labour_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A fact of the shop floor that the ERP's books take: finished goods into stock, material out of it, a
+    quality result, hours, scrap. `id` is the MES's own, unique within the kind.
+
+    `quantity` is in `unit`; of a quality result `check` names what was looked at, `value` is its number as
+    text in `unit` and `passed` None when nobody has judged. Fields that a kind has no use for are empty.
+    """
+
+    id: str
+    kind: PostingKind
+    order: str
+    operation: str
+    at: datetime
+    item: str = ""
+    quantity: float = 0.0
+    unit: str = ""
+    lot: str = ""
+    warehouse: str = ""
+    reason: str = ""
+    check: str = ""
+    passed: bool | None = None
+    value: str = ""
+    sample_size: int = 0
+    labour_seconds: float = 0.0
+    machine_seconds: float = 0.0
+    equipment: str = ""
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChange:
+    """What the office has changed about an order that the floor works on, until somebody there confirms.
+
+    `changed`: field -> (before, after), as JSON can hold them.
+    """
+
+    order: str
+    changed: Mapping[str, tuple[Any, Any]]
+    at: datetime
+    confirmed_at: datetime | None = None
+    confirmed_by: str = ""
+    escalated_at: datetime | None = None
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ import psycopg
 from hub.errors import Transient
 from hub.model.alarm import Alarm, AlarmLine
 from hub.model.equipment import Count, StateSpan
+from hub.model.exchange import Exchange
 from hub.model.intent import Intent
-from hub.model.production import JobProgress, JobResponse, WorkOrder
+from hub.model.production import JobProgress, JobResponse, OrderChange, Posting, WorkOrder
 from hub.model.ticket import MaintenanceTicket, TicketLine
 from hub.ports import Clock
-from hub.store import alarms, machines, orders, outbox, tickets
+from hub.store import alarms, erp_book, machines, orders, outbox, tickets
 from hub.store.pool import Connection, Pool, borrowed
 
 
@@ -70,8 +71,17 @@ class PgTx:
     async def add_response(self, response: JobResponse) -> bool:
         return await orders.add_response(self._connection, response)
 
-    async def save_order(self, order: WorkOrder) -> bool:
-        return await orders.save(self._connection, order)
+    async def save_order(self, order: WorkOrder, *, keep_state: bool = False) -> bool:
+        return await orders.save(self._connection, order, keep_state=keep_state)
+
+    async def add_posting(self, posting: Posting) -> bool:
+        return await erp_book.add_posting(self._connection, posting)
+
+    async def add_exchange(self, exchange: Exchange) -> None:
+        await erp_book.add_exchange(self._connection, exchange)
+
+    async def add_order_change(self, change: OrderChange) -> None:
+        await erp_book.add_change(self._connection, change)
 
     async def intend(self, intent: Intent) -> None:
         await outbox.write(self._connection, intent, self._clock.now() if self._clock else None)
@@ -140,7 +150,7 @@ class PgLedger:
 
     async def orders(self) -> list[WorkOrder]:
         async with borrowed(self._pool) as connection:
-            return await orders.every(connection)
+            return await orders.present(connection)
 
     async def progress(self) -> list[JobProgress]:
         async with borrowed(self._pool) as connection:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hub.model.production import JobOrder, JobProgress, JobResponse, JobState, WorkOrder
+from hub.model.production import JobOrder, JobProgress, JobResponse, JobState, WorkOrder, WorkOrderState
 from hub.model.words import Words
 from hub.store.pool import Connection
 from hub.store.statements import insert, upsert
 
 COLUMNS = (
     "number", "product", "product_zh", "product_en", "quantity", "due_at", "priority", "rush", "sales_order",
-    "customer", "erp_id", "erp_entry_id",
+    "customer", "erp_id", "erp_entry_id", "state",
 )  # fmt: skip
-_SAME_NAME = tuple(c for c in COLUMNS if c not in ("product_zh", "product_en"))
+_SAME_NAME = tuple(c for c in COLUMNS if c not in ("product_zh", "product_en", "state"))
 JOB_COLUMNS = ("work_order", "operation", "place", "name_zh", "name_en", "work_center", "quantity")
 RESPONSE_COLUMNS = (
     "id", "work_order", "operation", "at", "good", "scrap", "state", "equipment", "person", "labour_seconds",
@@ -24,7 +25,8 @@ RESPONSE_COLUMNS = (
 
 def _order_row(order: WorkOrder) -> dict[str, Any]:
     row = {name: getattr(order, name) for name in _SAME_NAME}
-    return row | {"product_zh": order.product_name.zh, "product_en": order.product_name.en}
+    names = {"product_zh": order.product_name.zh, "product_en": order.product_name.en}
+    return row | names | {"state": order.state.value}
 
 
 def _job_row(job: JobOrder, number: str, place: int) -> dict[str, Any]:
@@ -49,9 +51,13 @@ def _job(row: dict[str, Any]) -> JobOrder:
     )
 
 
-async def save(connection: Connection, order: WorkOrder) -> bool:
-    """False when the order and its operations were on record just so."""
-    touched = (await connection.execute(SAVE, _order_row(order))).rowcount
+async def save(connection: Connection, order: WorkOrder, *, keep_state: bool = False) -> bool:
+    """False when the order and its operations were on record just so. `keep_state`: of one that is on record
+    the state stays: the sender does not know it."""
+    row = _order_row(order)
+    touched = (await connection.execute(SAVE_BUT_STATE if keep_state else SAVE, row)).rowcount
+    if touched:
+        await connection.execute(ENDED, [order.number])
     for place, job in enumerate(order.jobs):
         touched += (await connection.execute(SAVE_JOB, _job_row(job, order.number, place))).rowcount
     kept = [job.operation for job in order.jobs]
@@ -64,18 +70,30 @@ async def add_response(connection: Connection, response: JobResponse) -> bool:
     return (await connection.execute(ADD_RESPONSE, row)).rowcount > 0
 
 
-async def every(connection: Connection) -> list[WorkOrder]:
-    """The most urgent first."""
+async def present(connection: Connection) -> list[WorkOrder]:
+    """Those that have not ended, and those that ended lately; the most urgent first."""
+    found = await (await connection.execute(PRESENT)).fetchall()
+    return await _with_jobs(connection, found)
+
+
+async def those(connection: Connection, numbers: Sequence[str]) -> list[WorkOrder]:
+    """Ended or not; numbers that are not on record are left out."""
+    found = await (await connection.execute(THOSE, [list(numbers)])).fetchall()
+    return await _with_jobs(connection, found)
+
+
+async def _with_jobs(connection: Connection, found: Sequence[dict[str, Any]]) -> list[WorkOrder]:
     jobs: dict[str, list[JobOrder]] = defaultdict(list)
-    async for row in await connection.execute(JOBS):
+    async for row in await connection.execute(JOBS, [[row["number"] for row in found]]):
         jobs[row["work_order"]].append(_job(row))
     return [
         WorkOrder(
             product_name=Words(row["product_zh"], row["product_en"]),
             jobs=tuple(jobs[row["number"]]),
+            state=WorkOrderState(row["state"]),
             **{name: row[name] for name in _SAME_NAME},
         )
-        async for row in await connection.execute(ORDERS)
+        for row in found
     ]
 
 
@@ -89,11 +107,21 @@ async def progress(connection: Connection) -> list[JobProgress]:
 
 
 SAVE = upsert("work_orders", ("number",), COLUMNS)
+SAVE_BUT_STATE = upsert("work_orders", ("number",), tuple(c for c in COLUMNS if c != "state"))
+ENDED = """
+update work_orders set ended_at = case when state in ('completed', 'cancelled')
+    then coalesce(ended_at, clock_timestamp()) end
+where number = %s
+"""
 SAVE_JOB = upsert("job_orders", ("work_order", "operation"), JOB_COLUMNS)
 DROP_JOBS = "delete from job_orders where work_order = %s and operation <> all (%s)"
 ADD_RESPONSE = insert("job_responses", RESPONSE_COLUMNS, "on conflict (id) do nothing")
-ORDERS = "select * from work_orders order by rush desc, priority, due_at, number"
-JOBS = "select * from job_orders order by work_order, place"
+PRESENT = """
+select * from work_orders where ended_at is null or ended_at > clock_timestamp() - interval '1 day'
+order by rush desc, priority, due_at, number
+"""
+THOSE = "select * from work_orders where number = any (%s) order by number"
+JOBS = "select * from job_orders where work_order = any (%s) order by work_order, place"
 # The state is what the latest report says; of two at one instant, the one that is further on.
 PROGRESS = """
 select j.*, r.good, r.scrap, r.state, r.started_at, r.last_at
@@ -106,5 +134,6 @@ cross join lateral (
                'waiting') as state
     from job_responses r where r.work_order = j.work_order and r.operation = j.operation
 ) r
+where o.ended_at is null or o.ended_at > clock_timestamp() - interval '1 day'
 order by o.rush desc, o.priority, o.due_at, o.number, j.place
 """
