@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from erp_bridge import mapping
 from hub.errors import ErpRefused, Refused, Transient
 from hub.failpoint import failpoint
+from hub.model.erp import ErpSubject, PostingKind
 from hub.model.intent import Errand, IntentKind
 from hub.ports import Clock, Desk, ErpConnector, Ledger
 
@@ -28,6 +29,7 @@ class ErpErrands:
     connector: ErpConnector
     clock: Clock
     still_ours: Callable[[Errand], Awaitable[bool]]
+    look: Callable[[ErpSubject], Awaitable[int]]  # read what the ERP says has changed
 
     async def carry_out(self, errand: Errand) -> Receipt:
         """Do it, or find that it is done. Raises Transient or Permanent."""
@@ -36,6 +38,9 @@ class ErpErrands:
             IntentKind.UPDATE_TICKET: self._update,
             IntentKind.CLOSE_TICKET: self._close,
             IntentKind.REPORT_OPERATION: self._report,
+            IntentKind.POST: self._post,
+            IntentKind.CHANGE_ORDER: self._change_order,
+            IntentKind.ERP_NEWS: self._news,
         }
         return await doings[errand.intent.kind](errand)
 
@@ -114,9 +119,41 @@ class ErpErrands:
         if not fields["good"] and not fields["scrap"]:
             return {"skipped": "no pieces"}
         key = str(errand.intent.payload["response"])
-        number = await self._looked_up(errand, self.connector.find_report, key)
-        if number is None:
+        found = await self._looked_up(errand, self.connector.find_report, key)
+        if found is None:
             await self._mine(errand)
-            number = await self.connector.report_operation(key, fields)
+        number = found or await self.connector.report_operation(key, fields)
         failpoint("bridge.after_report")
+        return {"erp_number": number, "adopted": found is not None}
+
+    async def _post(self, errand: Errand) -> Receipt:
+        """A kind that this ERP has no document for is said to be skipped, not refused: nobody can mend it."""
+        kind = PostingKind(errand.intent.payload["kind"])
+        if mapping.POSTINGS[kind] not in self.connector.capabilities:
+            return {"skipped": f"this ERP takes no {kind.value}"}
+        key = str(errand.intent.payload["posting"])
+
+        async def find(key: str) -> str | None:
+            return await self.connector.find_posting(kind, key)
+
+        found = await self._looked_up(errand, find, key)
+        if found is None:
+            await self._mine(errand)
+        number = found or await self.connector.post(kind, key, mapping.posting(errand.intent.payload))
+        failpoint("bridge.after_post")
+        return {"erp_number": number, "adopted": found is not None}
+
+    # ------------------------------------------------------------------ orders
+    async def _change_order(self, errand: Errand) -> Receipt:
+        """Setting what is set already is success: a repeat needs no look first."""
+        number = str(errand.intent.payload["order"])
+        if mapping.Capability.CHANGE_ORDERS not in self.connector.capabilities:
+            raise ErpRefused(f"this ERP lets nobody change order {number} from outside: change it there")
+        await self._mine(errand)
+        await self.connector.change_order(number, mapping.order_change(errand.intent.payload))
+        failpoint("bridge.after_change")
         return {"erp_number": number}
+
+    async def _news(self, errand: Errand) -> Receipt:
+        subject = ErpSubject(errand.intent.payload["subject"])
+        return {"changed": await self.look(subject)}

@@ -8,35 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from erp_bridge.envelope import document_of, exchange, outcome_of
 from erp_bridge.errands import ErpErrands
-from erp_bridge.mapping import Capability, backoff, enriched
+from erp_bridge.gate import Gate
+from erp_bridge.incoming import Incoming
+from erp_bridge.mapping import backoff
 from erp_bridge.metered import metered
 from hub.claims import Claims
-from hub.errors import ErpUnavailable, NotFound, Permanent, Refused, Transient
+from hub.errors import ErpUnavailable, Permanent, Refused, Transient
 from hub.failpoint import failpoint
+from hub.model.exchange import Outcome
 from hub.model.intent import Errand, IntentKind
+from hub.model.people import Role
 from hub.model.words import Words
-from hub.ports import Clock, Desk, ErpConnector, Ledger, Outbox
+from hub.notices import Notices
+from hub.ports import Clock, Desk, ErpBook, ErpConnector, Ledger, Outbox
 
 log = logging.getLogger(__name__)
 
 Shout = Callable[[dict[str, Any]], Awaitable[None]]
-Notify = Callable[[Words], Awaitable[None]]
 
 KINDS = (
     IntentKind.OPEN_TICKET,
     IntentKind.UPDATE_TICKET,
     IntentKind.CLOSE_TICKET,
     IntentKind.REPORT_OPERATION,
+    IntentKind.POST,
+    IntentKind.CHANGE_ORDER,
+    IntentKind.ERP_NEWS,
 )
 IDLE_SECONDS = 2.0
+GATE_SECONDS = 0.5
 DOUBT_PAUSE = timedelta(seconds=5)  # an unknown outcome is looked up no sooner
-FULL_EVERY = timedelta(hours=24)  # all orders again: whatever slipped through the overlap
 
 
 @dataclass(slots=True)
@@ -44,8 +52,6 @@ class BridgeHealth:
     up: bool = False  # the last call was answered
     last_error: str = ""
     last_ok: datetime | None = None
-    orders_at: datetime | None = None
-    tickets_at: datetime | None = None
     in_hand: int = 0
     done: int = 0
     put_back: int = 0
@@ -64,8 +70,9 @@ class BridgeRunner:
         clock: Clock,
         shout: Shout,
         worker: str,
-        notify_people: Notify | None = None,
+        notices: Notices,
         *,
+        book: ErpBook,
         kind: str = "erp",  # of the connector, for its figures
         hands: int = 4,
         poll_every: timedelta = timedelta(seconds=30),
@@ -76,16 +83,20 @@ class BridgeRunner:
         self._connector = metered(connector, kind, clock)
         self._clock = clock
         self._shout = shout
-        self._notify = notify_people
+        self._notices, self._book = notices, book
         self._hands = hands
         self._poll_every = poll_every
-        self._errands = ErpErrands(ledger, desk, self._connector, clock, self._claims.still_ours)
+        self._incoming = Incoming(ledger, book, desk, self._connector, clock, shout, notices)
+        self._errands = ErpErrands(
+            ledger, desk, self._connector, clock, self._claims.still_ours, self._incoming.look
+        )
         self._health = BridgeHealth()
-        self._orders_since: datetime | None = None
-        self._full_at: datetime | None = None
+        self._gate = Gate.open(hands)
+        self._at_work = 0
 
     def health(self) -> dict[str, Any]:
-        return asdict(self._health)
+        """With `orders_at` and `tickets_at`, when the ERP was last asked for them."""
+        return asdict(self._health) | self._incoming.health() | {"away": self._gate.away}
 
     async def run(self) -> None:
         """What this worker held when it died comes first, in doubt."""
@@ -101,7 +112,15 @@ class BridgeRunner:
     # ------------------------------------------------------------------ to the ERP
     async def _deliver(self) -> None:
         while True:
-            if not await self.deliver_one():
+            if not self._gate.lets_in(self._at_work, self._clock.monotonic()):
+                await self._clock.sleep(GATE_SECONDS)
+                continue
+            self._at_work += 1
+            try:
+                busy = await self.deliver_one()
+            finally:
+                self._at_work -= 1
+            if not busy:
                 await self._claims.wait(IDLE_SECONDS)
 
     async def deliver_one(self) -> bool:
@@ -117,6 +136,7 @@ class BridgeRunner:
         return True
 
     async def _carry_out(self, errand: Errand) -> None:
+        began = self._clock.monotonic()
         try:
             failpoint("bridge.after_claim")
             receipt = await self._errands.carry_out(errand)
@@ -124,6 +144,7 @@ class BridgeRunner:
         except Transient as trouble:
             await self._put_back(errand, trouble)
         except (Permanent, Refused) as refusal:
+            self._gate = self._gate.answered()
             await self._give_up(errand, str(refusal))
         except (KeyError, TypeError, ValueError) as cause:  # the payload is not what we agreed on
             await self._give_up(errand, f"unreadable errand: {type(cause).__name__} {cause}")
@@ -131,40 +152,84 @@ class BridgeRunner:
             if "skipped" not in receipt:
                 self._answered()
             self._health.done += 1
+            await self._note(errand, outcome_of(receipt), receipt=receipt, began=began)
             if not await self._claims.done(errand, receipt):
                 log.warning("errand %s was taken over by another worker meanwhile", errand.intent.key)
+
+    async def _note(
+        self,
+        errand: Errand,
+        outcome: Outcome,
+        *,
+        receipt: Mapping[str, Any] | None = None,
+        reason: str = "",
+        began: float | None = None,
+    ) -> None:
+        """Into the ledger of messages, before the outcome is marked: noted twice rather than not at all."""
+        if errand.intent.kind is IntentKind.ERP_NEWS:
+            return
+        seconds = 0.0 if began is None else self._clock.monotonic() - began
+        before = await self._book.last_known(document_of(errand.intent))
+        await self._book.note(
+            exchange(
+                errand, outcome, self._clock.now(),
+                seconds=seconds, before=before, receipt=receipt, reason=reason,
+            )
+        )  # fmt: skip
 
     async def _put_back(self, errand: Errand, trouble: Transient) -> None:
         pause = backoff(errand.attempts, errand.id, trouble.retry_after)
         if isinstance(trouble, ErpUnavailable):
-            self._health.up, self._health.last_error = False, str(trouble)
+            self._unanswered(trouble)
             pause = max(pause, DOUBT_PAUSE) if trouble.in_doubt else pause
         log.info("errand %s again in %s: %s", errand.intent.key, pause, trouble)
         self._health.put_back += 1
         limited = trouble.retry_after is not None
         doubt = not isinstance(trouble, ErpUnavailable) or trouble.in_doubt
         retry_at = self._clock.now() + pause
+        if errand.attempts == 1 or doubt:  # not each of the thousand tries of three days
+            await self._note(errand, Outcome.DEFERRED, reason=str(trouble))
         await self._claims.put_back(errand, str(trouble), retry_at, counted=not limited, in_doubt=doubt)
 
     async def _give_up(self, errand: Errand, reason: str) -> None:
         log.error("errand %s is given up: %s", errand.intent.key, reason)
         self._health.given_up += 1
         self._health.last_error = reason
-        if await self._claims.give_up(errand, reason) and self._notify is not None:
-            about = f"{errand.intent.kind.value} {errand.intent.key}: {reason}"
-            await self._notify(Words(f"ERP 拒绝: {about}", f"The ERP refused: {about}"))
+        await self._note(errand, Outcome.REFUSED, reason=reason)
+        if await self._claims.give_up(errand, reason):
+            await self._tell_of(errand, reason)
+
+    async def _tell_of(self, errand: Errand, reason: str) -> None:
+        """Whoever keeps the ERP hears of a dead letter; each time it dies."""
+        about = document_of(errand.intent)
+        said = self._notices.about(
+            f"erp-refused:{errand.id}:{errand.fence}",
+            Words(f"ERP 拒绝 {about}: {reason}", f"The ERP refused {about}: {reason}"),
+            where=Words("ERP", "ERP"),
+            people=self._notices.holders({Role.ADMIN, Role.PLANNER}),
+        )
+        async with self._ledger.begin() as tx:
+            for intent in said:
+                await tx.intend(intent)
 
     def _answered(self) -> None:
+        self._gate = self._gate.answered()
         self._health.up, self._health.last_ok = True, self._clock.now()
+
+    def _unanswered(self, trouble: ErpUnavailable) -> None:
+        self._health.up, self._health.last_error = False, str(trouble)
+        now = self._clock.monotonic()
+        pause = trouble.retry_after
+        self._gate = self._gate.failed(now) if pause is None else self._gate.limited(now, pause)
 
     # ------------------------------------------------------------------ from the ERP
     async def _watch(self) -> None:
         while True:
-            for poll in (self.poll_orders, self.poll_tickets):
+            for poll in (self.poll_orders, self.poll_tickets, self._incoming.escalate):
                 await self._tried(poll)
             await self._clock.sleep(self._poll_every.total_seconds())
 
-    async def _tried(self, poll: Callable[[], Awaitable[int]]) -> None:
+    async def _tried(self, poll: Callable[[], Awaitable[int | None]]) -> None:
         """A look that failed is taken again at the next turn: only the health tells of it."""
         try:
             await poll()
@@ -174,43 +239,15 @@ class BridgeRunner:
 
     async def poll_orders(self) -> int:
         """Bring changed orders into the record; the number of those that differ."""
-        if Capability.ORDERS not in self._connector.capabilities:
-            return 0
-        asked_at = self._clock.now()
-        full = self._full_at is None or asked_at - self._full_at >= FULL_EVERY
-        orders = await self._connector.orders(None if full else self._orders_since)
-        self._answered()
-        known = {o.number: o for o in await self._ledger.orders()} if orders else {}
-        changed = []
-        async with self._ledger.begin() as tx:
-            for order in orders:
-                if await tx.save_order(enriched(order, known.get(order.number))):
-                    changed.append(order.number)
-        self._orders_since, self._health.orders_at = asked_at, asked_at
-        self._full_at = asked_at if full else self._full_at
-        for number in changed:
-            await self._shout({"kind": "order", "order": number})
-        return len(changed)
+        return await self._heard(self._incoming.orders())
 
     async def poll_tickets(self) -> int:
         """Close what the office has closed by hand; their number."""
-        if Capability.TICKET_STATES not in self._connector.capabilities:
-            return 0
-        by_erp_id = {t.erp_id: t.id for t in await self._ledger.open_tickets() if t.erp_id}
-        if not by_erp_id:
-            return 0
-        states = await self._connector.ticket_states(list(by_erp_id))
-        self._answered()
-        closed = [by_erp_id[erp_id] for erp_id, state in states.items() if state == "closed"]
-        for ticket_id in closed:
-            await self._closed_by_hand(ticket_id)
-        self._health.tickets_at = self._clock.now()
-        return len(closed)
+        return await self._heard(self._incoming.tickets())
 
-    async def _closed_by_hand(self, ticket_id: str) -> None:
-        try:
-            await self._desk.closed_in_erp(ticket_id)
-        except NotFound:
-            log.warning("%s was closed in the ERP but is not on record here", ticket_id)
-        except Refused as refusal:  # somebody here was faster
-            log.info("%s was closed in the ERP: %s", ticket_id, refusal)
+    async def _heard(self, asked: Awaitable[int | None]) -> int:
+        found = await asked
+        if found is None:  # this ERP does not tell, or there was nothing to ask for
+            return 0
+        self._answered()
+        return found

@@ -381,7 +381,7 @@ class App:
             current[:] = [
                 BridgeRunner(
                     self.record.ledger, self.record.outbox, self.desk, connector, self.clock, self.shout,
-                    worker, kind=block.kind,
+                    worker, self.notices, book=self.record.erp_book, kind=block.kind,
                 )
             ]  # fmt: skip
             try:

@@ -20,6 +20,7 @@ from hub.ports import EVENTS, SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
 from hub.registry import Kinds, configured
 from hub.settings import PluginBlock, Settings
+from hub.store.erp_book import PgErpBook
 from hub.store.ledger import PgLedger
 from hub.store.migrate import migrate
 from hub.store.outbox import PgOutbox
@@ -112,6 +113,7 @@ class Record:
     samples: PgSampleStore
     outbox: PgOutbox
     people: PgPeopleStore
+    erp_book: PgErpBook
 
     async def close(self) -> None:
         await self.outbox.close()
@@ -139,8 +141,9 @@ def _first_line(cause: psycopg.Error) -> str:
 async def open_record(dsn: str, time_zone: str, clock: Clock) -> Record:
     pool = await open_pool(dsn, max_size=10)
     return Record(
-        dsn, pool, PgLedger(pool, time_zone), PgSampleStore(pool), PgOutbox(pool, dsn), PgPeopleStore(pool)
-    )
+        dsn, pool, PgLedger(pool, time_zone), PgSampleStore(pool), PgOutbox(pool, dsn), PgPeopleStore(pool),
+        PgErpBook(pool),
+    )  # fmt: skip
 
 
 async def number_tags(record: Record, plant: Plant) -> Plant:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from hub.errors import Conflict
 from hub.model.alarm import Alarm, AlarmLine, Priority
 from hub.model.batch import SampleBatch
 from hub.model.equipment import Count, Equipment, StateSpan
@@ -31,6 +32,7 @@ from hub.model.intent import Errand, Intent, IntentKind
 from hub.model.message import Message, Receipt
 from hub.model.people import Account, Person, Shift, WallScreen
 from hub.model.production import JobProgress, JobResponse, OrderChange, Posting, WorkOrder
+from hub.model.rush import Fate, Foresight, Rush, Standing
 from hub.model.sample import Tag
 from hub.model.stamp import Stamp
 from hub.model.ticket import MaintenanceTicket, TicketLine
@@ -400,8 +402,8 @@ class ErpBook(Protocol):
         """The newest first; of one document, and older than this id, where named."""
         ...
 
-    async def last_sent(self, document: str) -> Mapping[str, Any] | None:
-        """The document as the ERP was last told it."""
+    async def last_known(self, document: str) -> Mapping[str, Any] | None:
+        """The document as the ERP had it after the last exchange about it."""
         ...
 
     async def postings(self, since: datetime) -> list[Posting]: ...
@@ -628,6 +630,102 @@ class Desk(Protocol):
 
     async def closed_in_erp(self, ticket_id: str) -> MaintenanceTicket: ...
     async def sent_to_erp(self, ticket_id: str, erp_id: str, erp_number: str) -> MaintenanceTicket: ...
+
+
+# ------------------------------------------------------------------ rush orders
+class RushTx(Protocol):
+    """One transaction about rush orders."""
+
+    async def orders(self) -> list[WorkOrder]:
+        """As `Ledger.orders`."""
+        ...
+
+    async def progress(self) -> list[JobProgress]: ...
+    async def newest(self, order: str) -> Rush | None:
+        """The last tap on this order, undone or not."""
+        ...
+
+    async def add(self, rush: Rush) -> Rush:
+        """Returns it with its id."""
+        ...
+
+    async def undo(self, rush: Rush, at: datetime, by: str) -> Rush: ...
+    async def refusal_told(self, rush: Rush, at: datetime) -> None: ...
+    async def fates(self, keys: Sequence[str]) -> Mapping[str, Fate]: ...
+    async def intend(self, intent: Intent) -> None: ...
+    async def audit(
+        self, at: datetime, who: str, what: str, about: str, detail: Mapping[str, Any]
+    ) -> None: ...
+
+
+class Rushes(Protocol):
+    """The record of rush orders."""
+
+    def begin(self) -> AbstractAsyncContextManager[RushTx]:
+        """Who decides: one at a time in the whole plant."""
+        ...
+
+    def look(self) -> AbstractAsyncContextManager[RushTx]:
+        """Who only looks: of one moment, writes nothing."""
+        ...
+
+    async def newest(self, order: str) -> Rush | None: ...
+    async def recent(self, limit: int) -> list[Rush]:
+        """The newest first."""
+        ...
+
+    async def fates(self, keys: Sequence[str]) -> Mapping[str, Fate]:
+        """What has become of these intents; what the record has forgotten is left out."""
+        ...
+
+    async def refused(self) -> list[Rush]:
+        """Those that the ERP has refused and people have not been told of."""
+        ...
+
+
+class Stale(Conflict):
+    """What the person decided on is no longer so: `fresh` is what a tap would do now."""
+
+    def __init__(self, fresh: Foresight) -> None:
+        self.fresh = fresh
+        super().__init__("rush-stale", "the preview is out of date")
+
+
+class RushDesk(Protocol):
+    """What people may do about rush orders. Raises Refused with a reason."""
+
+    async def foresee(self, number: str, due_at: datetime | None = None) -> Foresight:
+        """What a tap would do now. NotFound, or Conflict when it cannot be rushed."""
+        ...
+
+    async def tap(
+        self,
+        number: str,
+        by: Person,
+        digest: str,
+        due_at: datetime | None = None,
+        reason: str = "",
+        tap: str = "",
+    ) -> Standing:
+        """Stale when `digest` is not that of what it would do now; Conflict with the name of who was faster.
+        The same `tap` once more changes nothing and is answered as before."""
+        ...
+
+    async def undo(self, number: str, by: Person) -> Standing:
+        """Conflict when the time for it is over."""
+        ...
+
+    async def standing(self, number: str) -> Standing | None:
+        """Of the last tap on this order."""
+        ...
+
+    async def recent(self, limit: int) -> list[Standing]:
+        """The newest first."""
+        ...
+
+    async def order(self, number: str) -> WorkOrder:
+        """As it holds now; raises NotFound."""
+        ...
 
 
 # ------------------------------------------------------------------ health

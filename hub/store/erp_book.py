@@ -34,9 +34,9 @@ class PgErpBook:
             rows = await (await connection.execute(EXCHANGES, values)).fetchall()
         return [_exchange(row) for row in rows]
 
-    async def last_sent(self, document: str) -> Mapping[str, Any] | None:
+    async def last_known(self, document: str) -> Mapping[str, Any] | None:
         async with borrowed(self._pool) as connection:
-            row = await (await connection.execute(LAST_SENT, [document])).fetchone()
+            row = await (await connection.execute(LAST_KNOWN, [document])).fetchone()
         return row["after"] if row else None
 
     async def postings(self, since: datetime) -> list[Posting]:
@@ -165,9 +165,9 @@ select * from erp_exchanges
 where (%(document)s = '' or document = %(document)s) and (%(before)s = 0 or id < %(before)s)
 order by id desc limit %(limit)s
 """
-LAST_SENT = """
+LAST_KNOWN = """
 select after from erp_exchanges
-where document = %s and direction = 'out' and outcome in ('done', 'adopted') order by id desc limit 1
+where document = %s and outcome in ('done', 'adopted', 'taken') order by id desc limit 1
 """
 _SAME_NAME = (
     "id", "operation", "at", "item", "quantity", "unit", "lot", "warehouse", "reason", "passed", "value",

@@ -22,11 +22,14 @@ from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
 from erp_bridge.runner import BridgeRunner
 from hub.model.alarm import Alarm, AlarmState, Priority
 from hub.model.equipment import Equipment, EquipmentLevel
+from hub.model.intent import IntentKind
 from hub.model.people import Person, Role
 from hub.model.production import JobResponse
 from hub.model.ticket import MaintenanceTicket, TicketState
 from hub.model.words import Words
+from hub.notices import Notices
 from hub.ports import Plant
+from hub.store.erp_book import PgErpBook
 from hub.store.ledger import PgLedger
 from hub.store.outbox import PgOutbox
 from hub.store.pool import Pool, open_pool
@@ -63,10 +66,11 @@ class BridgeHouse:
         self.clock = clock
         self.url = url
         self.plant = plant()
+        self._pool = pool
         self.ledger = PgLedger(pool, clock=clock)
+        self.book = PgErpBook(pool)
         self.outbox = PgOutbox(pool, dsn, clock)
         self.shouted: list[dict[str, Any]] = []
-        self.told: list[Words] = []
         self.desk = AlarmDesk(Casebook(self.plant, {}, self.ledger, clock, self._shout, ""))
         self.connector = self._connect()
         self.bridge = self._hire()
@@ -86,15 +90,22 @@ class BridgeHouse:
         return KingdeeGalaxyConnector(config, self.clock)
 
     def _hire(self) -> BridgeRunner:
+        return self.runner(WORKER)
+
+    def runner(self, worker: str) -> BridgeRunner:
         return BridgeRunner(
-            self.ledger, self.outbox, self.desk, self.connector, self.clock, self._shout, WORKER, self._notify
-        )
+            self.ledger, self.outbox, self.desk, self.connector, self.clock, self._shout, worker,
+            Notices(self.plant, ("group",)), book=self.book,
+        )  # fmt: skip
 
     async def _shout(self, event: dict[str, Any]) -> None:
         self.shouted.append(event)
 
-    async def _notify(self, words: Words) -> None:
-        self.told.append(words)
+    async def told(self) -> list[dict[str, Any]]:
+        """What people are to hear, the first thing first."""
+        async with self._pool.connection() as connection:
+            rows = await connection.execute("select payload from outbox where kind = 'tell' order by id")
+            return [row["payload"] async for row in rows]
 
     async def restart(self) -> None:
         """The bridge died and was started again."""
@@ -146,7 +157,7 @@ class BridgeHouse:
         for _ in range(rounds):
             while await self.bridge.deliver_one():
                 pass
-            if not (await self.outbox.stats())["waiting"]:
+            if not set((await self.outbox.stats())["waiting"]) - {IntentKind.TELL}:
                 return
             self.clock.turn(60)
         raise AssertionError(f"still waiting: {await self.outbox.stats()}")

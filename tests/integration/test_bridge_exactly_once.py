@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from erp_bridge import errands, runner
-from erp_bridge.runner import BridgeRunner
 from hub import metrics
 from hub.claims import LEASE
 from hub.model.ticket import TicketState
@@ -105,7 +104,7 @@ async def test_a_ticket_goes_to_the_erp_and_back_to_the_desk(
     assert (in_erp["state"], in_erp["status"], in_erp["result"]) == ("DONE", "C", "更换密封圈")
     assert in_erp["downtime_minutes"] == 4.0
     assert await house.dead() == 0
-    assert house.told == []
+    assert await house.told() == []
 
 
 def calls(call: str, outcome: str) -> float:
@@ -272,9 +271,9 @@ async def test_a_refusal_is_a_dead_letter_with_the_erps_words_and_the_lane_goes_
     await house.report("R-2", "MO0001", "20", 5)
     await house.drain()
     assert await house.dead() == 1
-    (words,) = house.told
-    assert "no operation plan for MO0001 operation 99" in words.en
-    assert "ERP 拒绝" in words.zh
+    (told,) = await house.told()
+    assert "no operation plan for MO0001 operation 99" in told["title"]["en"]
+    assert "ERP 拒绝" in told["title"]["zh"]
     assert [r["key"] for r in erp.reports()] == ["R-2"]
 
 
@@ -331,9 +330,7 @@ async def test_a_bridge_paused_between_looking_and_opening_opens_nothing_twice(
 ) -> None:
     """Not even the attempt: not every ERP's connector looks once more by itself."""
     await house.break_down()
-    other = BridgeRunner(
-        house.ledger, house.outbox, house.desk, house.connector, clock, house._shout, "other/bridge"
-    )
+    other = house.runner("other/bridge")
     look, write = house.connector.find_ticket, house.connector.open_ticket
     looked: list[str] = []
     opened: list[str] = []
