@@ -232,6 +232,11 @@ class ErpConnector(Protocol):
         """ERP id -> "open" or "closed": what the office did by hand. What is not there is left out."""
         ...
 
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Our key -> numbers of all documents that carry it: more than one is a matter for people. ErpRefused
+        where the ERP cannot be asked that way."""
+        ...
+
     # --- reports 报工 and other postings
     async def find_report(self, key: str) -> str | None: ...
 
