@@ -393,18 +393,24 @@ class App:
         self.supervisor.watch("erp bridge", named, lambda: dict(current[0].health()) if current else {})
         self.say("erp bridge", erp.name)
 
+    def _erp_changes(self) -> bool:
+        """Whether a rush order can be told to the ERP: else it holds here alone."""
+        erp = self.plugins.erp
+        return erp is not None and "change-orders" in erp.cls(erp.config, self.clock).capabilities
+
     def _furnish_web(self) -> None:
         from hub.web import Web
 
         web = Web(
             self.settings.file.hub, self.plant, self.record, self.bus, self.clock, self.desk,
-            self._trust, self.status, self.health,
+            self._trust, self.status, self.health, self.notices, self._erp_changes(),
         )  # fmt: skip
         self.feed = web.feed
         self.supervisor.watch("feed", self.feed.run)
         self.supervisor.watch("gauges", self._measure)
         self.supervisor.watch("bus", self._ask_the_bus)
         self.supervisor.watch("roll", self.roll.hear)
+        self.supervisor.watch("rush orders", web.rush.watch)
         self.supervisor.watch("web", web.serve)
 
     # ---------------------------------------------------------------- how are we

@@ -181,8 +181,16 @@ class MesSource(Protocol):
 
     def __init__(self, config: Any, clock: Clock, name: str) -> None: ...
 
-    async def run(self, sink: Sink[JobResponse], orders: Sink[WorkOrder], since: str) -> None:
-        """`since`: the id of the last report that is on record, "" for none."""
+    async def run(
+        self,
+        sink: Sink[JobResponse],
+        orders: Sink[WorkOrder],
+        postings: Sink[Posting],
+        since: str,
+        postings_since: str,
+    ) -> None:
+        """`since`: the id of the last report that is on record, `postings_since` of the last posting; "" for
+        none."""
         ...
 
 

@@ -185,6 +185,15 @@ class PersonBlock(Block):
     dingtalk_id: str = ""
 
 
+class RushBlock(Block):
+    """Rush orders."""
+
+    undo: Duration = Field(timedelta(minutes=10), description="for so long a rush can be taken back")
+    sellers: dict[str, str] = Field(
+        {}, description="customer: person of sales who is told; for others everybody of role sales is"
+    )
+
+
 class HubBlock(Block):
     host: str = "127.0.0.1"
     port: int = Field(8800, ge=1, le=65535)
@@ -197,6 +206,7 @@ class HubBlock(Block):
     notices: list[str] | None = Field(
         None, description="notifiers that tell of orders, stock and the ERP; empty: all of them"
     )
+    rush: RushBlock = RushBlock()
 
     @field_validator("database")
     @classmethod
@@ -360,6 +370,9 @@ def _draw(file: File, complaints: list[str]) -> Plant:
                 add(_machine(machine, line_path, tags, where, complaints), where)
     people = {p.id: _person(p, site.path, nodes, complaints) for p in file.people}
     shifts = tuple(_shift(s, i, nodes, people, complaints) for i, s in enumerate(file.shifts))
+    for customer, person in file.hub.rush.sellers.items():
+        if person not in people:
+            complaints.append(f"hub.rush.sellers.{customer}: no person {person!r} under people:")
     _unique([c.name for c in file.collectors], "collectors", complaints)
     _unique([r.name for r in file.rules], "rules", complaints)
     _unique([n.name for n in file.notifiers], "notifiers", complaints)

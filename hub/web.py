@@ -14,15 +14,19 @@ import uvicorn
 from starlette.requests import HTTPConnection
 
 from alert_rules.desk import AlarmDesk
+from erp_bridge.rush_desk import OrderRushDesk
+from erp_bridge.rush_notices import Crowd
 from hub.api.app import build
 from hub.api.auth import Door
 from hub.api.deps import Deps, Plugged
 from hub.api.origin import ours
 from hub.api.rights import BOARD, PUBLIC
 from hub.api.server import server
-from hub.house import Record
+from hub.house import Record, shouter
+from hub.notices import Notices
 from hub.ports import Bus, Clock, Plant
 from hub.settings import HubBlock
+from hub.store.rush import PgRushes
 from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
 from screens.feed import Feed
 from screens.socket import ScreenSocket
@@ -31,7 +35,7 @@ Told = Callable[[], dict[str, Any]]
 
 
 class Web:
-    """`feed` and `serve` are runners for the supervisor."""
+    """`feed`, `rush.watch` and `serve` are runners for the supervisor."""
 
     def __init__(
         self,
@@ -44,8 +48,15 @@ class Web:
         trust: Told,
         status: Told,
         health: Told,
+        notices: Notices,
+        erp_changes: bool,
     ) -> None:
+        """`erp_changes`: there is an ERP that takes changes of orders."""
         self._hub = hub
+        self.rush = OrderRushDesk(
+            plant, PgRushes(record.pool), clock, shouter(bus), Crowd(notices, hub.rush.sellers),
+            erp_changes, hub.rush.undo,
+        )  # fmt: skip
         self.feed = Feed(plant, record.ledger, record.samples, bus, clock, trust)
         door = Door(plant.people, record.people, clock)
         screens = Plugged(
@@ -55,6 +66,7 @@ class Web:
         deps = Deps(
             plant, record.ledger, record.samples, record.outbox, record.people, desk, self.feed, clock,
             status, health, hub.public_url, tuple(hub.allowed_origins), hub.host, (screens,),
+            rush=self.rush,
         )  # fmt: skip
         self._application = build(deps, door)
 

@@ -24,6 +24,8 @@ from hub.errors import Conflict, NotFound
 from hub.model.alarm import Alarm, AlarmLine, AlarmState, Priority
 from hub.model.equipment import Equipment, EquipmentLevel
 from hub.model.people import Account, Person, Role, WallScreen
+from hub.model.production import JobOrder, WorkOrder
+from hub.model.rush import ErpWord, Foresight, Rush, Slip, Standing, Terms
 from hub.model.sample import Tag
 from hub.model.ticket import MaintenanceTicket, TicketLine, TicketState
 from hub.model.words import Words
@@ -194,6 +196,9 @@ class MemoryLedger:
             raise NotFound("no-such-alarm", str(alarm_id))
         return self.alarms[alarm_id]
 
+    async def orders(self) -> list[WorkOrder]:
+        return [order("MO-1", "p1/stamping/l1"), order("MO-2", "p1/machining/l2")]
+
     async def open_alarms(self) -> list[Alarm]:
         return [a for a in self.alarms.values() if a.is_open]
 
@@ -320,6 +325,54 @@ class QuickDesk:
         return self._ticket(ticket_id, state=TicketState.CLOSED)
 
 
+def order(number: str, line: str, **changes: Any) -> WorkOrder:
+    job = JobOrder(number, "10", w("冲压", "Stamping"), line, 100)
+    made = WorkOrder(number, "A", w("支架", "Bracket"), 100, NOON + timedelta(hours=8), jobs=(job,))
+    return replace(made, **changes)
+
+
+class QuickRush:
+    """hub.ports.RushDesk that lets everything be rushed, and remembers who did it."""
+
+    def __init__(self) -> None:
+        here, elsewhere = order("MO-1", "p1/stamping/l1"), order("MO-2", "p1/machining/l2")
+        self.orders = {o.number: o for o in (here, elsewhere)}
+        self.rushed: dict[str, Rush] = {}
+
+    async def order(self, number: str) -> WorkOrder:
+        if number not in self.orders:
+            raise NotFound("order", number)
+        return self.orders[number]
+
+    async def foresee(self, number: str, due_at: datetime | None = None) -> Foresight:
+        it = self.orders[number]
+        slip = Slip(number, it.product_name, "甲", ("sales-1",), it.due_at, NOON, NOON, -60, None, None)
+        return Foresight("seen", NOON, Terms(1, True, due_at or it.due_at), slip, (), ())
+
+    async def tap(
+        self, number: str, by: Person, digest: str, due_at: datetime | None = None, reason: str = "",
+        tap: str = "",
+    ) -> Standing:  # fmt: skip
+        terms = Terms(5, False, self.orders[number].due_at)
+        sight = await self.foresee(number, due_at)
+        self.rushed[number] = Rush(
+            number, by.id, NOON, NOON + timedelta(minutes=10), terms, sight.terms, reason, tap, id=1
+        )
+        return Standing(self.rushed[number], ErpWord.WAITING, None, "", ())
+
+    async def undo(self, number: str, by: Person) -> Standing:
+        made = await self.tap(number, by, "seen")
+        gone = replace(made.rush, undone_at=NOON, undone_by=by.id)
+        return replace(made, rush=gone)
+
+    async def standing(self, number: str) -> Standing | None:
+        made = self.rushed.get(number)
+        return Standing(made, ErpWord.WAITING, None, "", ()) if made else None
+
+    async def recent(self, limit: int) -> list[Standing]:
+        return [Standing(made, ErpWord.WAITING, None, "", ()) for made in self.rushed.values()][:limit]
+
+
 class StillFeed:
     def snapshot(self, scopes: Iterable[str]) -> dict[str, Any]:
         return {"type": "snapshot", "seq": 1, "at": NOON, "board": {"scopes": list(scopes)}}
@@ -397,6 +450,7 @@ def house(
         plant=where, ledger=ledger, samples=FlatSamples(), outbox=CalmOutbox(), people=store, desk=desk,  # type: ignore[arg-type]
         feed=StillFeed(), clock=clock, status=lambda: {"parts": []}, health=health,
         public_url=public_url, allowed_origins=allowed_origins, bind="hub.test", plugged=plugged,
+        rush=QuickRush(),
     )  # fmt: skip
     app = build(deps, meter=meter or Meter(burst=1e9))
     return House(clock, store, ledger, desk, deps, app)

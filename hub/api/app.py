@@ -7,7 +7,19 @@ from collections.abc import Iterator, Mapping
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
-from hub.api import accounts, alarms, devices, errors, photos, rules, session, status, tickets, trend
+from hub.api import (
+    accounts,
+    alarms,
+    devices,
+    errors,
+    photos,
+    rules,
+    rush,
+    session,
+    status,
+    tickets,
+    trend,
+)
 from hub.api.auth import Door
 from hub.api.deps import Deps, Plugged
 from hub.api.guard import Guard
@@ -19,7 +31,7 @@ __all__ = ["Deps", "Plugged", "build", "table"]
 
 _ROUTERS: tuple[APIRouter, ...] = (
     session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router,
-    photos.router, trend.router, status.router,
+    photos.router, trend.router, status.router, rush.router,
 )  # fmt: skip
 
 

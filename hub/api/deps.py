@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import HTTPConnection
 
 from hub.api.rights import Caller, Right
-from hub.ports import Clock, Desk, Ledger, Outbox, PeopleStore, Plant, SampleStore
+from hub.ports import Clock, Desk, Ledger, Outbox, PeopleStore, Plant, RushDesk, SampleStore
 
 
 class Feed(Protocol):
@@ -51,6 +51,7 @@ class Deps:
     allowed_origins: tuple[str, ...] = ()
     bind: str = "127.0.0.1"  # the address we listen on
     plugged: tuple[Plugged, ...] = field(default=())
+    rush: RushDesk = field(kw_only=True)
 
     @property
     def https(self) -> bool:

@@ -66,26 +66,38 @@ def error(
     detail: str = "",
     headers: Mapping[str, str] | None = None,
     id_: str = "",
+    beside: Mapping[str, Any] = MappingProxyType({}),
 ) -> Response:
     """`detail`: the English words of a refusal that has no text in both languages yet."""
     said = {"code": code, "text": text.as_dict(), "id": id_ or secrets.token_hex(6)}
     if detail:
         said["detail"] = detail
-    return json({"error": said}, status, headers)
+    return json({"error": said, **beside}, status, headers)
 
 
-def refused(cause: Refused, people: Mapping[str, Person] = MappingProxyType({})) -> Response:
-    """What is not found is not found in the same words: nobody learns which ids exist elsewhere."""
-    code = "not-found" if cause.status == 404 else cause.code
-    detail = str(cause)
-    names = people[detail].name if detail in people else Words(detail, detail)
-    known = TEXTS.get(code) or TEXTS[BY_STATUS.get(cause.status, "refused")]
-    text = Words(known.zh.replace("{detail}", names.zh), known.en.replace("{detail}", names.en))
+def refused(cause: Refused, people: Mapping[str, Person] = MappingProxyType({}), **beside: Any) -> Response:
+    """`beside`: what helps to go on, next to the error.
+
+    What is not found is not found in the same words: nobody learns which ids exist elsewhere.
+    """
+    code = _code(cause)
     headers = {}
     if isinstance(cause, TooMany):
         headers["Retry-After"] = str(max(1, math.ceil(cause.retry_after.total_seconds())))
-    detail = "" if code in TEXTS else detail
-    return error(cause.status, code, text, detail=detail, headers=headers)
+    detail = "" if code in TEXTS else str(cause)
+    return error(cause.status, code, words_of(cause, people), detail=detail, headers=headers, beside=beside)
+
+
+def words_of(cause: Refused, people: Mapping[str, Person] = MappingProxyType({})) -> Words:
+    """A refusal in both languages; a person's id in it becomes their name."""
+    detail = str(cause)
+    names = people[detail].name if detail in people else Words(detail, detail)
+    known = TEXTS.get(_code(cause)) or TEXTS[BY_STATUS.get(cause.status, "refused")]
+    return Words(known.zh.replace("{detail}", names.zh), known.en.replace("{detail}", names.en))
+
+
+def _code(cause: Refused) -> str:
+    return "not-found" if cause.status == 404 else cause.code
 
 
 def by_status(status: int, code: str = "", headers: Mapping[str, str] | None = None) -> Response:

@@ -17,6 +17,7 @@ EVERYBODY = tuple(Role)  # "viewer+": every person who can log in
 ACKNOWLEDGERS = (Role.OPERATOR, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN)
 REPAIRERS = (Role.TECHNICIAN, Role.MANAGER, Role.ADMIN)
 LEADERS = (Role.MANAGER, Role.ADMIN)
+RUSHERS = (Role.OPERATOR, Role.PLANNER, Role.MANAGER, Role.ADMIN)
 SMALL_BODY = 1 << 20
 _MARK = "_andon_right"
 

@@ -104,6 +104,23 @@ TEXTS: dict[str, Words] = {
         "没有设备数据证明时，只有主管可以关闭工单",
         "without the machine's proof only a manager closes a ticket",
     ),
+    # rush orders
+    "order-state": Words(
+        "只有已下达且未完工的工单可以插单", "only an order that is released and not finished can be rushed"
+    ),
+    "rush": Words("该工单已是急单", "this is a rush order already"),
+    "rush-taken": Words("{detail} 已先插单", "{detail} was faster: it is a rush order already"),
+    "rush-stale": Words(
+        "情况已变化，请按新的预览再确认", "things have changed meanwhile: look at the new preview and confirm"
+    ),
+    "rush-none": Words("该工单没有插单，无可撤销", "nobody has rushed this order here: nothing to undo"),
+    "rush-undone": Words("{detail} 已撤销插单", "{detail} has undone it already"),
+    "rush-window": Words(
+        "撤销时限已过，请在 ERP 中调整", "the time for undoing it is over; change the order in the ERP"
+    ),
+    "rush-refused": Words(
+        "ERP 已拒绝该插单，无需撤销：{detail}", "the ERP refused this rush, nothing to undo: {detail}"
+    ),
     # the hub
     "unavailable": Words(
         "服务暂时不可用，请稍后再试", "the hub cannot answer just now; please try again shortly"

@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.model.production import JobOrder, JobProgress, JobResponse, JobState, WorkOrder, WorkOrderState
 from hub.model.words import Words
+from hub.store import held
 from hub.store.pool import Connection
 from hub.store.statements import insert, upsert
 
@@ -58,6 +59,8 @@ async def save(connection: Connection, order: WorkOrder, *, keep_state: bool = F
     touched = (await connection.execute(SAVE_BUT_STATE if keep_state else SAVE, row)).rowcount
     if touched:
         await connection.execute(ENDED, [order.number])
+    if not keep_state:  # the office's word, not the MES's
+        await held.erp_said(connection, order)
     for place, job in enumerate(order.jobs):
         touched += (await connection.execute(SAVE_JOB, _job_row(job, order.number, place))).rowcount
     kept = [job.operation for job in order.jobs]
@@ -71,9 +74,9 @@ async def add_response(connection: Connection, response: JobResponse) -> bool:
 
 
 async def present(connection: Connection) -> list[WorkOrder]:
-    """Those that have not ended, and those that ended lately; the most urgent first."""
+    """Those that have not ended, and those that ended lately, as they hold; the most urgent first."""
     found = await (await connection.execute(PRESENT)).fetchall()
-    return await _with_jobs(connection, found)
+    return held.under(await held.terms(connection), await _with_jobs(connection, found))
 
 
 async def those(connection: Connection, numbers: Sequence[str]) -> list[WorkOrder]:

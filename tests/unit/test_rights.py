@@ -35,6 +35,7 @@ ALL = set(Role)
 ACKNOWLEDGE = {Role.OPERATOR, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN}
 REPAIR = {Role.TECHNICIAN, Role.MANAGER, Role.ADMIN}
 LEAD = {Role.MANAGER, Role.ADMIN}
+RUSH = {Role.OPERATOR, Role.PLANNER, Role.MANAGER, Role.ADMIN}
 ADMIN = {Role.ADMIN}
 SHELF = {"until": "2026-01-05T13:00:00Z", "reason": "sensor is being changed"}
 CAUSE = {"cause_class": "mechanical", "cause": "bearing"}
@@ -139,6 +140,13 @@ TABLE = [
     Row(
         "GET /api/trend", ALL, f"/api/trend?tag={PRESS}/oil_temp", other=f"/api/trend?tag={CNC}/spindle"
     ),
+    Row("GET /api/orders/{number}/rush", ALL, "/api/orders/MO-1/rush", other="/api/orders/MO-2/rush"),
+    Row(
+        "POST /api/orders/{number}/rush", RUSH, "/api/orders/MO-1/rush", {"digest": "seen"},
+        other="/api/orders/MO-2/rush", other_body={"digest": "seen"},
+    ),
+    Row("DELETE /api/orders/{number}/rush", RUSH, "/api/orders/MO-1/rush", other="/api/orders/MO-2/rush"),
+    Row("GET /api/rushes", ALL, "/api/rushes"),
     Row("GET /api/timeline", ALL, "/api/timeline"),
     Row("GET /api/status", LEAD, "/api/status"),
     Row("GET /metrics", ADMIN, "/metrics"),
