@@ -48,6 +48,9 @@ class Connector:
     async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
         raise self._cannot("tell the state of tickets")
 
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        raise self._cannot("tell which documents carry one key")
+
     async def find_report(self, key: str) -> str | None:
         raise self._cannot(f"look for report {key}")
 

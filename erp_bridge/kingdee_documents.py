@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 Send = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 APPROVED, IN_APPROVAL, CREATED = "C", "B", "A"
-_VOIDED = "B"  # FCancelStatus 作废
+VOIDED = "B"  # FCancelStatus 作废
 _RANK = {"Z": -1, "A": 0, "D": 0, "B": 1, "C": 2}
 _STEPS = {  # (state wanted, state found): calls that lead there
     (IN_APPROVAL, "A"): ("Submit",),
@@ -72,7 +72,7 @@ class Documents:
                 identity(r["FID"]),
                 r["FBillNo"] or "",
                 r["FDocumentStatus"] or "",
-                r["FCancelStatus"] == _VOIDED,
+                r["FCancelStatus"] == VOIDED,
             )
             for r in rows
         ]

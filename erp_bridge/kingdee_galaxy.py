@@ -89,6 +89,9 @@ class KingdeeGalaxyConnector(Connector):
     async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
         return await self._tickets.states(erp_ids)
 
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        return await self._tickets.copies(keys)
+
     # ------------------------------------------------------------------ reports and postings
     async def find_report(self, key: str) -> str | None:
         return await self._postings["report"].find(key)

@@ -9,9 +9,9 @@ from typing import Any
 
 from erp_bridge.kingdee_client import FORBIDDEN, KingdeeClient, KingdeeRefusal
 from erp_bridge.kingdee_config import KingdeeConfig
-from erp_bridge.kingdee_documents import APPROVED, IN_APPROVAL, Document, Documents
+from erp_bridge.kingdee_documents import APPROVED, IN_APPROVAL, VOIDED, Document, Documents
 from erp_bridge.kingdee_kinds import Kind
-from erp_bridge.kingdee_reading import Reader
+from erp_bridge.kingdee_reading import Reader, parts
 from hub.errors import ErpRefused
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,19 @@ class Tickets:
             if chunk:
                 rows = await self._reader.rows(f"FID in ({','.join(chunk)})")
                 out |= {str(r["erp_id"]): "closed" if r.get("closed") else "open" for r in rows}
+        return out
+
+    async def copies(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Voided ones do not count."""
+        out: dict[str, list[str]] = {}
+        for part in parts(keys):
+            rows = await self._client.query(
+                self._kind.form, ["FID", "FBillNo", "FCancelStatus", self._kind.key],
+                f"{self._kind.key} in ({part})",
+            )  # fmt: skip
+            for row in rows:
+                if row["FCancelStatus"] != VOIDED:
+                    out.setdefault(str(row[self._kind.key]), []).append(str(row["FBillNo"] or row["FID"]))
         return out
 
     async def _documented(self, erp_id: str) -> Document:

@@ -1,0 +1,311 @@
+"""Compares the books when it is due or somebody asks, tells whom it concerns, and carries out the repairs
+that people have asked for. One process of the plant does it at a time.
+
+The ERP is read first and our record after it, so that nothing can be in there that is not in here; what was
+found is believed when a second look, made after what was under way had time to arrive, finds it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from erp_bridge import divergence, owners, reconcile
+from erp_bridge.books import At, MesBook, OurBook, OurPosting, OurReport, OurSum, Pieces, TheirBook
+from erp_bridge.mapping import POSTINGS
+from erp_bridge.metered import metered
+from erp_bridge.readings import PAUSE, Reading
+from erp_bridge.repairs import PassOn, Repairs, Shelf
+from hub.errors import Permanent, Transient
+from hub.model.discrepancy import Book, Comparison, Discrepancy, DiscrepancyKind, OpenDiscrepancy, RepairState
+from hub.model.erp import PostingKind
+from hub.model.intent import Intent
+from hub.model.ticket import MaintenanceTicket
+from hub.notices import Notices
+from hub.ports import Clock, Desk, ErpConnector, Ledger, Plant
+
+log = logging.getLogger(__name__)
+
+K = DiscrepancyKind
+LOOK_SECONDS = 2.0  # between two looks for somebody's wish
+MOST_QUESTIONS = 400  # single reports asked for in one look; the rest waits for the next one
+MOST_POSTINGS = 200
+TICKETS_LATELY = timedelta(days=3)
+POSTINGS_LATELY = timedelta(days=3)
+RECENT_TICKETS = 200
+
+
+class Record(Shelf, Protocol):
+    """The record's side; hub.store.reconciliation keeps it."""
+
+    async def settle(
+        self, run: Comparison, found: Mapping[str, tuple[Discrepancy, str]], ended: Sequence[DiscrepancyKind]
+    ) -> None: ...
+    async def note_run(self, run: Comparison) -> None: ...
+    async def tell(self, ids: Sequence[int], at: datetime, intents: Sequence[Intent]) -> None: ...
+    async def open_ones(self) -> list[OpenDiscrepancy]: ...
+    async def last_run(self) -> Comparison | None: ...
+    async def asked_run(self) -> str: ...
+    async def asked_repairs(self) -> list[OpenDiscrepancy]: ...
+    async def repaired(self, number: int, state: RepairState, result: str, at: datetime) -> None: ...
+    async def sums(self, orders: Sequence[str], settled: datetime) -> list[dict[str, Any]]: ...
+    async def reports(self, order: str, operation: str, settled: datetime) -> list[dict[str, Any]]: ...
+    async def under_way(self, settled: datetime) -> frozenset[str]: ...
+    async def sent_postings(self, since: datetime, settled: datetime) -> list[dict[str, Any]]: ...
+
+
+MesTeller = Callable[[Sequence[str]], Awaitable[MesBook]]
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """`settle`: how long what is under way may take to arrive; more than the bridge's own polling."""
+
+    every: timedelta = timedelta(minutes=15)
+    settle: timedelta = timedelta(seconds=45)
+    remind: timedelta = timedelta(hours=24)
+    owners: Mapping[Book, str] = field(default_factory=lambda: dict(owners.DEFAULT))
+    ignore: frozenset[DiscrepancyKind] = frozenset()
+
+
+@dataclass(slots=True)
+class _Look:
+    """What one look over the books has found, and of what it can say so."""
+
+    found: list[Discrepancy]
+    not_compared: dict[str, str]
+    compared: dict[str, int]
+    half: set[DiscrepancyKind]  # looked at in part: nothing of it is over
+
+
+class Reconciler:
+    def __init__(
+        self,
+        plant: Plant,
+        ledger: Ledger,
+        record: Record,
+        desk: Desk,
+        connector: ErpConnector,
+        clock: Clock,
+        notices: Notices,
+        habits: Habits | None = None,
+        *,
+        pass_on: PassOn,
+        kind: str = "erp",
+        mes: MesTeller | None = None,
+    ) -> None:
+        self._plant, self._ledger, self._record, self._clock = plant, ledger, record, clock
+        self._connector = metered(connector, kind, clock)
+        self._notices, self._habits, self._mes = notices, habits or Habits(), mes
+        self._repairs = Repairs(ledger, record, desk, self._connector, clock, pass_on)
+        self._known: dict[At, dict[str, bool]] = {}  # walks that were cut short: reports that are there
+        self._posted: dict[str, bool] = {}  # key of a posting -> is it there, the last asked last
+        self._health: dict[str, Any] = {}
+
+    def health(self) -> dict[str, Any]:
+        return dict(self._health)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self.repair()
+            by = await self._record.asked_run()
+            if by or await self._is_due():
+                await self.compare(by)
+            await self._clock.sleep(LOOK_SECONDS)
+
+    async def _is_due(self) -> bool:
+        last = await self._record.last_run()
+        return last is None or self._clock.now() - last.ended_at >= self._habits.every
+
+    # ------------------------------------------------------------------ comparing
+    async def compare(self, by: str = "") -> Comparison:
+        """Two looks, and what both have found onto the record."""
+        began = self._clock.now()
+        try:
+            run = await self._compared(began, by)
+        except (Transient, Permanent) as trouble:
+            run = Comparison(began, self._clock.now(), by, trouble=str(trouble))
+            log.info("the books could not be compared: %s", trouble)
+            await self._record.note_run(run)
+        self._health = {"compared_at": run.ended_at, "differences": run.found, "last_error": run.trouble}
+        return run
+
+    async def _compared(self, began: datetime, by: str) -> Comparison:
+        look = await self._look()
+        if look.found:
+            await self._clock.sleep(self._habits.settle.total_seconds())
+            second = await self._look()
+            second.half |= look.half
+            second.not_compared |= look.not_compared
+            second.found = reconcile.confirmed(look.found, second.found)
+            look = second
+        run = Comparison(
+            began, self._clock.now(), by, look.compared, look.not_compared, len(look.found)
+        )  # fmt: skip
+        named = {d.key: (d, self._habits.owners[d.kind.book]) for d in look.found}
+        await self._record.settle(run, named, [k for k in K if k not in self._untold(look)])
+        await self._tell()
+        return run
+
+    def _untold(self, look: _Look) -> set[DiscrepancyKind]:
+        """Kinds of which this comparison cannot say that something is over."""
+        silent = {k for k in K if k.book.value in look.not_compared or k.value in look.not_compared}
+        return silent | look.half
+
+    async def _look(self) -> _Look:
+        reading = Reading(self._connector, self._clock)
+        settled = self._clock.now() - self._habits.settle
+        orders = {o.number: o for o in await self._ledger.orders()}
+        tickets = await self._tickets()
+        mes = await self._mes_book(sorted(orders), reading)
+        theirs = await reading.book(orders, tickets, [item for item, _, _ in mes.stock or ()])
+        ours = await self._our_book(settled, theirs)
+        found = reconcile.compared(ours, theirs, mes)
+        half: set[DiscrepancyKind] = set()
+        budget = _Budget(MOST_QUESTIONS)
+        for at, said in sorted(reconcile.unexplained(ours, theirs).items()):
+            found += await self._explained(at, said, ours, settled, budget, half)
+        found += await self._missing_postings(settled, reading, half)
+        found = [d for d in found if d.kind not in self._habits.ignore]
+        return _Look(found, reading.not_compared, _counted(ours, theirs, mes), half)
+
+    async def _tickets(self) -> list[MaintenanceTicket]:
+        lately = self._clock.now() - TICKETS_LATELY
+        recent = await self._ledger.recent_tickets(RECENT_TICKETS)
+        known = {t.id: t for t in (*recent, *await self._ledger.open_tickets())}
+        return [t for t in known.values() if t.is_open or (t.closed_at or t.opened_at) >= lately]
+
+    async def _mes_book(self, orders: Sequence[str], reading: Reading) -> MesBook:
+        book = MesBook()
+        if self._mes is not None:
+            try:
+                book = await self._mes(orders)
+            except (Transient, Permanent) as trouble:
+                reading.not_compared |= {"mes-sum": str(trouble), "stock": str(trouble)}
+        if book.sums is None:
+            reading.not_compared.setdefault("mes-sum", "mes-cannot")
+        if book.stock is None:
+            reading.not_compared.setdefault("stock", "mes-cannot")
+        return book
+
+    async def _our_book(self, settled: datetime, theirs: TheirBook) -> OurBook:
+        orders = {o.number: o for o in await self._ledger.orders()}
+        ended = [n for n in theirs.orders or () if n not in orders]
+        orders |= {o.number: o for o in await self._record.those_orders(ended)}
+        rows = await self._record.sums(sorted(orders), settled)
+        sums = {(r["work_order"], r["operation"]): _our_sum(r) for r in rows}
+        return OurBook(
+            orders, sums, tuple(await self._tickets()), tuple(self._plant.machines()),
+            await self._record.under_way(settled),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ one document after the other
+    async def _explained(
+        self,
+        at: At,
+        theirs: Pieces,
+        ours: OurBook,
+        settled: datetime,
+        budget: _Budget,
+        half: set[DiscrepancyKind],
+    ) -> list[Discrepancy]:
+        rows = await self._record.reports(*at, settled)
+        reports = [OurReport(r["id"], r["at"], Pieces(r["good"], r["scrap"]), r["dead"]) for r in rows]
+        ours_sum = ours.sums.get(at, OurSum())
+        answers = dict(self._known.pop(at, {}))
+        lacking = divergence.lacking(ours_sum, theirs)
+        while (asked := divergence.next_question(reports, answers, lacking)) is not None:
+            if not budget.spend():
+                half |= reconcile.BOUNDED
+                self._known[at] = {id_: there for id_, there in answers.items() if there}
+                break
+            answers[asked] = await self._connector.find_report(asked) is not None
+            await self._clock.sleep(PAUSE)
+        where = reconcile.work_center(ours.orders.get(at[0]), at[1])
+        return divergence.explanation(at, ours_sum, theirs, reports, answers, where)
+
+    async def _missing_postings(
+        self, settled: datetime, reading: Reading, half: set[DiscrepancyKind]
+    ) -> list[Discrepancy]:
+        """Those that nobody has asked about yet come first, then those asked about longest ago."""
+        able = [k for k in PostingKind if POSTINGS[k] in self._connector.capabilities]
+        if not able:
+            reading.not_compared["postings"] = "erp-cannot"
+            return []
+        rows = await self._record.sent_postings(self._clock.now() - POSTINGS_LATELY, settled)
+        mine = {p.key: p for p in map(_our_posting, rows) if p.kind in able}
+        answers = {key: there for key, there in self._posted.items() if key in mine}
+        for key in sorted(mine, key=lambda k: list(answers).index(k) if k in answers else -1)[:MOST_POSTINGS]:
+            answers.pop(key, None)  # asked last now
+            answers[key] = await self._connector.find_posting(mine[key].kind, mine[key].id) is not None
+            await self._clock.sleep(PAUSE)
+        self._posted = answers
+        if len(answers) < len(mine):
+            half.add(K.POSTING_NOT_IN_ERP)
+        return divergence.postings(mine.values(), answers)
+
+    # ------------------------------------------------------------------ telling
+    async def _tell(self) -> None:
+        """What is new, and what has grown old: one message for each owner."""
+        now = self._clock.now()
+        open_ones = [o for o in await self._record.open_ones() if o.aside_at is None]
+        due = [o for o in open_ones if o.told_at is None or now - o.told_at >= self._habits.remind]
+        for owner in sorted({o.owner for o in due}):
+            mine = [o for o in due if o.owner == owner]
+            intents = owners.notice(self._notices, owner, mine, now)
+            await self._record.tell([o.id for o in mine], now, intents)
+
+    # ------------------------------------------------------------------ repairing
+    async def repair(self) -> int:
+        """Carry out what people have asked for; how many. Looked up before anything is written, so that a
+        crash in between does nothing twice."""
+        asked = await self._record.asked_repairs()
+        for wish in asked:
+            try:
+                result = await self._repairs.carry_out(wish.what)
+                state = RepairState.DONE
+            except (Transient, Permanent) as trouble:
+                state, result = RepairState.FAILED, str(trouble)
+            await self._record.repaired(wish.id, state, result, self._clock.now())
+        return len(asked)
+
+
+class _Budget:
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def spend(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
+
+def _our_sum(row: Mapping[str, Any]) -> OurSum:
+    return OurSum(
+        Pieces(row["good"], row["scrap"]),
+        Pieces(row["fewest_good"], row["fewest_scrap"]),
+        Pieces(row["most_good"], row["most_scrap"]),
+        Pieces(row["told_good"], row["told_scrap"]),
+    )
+
+
+def _our_posting(row: Mapping[str, Any]) -> OurPosting:
+    return OurPosting(
+        PostingKind(row["kind"]), row["id"], row["key"], row["work_order"], row["at"], row["quantity"],
+        row["unit"], row["dead"],
+    )  # fmt: skip
+
+
+def _counted(ours: OurBook, theirs: TheirBook, mes: MesBook) -> dict[str, int]:
+    """How much was looked at, for whoever wonders whether "no difference" means anything."""
+    counts = {
+        "orders": None if theirs.orders is None else len({*ours.orders, *theirs.orders}),
+        "operations": None if theirs.claims is None else len(theirs.claims),
+        "tickets": None if theirs.tickets is None else len(ours.tickets),
+        "equipment": None if theirs.equipment is None else len(ours.equipment),
+        "stock": None if mes.stock is None or theirs.stock is None else len(mes.stock),
+    }
+    return {name: n for name, n in counts.items() if n is not None}
