@@ -1,11 +1,11 @@
-"""MES over HTTP: orders are polled, reports 报工 are long-polled from the last one that is on record."""
+"""MES over HTTP: orders are polled, reports 报工 and postings are long-polled from the last one on record."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -19,21 +19,28 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from hub.config import Block, Duration, Text
 from hub.errors import SourceRefused, SourceUnavailable
-from hub.model.production import JobOrder, JobResponse, JobState, WorkOrder
+from hub.model.erp import PostingKind
+from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
 from hub.ports import Clock, Sink
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
 _LARGEST = 16 * 1024 * 1024  # bytes of one answer
+_ASK_AGAIN = timedelta(minutes=10)
 _ANSWER_IN = 10.0  # seconds, on top of the time we ask the MES to wait
 
 
 def _as_word(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_text(value: object) -> object:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 Word = Annotated[str, BeforeValidator(_as_word), Field(min_length=1, max_length=200)]
@@ -104,6 +111,46 @@ class ReportIn(_Record):
         )  # fmt: skip
 
 
+class PostingIn(_Record):
+    """What the books take beside reports: finished goods, material, quality results, hours, scrap."""
+
+    id: Word
+    kind: PostingKind
+    order: Word
+    operation: Annotated[str, BeforeValidator(_as_word)] = ""
+    at: AwareDatetime
+    item: Annotated[str, BeforeValidator(_as_word)] = ""
+    quantity: float = Field(0.0, ge=0, allow_inf_nan=False)
+    unit: str = ""
+    lot: Annotated[str, BeforeValidator(_as_word)] = ""
+    warehouse: Annotated[str, BeforeValidator(_as_word)] = ""
+    reason: str = ""
+    check: str = ""
+    passed: bool | None = None
+    value: Annotated[str, BeforeValidator(_as_text)] = ""
+    sample_size: Quantity = 0
+    labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    machine_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    equipment: str = ""
+    person: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> PostingIn:
+        match self.kind:
+            case PostingKind.RECEIPT | PostingKind.ISSUE if not self.item or not self.quantity:
+                raise ValueError(f"a posting of kind {self.kind.value} needs item and quantity")
+            case PostingKind.QUALITY if not self.check:
+                raise ValueError("a quality result needs check: what was looked at")
+            case PostingKind.HOURS if not self.labour_seconds and not self.machine_seconds:
+                raise ValueError("hours need labour_seconds or machine_seconds")
+            case PostingKind.SCRAP if not self.quantity:
+                raise ValueError("scrap needs quantity")
+        return self
+
+    def posting(self) -> Posting:
+        return Posting(**(self.model_dump() | {"at": self.at.astimezone(UTC)}))
+
+
 class MesHttpConfig(Block):
     """The `with:` block of a `kind: mes-http` source."""
 
@@ -125,6 +172,11 @@ class MesHttpConfig(Block):
 
 
 R = TypeVar("R", bound=_Record)
+Take = Callable[[R], Awaitable[None]]
+
+
+class _NotThere(SourceRefused):
+    """404"""
 
 
 class MesHttpSource:
@@ -142,11 +194,29 @@ class MesHttpSource:
         self._complained: set[str] = set()
         self.skipped = 0
 
-    async def run(self, sink: Sink[JobResponse], orders: Sink[WorkOrder], since: str) -> None:
+    async def run(
+        self,
+        sink: Sink[JobResponse],
+        orders: Sink[WorkOrder],
+        postings: Sink[Posting],
+        since: str,
+        postings_since: str,
+    ) -> None:
         """Read until cancelled; raise SourceUnavailable or SourceRefused."""
+
+        async def report(found: ReportIn) -> None:
+            await sink.put(found.response())
+
+        async def posting(found: PostingIn) -> None:
+            await postings.put(found.posting())
+
         async with self._http(self._config.wait) as http:
             await self._take_orders(http, orders)  # before the reports that name them
-            await _first_to_end(self._follow_orders(http, orders), self._follow_reports(http, sink, since))
+            await _first_to_end(
+                self._follow_orders(http, orders),
+                self._follow(http, "reports", ReportIn, report, since),
+                self._follow_if_there(http, "postings", PostingIn, posting, postings_since),
+            )
 
     async def probe(self) -> Mapping[str, str]:
         """What a look at the MES finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
@@ -178,15 +248,28 @@ class MesHttpSource:
                 await sink.put(order)
                 self._orders[order.number] = order
 
-    async def _follow_reports(self, http: httpx.AsyncClient, sink: Sink[JobResponse], since: str) -> None:
+    async def _follow_if_there(
+        self, http: httpx.AsyncClient, what: str, kind: type[R], take: Take[R], since: str
+    ) -> None:
+        """Not every MES tells of them; one that learns to is found without a restart."""
+        while True:
+            try:
+                await self._follow(http, what, kind, take, since)
+            except _NotThere:
+                _log.info("%s: has no /mes/%s; asked again in %s", self._name, what, _ASK_AGAIN)
+            await self._clock.sleep(_ASK_AGAIN.total_seconds())
+
+    async def _follow(
+        self, http: httpx.AsyncClient, what: str, kind: type[R], take: Take[R], since: str
+    ) -> None:
         wait = self._config.wait.total_seconds()
         while True:
             asked_at = self._clock.monotonic()
             query = {"after": since, "limit": _PAGE, "wait": f"{wait:g}"}
-            answer = await self._get(http, "reports", query)
+            answer = await self._get(http, what, query)
             before = since
-            for found in self._read(answer, "reports", ReportIn):
-                await sink.put(found.response())
+            for found in self._read(answer, what, kind):
+                await take(found)
             since = _last_id(answer) or since
             idle = self._clock.monotonic() - asked_at < wait / 2
             if since == before and idle:  # it would not wait, or only repeats what we cannot read
@@ -226,7 +309,7 @@ class MesHttpSource:
             case 401 | 403:
                 raise SourceRefused(f"{where} refuses our token ({reply.status_code}); correct token:")
             case 404:
-                raise SourceRefused(f"{where} does not exist (404); correct base_url:")
+                raise _NotThere(f"{where} does not exist (404); correct base_url:")
             case 429 | 503:
                 pause = reply.headers.get("Retry-After", "")
                 later = timedelta(seconds=min(int(pause), 3600)) if pause.isdecimal() else None

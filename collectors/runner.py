@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import uuid4
@@ -19,7 +20,7 @@ from hub.failpoint import failpoint
 from hub.model.alarm import Priority
 from hub.model.batch import SampleBatch, from_micros, join
 from hub.model.intent import Intent, IntentKind
-from hub.model.production import JobResponse, WorkOrder
+from hub.model.production import JobResponse, Posting, WorkOrder
 from hub.model.stamp import Stamp
 from hub.ports import EVENTS, SAMPLES, Bus, Clock, Collector, Ledger, MesSource, Sink
 
@@ -237,13 +238,18 @@ class MesRunner:
     def mark(self) -> str:
         return f"mes:{self.name}"
 
+    @property
+    def postings_mark(self) -> str:
+        return f"mes:{self.name}:postings"
+
     async def run(self) -> None:
         """One connection's life. Raises what the source raises."""
         for order in await self._ledger.orders():
             self._know(order)
         since = await self._ledger.mark(self.mark)
+        posted = await self._ledger.mark(self.postings_mark)
         try:
-            await self._make().run(_Reports(self), _Orders(self), since)
+            await self._make().run(_Reports(self), _Orders(self), _Postings(self), since, posted)
         except (Transient, Permanent) as cause:
             await self._tell(False, str(cause))
             raise
@@ -251,7 +257,7 @@ class MesRunner:
     async def take_order(self, order: WorkOrder) -> None:
         await self._tell(True, "")
         async with self._ledger.begin() as tx:
-            changed = await tx.save_order(order)
+            changed = await tx.save_order(order, keep_state=True)
         self._know(order)
         if changed:
             await self._shout({"kind": "order", "number": order.number})
@@ -272,6 +278,14 @@ class MesRunner:
         failpoint("mes.after_commit")
         if new:
             await self._shout({"kind": "order", "number": report.order})
+
+    async def take_posting(self, posting: Posting) -> None:
+        await self._tell(True, "")
+        async with self._ledger.begin() as tx:
+            if await tx.add_posting(posting):
+                await tx.intend(book(posting))
+            await tx.set_mark(self.postings_mark, posting.id)
+            failpoint("mes.posting_before_commit")
 
     def _know(self, order: WorkOrder) -> None:
         self._known[order.number] = frozenset(job.operation for job in order.jobs)
@@ -298,6 +312,27 @@ class _Reports:
         await self._runner.take_report(item)
 
 
+class _Postings:
+    def __init__(self, runner: MesRunner) -> None:
+        self._runner = runner
+
+    async def put(self, item: Posting) -> None:
+        await self._runner.take_posting(item)
+
+
+def book(posting: Posting) -> Intent:
+    """What the ERP is to book; behind the reports of the same operation, which it may need first."""
+    told = asdict(posting) | {"posting": posting.id, "kind": posting.kind.value, "at": stamp(posting.at)}
+    del told["id"]
+    return Intent(
+        IntentKind.POST,
+        key=f"post:{posting.kind.value}:{posting.id}",
+        lane=f"order:{posting.order}:{posting.operation}",
+        payload=told,
+        priority=Priority.LOW,
+    )
+
+
 def pass_on(report: JobResponse) -> Intent:
     """What the ERP is to be told of a report; reports of one operation go out in their order."""
     return Intent(
@@ -314,6 +349,7 @@ def pass_on(report: JobResponse) -> Intent:
             "at": stamp(report.at),
             "equipment": report.equipment,
             "person": report.person,
+            "labour_seconds": report.labour_seconds,
         },
         priority=Priority.LOW,  # a broken machine goes before bookkeeping
     )

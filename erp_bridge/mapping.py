@@ -95,6 +95,7 @@ def report(payload: Mapping[str, Any]) -> dict[str, Any]:
         "at": instant(payload, "at"),
         "equipment": str(payload.get("equipment") or ""),
         "person": str(payload.get("person") or ""),
+        "labour_seconds": float(payload.get("labour_seconds") or 0.0),
     }
 
 

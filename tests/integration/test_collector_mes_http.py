@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from collectors.mes_http import MesHttpSource
 from hub.errors import SourceRefused, SourceUnavailable
-from hub.model.production import JobOrder, JobResponse, JobState, WorkOrder
+from hub.model.erp import PostingKind
+from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
 from hub.model.words import Words
 from hub.testing.clock import HandClock
 from tests.simulators.devices import free_port
@@ -44,6 +45,7 @@ class Mes:
     def __init__(self) -> None:
         self.orders: Any = [ORDER]
         self.reports: Any = [REPORT]
+        self.postings: list[dict[str, Any]] | None = []
         self.status = 200
         self.headers = ""
         self.raw: bytes | None = None
@@ -51,6 +53,7 @@ class Mes:
         self.news = asyncio.Event()
         self.port = 0
         self._talks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
 
     async def __aenter__(self) -> Mes:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -62,8 +65,11 @@ class Mes:
         for talk in self._talks:
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
+        for writer in self._writers:  # also of a talk that was cancelled before it began
+            writer.transport.abort()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         self._talks.add(asyncio.create_task(self._talk(reader, writer)))
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,7 +88,15 @@ class Mes:
         url = urlsplit(first.split(" ")[1])
         query = {k: v[0] for k, v in parse_qs(url.query, keep_blank_values=True).items()}
         self.asked.append((url.path, query, dict(h.lower().split(": ", 1) for h in rest)))
-        if url.path.endswith("/orders"):
+        if url.path.endswith("/postings") and self.postings is None:
+            writer.write(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            return
+        if url.path.endswith("/postings"):
+            found = [p for p in self.postings or [] if str(p["id"]) > query["after"]]
+            if not found:
+                await asyncio.Event().wait()
+        elif url.path.endswith("/orders"):
             found = self.orders
         else:
             found = self._behind(query["after"])
@@ -123,11 +137,11 @@ class Shelf:
 class Reading:
     def __init__(self, mes: Mes, **settings: Any) -> None:
         config = {"base_url": f"http://127.0.0.1:{mes.port}", **settings}
-        self.clock, self.reports, self.orders = HandClock(), Shelf(), Shelf()
+        self.clock, self.reports, self.orders, self.postings = HandClock(), Shelf(), Shelf(), Shelf()
         self.source = MesHttpSource(MesHttpSource.Config.model_validate(config), self.clock, "mes")
 
     async def run(self, since: str = "") -> None:
-        await self.source.run(self.reports, self.orders, since)
+        await self.source.run(self.reports, self.orders, self.postings, since, "")
 
 
 @asynccontextmanager
@@ -306,3 +320,46 @@ def test_an_address_with_a_secret_or_without_a_host_is_refused(url: str) -> None
     with pytest.raises(ValidationError, match="token:") as caught:
         MesHttpSource.Config.model_validate({"base_url": url})
     assert "hush" not in "; ".join(e["msg"] for e in caught.value.errors())
+
+
+# ------------------------------------------------------------------ what the books take
+LOT: dict[str, Any] = {
+    "id": "S1", "kind": "receipt", "order": "WO-1", "operation": 10, "at": "2026-01-05T20:00:00+08:00",
+    "item": "A100", "quantity": 3, "unit": "Pcs", "lot": 26010501,
+}  # fmt: skip
+
+
+async def test_postings_arrive_in_our_words_and_those_that_lack_something_are_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bare = {k: v for k, v in LOT.items() if k != "item"} | {"id": "S0"}
+    check = {
+        "id": "S2", "kind": "quality", "order": "WO-1", "at": LOT["at"], "check": "外径", "passed": False,
+        "value": 25.02, "unit": "mm", "sample_size": 5,
+    }  # fmt: skip
+    async with Mes() as mes:
+        mes.postings = [bare, LOT, check]
+        async with reading(mes) as one:
+            await one.postings.until(2)
+    at = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    assert one.postings.all == [
+        Posting("S1", PostingKind.RECEIPT, "WO-1", "10", at, "A100", 3.0, "Pcs", "26010501"),
+        Posting(
+            "S2", PostingKind.QUALITY, "WO-1", "", at, unit="mm", check="外径", passed=False, value="25.02",
+            sample_size=5,
+        ),
+    ]  # fmt: skip
+    assert "postings[0] (id 'S0', order 'WO-1'): record: a posting of kind receipt needs item" in caplog.text
+
+
+async def test_an_mes_that_knows_no_postings_is_asked_again_after_a_while() -> None:
+    async with Mes() as mes:
+        mes.postings = None
+        async with reading(mes) as one:
+            await one.reports.until(1)
+            async with asyncio.timeout(10):
+                while len(one.clock._sleepers) < 2:  # between orders, and until postings are asked for again
+                    await asyncio.sleep(0.001)
+            mes.postings = [LOT]
+            one.clock.turn(600)
+            await one.postings.until(1)

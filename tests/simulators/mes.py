@@ -2,17 +2,18 @@
 
 GET /mes/orders                      every order that is open or was finished lately
 GET /mes/reports?after=ID&limit=500  reports told after ID; `wait=20` waits so long for one
+GET /mes/postings?...                the same for what the books take: lots, material, checks, hours, scrap
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 MOST = 1000
@@ -26,6 +27,8 @@ class Shop(Protocol):
 
     def reports(self, after: str, limit: int) -> list[dict[str, Any]]: ...
 
+    def postings(self, after: str, limit: int) -> list[dict[str, Any]]: ...
+
     async def news(self, seconds: float) -> None:
         """Until something was reported, or so long."""
         ...
@@ -37,6 +40,7 @@ class MemoryShop:
     def __init__(self, orders: Sequence[dict[str, Any]] = ()) -> None:
         self.book = list(orders)
         self.told: list[dict[str, Any]] = []
+        self.posted: list[dict[str, Any]] = []
         self._news = asyncio.Event()
 
     def report(self, **fields: Any) -> dict[str, Any]:
@@ -49,8 +53,18 @@ class MemoryShop:
         self._news = asyncio.Event()
         return line
 
+    def post(self, **fields: Any) -> dict[str, Any]:
+        line = {"id": f"P{len(self.posted) + 1:010d}", **fields}
+        self.posted.append(line)
+        self._news.set()
+        self._news = asyncio.Event()
+        return line
+
     def orders(self) -> list[dict[str, Any]]:
         return self.book
+
+    def postings(self, after: str, limit: int) -> list[dict[str, Any]]:
+        return [p for p in self.posted if p["id"] > after][:limit]
 
     def reports(self, after: str, limit: int) -> list[dict[str, Any]]:
         return [r for r in self.told if r["id"] > after][:limit]
@@ -65,17 +79,30 @@ def mes_routes(shop: Shop) -> list[Route]:
     async def orders(request: Request) -> JSONResponse:
         return JSONResponse(shop.orders())
 
-    async def reports(request: Request) -> JSONResponse:
-        try:
-            limit = min(MOST, int(request.query_params.get("limit", "500")))
-            wait = min(LONGEST_WAIT, float(request.query_params.get("wait", "0")))
-        except ValueError:
-            return JSONResponse({"error": "limit and wait are numbers"}, 400)
-        after = request.query_params.get("after", "")
-        lines = shop.reports(after, limit)
-        if not lines and wait > 0:
-            await shop.news(wait)
-            lines = shop.reports(after, limit)
-        return JSONResponse(lines)
+    def told(tell: Callable[[str, int], list[dict[str, Any]]]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> JSONResponse:
+            return await _told(shop, tell, request)
 
-    return [Route("/mes/orders", orders), Route("/mes/reports", reports)]
+        return answer
+
+    return [
+        Route("/mes/orders", orders),
+        Route("/mes/reports", told(shop.reports)),
+        Route("/mes/postings", told(shop.postings)),
+    ]
+
+
+async def _told(
+    shop: Shop, tell: Callable[[str, int], list[dict[str, Any]]], request: Request
+) -> JSONResponse:
+    try:
+        limit = min(MOST, int(request.query_params.get("limit", "500")))
+        wait = min(LONGEST_WAIT, float(request.query_params.get("wait", "0")))
+    except ValueError:
+        return JSONResponse({"error": "limit and wait are numbers"}, 400)
+    after = request.query_params.get("after", "")
+    lines = tell(after, limit)
+    if not lines and wait > 0:
+        await shop.news(wait)
+        lines = tell(after, limit)
+    return JSONResponse(lines)

@@ -16,8 +16,9 @@ from collectors.runner import BusSink, CollectorRunner, MesRunner, shouter, sour
 from hub.errors import SourceRefused, SourceUnavailable
 from hub.model.alarm import Priority
 from hub.model.batch import SampleBatch
+from hub.model.erp import PostingKind
 from hub.model.intent import Intent, IntentKind
-from hub.model.production import JobOrder, JobResponse, JobState, WorkOrder
+from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
 from hub.model.sample import BAD_NO_COMMUNICATION
 from hub.model.stamp import Stamp
 from hub.model.words import Words
@@ -265,6 +266,7 @@ class Record:
     def __init__(self) -> None:
         self.book: dict[str, WorkOrder] = {}
         self.responses: dict[str, JobResponse] = {}
+        self.postings: dict[str, Posting] = {}
         self.intents: dict[str, Intent] = {}
         self.marks: dict[str, str] = {}
         self.fail_at = ""
@@ -277,14 +279,15 @@ class Record:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Record]:
-        before = [dict(d) for d in (self.book, self.responses, self.intents, self.marks)]
+        before = [dict(d) for d in (self.book, self.responses, self.postings, self.intents, self.marks)]
         try:
             yield self
         except BaseException:
-            self.book, self.responses, self.intents, self.marks = before  # type: ignore[assignment]
+            self.book, self.responses, self.postings, self.intents, self.marks = before  # type: ignore[assignment]
             raise
 
-    async def save_order(self, order: WorkOrder) -> bool:
+    async def save_order(self, order: WorkOrder, *, keep_state: bool = False) -> bool:
+        assert keep_state, "an MES does not know what the office has decided"
         changed = self.book.get(order.number) != order
         self.book[order.number] = order
         return changed
@@ -292,6 +295,11 @@ class Record:
     async def add_response(self, response: JobResponse) -> bool:
         new = response.id not in self.responses
         self.responses[response.id] = response
+        return new
+
+    async def add_posting(self, posting: Posting) -> bool:
+        new = posting.id not in self.postings
+        self.postings[posting.id] = posting
         return new
 
     async def intend(self, intent: Intent) -> None:
@@ -314,19 +322,25 @@ ORDER = WorkOrder(
 REPORT = JobResponse("R1", "WO-1", "10", NOON, 3, 1, JobState.RUNNING, "p1/a/l1/m", "li", 60.0)
 
 
+LOT = Posting("S1", PostingKind.RECEIPT, "WO-1", "10", NOON, "A100", 3.0, "Pcs", "L-7")
+
+
 class Telling:
     """An MES that tells what it is given and then goes away."""
 
     Config: Any = None
 
-    def __init__(self, *said: WorkOrder | JobResponse) -> None:
+    def __init__(self, *said: WorkOrder | JobResponse | Posting) -> None:
         self._said = said
         self.since: list[str] = []
+        self.postings_since: list[str] = []
 
-    async def run(self, sink: Any, orders: Any, since: str) -> None:
+    async def run(self, sink: Any, orders: Any, postings: Any, since: str, postings_since: str) -> None:
         self.since.append(since)
+        self.postings_since.append(postings_since)
+        sinks = {WorkOrder: orders, JobResponse: sink, Posting: postings}
         for one in self._said:
-            await (orders if isinstance(one, WorkOrder) else sink).put(one)
+            await sinks[type(one)].put(one)
         raise SourceUnavailable("mes: gone")
 
 
@@ -341,7 +355,7 @@ class Events:
         return [e for e in self.all if e["kind"] == kind]
 
 
-async def tell(record: Record, *said: WorkOrder | JobResponse) -> tuple[Events, Telling]:
+async def tell(record: Record, *said: WorkOrder | JobResponse | Posting) -> tuple[Events, Telling]:
     events, mes = Events(), Telling(*said)
     runner = MesRunner("mes", lambda: mes, record, HandClock(), events)  # type: ignore[arg-type,return-value]
     with pytest.raises(SourceUnavailable):
@@ -359,10 +373,35 @@ async def test_a_report_its_intent_and_the_mark_are_written_together_and_told() 
         {
             "response": "R1", "order": "WO-1", "operation": "10", "good": 3, "scrap": 1, "state": "running",
             "at": "2026-01-05T12:00:00Z", "equipment": "p1/a/l1/m", "person": "li",
+            "labour_seconds": REPORT.labour_seconds,
         },
         priority=Priority.LOW,
     )  # fmt: skip
     assert [e["number"] for e in events.of("order")] == ["WO-1", "WO-1"]
+
+
+async def test_a_posting_its_intent_and_its_own_mark_are_written_together() -> None:
+    record = Record()
+    await tell(record, ORDER, LOT)
+    assert record.marks == {"mes:mes:postings": "S1"}
+    intent = record.intents["post:receipt:S1"]
+    assert (intent.kind, intent.lane) == (IntentKind.POST, "order:WO-1:10"), (
+        "behind the reports of its operation"
+    )
+    told = intent.payload
+    assert (told["kind"], told["posting"], told["lot"]) == ("receipt", "S1", "L-7")
+    assert (told["quantity"], told["at"]) == (3.0, "2026-01-05T12:00:00Z")
+    _, mes = await tell(record, LOT)
+    assert (mes.postings_since, len(record.intents)) == (["S1"], 1)
+
+
+async def test_a_posting_that_cannot_be_passed_on_is_not_on_record() -> None:
+    record = Record()
+    record.fail_at = "intend"
+    runner = MesRunner("mes", lambda: Telling(ORDER, LOT), record, HandClock(), Events())  # type: ignore[arg-type,return-value]
+    with pytest.raises(ConnectionError):
+        await runner.run()
+    assert (record.postings, record.marks) == ({}, {})
 
 
 async def test_reading_goes_on_behind_the_last_report_on_record() -> None:

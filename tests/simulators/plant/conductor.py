@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from starlette.routing import Route
 from hub.clock import SystemClock
 from tests.simulators.fleet import Fleet
 from tests.simulators.mes import mes_routes
+from tests.simulators.plant.books import postings_of
 from tests.simulators.plant.machines import STATE_WORDS, UNITS, wiring
 from tests.simulators.plant.memory import Journal, recall, remember
 from tests.simulators.plant.orders import as_json
@@ -110,6 +111,17 @@ class Conductor:
         told = list(self.plant.floor.reports)
         first = bisect_right(told, after, key=lambda r: r.id)
         return [r.as_json() for r in told[first : first + limit]]
+
+    def postings(self, after: str, limit: int) -> list[dict[str, Any]]:
+        floor = self.plant.floor
+        told = list(floor.reports)
+        first = bisect_left(told, after.partition("-")[0], key=lambda r: r.id)
+        found: list[dict[str, Any]] = []
+        for report in told[first:]:
+            found += (p for p in postings_of(report, floor.orders) if p["id"] > after)
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     async def news(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
