@@ -102,7 +102,7 @@ class Incoming:
                 if not await tx.save_order(order):
                     continue
                 changed.append(order.number)
-                await tx.add_exchange(_taken(before, order, asked_at))
+                await tx.add_exchange(taken(before, order, asked_at))
                 if told := changes.for_the_floor(before, order):
                     await tx.add_order_change(OrderChange(order.number, told, asked_at))
             await tx.set_mark(ORDERS_MARK, asked_at.isoformat())
@@ -165,7 +165,7 @@ class Incoming:
             )
 
 
-def _taken(before: WorkOrder | None, order: WorkOrder, at: datetime) -> Exchange:
+def taken(before: WorkOrder | None, order: WorkOrder, at: datetime) -> Exchange:
     return Exchange(
         at, Direction.IN, "order", f"order:{order.number}", Outcome.TAKEN,
         erp_number=order.number, before=changes.facts(before) if before else None, after=changes.facts(order),

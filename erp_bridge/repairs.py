@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from erp_bridge.changes import for_the_floor
+from erp_bridge.incoming import taken
 from erp_bridge.mapping import enriched
 from erp_bridge.readings import LATELY
 from hub.errors import ErpRefused, Refused
 from hub.model.discrepancy import Discrepancy, DiscrepancyKind, Repair
 from hub.model.intent import Intent, IntentKind
-from hub.model.production import JobResponse, JobState, WorkOrder
+from hub.model.production import JobResponse, JobState, OrderChange, WorkOrder
 from hub.ports import Clock, Desk, ErpConnector, Ledger
 
 PassOn = Callable[[JobResponse], Intent]  # what the ERP is told of a report
@@ -99,8 +101,13 @@ class Repairs:
         number = what.subject.partition("/")[0]
         theirs = await self._their_order(number)
         known = {o.number: o for o in await self.shelf.those_orders([number])}.get(number)
+        order, now = enriched(theirs, known), self.clock.now()
         async with self.ledger.begin() as tx:
-            changed = await tx.save_order(enriched(theirs, known))
+            changed = await tx.save_order(order)
+            if changed:
+                await tx.add_exchange(taken(known, order, now))
+            if changed and (told := for_the_floor(known, order)):
+                await tx.add_order_change(OrderChange(number, told, now))
         return "taken" if changed else "equal"
 
     async def _their_order(self, number: str) -> WorkOrder:
