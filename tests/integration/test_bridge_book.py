@@ -1,0 +1,228 @@
+"""What the bridge writes down for people: exchanges with before and after, changes to confirm, dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from collectors.runner import book
+from erp_bridge.incoming import CONFIRM_WITHIN
+from hub.errors import Conflict, ErpRefused, NotFound
+from hub.model.erp import PostingKind
+from hub.model.exchange import Direction, Outcome
+from hub.model.intent import Intent, IntentKind
+from hub.model.production import Posting, WorkOrderState
+from hub.testing.clock import NOON
+from tests.integration.bridge_house import BridgeHouse, QuickClock, bridge_house
+from tests.simulators.kingdee.server import KingdeeSimulator
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def clock() -> QuickClock:
+    return QuickClock()
+
+
+@pytest.fixture
+def erp(clock: QuickClock) -> Iterator[KingdeeSimulator]:
+    with KingdeeSimulator(now=clock.now, order_start=NOON) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def house(dsn: str, erp: KingdeeSimulator, clock: QuickClock) -> AsyncIterator[BridgeHouse]:
+    async with bridge_house(dsn, erp.url, clock) as made:
+        yield made
+
+
+def change(erp: KingdeeSimulator, number: str, **fields: Any) -> None:
+    """As somebody in the office does on the order's screen."""
+    order = erp.books.numbered("PRD_MO", number)
+    assert order is not None
+    changed = order.copy()
+    changed.rows["ftreeentity"][0].values.update(fields)
+    erp.books.put(changed)
+
+
+# ------------------------------------------------------------------ exchanges
+async def test_every_exchange_is_kept_as_it_was_before_and_after(house: BridgeHouse) -> None:
+    ticket_id = await house.break_down()
+    await house.repair(ticket_id)
+    await house.drain()
+    closing, *steps, opening = await house.book.exchanges(ticket_id)
+    assert (opening.subject, opening.outcome, opening.before) == ("open-ticket", Outcome.DONE, None)
+    assert opening.after is not None
+    assert opening.after["title"]["zh"] == "油温过高"
+    assert opening.erp_number == (await house.ledger.ticket_of(ticket_id)).erp_number
+    assert [s.subject for s in steps] == ["update-ticket"] * len(steps)
+    assert closing.subject == "close-ticket"
+    assert closing.before == steps[0].after
+    assert closing.after is not None
+    assert (closing.after["title"]["zh"], closing.after["cause"]) == ("油温过高", "更换密封圈")
+
+
+async def test_a_document_that_an_earlier_try_has_made_is_said_to_be_adopted(
+    house: BridgeHouse, erp: KingdeeSimulator
+) -> None:
+    ticket_id = await house.break_down()
+    erp.faults.add("error_500_after_commit", services=["Save"])
+    await house.drain()
+    (*_, first, last) = reversed(await house.book.exchanges(ticket_id))
+    assert (first.outcome, last.outcome) == (Outcome.DEFERRED, Outcome.ADOPTED)
+    assert len(erp.tickets()) == 1
+
+
+async def test_a_refusal_is_kept_with_the_erps_words(house: BridgeHouse) -> None:
+    await house.report("R-1", "MO0001", "99", 5)
+    await house.drain()
+    refused, deferred = await house.book.exchanges("report:R-1")
+    assert deferred.outcome is Outcome.DEFERRED, "the office may only be late; of the later tries nothing is kept"
+    assert refused.outcome is Outcome.REFUSED
+    assert "operation 99" in refused.reason
+
+
+# ------------------------------------------------------------------ postings
+async def test_a_posting_is_booked_once_and_one_the_erp_has_no_document_for_is_skipped(
+    house: BridgeHouse, erp: KingdeeSimulator
+) -> None:
+    lot = Posting("S1", PostingKind.RECEIPT, "MO0001", "30", NOON, "A100", 3.0, "Pcs", "L-7", "CK01")
+    async with house.ledger.begin() as tx:
+        assert await tx.add_posting(lot)
+        assert not await tx.add_posting(lot)
+        await tx.intend(book(lot))
+    erp.faults.add("error_500_after_commit", services=["Save"])
+    await house.drain()
+    assert [x.reason for x in await house.book.letters()] == []
+    receipts = [d for d in erp.books.all("PRD_INSTOCK") if d.values.get("f_ah_extkey") == "S1"]
+    assert len(receipts) == 1
+    assert await house.book.postings(NOON - timedelta(days=1)) == [lot]
+    assert await house.dead() == 0
+    house.connector.capabilities = house.connector.capabilities - {"quality"}
+    async with house.ledger.begin() as tx:
+        await tx.intend(book(Posting("Q1", PostingKind.QUALITY, "MO0001", "30", NOON, check="外径")))
+    await house.drain()
+    (skipped,) = await house.book.exchanges("quality:Q1")
+    assert skipped.outcome is Outcome.SKIPPED
+
+
+# ------------------------------------------------------------------ what the office changes
+async def test_a_change_of_an_order_on_the_floor_waits_for_somebody_there(
+    house: BridgeHouse, erp: KingdeeSimulator
+) -> None:
+    await house.bridge.poll_orders()
+    assert await house.book.open_changes() == [], "an order that is new needs no confirmation"
+    before = {o.number: o.quantity for o in await house.ledger.orders()}["MO0003"]
+    house.clock.turn(60)
+    change(erp, "MO0003", fqty=999.0)
+    await house.bridge.poll_orders()
+    (waiting,) = await house.book.open_changes()
+    assert waiting.order == "MO0003"
+    assert waiting.changed["quantity"] == (before, 999)
+    (taken,) = (e for e in await house.book.exchanges("order:MO0003") if e.before)
+    assert (taken.direction, taken.outcome) == (Direction.IN, Outcome.TAKEN)
+    assert taken.before is not None
+    assert taken.after is not None
+    assert (taken.before["quantity"], taken.after["quantity"]) == (before, 999)
+    house.clock.turn(60)
+    change(erp, "MO0003", fqty=float(before))
+    await house.bridge.poll_orders()
+    assert await house.book.open_changes() == [], "taken back before anybody had seen it"
+
+
+async def test_a_change_is_confirmed_as_it_was_read_and_only_once(
+    house: BridgeHouse, erp: KingdeeSimulator
+) -> None:
+    await house.bridge.poll_orders()
+    house.clock.turn(60)
+    change(erp, "MO0003", fqty=999.0)
+    await house.bridge.poll_orders()
+    (seen,) = await house.book.open_changes()
+    house.clock.turn(60)
+    change(erp, "MO0003", fqty=998.0)
+    await house.bridge.poll_orders()
+    with pytest.raises(Conflict, match="changed again"):
+        await house.book.confirm_change(seen.id, seen.at, "op-a", house.clock.now())
+    (now,) = await house.book.open_changes()
+    assert now.changed["quantity"][1] == 998
+    await house.book.confirm_change(now.id, now.at, "op-a", house.clock.now())
+    assert await house.book.open_changes() == []
+    with pytest.raises(Conflict, match="op-a"):
+        await house.book.confirm_change(now.id, now.at, "op-b", house.clock.now())
+    with pytest.raises(NotFound):
+        await house.book.confirm_change(4711, now.at, "op-b", house.clock.now())
+
+
+async def test_what_nobody_confirms_is_escalated_once(house: BridgeHouse, erp: KingdeeSimulator) -> None:
+    await house.bridge.poll_orders()
+    house.clock.turn(60)
+    change(erp, "MO0003", fqty=999.0)
+    await house.bridge.poll_orders()
+    assert not await house.bridge._incoming.escalate()
+    house.clock.turn(CONFIRM_WITHIN.total_seconds())
+    assert await house.bridge._incoming.escalate() == 1
+    assert not await house.bridge._incoming.escalate()
+    (told,) = await house.told()
+    assert "MO0003" in told["title"]["zh"]
+    assert "→ 999" in told["lines"][0]["text"]["zh"]
+
+
+async def test_an_order_that_left_the_floor_while_the_bridge_was_down_is_known_after_its_start(
+    house: BridgeHouse, erp: KingdeeSimulator
+) -> None:
+    await house.bridge.poll_orders()
+    house.clock.turn(60)
+    change(erp, "MO0003", fstatus="6", fcloseddate="2026-01-05T21:00:00")  # 结案
+    await house.restart()
+    house.clock.turn(60)
+    await house.bridge.poll_orders()
+    (order,) = await house.book.orders(["MO0003"])
+    assert order.state in (WorkOrderState.COMPLETED, WorkOrderState.CANCELLED)
+
+
+# ------------------------------------------------------------------ letters
+async def period_closed(key: str, fields: Mapping[str, Any]) -> str:
+    raise ErpRefused("会计期间已关闭")
+
+
+async def test_a_dead_letter_goes_out_again_once_its_cause_is_mended(
+    house: BridgeHouse, erp: KingdeeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.report("R-1", "MO0001", "20", 5)
+    with monkeypatch.context() as period:
+        period.setattr(house.connector, "report_operation", period_closed)
+        await house.drain()
+    (letter,) = await house.book.letters()
+    assert (letter.kind, letter.state) == ("report-operation", "dead")
+    assert letter.reason == "会计期间已关闭"
+    assert await house.book.send_again(letter.id)
+    assert not await house.book.send_again(letter.id), "twice tapped is once"
+    await house.drain()
+    assert await house.book.letters() == []
+    assert [r["key"] for r in erp.reports()] == ["R-1"]
+
+
+async def test_a_dead_letter_that_nobody_needs_is_set_aside_with_its_reason(house: BridgeHouse) -> None:
+    await house.report("R-1", "MO0001", "99", 5)
+    await house.drain()
+    (letter,) = await house.book.letters()
+    assert await house.book.set_aside(letter.id, "entered by hand")
+    assert not await house.book.set_aside(letter.id, "again")
+    assert await house.book.letters() == []
+    assert await house.book.outcome(letter.key) == ("done", "entered by hand")
+
+
+# ------------------------------------------------------------------ pushes
+async def test_a_push_makes_the_bridge_look_at_once(house: BridgeHouse, erp: KingdeeSimulator) -> None:
+    await house.bridge.poll_orders()
+    house.clock.turn(60)
+    change(erp, "MO0003", fqty=999.0)
+    news = Intent(IntentKind.ERP_NEWS, "push:1", "erp-news:orders", {"subject": "orders"})
+    for _ in range(2):  # a replay is the same intent
+        async with house.ledger.begin() as tx:
+            await tx.intend(news)
+    await house.drain()
+    assert {o.number: o.quantity for o in await house.ledger.orders()}["MO0003"] == 999
