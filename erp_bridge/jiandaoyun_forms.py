@@ -1,0 +1,154 @@
+"""Our documents in their forms: found by name, and looked at again from time to time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
+from erp_bridge.jiandaoyun_client import JiandaoyunClient
+from erp_bridge.jiandaoyun_config import JiandaoyunConfig
+from erp_bridge.jiandaoyun_maps import DOCUMENTS, FORM_TITLES
+from erp_bridge.jiandaoyun_values import Layout
+from hub.errors import ConfigError, ErpRefused
+from hub.ports import Clock
+
+log = logging.getLogger(__name__)
+
+_ID = re.compile(r"^[0-9a-f]{24}$")
+_PAGE = 100
+_MOST_FORMS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    app_id: str
+    entry_id: str
+    layout: Layout
+
+    @property
+    def address(self) -> dict[str, str]:
+        return {"app_id": self.app_id, "entry_id": self.entry_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of our documents. `key`: the field that carries our number, "" where it has none."""
+
+    name: str
+    block: MapBlock
+    map: FieldMap
+    key: str
+    chosen: frozenset[str]  # fields of theirs that the site has asked for
+    missed: set[str] = field(default_factory=set)  # told once
+
+    def missing(self, lacking: set[str]) -> None:
+        """A field of ours that a form lacks is left out; one that the site has written is worth a line."""
+        if news := (lacking & self.chosen) - self.missed:
+            log.warning(
+                "form %s has no writable field %s: left out; check documents.%s",
+                self.block.form, ", ".join(sorted(news)), self.name,
+            )  # fmt: skip
+        self.missed.update(lacking)
+
+
+def kind_of(config: JiandaoyunConfig, name: str) -> Kind:
+    """Raises ConfigError with every expression that cannot be read."""
+    own, site = DOCUMENTS[name], config.documents.get(name)
+    block = site.over(own) if site else own
+    if name == "progress" and not (site and site.form):  # stands in the order itself
+        block = block.model_copy(update={"form": kind_of(config, "order").block.form})
+    where = f"erp.with.documents.{name}"
+    keyed = [theirs for theirs, text in block.write.items() if text.strip() == "key"]
+    if "key" in own.write.values() and not keyed:
+        raise ConfigError(f"{where}.write: no field carries `key`, our number; add one")
+    chosen = set(site.write) | set(asked(MapBlock(read=site.read))) if site else set()
+    return Kind(
+        name, block, compiled(block, config.zone, where), keyed[0] if keyed else "", frozenset(chosen)
+    )
+
+
+class Forms:
+    def __init__(self, config: JiandaoyunConfig, client: JiandaoyunClient, clock: Clock) -> None:
+        self._config = config
+        self._client = client
+        self._clock = clock
+        self.kinds: Mapping[str, Kind] = {name: kind_of(config, name) for name in DOCUMENTS}
+        self._ids: dict[str, dict[str, str]] = {}  # app -> form's name -> its id
+        self._listed_at: dict[str, datetime] = {}
+        self._known: dict[tuple[str, str], tuple[datetime, Form]] = {}
+        self._looking = asyncio.Lock()
+
+    def forget(self) -> None:
+        """Somebody has changed a form."""
+        self._ids.clear()
+        self._listed_at.clear()
+        self._known.clear()
+
+    def documents(self, entry_id: str) -> list[str]:
+        """Which of our documents live in this form, as far as we have seen."""
+        return [name for name in self.kinds if entry_id and self._entry_id(name) == entry_id]
+
+    async def of(self, name: str) -> Form:
+        """Raises ErpRefused when the app has no such form."""
+        form = await self.optional(name)
+        if form is None:
+            wanted = self.kinds[name].block.form
+            title = f" or {FORM_TITLES[wanted]}" if wanted in FORM_TITLES else ""
+            raise ErpRefused(
+                f"app {self._config.app_id} has no form {wanted}{title}: write its name or id as"
+                f" documents.{name}.form, or take what it is for into `without`"
+            )
+        return form
+
+    async def optional(self, name: str) -> Form | None:
+        async with self._looking:
+            entry_id = self._entry_id(name)
+            if entry_id is None:
+                await self._list(self._app(name))
+                entry_id = self._entry_id(name)
+            return await self._form(self._app(name), entry_id) if entry_id else None
+
+    def _app(self, name: str) -> str:
+        above, slash, _ = self.kinds[name].block.form.partition("/")
+        return above if slash and _ID.match(above) else self._config.app_id
+
+    def _entry_id(self, name: str) -> str | None:
+        form = self.kinds[name].block.form
+        last = form.rpartition("/")[2] if self._app(name) != self._config.app_id else form
+        last = last.removeprefix(f"{self._config.app_id}/")
+        if _ID.match(last):
+            return last
+        listed = self._ids.get(self._app(name), {})
+        return listed.get(last) or listed.get(FORM_TITLES.get(last, ""))
+
+    async def _list(self, app_id: str) -> None:
+        if self._fresh(self._listed_at.get(app_id)):
+            return
+        listed: dict[str, str] = {}
+        for skip in range(0, _MOST_FORMS, _PAGE):
+            body = {"app_id": app_id, "limit": _PAGE, "skip": skip}
+            page = (await self._client.read("v5/app/entry/list", body)).get("forms") or []
+            for form in page:
+                listed.setdefault(str(form.get("name") or "").strip(), str(form.get("entry_id") or ""))
+            if len(page) < _PAGE:
+                break
+        self._ids[app_id], self._listed_at[app_id] = listed, self._clock.now()
+
+    def _fresh(self, at: datetime | None) -> bool:
+        return at is not None and abs(self._clock.now() - at) < self._config.schema_age
+
+    async def _form(self, app_id: str, entry_id: str) -> Form:
+        seen = self._known.get((app_id, entry_id))
+        if seen is not None and self._fresh(seen[0]):
+            return seen[1]
+        body = {"app_id": app_id, "entry_id": entry_id}
+        answer: Mapping[str, Any] = await self._client.read("v5/app/entry/widget/list", body)
+        form = Form(app_id, entry_id, Layout(answer.get("widgets")))
+        self._known[app_id, entry_id] = self._clock.now(), form
+        return form

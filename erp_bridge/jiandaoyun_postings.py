@@ -1,0 +1,157 @@
+"""Reports 报工 and other postings: records that carry our number; an order's progress as their sum."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from weakref import WeakValueDictionary
+
+from erp_bridge.jiandaoyun_records import Record, Records
+from hub.errors import ErpRefused, ErpUnavailable
+from hub.model.erp import OperationClaim
+from hub.ports import Clock
+
+log = logging.getLogger(__name__)
+
+Sums = dict[str, tuple[float, float]]  # operation -> good, scrap
+
+
+class Postings:
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records = records
+        self._config = records.config
+        self._clock = clock
+        self._owing: set[str] = set()  # orders whose progress could not be written
+        self._summing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def find(self, name: str, key: str) -> str | None:
+        found = await self._records.keyed(name, key)
+        return self._number(name, found[0]) if found else None
+
+    def _number(self, name: str, record: Record) -> str:
+        return str(self._records.kind(name).map.read(record).get("number") or record["_id"])
+
+    async def post(self, name: str, key: str, fields: Mapping[str, Any]) -> str:
+        """The API checks nothing: that the order is there is ours to see."""
+        found = await self._records.keyed(name, key)
+        known: dict[str, Any] = {}
+        if not found:
+            known = await self._known(name, key, fields)
+            if name == "receipt" and fields.get("lot"):
+                await self._lot(fields)
+        kind = self._records.kind(name)
+        record, _ = await self._records.make(name, key, lambda: kind.map.written(known or fields))
+        if name == "report":
+            await self._progress(str(fields.get("order") or ""))
+        return self._number(name, record)
+
+    async def _known(self, name: str, key: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Our fields with what the order adds to them."""
+        person = str(fields.get("person") or "")
+        known = {**fields, "key": key, "employee": self._config.employees.get(person)}
+        number, operation = str(fields.get("order") or ""), str(fields.get("operation") or "")
+        if not number:
+            return known
+        order = await self.order(number)
+        if order is None:
+            raise self._too_early(fields, f"Jiandaoyun has no production order {number}: enter it there")
+        jobs = {str(j.get("operation")): j for j in order.get("jobs") or []}
+        if name == "report" and jobs and operation not in jobs:
+            raise ErpRefused(f"production order {number} has no operation {operation} in Jiandaoyun")
+        job = jobs.get(operation, {})
+        return known | {"operation_name": job.get("name"), "work_center": job.get("work_center")}
+
+    async def order(self, number: str) -> Record | None:
+        """In our fields, with `erp_id`."""
+        found = await self._records.any_of("order", self._order_field(), [number])
+        return next(
+            (ours | {"erp_id": str(r["_id"])} for r, ours in found if str(ours.get("number")) == number), None
+        )
+
+    def _order_field(self) -> str:
+        return self._records.field_of("order", "number", "wo_no")
+
+    def _too_early(self, fields: Mapping[str, Any], text: str) -> Exception:
+        """The shop floor is sometimes quicker than the office."""
+        at = fields.get("at")
+        early = isinstance(at, datetime) and self._clock.now() - at < self._config.patience
+        return ErpUnavailable(text) if early else ErpRefused(text)
+
+    async def _lot(self, fields: Mapping[str, Any]) -> None:
+        """Before the receipt that names it, so that a crash between the two leaves nothing unsaid."""
+        if await self._records.forms.optional("lot") is None:
+            return
+        lot, kind = str(fields["lot"]), self._records.kind("lot")
+        await self._records.make("lot", lot, lambda: kind.map.written({**fields, "key": lot}))
+
+    # ------------------------------------------------------------------ progress
+    async def settle(self) -> None:
+        """Progress that could not be written when its report was."""
+        for number in sorted(self._owing):
+            await self._progress(number)
+
+    async def _progress(self, number: str) -> None:
+        """Absolute sums into the order. The report is booked, whatever becomes of this: it is owed then."""
+        async with self._summing.setdefault(number, asyncio.Lock()):
+            self._owing.add(number)
+            try:
+                await self._write_progress(number)
+            except (ErpUnavailable, ErpRefused) as trouble:
+                log.info("the progress of %s is written later: %s", number, trouble)
+                if isinstance(trouble, ErpUnavailable):
+                    return
+            self._owing.discard(number)
+
+    async def _write_progress(self, number: str) -> None:
+        kind, form = self._records.kind("progress"), await self._records.forms.of("order")
+        if all(form.layout.find(n) is None for n, text in kind.block.write.items() if text):
+            return
+        order = await self.order(number)
+        if order is None:
+            return
+        sums = (await self._sums([number])).get(number, {})
+        operations = [str(j.get("operation")) for j in order.get("jobs") or []] or list(sums)
+        last = max(operations, key=lambda o: (len(o), o), default="")
+        known = {
+            "order": number, "quantity": order.get("quantity"), "done": sums.get(last, (0.0, 0.0))[0],
+            "scrap": sum(scrap for _, scrap in sums.values()),
+        }  # fmt: skip
+        await self._records.change("progress", str(order["erp_id"]), kind.map.written(known))
+
+    # ------------------------------------------------------------------ what the books say
+    async def claims(self, numbers: Sequence[str]) -> list[OperationClaim]:
+        """Every report of the form counts, whoever has made it, but for those that are marked."""
+        orders = await self._records.any_of("order", self._order_field(), numbers)
+        sums = (
+            await self._sums(numbers) if orders and "report-operations" not in self._config.without else None
+        )
+        out = []
+        for _, ours in orders:
+            number = str(ours.get("number"))
+            if number in numbers:
+                out += [_claim(number, ours, job, sums) for job in ours.get("jobs") or []]
+        return out
+
+    async def _sums(self, numbers: Sequence[str]) -> dict[str, Sums]:
+        field = self._records.field_of("report", "order", "wo_no")
+        out: dict[str, Sums] = defaultdict(dict)
+        for _, ours in await self._records.any_of("report", field, numbers):
+            if ours.get("counts", True):
+                of, operation = out[str(ours.get("order"))], str(ours.get("operation"))
+                good, scrap = of.get(operation, (0.0, 0.0))
+                of[operation] = good + float(ours.get("good") or 0), scrap + float(ours.get("scrap") or 0)
+        return out
+
+
+def _claim(
+    number: str, order: Mapping[str, Any], job: Mapping[str, Any], sums: Mapping[str, Sums] | None
+) -> OperationClaim:
+    operation = str(job.get("operation"))
+    own = float(job.get("good") or 0), float(job.get("scrap") or 0)
+    good, scrap = own if sums is None else sums.get(number, {}).get(operation, (0.0, 0.0))
+    planned = job.get("quantity") if job.get("quantity") is not None else order.get("quantity")
+    return OperationClaim(number, operation, float(planned or 0), good, scrap)
