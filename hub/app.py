@@ -25,7 +25,7 @@ from alert_rules.evaluator import Evaluator
 from alert_rules.rule import Rule
 from alert_rules.rulebook import rulebook
 from alert_rules.runner import RuleRunner
-from collectors.runner import BusSink, CollectorRunner, MesRunner, OnState, source_state
+from collectors.runner import BusSink, CollectorRunner, MesRunner, OnState, pass_on, source_state
 from hub import metrics
 from hub.clock import SystemClock
 from hub.errors import ConfigError
@@ -49,9 +49,10 @@ from hub.ports import SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
 from hub.registry import plugins
 from hub.rollcall import RollCall, as_json, stands_by
-from hub.settings import Settings
+from hub.settings import ErpBlock, Settings
 from hub.store.duty import Duty, under_a_name
 from hub.store.upkeep import Keep, Upkeep
+from hub.store.reconciliation import PgReconciliation
 from hub.store.writer import Writer
 from hub.supervisor import Run, Supervisor
 
@@ -263,7 +264,7 @@ class App:
             "collectors": [f"collector {u.name}" for u in used.collectors],
             "mes": [f"mes {u.name}" for u in used.mes],
             "notifiers": ["notifiers"] if used.notifiers else [],
-            "bridge": ["erp bridge"] if used.erp else [],
+            "bridge": ["erp bridge", "reconciliation"] if used.erp else [],
         }
         return [name for part, names in runners.items() if part not in self.parts for name in names]
 
@@ -393,6 +394,38 @@ class App:
         self.supervisor.watch("erp bridge", named, lambda: dict(current[0].health()) if current else {})
         self.say("erp bridge", erp.name)
 
+        self._furnish_reconciliation(erp, block)
+
+    def _furnish_reconciliation(self, erp: Use, block: ErpBlock) -> None:
+        from erp_bridge.owners import DEFAULT
+        from erp_bridge.reconciler import Habits, Reconciler
+
+        habits = Habits(
+            block.reconcile_every, block.reconcile_settle, block.reconcile_remind,
+            {**DEFAULT, **block.reconcile_owners}, frozenset(block.reconcile_ignore),
+        )  # fmt: skip
+        current: list[Reconciler] = []
+
+        async def run() -> None:
+            connector = erp.cls(erp.config, self.clock)
+            current[:] = [
+                Reconciler(
+                    self.plant, self.record.ledger, PgReconciliation(self.record.pool), self.desk, connector,
+                    self.clock, self.notices, habits, pass_on=pass_on, kind=block.kind,
+                )
+            ]  # fmt: skip
+            try:
+                await current[0].run()
+            finally:
+                await connector.close()
+
+        self._watch_alone("reconciliation", run, lambda: current[0].health() if current else {})
+
+    def _pushed(self) -> Callable[[ErpPush], ErpNews] | None:
+        """Reads and verifies what the ERP pushes: by a connector of its own, which opens nothing."""
+        erp = self.plugins.erp
+        found: Callable[[ErpPush], ErpNews] | None = erp.cls(erp.config, self.clock).pushed if erp else None
+        return found
     def _erp_changes(self) -> bool:
         """Whether a rush order can be told to the ERP: else it holds here alone."""
         erp = self.plugins.erp
@@ -440,6 +473,7 @@ class App:
             "parts_down": sorted(self._down()),
             "sources": self.roll.sources,
         }
+            "discrepancies": self._gauges.get("discrepancies", 0),
 
     def _down(self) -> set[str]:
         return {*self.roll.down(), *(() if self._bus_answers() else ("bus",))}
@@ -457,6 +491,8 @@ class App:
             self._gauges["outbox"] = dict(await self.record.outbox.stats())
             metrics.alarms_open(await self.record.ledger.open_alarms())
             self._gauges["at"] = self.clock.now().isoformat().replace("+00:00", "Z")
+            if self.settings.file.erp is not None:
+                self._gauges["discrepancies"] = await PgReconciliation(self.record.pool).count()
             self._measured = self.clock.monotonic()
             await self.clock.sleep(1)
 

@@ -32,6 +32,7 @@ from hub import document
 from hub.config import Block, ClockTime, Duration, Text, explain
 from hub.errors import ConfigError
 from hub.mending import mended
+from hub.model.discrepancy import Book, DiscrepancyKind
 from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState
 from hub.model.people import Break, Person, Role, Shift
 from hub.model.sample import Tag
@@ -152,6 +153,20 @@ class PluginBlock(Block):
     with_: dict[str, Any] = Field({}, alias="with")
 
 
+class ErpBlock(PluginBlock):
+    """The ERP, and how its books are compared with ours."""
+
+    reconcile_every: Duration = timedelta(minutes=15)
+    reconcile_settle: Duration = Field(
+        timedelta(seconds=45), description="how long what is under way may take to arrive in the ERP"
+    )
+    reconcile_remind: Duration = Field(
+        timedelta(hours=24), description="an owner hears again of what is still different after so long"
+    )
+    reconcile_owners: dict[Book, str] = Field({}, description="book: a role, or a person under people:")
+    reconcile_ignore: list[DiscrepancyKind] = []
+
+
 class RuleBlock(BaseModel):
     """Outline of a rule; the rest is read by its kind's own Config."""
 
@@ -243,7 +258,7 @@ class File(Block):
     mes: list[PluginBlock] = []
     rules: list[RuleBlock] = []
     notifiers: list[PluginBlock] = []
-    erp: PluginBlock | None = None
+    erp: ErpBlock | None = None
     people: list[PersonBlock] = []
     shifts: list[ShiftBlock] = []
 
@@ -377,7 +392,17 @@ def _draw(file: File, complaints: list[str]) -> Plant:
     _unique([r.name for r in file.rules], "rules", complaints)
     _unique([n.name for n in file.notifiers], "notifiers", complaints)
     _unique([p.id for p in file.people], "people", complaints)
+    _owners(file, people, complaints)
     return Plant(site, nodes, tags, file.plant.time_zone, shifts, people, targets, outlets)
+
+
+def _owners(file: File, people: Mapping[str, Person], complaints: list[str]) -> None:
+    known = [*(role.value for role in Role), *people]
+    for book, owner in (file.erp.reconcile_owners if file.erp else {}).items():
+        if owner not in known:
+            near = difflib.get_close_matches(owner, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "add the person under people:"
+            complaints.append(f"erp.reconcile_owners.{book}: no role or person {owner!r}; {hint}")
 
 
 def _outlets(line: LineBlock, path: str, at: str, complaints: list[str]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from hub.notices import Notices
 from hub.ports import Bus, Clock, Plant
 from hub.settings import HubBlock
 from hub.store.rush import PgRushes
+from hub.store.reconciliation import PgReconciliation
 from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
 from screens.feed import Feed
 from screens.socket import ScreenSocket
@@ -66,7 +67,8 @@ class Web:
         deps = Deps(
             plant, record.ledger, record.samples, record.outbox, record.people, desk, self.feed, clock,
             status, health, hub.public_url, tuple(hub.allowed_origins), hub.host, (screens,),
-            rush=self.rush,
+            rush=self.rush, reconciliation=PgReconciliation(record.pool),
+            erp_book=record.erp_book, pushed=pushed, shout=shouter(bus),
         )  # fmt: skip
         self._application = build(deps, door)
 

@@ -312,6 +312,7 @@ def _health(health: Mapping[str, Any]) -> Json:
         sources=sources,
         outbox_oldest=int(health.get("outbox_oldest") or 0),
         parts_down=sorted(health.get("parts_down", ())),
+        discrepancies=int(health.get("discrepancies") or 0) or None,
     )
 
 

@@ -22,6 +22,15 @@ from hub.api.limits import Meter
 from hub.api.tokens import csrf_of, new_token, token_hash
 from hub.errors import Conflict, NotFound
 from hub.model.alarm import Alarm, AlarmLine, AlarmState, Priority
+from hub.model.discrepancy import (
+    Comparison,
+    Discrepancy,
+    DiscrepancyKind,
+    Divergence,
+    OpenDiscrepancy,
+    Repair,
+    RepairState,
+)
 from hub.model.equipment import Equipment, EquipmentLevel
 from hub.model.people import Account, Person, Role, WallScreen
 from hub.model.production import JobOrder, WorkOrder
@@ -373,6 +382,54 @@ class QuickRush:
         return [Standing(made, ErpWord.WAITING, None, "", ()) for made in self.rushed.values()][:limit]
 
 
+class MemoryReconciliation:
+    """hub.api.deps.Reconciliation with one report missing here, and one order elsewhere."""
+
+    def __init__(self) -> None:
+        mine = Discrepancy(
+            DiscrepancyKind.REPORT_NOT_IN_ERP, "MO0001/10", "R-2", "5", divergence=Divergence("R-2", NOON),
+            repair=Repair.SEND_AGAIN, equipment=PRESS,
+        )  # fmt: skip
+        theirs = Discrepancy(DiscrepancyKind.ORDER_QUANTITY, "MO0002", "", "4", "5", equipment=CNC)
+        self.kept = {
+            1: OpenDiscrepancy(1, mine, "planner", NOON, NOON),
+            2: OpenDiscrepancy(2, theirs, "planner", NOON, NOON),
+        }
+        self.asked_by = ""
+
+    async def open_ones(self) -> list[OpenDiscrepancy]:
+        return list(self.kept.values())
+
+    async def one(self, number: int) -> OpenDiscrepancy:
+        if number not in self.kept:
+            raise NotFound("not-found", str(number))
+        return self.kept[number]
+
+    async def last_run(self) -> Comparison | None:
+        return Comparison(NOON, NOON, compared={"orders": 2}, not_compared={"stock": "erp-cannot"}, found=2)
+
+    async def run_asked(self) -> bool:
+        return bool(self.asked_by)
+
+    async def ask_run(self, by: str) -> None:
+        self.asked_by = by
+
+    async def ask_repair(self, number: int, by: str, at: datetime) -> OpenDiscrepancy:
+        known = await self.one(number)
+        if known.what.repair is Repair.NONE:
+            raise Conflict("no-repair", "a person has to decide this")
+        if not known.repair_state:
+            self.kept[number] = replace(known, repair_state=RepairState.ASKED, repaired_by=by, repaired_at=at)
+        return self.kept[number]
+
+    async def set_aside(self, number: int, by: str, at: datetime, reason: str) -> OpenDiscrepancy:
+        aside_at = at if reason else None
+        self.kept[number] = replace(
+            await self.one(number), aside_by=by if reason else "", aside_at=aside_at, aside_reason=reason
+        )
+        return self.kept[number]
+
+
 class StillFeed:
     def snapshot(self, scopes: Iterable[str]) -> dict[str, Any]:
         return {"type": "snapshot", "seq": 1, "at": NOON, "board": {"scopes": list(scopes)}}
@@ -451,6 +508,7 @@ def house(
         feed=StillFeed(), clock=clock, status=lambda: {"parts": []}, health=health,
         public_url=public_url, allowed_origins=allowed_origins, bind="hub.test", plugged=plugged,
         rush=QuickRush(),
+        reconciliation=MemoryReconciliation(),
     )  # fmt: skip
     app = build(deps, meter=meter or Meter(burst=1e9))
     return House(clock, store, ledger, desk, deps, app)

@@ -15,6 +15,7 @@ from hub.api import (
     photos,
     rules,
     rush,
+    reconcile,
     session,
     status,
     tickets,
@@ -31,7 +32,8 @@ __all__ = ["Deps", "Plugged", "build", "table"]
 
 _ROUTERS: tuple[APIRouter, ...] = (
     session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router,
-    photos.router, trend.router, status.router, rush.router,
+    photos.router, trend.router, status.router, reconcile.router, rush.router, erp.router,
+    order_changes.router,
 )  # fmt: skip
 
 

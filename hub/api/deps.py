@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends
 from starlette.requests import HTTPConnection
 
 from hub.api.rights import Caller, Right
-from hub.ports import Clock, Desk, Ledger, Outbox, PeopleStore, Plant, RushDesk, SampleStore
+from hub.model.discrepancy import Comparison, OpenDiscrepancy
+from hub.model.erp import ErpNews, ErpPush
+from hub.ports import Clock, Desk, ErpBook, Ledger, Outbox, PeopleStore, Plant, RushDesk, SampleStore
 
 
 class Feed(Protocol):
@@ -23,6 +26,18 @@ class Feed(Protocol):
     async def timeline(self, hours: float, scopes: Iterable[str]) -> dict[str, Any]:
         """`{"spans": [{"equipment", "state", "since", "until"}]}` of the last hours."""
         ...
+
+
+class Reconciliation(Protocol):
+    """Where our books and the ERP's disagree."""
+
+    async def open_ones(self) -> list[OpenDiscrepancy]: ...
+    async def one(self, number: int) -> OpenDiscrepancy: ...
+    async def last_run(self) -> Comparison | None: ...
+    async def run_asked(self) -> bool: ...
+    async def ask_run(self, by: str) -> None: ...
+    async def ask_repair(self, number: int, by: str, at: datetime) -> OpenDiscrepancy: ...
+    async def set_aside(self, number: int, by: str, at: datetime, reason: str) -> OpenDiscrepancy: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,10 @@ class Deps:
     @property
     def https(self) -> bool:
         return self.public_url.lower().startswith("https://")
+    erp_book: ErpBook | None = None  # no ERP
+    pushed: Callable[[ErpPush], ErpNews] | None = None
+    shout: Callable[[dict[str, Any]], Awaitable[None]] = _to_nobody
+    reconciliation: Reconciliation = field(kw_only=True)
 
 
 def _deps(connection: HTTPConnection) -> Deps:

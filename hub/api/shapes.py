@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from hub.kpi.calendar import on_duty
+from hub.model import discrepancy_words
 from hub.model.alarm import Alarm, AlarmLine, AlarmState
-from hub.model.people import Account, Person, WallScreen
+from hub.model.discrepancy import Comparison, OpenDiscrepancy
+from hub.model.people import Account, Person, Role, WallScreen
 from hub.model.ticket import MaintenanceTicket, TicketLine
 from hub.model.words import Words
 from hub.ports import Plant, Watched
@@ -130,6 +132,53 @@ def ticket_line(line: TicketLine) -> Json:
         channel=line.channel,
         note=line.note,
         device_time=line.device_time,
+    )
+
+
+def discrepancy(it: OpenDiscrepancy, plant: Plant) -> Json:
+    """`first` is the first entry of ours at which the books part."""
+    what = it.what
+    first = what.divergence
+    explained = discrepancy_words.why(what)
+    return _known(
+        id=it.id,
+        kind=what.kind.value,
+        book=what.kind.book.value,
+        subject=what.subject,
+        part=what.part or None,
+        title=discrepancy_words.KINDS[what.kind].as_dict(),
+        where=where(what.equipment, plant).as_dict() if what.equipment else None,
+        ours=discrepancy_words.said(what, what.ours).as_dict(),
+        theirs=discrepancy_words.said(what, what.theirs).as_dict(),
+        why=explained.as_dict() if explained else None,
+        first={"id": first.id, "at": first.at} if first else None,
+        owner=_owner_of(it.owner, plant),
+        first_seen=it.first_seen,
+        last_seen=it.last_seen,
+        repair=what.repair.value or None,
+        repair_title=discrepancy_words.REPAIRS[what.repair].as_dict(),
+        repair_state=it.repair_state.value or None,
+        repair_result=it.repair_result or None,
+        repaired_by=who(it.repaired_by, plant),
+        repaired_at=it.repaired_at,
+        aside=_known(by=who(it.aside_by, plant), at=it.aside_at, reason=it.aside_reason) or None,
+    )
+
+
+def _owner_of(owner: str, plant: Plant) -> Json | None:
+    """A role is named by the screens."""
+    return {"role": owner} if owner in {role.value for role in Role} else who(owner, plant)
+
+
+def comparison(it: Comparison) -> Json:
+    return _known(
+        began_at=it.began_at,
+        ended_at=it.ended_at,
+        asked_by=it.asked_by or None,
+        compared=it.compared,
+        not_compared=it.not_compared,
+        found=it.found,
+        trouble=it.trouble or None,
     )
 
 

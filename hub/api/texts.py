@@ -121,6 +121,9 @@ TEXTS: dict[str, Words] = {
     "rush-refused": Words(
         "ERP 已拒绝该插单，无需撤销：{detail}", "the ERP refused this rush, nothing to undo: {detail}"
     ),
+    "no-repair": Words(
+        "系统无法自动修复，请人工处理", "this cannot be mended by itself; a person has to decide"
+    ),
     # the hub
     "unavailable": Words(
         "服务暂时不可用，请稍后再试", "the hub cannot answer just now; please try again shortly"

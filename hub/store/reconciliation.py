@@ -93,6 +93,11 @@ class PgReconciliation:
         async with borrowed(self._pool) as connection:
             await connection.execute(ASK_RUN, [by])
 
+    async def run_asked(self) -> bool:
+        """Whether somebody waits for one."""
+        async with borrowed(self._pool) as connection:
+            return await (await connection.execute(RUN_ASKED)).fetchone() is not None
+
     async def asked_run(self) -> str:
         """Who has asked since the last time this was called, "" for nobody."""
         async with borrowed(self._pool) as connection:
@@ -242,6 +247,7 @@ ASK_RUN = """
 insert into marks (name, value) values ('reconcile', %s)
 on conflict (name) do update set value = excluded.value
 """
+RUN_ASKED = "select 1 from marks where name = 'reconcile'"
 ASKED_RUN = "delete from marks where name = 'reconcile' returning value"
 ASK_REPAIR = """
 update discrepancies

@@ -37,6 +37,7 @@ REPAIR = {Role.TECHNICIAN, Role.MANAGER, Role.ADMIN}
 LEAD = {Role.MANAGER, Role.ADMIN}
 RUSH = {Role.OPERATOR, Role.PLANNER, Role.MANAGER, Role.ADMIN}
 ADMIN = {Role.ADMIN}
+RECONCILE = {Role.TECHNICIAN, Role.PLANNER, Role.MANAGER, Role.ADMIN}
 SHELF = {"until": "2026-01-05T13:00:00Z", "reason": "sensor is being changed"}
 CAUSE = {"cause_class": "mechanical", "cause": "bearing"}
 REASON = {"reason": "tried by hand"}
@@ -109,6 +110,20 @@ TABLE = [
     Row(
         "POST /api/rules/return", REPAIR, "/api/rules/return", {"equipment": PRESS},
         other="/api/rules/return", other_body={"equipment": CNC},
+    ),
+    Row("GET /api/reconciliation", RECONCILE | {Role.OPERATOR}, "/api/reconciliation"),
+    Row("POST /api/reconciliation/run", RECONCILE, "/api/reconciliation/run"),
+    Row(
+        "POST /api/reconciliation/{number}/repair", RECONCILE - {Role.TECHNICIAN},
+        "/api/reconciliation/1/repair", other="/api/reconciliation/2/repair",
+    ),
+    Row(
+        "POST /api/reconciliation/{number}/aside", RECONCILE - {Role.TECHNICIAN},
+        "/api/reconciliation/1/aside", REASON, other="/api/reconciliation/2/aside", other_body=REASON,
+    ),
+    Row(
+        "POST /api/reconciliation/{number}/back", RECONCILE - {Role.TECHNICIAN},
+        "/api/reconciliation/1/back", other="/api/reconciliation/2/back",
     ),
     Row("GET /api/tickets", ALL, "/api/tickets"),
     Row(
