@@ -110,7 +110,7 @@ class Books(Protocol):
 
 
 class World(Protocol):
-    name: str  # of the entry point
+    name: str  # of the entry point; one that has several worlds is named by `kind` in the others
     faults: frozenset[str]
     secret: str  # what must not be read anywhere
     wrong_login: Mapping[str, Any]  # changes to the configuration that the ERP must refuse
