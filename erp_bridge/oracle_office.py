@@ -1,0 +1,140 @@
+"""What the office knows: sales orders by line, items, machines, stock."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from erp_bridge.oracle_answers import OracleRefusal
+from erp_bridge.oracle_records import Records
+from hub.errors import ErpUnavailable
+from hub.model.erp import ErpEquipment, Item, SalesOrder, StockClaim
+from hub.model.words import Words
+from hub.ports import Clock
+
+log = logging.getLogger(__name__)
+
+CHANGED, ORGANIZATION = "LastUpdateDate", "OrganizationCode"
+
+
+class Office:
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records = records
+        self._config = records.config
+        self._sales, self._item, self._equipment, self._stock = (
+            records.kinds[name] for name in ("sales_order", "item", "equipment", "stock")
+        )
+        self._clock = clock
+
+    async def organization(self) -> str:
+        """Whether the plant's code is one, for a probe."""
+        where = self._records.dialect.equal(ORGANIZATION, self._config.organization)
+        if await self._records.rows("inventoryOrganizations", where):
+            return f"{self._config.organization}: found"
+        return (
+            f"✗ {self._config.organization} is not there, or user may not see it; check organization and the"
+            " data security of user"
+        )
+
+    async def sales(self, changed_since: datetime | None) -> list[SalesOrder]:
+        rows = await self._records.rows(
+            self._sales.form, self._after(changed_since), expand="lines", mine=self._sales.mine
+        )
+        found: dict[tuple[str, str], SalesOrder] = {}
+        for row in rows:
+            key = row.get("OrderKey") or row.get("HeaderId")
+            for line in await self._records.below(self._sales.form, row, key, "lines"):
+                made = _sale(self._sales.read({"order": row, "line": line}))
+                if made is not None:
+                    found[made.number, made.line] = made
+        return list(found.values())
+
+    async def items(self, changed_since: datetime | None) -> list[Item]:
+        where = self._records.dialect.equal(ORGANIZATION, self._config.organization)
+        rows = await self._records.rows(
+            self._item.form, where, self._after(changed_since), order="ItemNumber", mine=self._item.mine
+        )
+        found = [self._item.read(row) for row in rows]
+        return [_item(ours) for ours in found if ours and ours.get("number")]
+
+    async def equipment(self) -> list[ErpEquipment]:
+        """Assets that have not ended; those of our organization where a pod can be asked so."""
+        found = [self._equipment.read(row) for row in await self._assets()]
+        today = self._clock.now().isoformat()[:10]
+        return [_machine(ours, today) for ours in found if ours and ours.get("number")]
+
+    async def _assets(self) -> list[dict[str, Any]]:
+        if self._equipment.mine:
+            return await self._records.rows(self._equipment.form, mine=self._equipment.mine)
+        where = self._records.dialect.equal(ORGANIZATION, self._config.workshop)
+        try:
+            return await self._records.rows(self._equipment.form, where)
+        except OracleRefusal as refusal:
+            if refusal.status != 400:
+                raise
+            log.info("assets cannot be asked for by %s: all of them then (%s)", ORGANIZATION, refusal)
+        return await self._records.rows(self._equipment.form)
+
+    async def stock(self, items: Sequence[str]) -> list[StockClaim]:
+        dialect = self._records.dialect
+        ours = dialect.equal(ORGANIZATION, self._config.organization)
+        claims: list[StockClaim] = []
+        for where in dialect.any_of("ItemNumber", list(dict.fromkeys(items))):
+            for row in await self._records.rows(self._stock.form, ours, where, mine=self._stock.mine):
+                read = self._stock.read(row) or {}
+                if read.get("item") in items:
+                    claims.append(_claim(read))
+        return claims
+
+    def _after(self, since: datetime | None) -> str:
+        return "" if since is None else self._records.dialect.after(CHANGED, since - self._config.overlap)
+
+
+def _sale(ours: Mapping[str, Any] | None) -> SalesOrder | None:
+    if not ours or not ours.get("number"):
+        return None
+    if not ours.get("due_at"):
+        log.warning("sales order %s %s has no date: left out", ours.get("number"), ours.get("line"))
+        return None
+    priority = int(ours.get("priority") or 5)
+    return SalesOrder(
+        number=str(ours["number"]),
+        line=str(ours.get("line") or ""),
+        customer=str(ours.get("customer") or ""),
+        product=str(ours.get("product") or ""),
+        quantity=float(ours.get("quantity") or 0),
+        due_at=datetime.fromisoformat(str(ours["due_at"])),
+        priority=priority,
+        rush=bool(ours.get("rush", priority == 1)),
+        open=bool(ours.get("open", True)),
+        seller=str(ours.get("seller") or ""),
+        erp_id=str(ours.get("erp_id") or ""),
+    )
+
+
+def _item(ours: Mapping[str, Any]) -> Item:
+    name = Words(str(ours.get("name") or ""), "")
+    return Item(
+        str(ours["number"]), name, str(ours.get("unit") or ""), str(ours.get("family") or ""),
+        str(ours.get("erp_id") or ""),
+    )  # fmt: skip
+
+
+def _machine(ours: Mapping[str, Any], today: str) -> ErpEquipment:
+    active = bool(ours.get("active", True)) and not (ours.get("end") and str(ours["end"])[:10] < today)
+    return ErpEquipment(
+        str(ours["number"]), Words(str(ours.get("name") or ""), ""), str(ours.get("place") or ""), active,
+        str(ours.get("erp_id") or ""),
+    )  # fmt: skip
+
+
+def _claim(ours: Mapping[str, Any]) -> StockClaim:
+    try:
+        quantity = float(ours.get("quantity") or 0)
+    except ValueError:
+        raise ErpUnavailable(f"Oracle gave {ours.get('quantity')!r} where a quantity belongs") from None
+    return StockClaim(
+        str(ours["item"]), quantity, str(ours.get("lot") or ""), str(ours.get("warehouse") or "")
+    )
