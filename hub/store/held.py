@@ -10,16 +10,20 @@ from hub.model.rush import Terms
 from hub.store.pool import Connection
 
 
-async def terms(connection: Connection) -> dict[str, Terms]:
-    """Order number -> what holds of it by the newest tap; its date only where the tap changed it."""
-    rows = await (await connection.execute(HELD)).fetchall()
+async def terms(connection: Connection, *, told: bool = False) -> dict[str, Terms]:
+    """Order number -> what holds of it by the newest tap; its date only where the tap changed it. `told`:
+    only where the ERP has taken it over, so that it has to say the same."""
+    rows = await (await connection.execute(HELD, {"told": told})).fetchall()
     return {row["work_order"]: Terms(row["priority"], row["rush"], row["due_at"]) for row in rows}
 
 
 def under(held: dict[str, Terms], orders: Iterable[WorkOrder]) -> list[WorkOrder]:
-    """The orders as they hold, the most urgent first."""
-    found = [_with(order, held[order.number]) if order.number in held else order for order in orders]
-    return sorted(found, key=lambda o: (not o.rush, o.priority, o.due_at, o.number))
+    """The orders as they hold, in the order given."""
+    return [_with(order, held[order.number]) if order.number in held else order for order in orders]
+
+
+def urgent_first(orders: Iterable[WorkOrder]) -> list[WorkOrder]:
+    return sorted(orders, key=lambda o: (not o.rush, o.priority, o.due_at, o.number))
 
 
 def _with(order: WorkOrder, held: Terms) -> WorkOrder:
@@ -44,6 +48,9 @@ where r.settled_at is null
   and not exists (
     select from outbox o where o.state = 'dead'
       and o.key = 'rush:' || r.id || case when r.undone_at is null then '' else ':undo' end)
+  and (not %(told)s or exists (
+    select from outbox o where o.state = 'done'
+      and o.key = 'rush:' || r.id || case when r.undone_at is null then '' else ':undo' end))
 """
 SAID = """
 update rushes r set

@@ -76,13 +76,14 @@ async def add_response(connection: Connection, response: JobResponse) -> bool:
 async def present(connection: Connection) -> list[WorkOrder]:
     """Those that have not ended, and those that ended lately, as they hold; the most urgent first."""
     found = await (await connection.execute(PRESENT)).fetchall()
-    return held.under(await held.terms(connection), await _with_jobs(connection, found))
+    return held.urgent_first(held.under(await held.terms(connection), await _with_jobs(connection, found)))
 
 
 async def those(connection: Connection, numbers: Sequence[str]) -> list[WorkOrder]:
-    """Ended or not; numbers that are not on record are left out."""
+    """Ended or not, as the ERP has to know them: with a rush order's change once the ERP has taken it over.
+    Numbers that are not on record are left out."""
     found = await (await connection.execute(THOSE, [list(numbers)])).fetchall()
-    return await _with_jobs(connection, found)
+    return held.under(await held.terms(connection, told=True), await _with_jobs(connection, found))
 
 
 async def _with_jobs(connection: Connection, found: Sequence[dict[str, Any]]) -> list[WorkOrder]:

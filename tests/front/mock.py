@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hub.clock import SystemClock
+from tests.front.rush_scene import foreseen, rush
 from tests.front.scenes import SCENES, Json, person, stamp, words
 
 STATIC = Path(__file__).resolve().parents[2] / "screens" / "static"
@@ -57,6 +58,7 @@ class Hub:
         self.asked: list[tuple[str, Any]] = []
         self.photos: dict[str, bytes] = {}
         self.changes: dict[str, Json] = {}  # ticket or alarm id -> what people have changed
+        self.rushed: dict[str, Json] = {}  # order -> its rush
         self.steps: list[Json] = []  # lines of the tickets' history that people have added
         self.clock = SystemClock()
 
@@ -65,6 +67,8 @@ class Hub:
         for section in ("tickets", "alarms"):
             for key, item in board[section].items():
                 item.update(self.changes.get(key, {}))
+        for number, made in self.rushed.items():
+            board["orders"][number]["rush"] = made["state"] == "made"
         text = json.dumps(board, ensure_ascii=False)
         for name, instead in self.renamed.items():
             text = text.replace(name, json.dumps(instead, ensure_ascii=False)[1:-1])
@@ -120,6 +124,8 @@ class Api:
             Route("/api/photos", self.guarded(self.photo), methods=["POST"]),
             Route("/api/photos/{id}", self.guarded(self.picture)),
             Route("/api/trend", self.guarded(self.trend)),
+            Route("/api/orders/{number}/rush", self.guarded(self.rush), methods=["GET", "POST", "DELETE"]),
+            Route("/api/rushes", self.guarded(self.rushes)),
             Route("/api/timeline", self.guarded(self.timeline)),
             Route("/api/status", self.guarded(self.status)),
             Route("/health", lambda _: JSONResponse({"status": "ok", "parts": {"board": True}})),
@@ -393,6 +399,35 @@ class Api:
 
     async def picture(self, request: Request) -> Response:
         return Response(self.hub.photos[request.path_params["id"]], media_type="image/jpeg")
+
+    # ------------------------------------------------------------- rush orders
+    async def rush(self, request: Request) -> Response:
+        number, made = request.path_params["number"], self.hub.rushed
+        orders = self.hub.board()["orders"]
+        if number not in orders:
+            return refusal(404, "not-found", "没有找到", "not found")
+        if request.method != "GET":
+            body = await request.json() if request.method == "POST" else {}
+            self.hub.asked.append((f"rush {request.method}", body))
+            if "rush" in self.hub.refuse:
+                status, code = self.hub.refuse["rush"]
+                return refusal(status, code, "李强 已先插单", "Li Qiang was faster")
+            made[number] = rush(number, self.hub.now(), undone=request.method == "DELETE")
+            return JSONResponse({"rush": made[number]})
+        answer: Json = {"order": orders[number], "at": stamp(self.hub.now())}
+        if number in made:
+            answer["rush"] = made[number]
+        if made.get(number, {}).get("state") == "made":
+            answer["why_not"] = {
+                "code": "rush",
+                "text": words("该工单已是急单", "It is a rush order already"),
+            }
+        else:
+            answer["preview"] = foreseen(number, orders, self.hub.now())
+        return JSONResponse(answer)
+
+    async def rushes(self, _: Request) -> Response:
+        return JSONResponse({"rushes": list(self.hub.rushed.values())})
 
     # ------------------------------------------------------------- the board, once a second
     async def feed(self, socket: WebSocket) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from hub.model.intent import IntentKind
 from hub.model.people import Role
+from hub.store.erp_book import PgErpBook
 from tests.integration.rush_house import ANNA, BO, ORDERS, RushHouse, order, rush_house
 
 pytestmark = pytest.mark.anyio
@@ -242,6 +243,17 @@ async def test_the_erps_old_word_does_not_take_the_rush_away_its_later_one_does(
     await house.says(rushed)
     await house.says(c)
     assert await house.now() == (False, 5), "the office has taken it back"
+
+
+async def test_the_erps_echo_of_our_change_is_no_change_for_the_floor_to_confirm(house: RushHouse) -> None:
+    async def known() -> bool:
+        [found] = await PgErpBook(house.pool).orders(["C"])
+        return found.rush
+
+    await house.tap()
+    assert not await known(), "it has not been told yet: its old word is no change"
+    await house.erp()
+    assert await known(), "it has been told: the new word is none either"
 
 
 async def test_an_erp_that_refuses_is_told_to_people_and_the_order_is_what_the_erp_says(

@@ -1,5 +1,6 @@
 import {progress, rank} from '../lib/board.js'
 import {age, dayClock, number, percent} from '../lib/format.js'
+import {receipts} from '../lib/rush.js'
 import {downtime} from '../lib/ticket.js'
 import {say, t} from '../lib/i18n.js'
 
@@ -63,6 +64,18 @@ export function orderColumns(zone) {
     {key: 'due', title: t('column.due'), text: o => at(o.due_at, zone), sort: o => o.due_at},
     {key: 'late', title: t('column.late'), text: o => (o.late_by ? age(o.late_by, t) : '—'), sort: o => o.late_by ?? null},
     {key: 'customer', title: t('column.customer'), text: o => o.customer ?? '—'},
+  ]
+}
+
+export function rushColumns(zone) {
+  return [
+    {key: 'at', title: t('column.at'), text: r => at(r.at, zone), sort: r => r.at},
+    {key: 'order', title: t('column.order'), text: r => r.order},
+    {key: 'state', title: t('column.state'), text: r => t(`rush.state.${r.state}`)},
+    {key: 'by', title: t('column.by'), text: r => say((r.undone_by ?? r.by)?.name) || '—'},
+    {key: 'slip', title: t('rush.column.slip'), text: r => number(r.losers?.length ?? 0), sort: r => r.losers?.length ?? 0},
+    {key: 'erp', title: 'ERP', text: r => t(`rush.erp.${r.erp.state}`, {reason: r.erp.reason ?? ''})},
+    {key: 'told', title: t('rush.column.told'), text: r => receipts(r).map(row => `${t(`rush.audience.${row.audience}`)} ${t(`rush.told.${row.state}`, {at: at(row.at, zone), reason: row.reason})}`).join('; ') || '—'},
   ]
 }
 

@@ -1,4 +1,4 @@
-import {openAlarms, orders} from '../lib/board.js'
+import {openAlarms} from '../lib/board.js'
 import {timelineTraces, trendTraces} from '../lib/charts.js'
 import {everySecond} from '../lib/clock.js'
 import {h} from '../lib/dom.js'
@@ -7,7 +7,8 @@ import {say, t} from '../lib/i18n.js'
 import {loginAddress} from '../lib/route.js'
 import {alarmsPage} from './alarms.js'
 import {devicesPage, peoplePage} from './accounts.js'
-import {alarmColumns, lineColumns, orderColumns, ticketColumns} from './columns.js'
+import {alarmColumns, lineColumns, ticketColumns} from './columns.js'
+import {ordersPage} from './orders.js'
 import {api, follow, speak, zoneOf} from './start.js'
 
 const STATUS_EVERY = 2 // seconds
@@ -16,7 +17,7 @@ const [header, main, banner] = ['header', 'main', 'andon-lost'].map(tag => docum
 
 await speak()
 document.title = t('page.console')
-await Promise.all(['data-table', 'alarm-desk', 'service-form', 'status-board', 'photo-view', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
+await Promise.all(['data-table', 'alarm-desk', 'service-form', 'rush-sheet', 'status-board', 'photo-view', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
 const {colours} = await import('../elements/chart.js')
 const person = await whoAmI()
 const {store} = follow(api)
@@ -30,8 +31,7 @@ const PAGES = {
     history: a => api.get(`/api/alarms/${a.id}`)})}),
   tickets: () => recordPage({columns: ticketColumns, keyOf: x => x.id, testidOf: x => `ticket-${x.id}`, kind: 'ticket',
     rows: async () => (await api.get('/api/tickets?open=false')).tickets, history: x => api.get(`/api/tickets/${encodeURIComponent(x.id)}`)}),
-  orders: () => recordPage({columns: orderColumns, keyOf: o => o.number, testidOf: o => `order-${o.number}`, kind: 'order',
-    rows: async () => orders(store.board)}),
+  orders: () => ordersPage({api, store, person, orSay}),
   timeline: timelinePage,
   trend: trendPage,
   ...(may('admin') ? {devices: () => devicesPage({store, orSay}), people: () => peoplePage({store, orSay, me: person})} : {}),

@@ -1,12 +1,15 @@
 import {request} from '../lib/alarm.js'
+import {orders} from '../lib/board.js'
 import {browserClock, everySecond} from '../lib/clock.js'
 import {h} from '../lib/dom.js'
 import {say, t} from '../lib/i18n.js'
 import {icon} from '../lib/icons.js'
 import {Queue} from '../lib/queue.js'
 import {hashValues, loginAddress} from '../lib/route.js'
+import {isOpen as isOpenOrder, mayRush} from '../lib/rush.js'
 import {openShelf} from '../lib/shelf.js'
 import {curveOf, isOpen, withWaiting} from '../lib/ticket.js'
+import {rushOf} from './rush.js'
 import {api, follow, speak, storage, zoneOf} from './start.js'
 
 const KNOWN = 'andon.person' // who was logged in last, for a start without network
@@ -15,7 +18,7 @@ const FORGET_DETAIL = 5000 // ms after which an open ticket is asked for again w
 
 await speak()
 document.title = t('page.phone')
-await Promise.all(['ticket-list', 'ticket-page', 'repair-form', 'close-form', 'notices', 'alarm-desk', 'lost-banner', 'lang-switch']
+await Promise.all(['ticket-list', 'ticket-page', 'repair-form', 'close-form', 'notices', 'alarm-desk', 'rush-sheet', 'order-list', 'lost-banner', 'lang-switch']
   .map(name => import(`../elements/${name}.js`)))
 
 let due = false // a drawing is already asked for
@@ -28,6 +31,7 @@ const shelf = await openShelf()
 const queue = new Queue({shelf, send, onChange: () => soon()})
 await queue.open()
 const {store} = follow(api)
+const rush = rushOf({api, now: () => store.now(), changed: () => soon()})
 
 store.subscribe(() => {
   if (store.status === 'denied') location.replace(loginAddress(location))
@@ -42,11 +46,16 @@ addEventListener('online', flush)
 notices.addEventListener('understood', event => queue.dismiss(event.detail))
 page.addEventListener('acknowledge', event => attempt(() => api.post(`/api/alarms/${event.detail}/acknowledge`, {note: ''})))
 page.addEventListener('wish', event => wish(event.detail))
+page.addEventListener('rush', event => rush.rush(event.detail))
+page.addEventListener('undo', () => rush.undo())
 page.addEventListener('step', event => step(event.detail))
 page.addEventListener('repaired', event => act('repair', event.detail, true))
 page.addEventListener('closing', event => closeByHand(event.detail))
 page.addEventListener('cancelled', () => (location.hash = `t=${asked().t}`))
-everySecond(render)
+everySecond(() => {
+  rush.tick()
+  render()
+})
 render()
 flush()
 
@@ -141,15 +150,18 @@ function render() {
   notices.show({items: queue.items, person: state.person, why: state.why, lasting: shelf.lasting, zone, trouble: state.trouble,
     online: navigator.onLine})
   if (!store.board && !queue.items.length) return view('loading', () => h('p.none.loading', t('loading')))
-  const {t: id, a, do: verb} = asked()
+  const {t: id, a, o, do: verb} = asked()
+  if (!o) rush.open('')
   if (a) alarmView(a, zone)
+  else if (o === '*') ordersView(zone)
+  else if (o) rushView(o, zone)
   else if (id) ticketView(id, verb, zone)
   else listView(zone)
 }
 
 function listView(zone) {
   const list = view('list', () => h('div',
-    h('header.page-head', h('h1', 'Andon Hub'), h('andon-lang'), logoutButton()), h('andon-ticket-list'),
+    h('header.page-head', h('h1', 'Andon Hub'), h('andon-lang'), logoutButton()), h('andon-ticket-list'), ordersLink(),
     h('p.list-foot', h('a.plain', {href: '/login?next=%2Fphone#password', testid: 'change-password'}, t('password.change')))))
   list?.querySelector('andon-ticket-list')
     .show({board: store.board ?? {}, person: state.person, queue: queue.items, now: store.now(), zone})
@@ -191,6 +203,34 @@ async function askAlarm(id) {
     else setTimeout(() => state.asking.delete(id), FORGET_DETAIL)
   }
   soon()
+}
+
+// ------------------------------------------------------------------ orders
+const openOrders = () => orders(store.board).filter(isOpenOrder)
+
+function ordersLink() {
+  if (!mayRush(state.person)) return ''
+  return h('a.button.to-orders', {href: '#o=*', testid: 'orders'}, icon('rush'), t('rush.orders'))
+}
+
+function backTo(href, title) {
+  return h('header.page-head', h('a.back', {href, ariaLabel: t('phone.back')}, icon('back')), h('h1', title))
+}
+
+function ordersView(zone) {
+  const shown = view('orders', () => h('div', backTo('#', t('rush.orders')), h('andon-order-list')))
+  shown.querySelector('andon-order-list').show({orders: openOrders(), zone})
+}
+
+function rushView(number, zone) {
+  rush.open(number)
+  const shown = view(`rush ${number}`, () => h('div', backTo('#o=*', t('rush.title')), h('p.none'), h('andon-rush', {hidden: true})))
+  const {answer, busy, trouble} = rush.state
+  const order = answer?.order ?? store.board?.orders?.[number]
+  shown.querySelector('.none').textContent = order ? '' : trouble || t('loading')
+  const sheet = shown.querySelector('andon-rush')
+  sheet.hidden = !order
+  if (order) sheet.show({order, answer, person: state.person, now: store.now(), zone, busy, trouble})
 }
 
 function form(name, tag, ticket) {

@@ -1,0 +1,59 @@
+/** Rush orders as people read them. Pure: the time is an argument, in ms since 1970. */
+
+const RUSHERS = new Set(['operator', 'planner', 'manager', 'admin'])
+export const SHOWN = 5 // orders that slip and are named at first; the others are behind a button
+
+export const mayRush = person => (person?.roles ?? []).some(role => RUSHERS.has(role))
+
+export const isOpen = order => !(order.operations ?? []).length || order.operations.some(o => o.state !== 'done')
+
+/** What two seconds are enough for: minutes gained (null: cannot be said), how many slip, how many of them become late. */
+export function summary(preview) {
+  const {winner, losers = [], elsewhere} = preview
+  const minutes = winner.minutes ?? null
+  return {gain: minutes === null ? null : Math.max(0, -minutes), slip: losers.length + (elsewhere?.count ?? 0), late: preview.newly_late ?? 0,
+    still: winner.late_after ?? 0}
+}
+
+/** Milliseconds in which it can still be undone; 0 when it cannot. */
+export function left(rush, now) {
+  const until = Date.parse(rush?.undo_until)
+  return rush?.state === 'made' && until > now ? until - now : 0
+}
+
+/** "9:41", as a clock that runs down. */
+export function countdown(ms) {
+  const seconds = Math.ceil(ms / 1000)
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+}
+
+/**
+ * Receipts of the newest event, one row for each audience: {event, audience, people, state, at, notifiers, reason}.
+ * `state`: failed when no carrier took it, waiting while none has yet, done as soon as one has.
+ */
+export function receipts(rush) {
+  const all = rush?.told ?? []
+  const event = all.at(-1)?.event
+  const rows = new Map()
+  for (const each of all.filter(one => one.event === event)) {
+    const row = rows.get(each.audience) ?? {event, audience: each.audience, people: each.people ?? [], all: []}
+    row.all.push(each)
+    rows.set(each.audience, row)
+  }
+  return [...rows.values()].map(({all: many, ...row}) => {
+    const done = many.filter(one => one.state === 'done')
+    const state = done.length ? 'done' : many.every(one => one.state === 'failed') ? 'failed' : 'waiting'
+    return {...row, state, at: done.map(one => one.at).sort()[0] ?? null, notifiers: (done.length ? done : many).map(one => one.notifier),
+      reason: state === 'failed' ? many.find(one => one.reason)?.reason ?? '' : ''}
+  })
+}
+
+/** Which sheet is to be seen: confirm, made, refused, undone or none. */
+export function stage({rush, preview}) {
+  if (rush?.state === 'made' && !preview) return 'made'
+  if (preview) return 'confirm'
+  return rush?.state ?? 'none'
+}
+
+/** The same when a phone sends again what it does not know to have arrived; no crypto on plain http. */
+export const newTap = (now, dice) => `${now.toString(36)}-${Math.floor(dice * 2 ** 40).toString(36)}`
