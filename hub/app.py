@@ -421,11 +421,6 @@ class App:
 
         self._watch_alone("reconciliation", run, lambda: current[0].health() if current else {})
 
-    def _pushed(self) -> Callable[[ErpPush], ErpNews] | None:
-        """Reads and verifies what the ERP pushes: by a connector of its own, which opens nothing."""
-        erp = self.plugins.erp
-        found: Callable[[ErpPush], ErpNews] | None = erp.cls(erp.config, self.clock).pushed if erp else None
-        return found
     def _erp_changes(self) -> bool:
         """Whether a rush order can be told to the ERP: else it holds here alone."""
         erp = self.plugins.erp

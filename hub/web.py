@@ -68,7 +68,6 @@ class Web:
             plant, record.ledger, record.samples, record.outbox, record.people, desk, self.feed, clock,
             status, health, hub.public_url, tuple(hub.allowed_origins), hub.host, (screens,),
             rush=self.rush, reconciliation=PgReconciliation(record.pool),
-            erp_book=record.erp_book, pushed=pushed, shout=shouter(bus),
         )  # fmt: skip
         self._application = build(deps, door)
 

@@ -32,8 +32,7 @@ __all__ = ["Deps", "Plugged", "build", "table"]
 
 _ROUTERS: tuple[APIRouter, ...] = (
     session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router,
-    photos.router, trend.router, status.router, reconcile.router, rush.router, erp.router,
-    order_changes.router,
+    photos.router, trend.router, status.router, reconcile.router, rush.router,
 )  # fmt: skip
 
 

@@ -12,8 +12,7 @@ from starlette.requests import HTTPConnection
 
 from hub.api.rights import Caller, Right
 from hub.model.discrepancy import Comparison, OpenDiscrepancy
-from hub.model.erp import ErpNews, ErpPush
-from hub.ports import Clock, Desk, ErpBook, Ledger, Outbox, PeopleStore, Plant, RushDesk, SampleStore
+from hub.ports import Clock, Desk, Ledger, Outbox, PeopleStore, Plant, RushDesk, SampleStore
 
 
 class Feed(Protocol):
@@ -71,9 +70,6 @@ class Deps:
     @property
     def https(self) -> bool:
         return self.public_url.lower().startswith("https://")
-    erp_book: ErpBook | None = None  # no ERP
-    pushed: Callable[[ErpPush], ErpNews] | None = None
-    shout: Callable[[dict[str, Any]], Awaitable[None]] = _to_nobody
     reconciliation: Reconciliation = field(kw_only=True)
 
 
