@@ -1,0 +1,123 @@
+"""One of our documents at one of their interfaces: what is written, what is read, how it is found again."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from erp_bridge.fieldmap import FieldMap, MapBlock, compiled
+from erp_bridge.yonyou_answers import named, rows_of
+from erp_bridge.yonyou_config import ServiceBlock, YonyouConfig
+from erp_bridge.yonyou_maps import DOCUMENTS, ENTITIES, PREFIXES, SERVICE_OF, SERVICES
+from hub.errors import ConfigError, ErpRefused
+
+log = logging.getLogger(__name__)
+
+PLAIN = re.compile(r"^[0-9A-Za-z_\-./]{1,40}$")  # what may stand in SQL text and in a document's number
+_SEGMENT = re.compile(r"^DescFlexField\.((?:Private|Pub)DescSeg\d+)$")
+
+
+def reference(name: str, key: str) -> str:
+    """What U9 keeps of our key: told apart by kind, a digest where the key is not plain."""
+    if not PLAIN.match(key):
+        key = "AH-" + base64.b32encode(hashlib.sha256(key.encode()).digest()).decode()[:24]
+    return PREFIXES.get(name, "") + key
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    name: str
+    block: MapBlock
+    map: FieldMap
+    own: frozenset[str]  # fields that the site itself has asked for
+
+    @property
+    def by_number(self) -> bool:
+        """Whether the document's number is ours."""
+        return self.block.write.get("DocNo", "").strip() == "reference"
+
+    @property
+    def segment(self) -> str:
+        """The custom field that carries our number; "" for none."""
+        found = (_SEGMENT.match(n) for n, text in self.block.write.items() if text.strip() == "reference")
+        return next((m[1] for m in found if m), "")
+
+    def read(self, record: Any) -> dict[str, Any] | None:
+        """In our fields, by input names; one that cannot be read must not hide the others."""
+        return self.read_plain(named(record))
+
+    def read_plain(self, record: Any) -> dict[str, Any] | None:
+        try:
+            return self.map.read(record)
+        except ErpRefused as reason:
+            log.warning("a record of %s is left out: %s", self.block.form or self.name, reason)
+            return None
+
+
+def kind_of(config: YonyouConfig, name: str) -> Kind:
+    """Raises ConfigError with every expression that cannot be read."""
+    base = ENTITIES.get(name, DOCUMENTS[name]) if config.reads == "entity" else DOCUMENTS[name]
+    site = config.documents.get(name)  # type: ignore[call-overload]
+    block: MapBlock = site.over(base) if site else base
+    if name in ("operation", "order"):
+        tables = {**block.tables, "work_centers": dict(config.work_centers)}
+        block = block.model_copy(update={"tables": tables})
+    where = f"erp.with.documents.{name}"
+    kind = Kind(name, block, compiled(block, config.zone, where), frozenset(site.write if site else ()))
+    findable = kind.by_number or kind.segment
+    if name in SERVICE_OF and name not in ("ticket", "hours") and not findable:
+        raise ConfigError(
+            f"{where}.write: nothing carries `reference`, our number: write it into DocNo or into a"
+            " DescFlexField.PrivateDescSeg1..30"
+        )
+    return kind
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Paths below webapi/, and how rows are put into a body and taken from an answer."""
+
+    name: str
+    block: ServiceBlock
+    _shape: FieldMap
+    _answer: FieldMap
+
+    def path(self, action: str) -> str:
+        return str(getattr(self.block, action) or "")
+
+    def body(self, action: str, rows: list[Any]) -> Any:
+        name = "approve_body" if action == "approve" and self.block.approve_body else "body"
+        made = self._shape.written({"action": action, "rows": rows})
+        return made.get(name, rows)
+
+    def rows(self, data: Any) -> list[dict[str, Any]]:
+        found = self._answer.read({"Data": data}).get("rows") if self.block.answer else data
+        return rows_of(found)
+
+    def answered(self, data: Any) -> Any:
+        return self._answer.read({"Data": data}).get("rows") if self.block.answer else data
+
+
+def service_of(config: YonyouConfig, name: str) -> Service:
+    site = config.services.get(name)  # type: ignore[call-overload]
+    block: ServiceBlock = site.over(SERVICES[name]) if site else SERVICES[name]
+    where = f"erp.with.services.{name}"
+    shape = {n: text for n in ("body", "approve_body") if (text := getattr(block, n))}
+    answer = f"Data.{block.answer}" if block.answer else "Data"
+    return Service(
+        name,
+        block,
+        compiled(MapBlock(write=shape), config.zone, where),
+        compiled(MapBlock(read={"rows": answer}), config.zone, where),
+    )
+
+
+def known(config: YonyouConfig, fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Our fields with those that a map may also want."""
+    employee = config.employees.get(str(fields.get("person") or ""))
+    return {**fields, "org": config.org_code, "employee": employee, **more}

@@ -1,0 +1,198 @@
+"""Production orders 生产订单: which there are and how far by a list, what is in them by MODoc/Query."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from erp_bridge.yonyou_answers import rows_of, text
+from erp_bridge.yonyou_client import U9Client
+from erp_bridge.yonyou_config import YonyouConfig
+from erp_bridge.yonyou_kinds import Kind, kind_of
+from erp_bridge.yonyou_lists import ListReader, Wanted
+from hub.model.erp import OperationClaim
+from hub.model.production import JobOrder, WorkOrder, WorkOrderState
+from hub.model.words import Words
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+OPENED, APPROVED, STARTED, FINISHED, IN_APPROVAL = "0", "1", "2", "3", "4"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    operation: str
+    name: str
+    work_center: str
+    quantity: float
+    here: float  # waiting, in process and on the way at this operation
+    lost: float  # scrapped, rejected and to be reworked here
+    scrap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One order: `ours` is its content, `listed` its state and sums (empty where no list is read)."""
+
+    ours: Row
+    listed: Row
+    steps: tuple[Step, ...]
+    sources: tuple[Row, ...]
+    picks: tuple[Row, ...]
+
+    @property
+    def number(self) -> str:
+        return str(self.ours["number"])
+
+    @property
+    def doc_state(self) -> str:
+        return text(self.listed.get("doc_state"))
+
+    @property
+    def state(self) -> str:
+        return text(self.listed.get("state")) or text(self.ours.get("state"))
+
+    def step(self, operation: str) -> Step | None:
+        return next((s for s in self.steps if bare(s.operation) == bare(operation)), None)
+
+    def after(self, step: Step) -> Step | None:
+        at = self.steps.index(step) + 1
+        return self.steps[at] if at < len(self.steps) else None
+
+
+class Orders:
+    def __init__(self, config: YonyouConfig, client: U9Client) -> None:
+        self._config = config
+        self._client = client
+        self._order, self._operation, self._source, self._pick = (
+            kind_of(config, n) for n in ("order", "operation", "source", "pick")
+        )
+        self.list = ListReader(config, client, kind_of(config, "order_list"))
+        self._states: Mapping[str, Any] = self.list.tables.get("order_states", {})
+
+    # ------------------------------------------------------------------ work orders
+    async def production(self, since: datetime | None) -> list[WorkOrder]:
+        """Those on the shop floor; with `since` all that have changed."""
+        cards = await self.cards(since)
+        made = [self._work_order(card) for card in cards]
+        return [o for o in made if o is not None and (since or o.state is WorkOrderState.RELEASED)]
+
+    async def cards(self, since: datetime | None) -> list[Card]:
+        floor = {code for code, ours in self._states.items() if ours == WorkOrderState.RELEASED.value}
+        wanted = Wanted({}, since) if since else Wanted({"doc_state": floor})
+        return await self._with_content(await self.list.rows(wanted))
+
+    async def several(self, numbers: Iterable[str], *, all_lists: bool = True) -> list[Card]:
+        """Those of these that are there. Without `all_lists` a list that can only be read as a whole is not
+        read, and their state is not known."""
+        wanted = {n for n in numbers if n}
+        if not wanted:
+            return []
+        if self.list.filters or all_lists:
+            return await self._with_content(await self.list.rows(Wanted({"number": wanted})))
+        return await self._with_content([{"number": n} for n in wanted])
+
+    async def one(self, number: str) -> Card | None:
+        found = await self.several([number], all_lists=False)
+        return found[0] if found else None
+
+    async def _with_content(self, listed: list[Row]) -> list[Card]:
+        numbers = sorted({str(row["number"]) for row in listed if row.get("number")})
+        most = self._config.rows_at_once
+        parts = [numbers[at : at + most] for at in range(0, len(numbers), most)]
+        answers = await asyncio.gather(*(self._asked(part) for part in parts))
+        content = [row for rows in answers for row in rows]
+        return [c for row in content if (c := self._card(row, listed)) is not None]
+
+    async def _asked(self, numbers: list[str]) -> list[Row]:
+        path = self._order.block.form
+        rows = [
+            self._order.read(r)
+            for r in rows_of(await self._client.read(path, [{"DocNo": n} for n in numbers]))
+        ]
+        return [r for r in rows if r and r.get("number") in numbers and self._ours(r)]
+
+    def _ours(self, row: Row) -> bool:
+        """A number may be used in several organisations; the token's is ours."""
+        return not row.get("org") or text(row["org"]) == self._config.org_code
+
+    def _card(self, row: Row, listed: Iterable[Row]) -> Card | None:
+        same = [li for li in listed if li.get("number") == row["number"]]
+        mine = [li for li in same if text(li.get("row_id")) == text(row.get("erp_id"))]
+        steps = [self._step(r) for r in _read(self._operation, row.get("operations")) if r.get("operation")]
+        return Card(
+            row,
+            (mine or same or [{}])[0],
+            tuple(sorted((s for s in steps if s), key=lambda s: _order(s.operation))),
+            tuple(_read(self._source, row.get("sources"))),
+            tuple(_read(self._pick, row.get("picks"))),
+        )
+
+    @staticmethod
+    def _step(row: Row) -> Step | None:
+        if text(row.get("cancelled")).lower() in ("true", "1"):
+            return None
+        numbers = (float(row.get(n) or 0) for n in ("quantity", "here", "lost", "scrap"))
+        return Step(str(row["operation"]), text(row.get("name")), text(row.get("work_center")), *numbers)
+
+    def _work_order(self, card: Card) -> WorkOrder | None:
+        ours, source = card.ours, (card.sources or ({},))[0]
+        if not (card.state and ours.get("due_at") and ours.get("product")):
+            log.warning("%s is left out: it has no state, product or date that we can read", card.number)
+            return None
+        return WorkOrder(
+            number=card.number,
+            product=text(ours["product"]),
+            product_name=Words(text(ours.get("product_name")), ""),
+            quantity=round(float(ours.get("quantity") or 0)),
+            due_at=datetime.fromisoformat(str(ours["due_at"])),
+            priority=int(ours.get("priority") or 0) or 5,
+            rush=bool(ours.get("rush")),
+            sales_order=text(source.get("sales_order")),
+            customer=name_of(source.get("customer")),
+            erp_id=text(ours.get("erp_id")),
+            jobs=tuple(
+                JobOrder(card.number, s.operation, Words(s.name, ""), s.work_center, round(s.quantity))
+                for s in card.steps
+            ),
+            state=WorkOrderState(card.state),
+        )
+
+    # ------------------------------------------------------------------ what the books say
+    async def reported(self, numbers: Iterable[str]) -> list[OperationClaim]:
+        return [claim for card in await self.several(numbers) for claim in _claims(card)]
+
+
+def _claims(card: Card) -> list[OperationClaim]:
+    """What has left an operation is what waits, is worked on or was lost behind it, and what is complete."""
+    total, scrap = (float(card.listed.get(n) or 0) for n in ("completed", "scrap"))
+    passed, behind = total - scrap, 0.0
+    last = card.steps[-1] if card.steps else None
+    claims: list[OperationClaim] = []
+    for step in reversed(card.steps):
+        lost = max(step.scrap, scrap - sum(s.scrap for s in card.steps[:-1])) if step is last else step.scrap
+        claims.insert(0, OperationClaim(card.number, step.operation, step.quantity, passed + behind, lost))
+        behind += step.here + max(step.lost, lost)
+    return claims
+
+
+def _read(kind: Kind, records: Any) -> list[Row]:
+    return [row for record in rows_of(records or []) if (row := kind.read(record)) is not None]
+
+
+def bare(operation: str) -> str:
+    """010, 10 and "10 " are one operation."""
+    return operation.strip().lstrip("0") or operation.strip()
+
+
+def _order(operation: str) -> tuple[int, str]:
+    return (int(operation), "") if operation.isdigit() else (1 << 30, operation)
+
+
+def name_of(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,144 @@
+"""Maintenance tickets 设备报修 in the form that the site has set aside for them (services.ticket).
+
+U9 has no repair form of its own. Whatever stands in, a repair is known by our number: in OtherID, which stays
+when a clerk renames the document, and in DocNo.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from erp_bridge.yonyou_answers import U9Refusal, text
+from erp_bridge.yonyou_client import U9Client
+from erp_bridge.yonyou_config import YonyouConfig
+from erp_bridge.yonyou_kinds import kind_of, known, reference, service_of
+from erp_bridge.yonyou_writing import Writer
+from hub.errors import ErpRefused, ErpUnavailable
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+
+class Tickets:
+    def __init__(self, config: YonyouConfig, client: U9Client) -> None:
+        self._config = config
+        self._client = client
+        self._ticket, self._step, self._closing = (kind_of(config, n) for n in ("ticket", "step", "closing"))
+        self._service = service_of(config, "ticket")
+        self._writer = Writer(config, client)
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    # ------------------------------------------------------------------ made once
+    async def find(self, key: str) -> tuple[str, str] | None:
+        row = await self._current(key)
+        return _identity(row) if row else None
+
+    async def open(self, key: str, fields: Mapping[str, Any]) -> tuple[str, str]:
+        async with self._making.setdefault(key, asyncio.Lock()):
+            more = {"key": key, "reference": reference("ticket", key), "headline": _headline(fields)}
+            row = self._ticket.map.written(known(self._config, fields, **more))
+
+            async def look() -> Row | None:
+                return await self._current(key)
+
+            found = await look() or await self._writer.made(self._service, row, key, look)
+            if not found.get("number"):
+                raise ErpUnavailable(f"{key} was made in U9, which does not show it yet", in_doubt=True)
+            return _identity({"key": key, **found})
+
+    async def _current(self, key: str) -> Row | None:
+        """By OtherID and then by number, or as the site says."""
+        for name in self._config.find_by:
+            value = key if name == "OtherID" else reference("ticket", key)
+            found = [row for row in await self._asked([{name: value}]) if _carries(row, name, value)]
+            if len(found) > 1:
+                log.warning("U9 has %d repairs with %s %s: the first counts", len(found), name, value)
+            if found:
+                return found[0]
+        return None
+
+    async def _asked(self, keys: list[dict[str, str]]) -> list[Row]:
+        data = await self._client.read(self._service.path("query"), self._service.body("query", keys))
+        rows = [self._ticket.read(record) for record in self._service.rows(data)]
+        return [row for row in rows if row and (row.get("number") or row.get("key"))]
+
+    # ------------------------------------------------------------------ its life
+    async def update(self, erp_id: str, fields: Mapping[str, Any]) -> None:
+        """What the office has closed is left as they want it, unless we open it again."""
+        now = await self._must_be_there(erp_id)
+        reopened = fields.get("state") == "reopened"
+        if now.get("closed") and not reopened:
+            log.info("repair %s was closed in U9 by hand: not updated", erp_id)
+            return
+        if reopened and now.get("closed") and self._service.path("reopen"):
+            await self._changed("reopen", self._closing.map.written(self._of(now, {"at": None})), now)
+        row = self._step.map.written(self._of(now, fields))
+        if not reopened and _state(row.get("DocState")) < _state(now.get("doc_state")):
+            row["DocState"] = now["doc_state"]  # an older step that comes late
+        await self._changed("modify", row, now)
+
+    async def close(self, erp_id: str, fields: Mapping[str, Any]) -> None:
+        now = await self._must_be_there(erp_id)
+        if now.get("closed"):
+            return
+        try:
+            await self._changed("close", self._closing.map.written(self._of(now, fields)), now)
+        except U9Refusal:
+            if not (await self._must_be_there(erp_id)).get("closed"):
+                raise
+
+    async def states(self, erp_ids: Sequence[str]) -> dict[str, str]:
+        out: dict[str, str] = {}
+        for name in self._config.find_by:
+            missing = [i for i in erp_ids if i not in out]
+            value_of = {(i if name == "OtherID" else reference("ticket", i)): i for i in missing}
+            values, most = sorted(value_of), self._config.rows_at_once
+            for at in range(0, len(values), most):
+                for row in await self._asked([{name: v} for v in values[at : at + most]]):
+                    value = text(row.get("key" if name == "OtherID" else "number"))
+                    if value in value_of:
+                        out.setdefault(value_of[value], "closed" if row.get("closed") else "open")
+        return out
+
+    async def _must_be_there(self, erp_id: str) -> Row:
+        now = await self._current(erp_id)
+        if now is None:
+            raise ErpRefused(f"repair {erp_id} is not in U9 any more")
+        return now
+
+    def _of(self, now: Row, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return known(
+            self._config, fields, key=now.get("key"), number=now.get("number"), document_id=now.get("erp_id")
+        )
+
+    async def _changed(self, action: str, row: Row, now: Row) -> None:
+        await self._writer.changed(self._service, action, row, text(now.get("key")))
+
+
+def _identity(row: Row) -> tuple[str, str]:
+    """Our number stays when theirs is changed, so it is what we know the document by."""
+    return text(row.get("key")) or text(row["number"]), text(row["number"])
+
+
+def _carries(row: Row, name: str, value: str) -> bool:
+    return text(row.get("key" if name == "OtherID" else "number")) == value
+
+
+def _state(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return -1.0
+
+
+def _headline(fields: Mapping[str, Any]) -> str | None:
+    """A machine without a number in U9 is named in the text."""
+    title = str(fields.get("title") or "")
+    if title and not fields.get("equipment"):
+        return f"{title[:180]} ({fields.get('equipment_name') or fields.get('equipment_path') or '?'})"
+    return title or None
