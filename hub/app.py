@@ -51,8 +51,8 @@ from hub.registry import plugins
 from hub.rollcall import RollCall, as_json, stands_by
 from hub.settings import ErpBlock, Settings
 from hub.store.duty import Duty, under_a_name
-from hub.store.upkeep import Keep, Upkeep
 from hub.store.reconciliation import PgReconciliation
+from hub.store.upkeep import Keep, Upkeep
 from hub.store.writer import Writer
 from hub.supervisor import Run, Supervisor
 
@@ -393,7 +393,6 @@ class App:
         named = partial(under_a_name, self.record.dsn, f"{self.name}/bridge", run)
         self.supervisor.watch("erp bridge", named, lambda: dict(current[0].health()) if current else {})
         self.say("erp bridge", erp.name)
-
         self._furnish_reconciliation(erp, block)
 
     def _furnish_reconciliation(self, erp: Use, block: ErpBlock) -> None:
@@ -466,9 +465,9 @@ class App:
                 self._gauges.get("outbox", {}).get("oldest_seconds", {}).values(), default=0
             ),
             "parts_down": sorted(self._down()),
+            "discrepancies": self._gauges.get("discrepancies", 0),
             "sources": self.roll.sources,
         }
-            "discrepancies": self._gauges.get("discrepancies", 0),
 
     def _down(self) -> set[str]:
         return {*self.roll.down(), *(() if self._bus_answers() else ("bus",))}
@@ -484,10 +483,10 @@ class App:
     async def _measure(self) -> None:
         while True:
             self._gauges["outbox"] = dict(await self.record.outbox.stats())
-            metrics.alarms_open(await self.record.ledger.open_alarms())
-            self._gauges["at"] = self.clock.now().isoformat().replace("+00:00", "Z")
             if self.settings.file.erp is not None:
                 self._gauges["discrepancies"] = await PgReconciliation(self.record.pool).count()
+            metrics.alarms_open(await self.record.ledger.open_alarms())
+            self._gauges["at"] = self.clock.now().isoformat().replace("+00:00", "Z")
             self._measured = self.clock.monotonic()
             await self.clock.sleep(1)
 

@@ -26,8 +26,8 @@ from hub.house import Record, shouter
 from hub.notices import Notices
 from hub.ports import Bus, Clock, Plant
 from hub.settings import HubBlock
-from hub.store.rush import PgRushes
 from hub.store.reconciliation import PgReconciliation
+from hub.store.rush import PgRushes
 from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
 from screens.feed import Feed
 from screens.socket import ScreenSocket

@@ -26,7 +26,6 @@ from hub.model.discrepancy import (
     Comparison,
     Discrepancy,
     DiscrepancyKind,
-    Divergence,
     OpenDiscrepancy,
     Repair,
     RepairState,
@@ -383,16 +382,19 @@ class QuickRush:
 
 
 class MemoryReconciliation:
-    """hub.api.deps.Reconciliation with one report missing here, and one order elsewhere."""
+    """hub.api.deps.Reconciliation with one ticket missing here, and one order elsewhere."""
 
     def __init__(self) -> None:
         mine = Discrepancy(
-            DiscrepancyKind.REPORT_NOT_IN_ERP, "MO0001/10", "R-2", "5", divergence=Divergence("R-2", NOON),
-            repair=Repair.SEND_AGAIN, equipment=PRESS,
-        )  # fmt: skip
+            DiscrepancyKind.TICKET_NOT_IN_ERP,
+            MY_TICKET,
+            ours="open",
+            repair=Repair.SEND_AGAIN,
+            equipment=PRESS,
+        )
         theirs = Discrepancy(DiscrepancyKind.ORDER_QUANTITY, "MO0002", "", "4", "5", equipment=CNC)
         self.kept = {
-            1: OpenDiscrepancy(1, mine, "planner", NOON, NOON),
+            1: OpenDiscrepancy(1, mine, "technician", NOON, NOON),
             2: OpenDiscrepancy(2, theirs, "planner", NOON, NOON),
         }
         self.asked_by = ""

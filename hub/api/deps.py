@@ -66,11 +66,11 @@ class Deps:
     bind: str = "127.0.0.1"  # the address we listen on
     plugged: tuple[Plugged, ...] = field(default=())
     rush: RushDesk = field(kw_only=True)
+    reconciliation: Reconciliation = field(kw_only=True)
 
     @property
     def https(self) -> bool:
         return self.public_url.lower().startswith("https://")
-    reconciliation: Reconciliation = field(kw_only=True)
 
 
 def _deps(connection: HTTPConnection) -> Deps:

@@ -13,11 +13,12 @@ from hub.api.errors import json
 from hub.api.fields import Asked, Reason
 from hub.api.rights import LEADERS, Caller, requires
 from hub.errors import NotAllowed
-from hub.model.discrepancy import Book, OpenDiscrepancy
+from hub.model.discrepancy import OpenDiscrepancy
 from hub.model.equipment import within
 from hub.model.people import Role
 
 READERS = (Role.OPERATOR, Role.TECHNICIAN, Role.PLANNER, *LEADERS)
+DECIDERS = (Role.PLANNER, *LEADERS)  # of everything; others of what they own
 MENDERS = (Role.TECHNICIAN, Role.PLANNER, *LEADERS)
 
 router = APIRouter(prefix="/api/reconciliation")
@@ -85,7 +86,7 @@ async def _aside(house: Deps, caller: Caller, request: Request, number: int, rea
 
 
 async def _concerned(house: Deps, caller: Caller, number: int) -> OpenDiscrepancy:
-    """What this person may decide: its owner, and whoever leads; technicians also what is about tickets."""
+    """What this person may decide."""
     found = await house.reconciliation.one(number)
     if not _sees(caller, found):
         raise record.missing()
@@ -103,9 +104,7 @@ def _sees(caller: Caller, found: OpenDiscrepancy) -> bool:
 def _may(caller: Caller, found: OpenDiscrepancy) -> bool:
     person = record.person(caller)
     roles = {role.value for role in person.roles}
-    decides = {found.owner, *(role.value for role in LEADERS)}
-    if found.what.kind.book is not Book.TICKETS:
-        decides.add(Role.PLANNER.value)
+    decides = {found.owner, *(role.value for role in DECIDERS)}
     return person.id == found.owner or bool(roles & decides)
 
 

@@ -114,15 +114,15 @@ TABLE = [
     Row("GET /api/reconciliation", RECONCILE | {Role.OPERATOR}, "/api/reconciliation"),
     Row("POST /api/reconciliation/run", RECONCILE, "/api/reconciliation/run"),
     Row(
-        "POST /api/reconciliation/{number}/repair", RECONCILE - {Role.TECHNICIAN},
+        "POST /api/reconciliation/{number}/repair", RECONCILE,
         "/api/reconciliation/1/repair", other="/api/reconciliation/2/repair",
     ),
     Row(
-        "POST /api/reconciliation/{number}/aside", RECONCILE - {Role.TECHNICIAN},
+        "POST /api/reconciliation/{number}/aside", RECONCILE,
         "/api/reconciliation/1/aside", REASON, other="/api/reconciliation/2/aside", other_body=REASON,
     ),
     Row(
-        "POST /api/reconciliation/{number}/back", RECONCILE - {Role.TECHNICIAN},
+        "POST /api/reconciliation/{number}/back", RECONCILE,
         "/api/reconciliation/1/back", other="/api/reconciliation/2/back",
     ),
     Row("GET /api/tickets", ALL, "/api/tickets"),
