@@ -1,0 +1,261 @@
+"""Records of any of Odoo's models: searched to the end, mapped by data, typed as Odoo says, made once."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
+from erp_bridge.odoo_answers import ACCESS, NOT_FOUND, OdooRefused
+from erp_bridge.odoo_client import OdooClient
+from erp_bridge.odoo_config import OdooConfig
+from erp_bridge.odoo_maps import DOCUMENTS, FILTERS
+from erp_bridge.odoo_values import Row, columns, plain, typed, words
+from hub.errors import ErpRefused, ErpUnavailable
+from hub.ports import Clock
+
+log = logging.getLogger(__name__)
+
+Domain = Sequence[Any]
+MEMORY = 60.0  # seconds that a name's id, or a field's absence, is believed
+CHUNK = 500  # ids in one call
+_TRIES = 5  # of a load that met another one of the same key
+_CLASH = re.compile(r"serializ|concurrent", re.I)  # PostgreSQL's own words, in no user's language
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
+
+
+class Records:
+    """`maps` and `blocks` by document name, the site's laid over ours. Raises ConfigError for a bad one."""
+
+    def __init__(self, config: OdooConfig, client: OdooClient, clock: Clock) -> None:
+        self.config = config
+        self.client = client
+        self.clock = clock
+        self.blocks: dict[str, MapBlock] = {
+            name: config.documents.get(name, MapBlock()).over(base) for name, base in DOCUMENTS.items()
+        }
+        self.maps: dict[str, FieldMap] = {
+            name: compiled(block, config.zone, f"documents.{name}") for name, block in self.blocks.items()
+        }
+        self._names: dict[tuple[str, str], tuple[float, int]] = {}
+        self._fields: dict[str, tuple[float, dict[str, Row]]] = {}
+
+    def form(self, document: str) -> str:
+        return self.blocks[document].form
+
+    # ------------------------------------------------------------------ what Odoo says of its fields
+    async def fields(self, model: str, names: Iterable[str] = ()) -> dict[str, Row]:
+        """Every field of the model with `type` and `relation`; asked again when one of the names is new."""
+        now = self.clock.monotonic()
+        at, known = self._fields.get(model, (-MEMORY, {}))
+        if not known or (now - at >= MEMORY and any(n not in known for n in names)):
+            found = await self.client.read(
+                model, "fields_get", allfields=[], attributes=["type", "relation", "string", "required"]
+            )
+            if not isinstance(found, dict):
+                raise ErpUnavailable(f"Odoo told the fields of {model} in words we do not know")
+            known = {n: f for n, f in found.items() if isinstance(f, dict)}
+            self._fields[model] = now, known
+        return known
+
+    async def kinds(self, model: str, names: Iterable[str]) -> dict[str, str]:
+        specs = await self.fields(model, names)
+        return {n: str(specs[n].get("type")) for n in names if n in specs}
+
+    async def absent(self, model: str, names: Iterable[str]) -> list[str]:
+        """Which of the dotted names do not exist, looked up along their relations."""
+        out = []
+        for step, below in _tree(names).items():
+            if step in ("id", "position"):
+                continue
+            spec = (await self.fields(model, [step])).get(step)
+            if spec is None:
+                out += [f"{step}.{rest}" for rest in below] or [step]
+            elif below and spec.get("relation"):
+                rest = [b for b in below if b not in ("id", "name")]
+                out += [f"{step}.{gone}" for gone in await self.absent(str(spec["relation"]), rest)]
+        return out
+
+    # ------------------------------------------------------------------ reading
+    async def search(
+        self, model: str, domain: Domain, names: Iterable[str], most: int = 0, *, newest: bool = False
+    ) -> list[Row]:
+        """All that fit (or the first `most`), by id; what is made meanwhile is not seen twice. Fields that
+        the model does not have are left out; `a.b` is read from the record that `a` names."""
+        wanted = _tree(names)
+        kinds = await self.kinds(model, wanted)
+        rows: list[Row] = []
+        limit = min(most or self.config.page_rows, self.config.page_rows)
+        way, sign = ("id desc", "<") if newest else ("id asc", ">")
+        beyond: list[Any] = []
+        while True:
+            page = await self.client.read(
+                model, "search_read", domain=[*domain, *beyond], fields=sorted({"id", *kinds}), limit=limit,
+                order=way,
+            )  # fmt: skip
+            if not isinstance(page, list):
+                raise ErpUnavailable(f"Odoo answered {model}.search_read in words we do not know")
+            rows += [{n: plain(v, kinds.get(n, "id")) for n, v in row.items()} for row in page]
+            if len(page) < limit or (most and len(rows) >= most):
+                break
+            beyond = [["id", sign, rows[-1]["id"]]]
+        await self._join(model, rows, {n: below for n, below in wanted.items() if below and n in kinds})
+        return rows
+
+    async def _join(self, model: str, rows: Sequence[Row], wanted: Mapping[str, list[str]]) -> None:
+        """`product_id` with the fields of it that are wanted; its name and id are there already."""
+        for name, below in wanted.items():
+            spec = (await self.fields(model))[name]
+            more = [b for b in below if b not in ("id", "name")]
+            ids = sorted({row[name]["id"] for row in rows if isinstance(row.get(name), dict)})
+            if not more or not ids or spec.get("type") != "many2one":
+                continue
+            found: dict[int, Row] = {}
+            try:
+                for at in range(0, len(ids), CHUNK):
+                    # archived ones too: an order may name a product that is no longer made
+                    domain = [["id", "in", ids[at : at + CHUNK]]]
+                    kept = await self.search(str(spec["relation"]), domain, more)
+                    found |= {row["id"]: row for row in kept}
+            except OdooRefused as refusal:
+                if refusal.name not in (ACCESS, NOT_FOUND):
+                    raise
+                log.debug("%s of %s cannot be read: %s", name, model, refusal)
+            for row in rows:
+                if isinstance(row.get(name), dict):
+                    row[name] = {**found.get(row[name]["id"], {}), **row[name]}
+
+    async def mapped(self, document: str, domain: Domain, extra: Iterable[str] = ()) -> list[tuple[Row, Row]]:
+        """(their record, our fields) of every record of a document that fits."""
+        block = self.blocks[document]
+        narrowed = self.config.filters.get(document, FILTERS.get(document, []))
+        rows = await self.search(block.form, [*narrowed, *domain], {*asked(block), *extra})
+        return [(row, self.maps[document].read(row)) for row in rows]
+
+    async def marked(
+        self, model: str, field: str, marker: str, names: Iterable[str] = (), domain: Domain = ()
+    ) -> list[Row]:
+        """Records whose field begins with the marker, oldest first; wildcards in it match themselves only."""
+        pattern = re.sub(r"[\\%]", "_", marker) + "%"
+        rows = await self.search(model, [*domain, [field, "=like", pattern]], {*names, field})
+        return [row for row in rows if str(row.get(field) or "").startswith(marker)]
+
+    async def named(self, model: str, text: str, domain: Domain = ()) -> int | None:
+        """The id of the one record that the text names; None when there is none."""
+        for field in self.config.lookup(model):
+            rows = await self.search(model, [*domain, [field, "=", text]], [], most=2)
+            if len(rows) > 1:
+                raise ErpRefused(f"Odoo has more than one {model} with {field} {text!r}; name it uniquely")
+            if rows:
+                return int(rows[0]["id"])
+        return None
+
+    async def known(self, model: str, text: str) -> int | None:
+        """`named`, of what seldom changes: a minute old will do."""
+        now = self.clock.monotonic()
+        at, found = self._names.get((model, text), (-MEMORY, 0))
+        if now - at < MEMORY:
+            return found
+        fresh = await self.named(model, text)
+        if fresh is not None:
+            self._names[model, text] = now, fresh
+        return fresh
+
+    # ------------------------------------------------------------------ writing
+    async def written(self, document: str, fields: Mapping[str, Any]) -> Row:
+        """Our fields as values that Odoo takes; texts that name records are looked up."""
+        mapped = self.maps[document].written(fields)
+        model, out = self.form(document), {}
+        specs = await self.fields(model, [n.rstrip("+") for n in mapped])
+        for name, value in mapped.items():
+            spec = specs.get(name.rstrip("+"))
+            where = f"documents.{document}.write.{name}"
+            if name == "message" or name.endswith("+"):
+                out[name] = value
+            elif spec is not None:
+                out[name] = await self._typed(spec, value, where)
+            elif name in DOCUMENTS[document].write and not self._by_site(document, name):
+                log.debug("%s has no %s: going on without it", model, name)
+            else:
+                raise ErpRefused(f"Odoo has no field {name} on {model}; see {where}")
+        return out
+
+    def _by_site(self, document: str, name: str) -> bool:
+        site = self.config.documents.get(document)
+        return site is not None and name in site.write
+
+    async def _typed(self, spec: Mapping[str, Any], value: Any, where: str) -> Any:
+        if spec.get("type") != "many2one" or value is None or isinstance(value, int):
+            return typed(str(spec.get("type")), value, where)
+        model = str(spec["relation"])
+        found = await self._stage(str(value)) if model == "maintenance.stage" else None
+        found = found or await self.known(model, str(value))
+        if found is None:
+            fields = " or ".join(self.config.lookup(model))
+            raise ErpRefused(f"Odoo has no {model} with {fields} {value!r} ({where})")
+        return found
+
+    async def _stage(self, word: str) -> int | None:
+        """new, progress, done: the stages' own names are the office's to change."""
+        if word not in ("new", "progress", "done"):
+            return None
+        rows = await self.search("maintenance.stage", [], ["sequence", "done", "name"])
+        rows.sort(key=lambda r: (r.get("sequence") or 0, r["id"]))
+        live, done = [r for r in rows if not r.get("done")], [r for r in rows if r.get("done")]
+        chosen = {"new": live[:1], "progress": live[1:2] or live[:1], "done": done[:1]}[word]
+        if not chosen:
+            raise ErpRefused(
+                f"Odoo has no maintenance stage that is {word}: make one, or name another in maps"
+            )
+        return int(chosen[0]["id"])
+
+    async def load(self, model: str, external: str, values: Mapping[str, Any]) -> int:
+        """Make the record of this external id. Odoo's database lets only one of this id be: whoever else is
+        making it meanwhile gets the same one."""
+        kinds = await self.kinds(model, values)
+        names, cells = columns(values, kinds)
+        said: list[str] = []
+        for _ in range(_TRIES):
+            answer = await self.client.write(
+                model, "load", fields=["id", *names], data=[[external, *cells]], context={"tz": "UTC"}
+            )
+            ids = answer.get("ids") if isinstance(answer, dict) else None
+            if ids:
+                return int(ids[0])
+            messages = answer.get("messages") if isinstance(answer, dict) else None
+            if not messages:
+                raise ErpUnavailable(f"Odoo answered {model}.load in words we do not know", in_doubt=True)
+            said = [words(m.get("message")) for m in messages if isinstance(m, dict)]
+            if not any(_CLASH.search(text) for text in said):
+                raise ErpRefused(f"Odoo refused {model}.load: {'; '.join(said)[:300]}")
+        raise ErpUnavailable(f"{external} is being made by somebody else: {said[:1]}")
+
+    async def externals(self, model: str, ids: Sequence[int]) -> dict[int, str]:
+        out: dict[int, str] = {}
+        for at in range(0, len(ids), CHUNK):
+            found = await self.client.read(model, "get_external_id", list(ids[at : at + CHUNK]))
+            out |= {int(i): str(name) for i, name in found.items() if name}
+        return out
+
+    async def write(self, model: str, record: int, values: Mapping[str, Any]) -> None:
+        if values:
+            await self.client.write(model, "write", [record], vals=dict(values))
+
+    async def press(self, model: str, button: str, record: int, **context: Any) -> Any:
+        """A button of the form, as the web client presses it; what it answers may be a question."""
+        return await self.client.write(model, button, [record], **({"context": context} if context else {}))
+
+
+def external_id(kind: str, key: str) -> str:
+    """Letters, digits, _ and - stay; what else a key holds is written as its code."""
+    return f"andon.{kind}_{_UNFIT.sub(lambda found: f'_{ord(found[0]):02x}_', key)}"
+
+
+def _tree(names: Iterable[str]) -> dict[str, list[str]]:
+    below: dict[str, list[str]] = {}
+    for name in names:
+        step, _, rest = name.partition(".")
+        below.setdefault(step, []).extend([rest] if rest else [])
+    return below

@@ -1,0 +1,320 @@
+"""Goods: finished ones received, material issued, pieces scrapped, what is in stock."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from erp_bridge.odoo_floor import LIVE, ORDERS, Floor
+from erp_bridge.odoo_records import CHUNK, Records, external_id
+from erp_bridge.odoo_values import Row, stamp
+from hub.errors import ErpRefused, ErpUnavailable
+from hub.model.erp import StockClaim
+
+log = logging.getLogger(__name__)
+
+ITEMS, LOTS, MOVES, QUANTS = "product.product", "stock.lot", "stock.move", "stock.quant"
+OLD_LOTS = "stock.production.lot"  # before Odoo 16
+MARKS = re.compile(r"\s*\[[a-z]+:[^\]]*\]")
+_QUESTIONS = 4  # that one press of a button may answer with
+
+
+class Goods:
+    """Items, lots and places by the names that people use."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._lots = ""
+
+    async def item(self, number: str) -> Row:
+        found = await self._records.known(ITEMS, number)
+        if found is None:
+            raise ErpRefused(f"Odoo has no product {number}")
+        names = ["tracking", "uom_id", "default_code"]
+        return (await self._records.search(ITEMS, [["id", "=", found]], names))[0]
+
+    async def lot(self, item: Row, name: str) -> int | None:
+        rows = await self._records.search(
+            await self._lot_model(), [["name", "=", name], ["product_id", "=", item["id"]]], [], most=1
+        )
+        return int(rows[0]["id"]) if rows else None
+
+    async def lot_made(self, item: Row, name: str) -> int:
+        """Odoo refuses a second lot of the same name and product: then somebody was faster."""
+        found = await self.lot(item, name)
+        if found is not None:
+            return found
+        model = await self._lot_model()
+        values = {"name": name, "product_id": item["id"]}
+        specs = await self._records.fields(model)
+        if specs.get("company_id", {}).get("required"):
+            values["company_id"] = (await self._records.search("res.company", [], [], most=1))[0]["id"]
+        try:
+            made = await self._records.client.write(model, "create", vals_list=[values])
+        except ErpRefused:
+            found = await self.lot(item, name)
+            if found is None:
+                raise
+            return found
+        return int(made[0] if isinstance(made, list) else made)
+
+    async def _lot_model(self) -> str:
+        if not self._lots:
+            await self._records.client.meet()
+            release = self._records.client.release[0]
+            self._lots = OLD_LOTS if 0 < release < 16 else LOTS
+        return self._lots
+
+    async def place(self, text: str) -> int | None:
+        """A location, or the stock of a warehouse."""
+        if not text:
+            return None
+        rows = await self._records.search(
+            "stock.warehouse", ["|", ["code", "=", text], ["name", "=", text]], ["lot_stock_id"], most=1
+        )
+        if rows:
+            return int(rows[0]["lot_stock_id"]["id"])
+        found = await self._records.known("stock.location", text)
+        if found is None:
+            raise ErpRefused(f"Odoo has no warehouse or location {text!r}")
+        return found
+
+    async def stock(self, items: Sequence[str]) -> list[StockClaim]:
+        """What lies in places of our own, by lot and place."""
+        out: list[StockClaim] = []
+        for at in range(0, len(items), CHUNK):
+            part = list(items[at : at + CHUNK])
+            rows = await self._records.search(ITEMS, [["default_code", "in", part]], ["default_code"])
+            codes = {int(r["id"]): str(r["default_code"]) for r in rows}
+            if not codes:
+                continue
+            names = ["product_id", "quantity", "lot_id", "location_id", "location_id.usage"]
+            for row in await self._records.search(QUANTS, [["product_id", "in", list(codes)]], names):
+                place = row.get("location_id") or {}
+                if place.get("usage") in ("internal", "transit"):
+                    lot = (row.get("lot_id") or {}).get("name") or ""
+                    item = codes[int(row["product_id"]["id"])]
+                    out.append(
+                        StockClaim(item, float(row["quantity"] or 0), lot, str(place.get("name") or ""))
+                    )
+        return out
+
+
+class Receipts:
+    """A receipt completes an order, or a part of it: Odoo knows no other way for finished goods.
+
+    The order's `origin` carries the key, written in the same call as the quantity. An order that is done was
+    completed by the key it carries; one that is not is gone on with. What is split off inherits the text, so
+    a done order comes first.
+    """
+
+    def __init__(self, records: Records, floor: Floor, goods: Goods) -> None:
+        self._records = records
+        self._floor = floor
+        self._goods = goods
+
+    async def find(self, key: str) -> str | None:
+        since = self._records.clock.now() - self._records.config.look_back
+        marker = _marker("receipt", key)
+        domain = [
+            ["state", "=", "done"],
+            ["write_date", ">=", stamp(since)],
+            ["origin", "ilike", _like(marker)],
+        ]
+        rows = await self._records.search(ORDERS, domain, ["name", "origin"])
+        return next((str(r["name"]) for r in rows if marker in str(r.get("origin") or "")), None)
+
+    async def book(self, key: str, fields: Mapping[str, Any]) -> str:
+        number, marker = str(fields["order"]), _marker("receipt", key)
+        family = await self._floor.family(number)
+        for row in family:
+            if row["state"] == "done" and marker in str(row.get("origin") or ""):
+                return str(row["name"])
+        order = await self._floor.live(number)
+        await self._prepare(order, marker, key, fields)
+        await self._complete(int(order["id"]), float(fields["quantity"]))
+        (after,) = await self._records.search(ORDERS, [["id", "=", order["id"]]], ["name", "state"])
+        if after["state"] != "done":
+            raise ErpRefused(f"Odoo has not completed {after['name']}: it is {after['state']}; look there")
+        return str(after["name"])
+
+    async def _prepare(self, order: Row, marker: str, key: str, fields: Mapping[str, Any]) -> None:
+        """Written again after a doubt: the same values. Without a quantity Odoo would complete the whole."""
+        product = order["product_id"]
+        if fields.get("item") and await self._records.known(ITEMS, str(fields["item"])) != product["id"]:
+            raise ErpRefused(
+                f"production order {fields['order']} makes {product['name']}, not {fields['item']}"
+            )
+        item = (await self._records.search(ITEMS, [["id", "=", product["id"]]], ["tracking"]))[0]
+        lot = str(fields.get("lot") or "")
+        if not lot and item.get("tracking") in ("lot", "serial"):
+            raise ErpRefused(f"{product['name']} is tracked by {item['tracking']} in Odoo: a lot is wanted")
+        tracked = bool(lot) and item.get("tracking") != "none"
+        more = {
+            "key": key, "marker": marker, "origin": bare(order.get("origin")) or None,
+            "lot_id": await self._goods.lot_made(item, lot) if tracked else None,
+        }  # fmt: skip
+        values = await self._records.written("receipt", {**fields, **more})
+        if lot and not tracked:
+            values["origin"] = f"{values.get('origin') or ''} {lot}".strip()
+        await self._records.write(ORDERS, int(order["id"]), values)
+
+    async def _complete(self, order: int, quantity: float) -> None:
+        """Odoo answers with a question where it wants one answered: not done yet."""
+        context: dict[str, Any] = {}
+        for _ in range(_QUESTIONS):
+            answer = await self._records.press(ORDERS, "button_mark_done", order, **context)
+            if not isinstance(answer, dict):
+                return
+            asked = str(answer.get("res_model") or "")
+            if asked == "mrp.consumption.warning" and self._records.config.skip_consumption_warning:
+                context["skip_consumption"] = True
+            elif asked == "mrp.production.backorder":
+                context |= {"skip_backorder": True, "mo_ids_to_backorder": [order]}
+            elif asked == "mrp.immediate.production":  # up to Odoo 16
+                context["skip_immediate"] = True
+            elif asked in ("mrp.consumption.warning", ""):
+                break
+            else:
+                raise ErpRefused(
+                    f"Odoo asks a question ({asked}) before it completes {quantity:g}: answer it there"
+                )
+        raise ErpRefused(
+            "Odoo does not complete the order: its consumption differs from the bill of materials"
+        )
+
+
+class Issues:
+    """Material that went into an order: a line of the order's component, posted with its completion."""
+
+    def __init__(self, records: Records, floor: Floor, goods: Goods) -> None:
+        self._records = records
+        self._floor = floor
+        self._goods = goods
+        self._model = records.form("issue")
+
+    async def find(self, key: str) -> str | None:
+        """An external id cannot be searched for: those of our own lines are asked."""
+        since = self._records.clock.now() - self._records.config.look_back
+        return await self._among(key, [["create_date", ">=", stamp(since)], ["move_id", "!=", False]])
+
+    async def _among(self, key: str, domain: list[Any]) -> str | None:
+        rows = await self._records.search(self._model, domain, [])
+        names = await self._records.externals(self._model, [r["id"] for r in rows])
+        wanted = external_id("issue", key)
+        return next((str(i) for i, name in sorted(names.items()) if name == wanted), None)
+
+    async def book(self, key: str, fields: Mapping[str, Any]) -> str:
+        number = str(fields["order"])
+        family = await self._floor.family(number)
+        moves = await self._moves([int(o["id"]) for o in family])
+        found = await self._among(key, [["move_id", "in", [m["id"] for m in moves]]])
+        if found is not None:
+            return found
+        order = await self._floor.live(number)
+        item = await self._goods.item(str(fields["item"]))
+        move = next((m for m in moves if self._fits(m, order, item)), None)
+        if move is None:
+            raise ErpRefused(
+                f"production order {number} takes no {fields['item']} in Odoo: add the component"
+            )
+        lot = await self._lot(item, fields)
+        more = {
+            "key": key, "move": move, "product_id": item["id"], "lot_id": lot,
+            "place_id": await self._goods.place(str(fields.get("warehouse") or "")),
+        }  # fmt: skip
+        values = await self._records.written("issue", {**fields, **more})
+        return str(await self._records.load(self._model, external_id("issue", key), values))
+
+    async def _moves(self, orders: list[int]) -> list[Row]:
+        names = ["product_id", "product_uom", "location_id", "location_dest_id", "state",
+                 "raw_material_production_id"]  # fmt: skip
+        return await self._records.search(MOVES, [["raw_material_production_id", "in", orders]], names)
+
+    def _fits(self, move: Row, order: Row, item: Row) -> bool:
+        same = (move.get("raw_material_production_id") or {}).get("id") == order["id"]
+        return same and move["product_id"]["id"] == item["id"] and move["state"] not in ("done", "cancel")
+
+    async def _lot(self, item: Row, fields: Mapping[str, Any]) -> int | None:
+        name = str(fields.get("lot") or "")
+        if not name or item.get("tracking") == "none":
+            return None
+        found = await self._goods.lot(item, name)
+        if found is None:
+            raise ErpRefused(f"Odoo has no lot {name} of {fields['item']}")
+        return found
+
+
+class Scraps:
+    """Pieces lost on an order, out of production; a component that is spoilt, out of its place in stock."""
+
+    def __init__(self, records: Records, floor: Floor, goods: Goods) -> None:
+        self._records = records
+        self._floor = floor
+        self._goods = goods
+        self._model = records.form("scrap")
+
+    async def find(self, key: str) -> str | None:
+        row = await self._found(key)
+        return str(row["name"]) if row is not None and row["state"] == "done" else None
+
+    async def _found(self, key: str) -> Row | None:
+        names = ("name", "state", "location_id", "location_id.usage")
+        rows = await self._records.marked(self._model, "origin", _marker("scrap", key), names)
+        return rows[0] if rows else None
+
+    async def book(self, key: str, fields: Mapping[str, Any]) -> str:
+        found = await self._found(key)
+        if found is None:
+            await self._make(key, fields)
+            found = await self._found(key)
+        if found is None:
+            raise ErpUnavailable(f"scrap {key} was made in Odoo, which does not show it", in_doubt=True)
+        if found["state"] != "done":
+            await self._validate(found, fields)
+            found = await self._found(key) or found  # it has its number now
+        return str(found["name"])
+
+    async def _make(self, key: str, fields: Mapping[str, Any]) -> None:
+        order = (await self._floor.family(str(fields["order"])))[0]
+        item = await self._goods.item(str(fields.get("item") or order["product_id"]["name"]))
+        made_here = item["id"] == order["product_id"]["id"] and order["state"] in LIVE
+        place = order.get("production_location_id") if made_here else order.get("location_src_id")
+        lot = str(fields.get("lot") or "")
+        more = {
+            "key": key, "marker": _marker("scrap", key), "product_id": item["id"],
+            "unit_id": item["uom_id"]["id"], "production_id": order["id"],
+            "place_id": await self._goods.place(str(fields.get("warehouse") or "")) if not made_here
+            else (place or {}).get("id"),
+            "lot_id": await self._goods.lot(item, lot) if lot else None,
+        }  # fmt: skip
+        if more["place_id"] is None:
+            more["place_id"] = (place or {}).get("id")
+        values = await self._records.written("scrap", {**fields, **more})
+        await self._records.load(self._model, external_id("scrap", key), values)
+
+    async def _validate(self, found: Row, fields: Mapping[str, Any]) -> None:
+        answer = await self._records.press(self._model, "action_validate", int(found["id"]))
+        if not isinstance(answer, dict):
+            return
+        if ((found.get("location_id") or {}).get("usage")) == "internal":
+            raise ErpRefused(
+                f"Odoo has not {fields['quantity']:g} {fields.get('item')} in stock to scrap: {found['name']}"
+                " waits; correct the stock and send this again"
+            )
+        await self._records.press(self._model, "do_scrap", int(found["id"]))
+
+
+def _marker(kind: str, key: str) -> str:
+    return f"[{kind}:{key}]"
+
+
+def _like(marker: str) -> str:
+    return re.sub(r"[\\%]", "_", marker)
+
+
+def bare(origin: object) -> str:
+    """Without the keys that we have put there."""
+    return MARKS.sub("", str(origin or "")).strip()
