@@ -111,7 +111,7 @@ class Incoming:
     async def escalate(self) -> int | None:
         """Changes that nobody on the floor has confirmed in time: their managers hear of it, once."""
         now = self._clock.now()
-        late = [c for c in await self._book.open_changes() if _late(c, now)]
+        late = [c for c in await self._ledger.order_changes() if _late(c, now)]
         if not late:
             return None
         async with self._ledger.begin() as tx:

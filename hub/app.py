@@ -44,6 +44,7 @@ from hub.house import (
     with_numbers,
 )
 from hub.log import register_secrets_of
+from hub.model.erp import ErpNews, ErpPush
 from hub.notices import Notices
 from hub.ports import SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
@@ -420,6 +421,12 @@ class App:
 
         self._watch_alone("reconciliation", run, lambda: current[0].health() if current else {})
 
+    def _pushed(self) -> Callable[[ErpPush], ErpNews] | None:
+        """Reads and verifies what the ERP pushes: by a connector of its own, which opens nothing."""
+        erp = self.plugins.erp
+        found: Callable[[ErpPush], ErpNews] | None = erp.cls(erp.config, self.clock).pushed if erp else None
+        return found
+
     def _erp_changes(self) -> bool:
         """Whether a rush order can be told to the ERP: else it holds here alone."""
         erp = self.plugins.erp
@@ -431,6 +438,7 @@ class App:
         web = Web(
             self.settings.file.hub, self.plant, self.record, self.bus, self.clock, self.desk,
             self._trust, self.status, self.health, self.notices, self._erp_changes(),
+            self._pushed(),
         )  # fmt: skip
         self.feed = web.feed
         self.supervisor.watch("feed", self.feed.run)

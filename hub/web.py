@@ -23,6 +23,7 @@ from hub.api.origin import ours
 from hub.api.rights import BOARD, PUBLIC
 from hub.api.server import server
 from hub.house import Record, shouter
+from hub.model.erp import ErpNews, ErpPush
 from hub.notices import Notices
 from hub.ports import Bus, Clock, Plant
 from hub.settings import HubBlock
@@ -51,8 +52,9 @@ class Web:
         health: Told,
         notices: Notices,
         erp_changes: bool,
+        pushed: Callable[[ErpPush], ErpNews] | None,
     ) -> None:
-        """`erp_changes`: there is an ERP that takes changes of orders."""
+        """`erp_changes`: there is an ERP that takes changes of orders; `pushed` reads what it pushes."""
         self._hub = hub
         self.rush = OrderRushDesk(
             plant, PgRushes(record.pool), clock, shouter(bus), Crowd(notices, hub.rush.sellers),
@@ -68,6 +70,7 @@ class Web:
             plant, record.ledger, record.samples, record.outbox, record.people, desk, self.feed, clock,
             status, health, hub.public_url, tuple(hub.allowed_origins), hub.host, (screens,),
             rush=self.rush, reconciliation=PgReconciliation(record.pool),
+            erp_book=record.erp_book, pushed=pushed, shout=shouter(bus),
         )  # fmt: skip
         self._application = build(deps, door)
 

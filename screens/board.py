@@ -16,7 +16,7 @@ from hub.kpi.progress import Outlook
 from hub.model.alarm import Alarm, AlarmState
 from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState, StateSpan
 from hub.model.people import ShiftSpan
-from hub.model.production import JobProgress, JobState, WorkOrder
+from hub.model.production import JobProgress, JobState, OrderChange, WorkOrder, WorkOrderState
 from hub.model.ticket import MaintenanceTicket
 from hub.model.words import Words
 from hub.ports import Plant
@@ -38,6 +38,7 @@ class Facts:
     orders: Sequence[WorkOrder] = ()
     progress: Sequence[JobProgress] = ()
     outlooks: Mapping[str, Outlook] = field(default_factory=dict)
+    changes: Sequence[OrderChange] = ()  # that the floor has not confirmed
     made: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # machine -> good, scrap this shift
     lines: Mapping[str, Json] = field(default_factory=dict)  # line -> figures
     health: Mapping[str, Any] = field(default_factory=dict)
@@ -259,17 +260,45 @@ def _ticket(plant: Plant, ticket: MaintenanceTicket, desk: _People) -> Json:
 
 def _orders(facts: Facts) -> Json:
     told = {(p.job.order, p.job.operation): p for p in facts.progress}
+    changes = {c.order: c for c in facts.changes}
     out = {}
     for order in facts.orders:
         parts = [
             told.get((j.order, j.operation)) or JobProgress(j, 0, 0, JobState.WAITING, None, None)
             for j in order.jobs
         ]
-        out[order.number] = _order(order, parts, facts.outlooks.get(order.number))
+        change = changes.get(order.number)
+        if change is None and not _in_sight(order, parts):
+            continue
+        out[order.number] = _order(order, parts, facts.outlooks.get(order.number), change)
     return out
 
 
-def _order(order: WorkOrder, parts: Sequence[JobProgress], outlook: Outlook | None) -> Json:
+def _in_sight(order: WorkOrder, parts: Sequence[JobProgress]) -> bool:
+    """What is merely planned concerns nobody on the floor yet; what was begun and is held does."""
+    match order.state:
+        case WorkOrderState.CANCELLED:
+            return False
+        case WorkOrderState.HELD:
+            return any(p.good or p.scrap for p in parts)
+        case _:
+            return True
+
+
+def _change(change: OrderChange | None) -> Json | None:
+    if change is None:
+        return None
+    return {
+        "id": change.id,
+        "at": change.at.isoformat(),  # exact: the confirmation names it
+        "escalated": change.escalated_at is not None,
+        "changed": {name: {"before": a, "after": b} for name, (a, b) in change.changed.items()},
+    }
+
+
+def _order(
+    order: WorkOrder, parts: Sequence[JobProgress], outlook: Outlook | None, change: OrderChange | None
+) -> Json:
     late = outlook.late_by if outlook else None
     return tidy(
         number=order.number,
@@ -279,6 +308,8 @@ def _order(order: WorkOrder, parts: Sequence[JobProgress], outlook: Outlook | No
         due_at=_time(order.due_at),
         priority=order.priority,
         rush=order.rush,
+        state=order.state.value if order.state is not WorkOrderState.RELEASED else None,
+        change=_change(change),
         customer=order.customer,
         late_by=late // _MINUTE * 60 if late is not None and late >= _MINUTE else None,
         operations=[

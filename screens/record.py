@@ -75,8 +75,9 @@ class Record:
     async def _read_orders(self) -> None:
         orders = await self._ledger.orders()
         progress = await self._ledger.progress()
+        changes = await self._ledger.order_changes()
         outlooks = finishes(orders, progress, self._plant, self._plant.targets, self._clock.now())
-        self.facts = replace(self.facts, orders=orders, progress=progress, outlooks=outlooks)
+        self.facts = replace(self.facts, orders=orders, progress=progress, outlooks=outlooks, changes=changes)
 
     async def _read_shift(self) -> None:
         now = self._clock.now()

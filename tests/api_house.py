@@ -31,14 +31,16 @@ from hub.model.discrepancy import (
     RepairState,
 )
 from hub.model.equipment import Equipment, EquipmentLevel
+from hub.model.intent import Intent
 from hub.model.people import Account, Person, Role, WallScreen
-from hub.model.production import JobOrder, WorkOrder
+from hub.model.production import JobOrder, OrderChange, WorkOrder
 from hub.model.rush import ErpWord, Foresight, Rush, Slip, Standing, Terms
 from hub.model.sample import Tag
 from hub.model.ticket import MaintenanceTicket, TicketLine, TicketState
 from hub.model.words import Words
 from hub.ports import Plant, Watched
 from hub.testing.clock import NOON, HandClock
+from tests.api_erp_book import MemoryErpBook
 
 HOST = "hub.test:8800"
 ORIGIN = f"http://{HOST}"
@@ -192,6 +194,14 @@ class MemoryLedger:
         }
         self.photos: dict[str, tuple[str, bytes]] = {}
         self.broken: Exception | None = None
+        self.changes: dict[int, OrderChange] = {}
+        self.intents: dict[str, Intent] = {}
+
+    async def order_changes(self) -> list[OrderChange]:
+        return list(self.changes.values())
+
+    async def intend(self, intent: Intent) -> None:
+        self.intents.setdefault(intent.key, intent)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[MemoryLedger]:
@@ -504,13 +514,15 @@ def house(
     health: Callable[[], Mapping[str, Any]] = lambda: {"status": "ok", "parts": {"web": True}},
 ) -> House:
     clock, store, ledger = HandClock(), people or MemoryPeople(), MemoryLedger()
-    desk, where = QuickDesk(ledger), plant(*extra)
+    desk, where, erp_book = QuickDesk(ledger), plant(*extra), MemoryErpBook()
+    ledger.changes = erp_book.changes
     deps = Deps(
         plant=where, ledger=ledger, samples=FlatSamples(), outbox=CalmOutbox(), people=store, desk=desk,  # type: ignore[arg-type]
         feed=StillFeed(), clock=clock, status=lambda: {"parts": []}, health=health,
         public_url=public_url, allowed_origins=allowed_origins, bind="hub.test", plugged=plugged,
         rush=QuickRush(),
         reconciliation=MemoryReconciliation(),
+        erp_book=erp_book,  # type: ignore[arg-type]
     )  # fmt: skip
     app = build(deps, meter=meter or Meter(burst=1e9))
     return House(clock, store, ledger, desk, deps, app)

@@ -11,7 +11,9 @@ from hub.api import (
     accounts,
     alarms,
     devices,
+    erp,
     errors,
+    order_changes,
     photos,
     reconcile,
     rules,
@@ -32,7 +34,8 @@ __all__ = ["Deps", "Plugged", "build", "table"]
 
 _ROUTERS: tuple[APIRouter, ...] = (
     session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router,
-    photos.router, trend.router, status.router, reconcile.router, rush.router,
+    photos.router, trend.router, status.router, reconcile.router, rush.router, erp.router,
+    order_changes.router,
 )  # fmt: skip
 
 

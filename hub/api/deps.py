@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Protocol
@@ -12,7 +12,8 @@ from starlette.requests import HTTPConnection
 
 from hub.api.rights import Caller, Right
 from hub.model.discrepancy import Comparison, OpenDiscrepancy
-from hub.ports import Clock, Desk, Ledger, Outbox, PeopleStore, Plant, RushDesk, SampleStore
+from hub.model.erp import ErpNews, ErpPush
+from hub.ports import Clock, Desk, ErpBook, Ledger, Outbox, PeopleStore, Plant, RushDesk, SampleStore
 
 
 class Feed(Protocol):
@@ -49,6 +50,10 @@ class Plugged:
     rights: Mapping[str, Right]
 
 
+async def _to_nobody(event: dict[str, Any]) -> None:
+    """Where no screen listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     plant: Plant
@@ -66,6 +71,9 @@ class Deps:
     bind: str = "127.0.0.1"  # the address we listen on
     plugged: tuple[Plugged, ...] = field(default=())
     rush: RushDesk = field(kw_only=True)
+    erp_book: ErpBook | None = None  # no ERP
+    pushed: Callable[[ErpPush], ErpNews] | None = None
+    shout: Callable[[dict[str, Any]], Awaitable[None]] = _to_nobody
     reconciliation: Reconciliation = field(kw_only=True)
 
     @property

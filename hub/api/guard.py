@@ -99,7 +99,7 @@ class Guard:
         if right is None:
             raise NotAllowed("not-allowed", TEXTS["not-allowed"].en)
         unsafe = scope["type"] == "websocket" or scope["method"] not in _SAFE
-        if unsafe and not origin_is_ours(connection, self._deps):
+        if unsafe and not right.signed and not origin_is_ours(connection, self._deps):
             raise NotAllowed("foreign-origin", TEXTS["foreign-origin"].en)
         if not right.public and not (right.loopback and _from_here(connection)):
             scope["andon.caller"] = await self._known(connection, right, unsafe and scope["type"] == "http")

@@ -33,9 +33,11 @@ class Right:
     public: bool = False
     loopback: bool = False
     body: int = SMALL_BODY  # bytes a request may bring
+    signed: bool = False  # a machine's request, which proves itself by its own signature
 
 
 PUBLIC = Right(public=True)
+SIGNED = Right(public=True, signed=True)
 BOARD = Right(frozenset(EVERYBODY), devices=True)  # what a wall may see: the board and its socket
 
 
@@ -83,6 +85,12 @@ def requires(
 
 def public(endpoint: F) -> F:
     setattr(endpoint, _MARK, PUBLIC)
+    return endpoint
+
+
+def signed(endpoint: F) -> F:
+    """The endpoint itself refuses what is not signed: nobody logs in, and no browser of ours sends it."""
+    setattr(endpoint, _MARK, SIGNED)
     return endpoint
 
 

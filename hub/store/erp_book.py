@@ -49,10 +49,6 @@ class PgErpBook:
             return await orders.those(connection, numbers)
 
     # ------------------------------------------------------------------ changes for the floor
-    async def open_changes(self) -> list[OrderChange]:
-        async with borrowed(self._pool) as connection:
-            return [_change(row) for row in await (await connection.execute(OPEN_CHANGES)).fetchall()]
-
     async def confirm_change(self, change_id: int, seen: datetime, by: str, at: datetime) -> OrderChange:
         async with borrowed(self._pool) as connection, connection.transaction():
             row = await (await connection.execute(CHANGE, [change_id])).fetchone()
@@ -110,6 +106,10 @@ async def add_posting(connection: Connection, posting: Posting) -> bool:
     row = {name: getattr(posting, name) for name in _SAME_NAME}
     row |= {"work_order": posting.order, "name": posting.check, "kind": posting.kind.value}
     return (await connection.execute(ADD_POSTING, row)).rowcount > 0
+
+
+async def open_changes(connection: Connection) -> list[OrderChange]:
+    return [_change(row) for row in await (await connection.execute(OPEN_CHANGES)).fetchall()]
 
 
 async def add_change(connection: Connection, change: OrderChange) -> None:

@@ -156,6 +156,10 @@ class PgLedger:
         async with borrowed(self._pool) as connection:
             return await orders.progress(connection)
 
+    async def order_changes(self) -> list[OrderChange]:
+        async with borrowed(self._pool) as connection:
+            return await erp_book.open_changes(connection)
+
     async def mark(self, name: str) -> str:
         """ "" when it was never set."""
         async with borrowed(self._pool) as connection:

@@ -16,7 +16,7 @@ from hub.errors import Transient
 from hub.model.alarm import Alarm, AlarmState, Priority
 from hub.model.batch import SampleBatch
 from hub.model.equipment import Count, Equipment, EquipmentLevel, EquipmentState, StateSpan
-from hub.model.production import JobProgress, WorkOrder
+from hub.model.production import JobProgress, OrderChange, WorkOrder
 from hub.model.sample import Tag
 from hub.model.ticket import MaintenanceTicket
 from hub.model.words import Words
@@ -62,6 +62,7 @@ class PaperLedger:
     counted: list[Count] = field(default_factory=list)
     booked: list[WorkOrder] = field(default_factory=list)
     done: list[JobProgress] = field(default_factory=list)
+    changes: list[OrderChange] = field(default_factory=list)
     away: bool = False
     questions: int = 0
 
@@ -97,6 +98,10 @@ class PaperLedger:
     async def orders(self) -> list[WorkOrder]:
         self._ask()
         return list(self.booked)
+
+    async def order_changes(self) -> list[OrderChange]:
+        self._ask()
+        return list(self.changes)
 
     async def progress(self) -> list[JobProgress]:
         self._ask()

@@ -17,7 +17,7 @@ from hub.kpi.progress import Outlook
 from hub.model.alarm import Alarm, AlarmState, Priority
 from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState, StateSpan, within
 from hub.model.people import Person, Role, Shift
-from hub.model.production import JobOrder, JobProgress, JobState, WorkOrder
+from hub.model.production import JobOrder, JobProgress, JobState, OrderChange, WorkOrder, WorkOrderState
 from hub.model.ticket import MaintenanceTicket, TicketState
 from hub.model.words import Words
 from hub.ports import Plant
@@ -389,3 +389,30 @@ def test_the_board_is_json_without_nulls() -> None:
     board = shown(crowded())
     assert not nulls(board)
     assert orjson.loads(orjson.dumps(board)) == board
+
+
+# ------------------------------------------------------------------ what the office has decided
+def order_in(state: WorkOrderState, good: int = 0, change: OrderChange | None = None) -> Any:
+    """The order as the board shows it, None when it does not."""
+    job = JobOrder("MO1", "10", Words("冲压", "Stamp"), "p1/a/l1", 100)
+    order = WorkOrder("MO1", "A100", Words("油泵", "Pump"), 100, NOON, jobs=(job,), state=state)
+    progress = [JobProgress(job, good, 0, JobState.RUNNING if good else JobState.WAITING, None, None)]
+    facts = Facts(orders=[order], progress=progress, changes=[change] if change else [])
+    return build(PLANT, facts, NOON).sections["orders"].get("MO1")
+
+
+def test_a_cancelled_order_leaves_the_board_once_the_floor_has_confirmed() -> None:
+    assert order_in(WorkOrderState.CANCELLED) is None
+    change = OrderChange("MO1", {"state": ("released", "cancelled")}, NOON, id=7)
+    shown = order_in(WorkOrderState.CANCELLED, change=change)
+    assert shown["state"] == "cancelled"
+    assert shown["change"] == {
+        "id": 7, "at": NOON.isoformat(), "escalated": False,
+        "changed": {"state": {"before": "released", "after": "cancelled"}},
+    }  # fmt: skip
+
+
+def test_an_order_that_is_only_planned_is_not_shown_one_that_was_begun_and_is_held_is() -> None:
+    assert order_in(WorkOrderState.HELD) is None
+    assert order_in(WorkOrderState.HELD, good=3)["state"] == "held"
+    assert "state" not in order_in(WorkOrderState.RELEASED)

@@ -29,7 +29,9 @@ def postings_of(report: Report, orders: Mapping[str, Order]) -> list[dict[str, A
         })  # fmt: skip
     if report.operation == order.jobs[-1].operation:
         lot = f"{report.at:%y%m%d}-{report.order}"
-        found.append({"kind": "receipt", "quantity": report.good, "unit": "Pcs", "lot": lot, "warehouse": "CK02"})
+        found.append(
+            {"kind": "receipt", "quantity": report.good, "unit": "Pcs", "lot": lot, "warehouse": "CK02"}
+        )
     return [
         {
             "id": f"{report.id}-{n}", "order": report.order, "operation": report.operation,

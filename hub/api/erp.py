@@ -1,0 +1,142 @@
+"""The ERP bridge for people: what was exchanged, what was given up; and the door at which an ERP pushes."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import StringConstraints
+
+from hub.api import record
+from hub.api.deps import Deps, House, Who
+from hub.api.errors import json
+from hub.api.fields import Asked, Reason
+from hub.api.rights import LEADERS, requires, signed
+from hub.errors import Conflict, NotFound
+from hub.model.erp import ErpNews, ErpPush
+from hub.model.exchange import Exchange, Letter
+from hub.model.intent import Intent, IntentKind
+from hub.model.people import Role
+from hub.ports import ErpBook
+
+router = APIRouter(prefix="/api/erp")
+
+KEEPERS = (Role.PLANNER, *LEADERS)
+Before = Annotated[int, Query(ge=0, le=2**63 - 1)]
+Limit = Annotated[int, Query(ge=1, le=500)]
+LetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Document = Annotated[str, StringConstraints(max_length=200)]
+
+
+class Aside(Asked):
+    reason: Reason
+
+
+@router.get("/exchanges")
+@requires(*KEEPERS)
+async def exchanges(
+    house: House, caller: Who, document: Document = "", before: Before = 0, limit: Limit = 100
+) -> Response:
+    """The ledger of messages, the newest first; `before`: the id to go on behind."""
+    found = await _book(house).exchanges(document, before, limit)
+    return json({"exchanges": [_exchange(e) for e in found]})
+
+
+@router.get("/letters")
+@requires(*KEEPERS)
+async def letters(
+    house: House, caller: Who, dead: bool = True, before: Before = 0, limit: Limit = 100
+) -> Response:
+    """What was given up, with its reason; with `dead=false` what is still under way."""
+    found = await _book(house).letters(dead, before, limit)
+    return json({"letters": [_letter(one) for one in found]})
+
+
+@router.post("/letters/{letter_id}/again")
+@requires(*KEEPERS)
+async def again(letter_id: LetterId, house: House, caller: Who, request: Request) -> Response:
+    """Sent once more. Harmless when it had arrived after all: whoever takes it looks first."""
+    letter = await _book(house).letter(letter_id)
+    if not await _book(house).send_again(letter_id):
+        raise Conflict("not-dead", "it is under way or done already")
+    await record.note(request, caller, "letter-again", f"letter:{letter.key}")
+    return json({"letter": _letter(await _book(house).letter(letter_id))})
+
+
+@router.post("/letters/{letter_id}/aside")
+@requires(*KEEPERS)
+async def aside(letter_id: LetterId, asked: Aside, house: House, caller: Who, request: Request) -> Response:
+    """Nobody needs it any more: somebody entered it by hand, or it was wrong."""
+    letter = await _book(house).letter(letter_id)
+    if not await _book(house).set_aside(letter_id, f"{caller.name}: {asked.reason}"):
+        raise Conflict("not-dead", "it is under way or done already")
+    await record.note(request, caller, "letter-aside", f"letter:{letter.key}", reason=asked.reason)
+    return json({"letter": _letter(await _book(house).letter(letter_id))})
+
+
+@router.post("/push")
+@signed
+async def push(house: House, request: Request) -> Response:
+    """An ERP says that something has changed there. Nothing it says is believed but where to look."""
+    if house.pushed is None:
+        raise NotFound("no-erp", "no ERP is set up to push")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    news = house.pushed(ErpPush(headers, dict(request.query_params), await request.body()))
+    async with house.ledger.begin() as tx:
+        await tx.intend(_look(news))
+    return json({"taken": True})
+
+
+def _look(news: ErpNews) -> Intent:
+    """A second push with the same id is the same intent: nothing happens."""
+    subject = news.subject.value
+    told = {"subject": subject, "documents": list(news.documents)[:100]}
+    return Intent(IntentKind.ERP_NEWS, f"erp-push:{news.id[:200]}", f"erp-news:{subject}", told)
+
+
+def _book(house: Deps) -> ErpBook:
+    if house.erp_book is None:
+        raise NotFound("no-erp", "no ERP is set up")
+    return house.erp_book
+
+
+def _exchange(one: Exchange) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "at": one.at,
+        "direction": one.direction.value,
+        "subject": one.subject,
+        "document": one.document,
+        "erp_number": one.erp_number,
+        "outcome": one.outcome.value,
+        "seconds": one.seconds,
+        "before": one.before,
+        "after": one.after,
+        "reason": one.reason,
+    }
+
+
+def _letter(one: Letter) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "key": one.key,
+        "state": one.state,
+        "attempts": one.attempts,
+        "reason": one.reason,
+        "written_at": one.written_at,
+        "due_at": one.due_at,
+        "finished_at": one.finished_at,
+        "about": _about(one),
+        "payload": one.payload,
+    }
+
+
+def _about(one: Letter) -> str:
+    """The document a person would look for: a ticket, an order, a report."""
+    told = one.payload
+    for name in ("ticket", "order", "posting", "response"):
+        if told.get(name):
+            return str(told[name])
+    return re.sub(r"^[a-z-]+:", "", one.key)
