@@ -1,0 +1,225 @@
+"""Reports, hours and scrap: time logs of the operation's job card, each with our number.
+
+A card is read, a row is added, the whole is written with the `modified` that was read: two of us cannot add
+the same row, and a row whose answer was lost is found. A card whose pieces are all there is submitted; then
+the Work Order counts them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from erp_bridge.erpnext_answers import ErpNextRefusal
+from erp_bridge.erpnext_client import Row
+from erp_bridge.erpnext_orders import Operation, operations
+from erp_bridge.erpnext_records import AT_ONCE, CANCELLED, DRAFT, SUBMITTED, Filter, Records
+from hub.errors import ErpRefused, ErpUnavailable
+from hub.model.erp import OperationClaim
+from hub.ports import Clock
+
+log = logging.getLogger(__name__)
+
+CARD, LOG, ORDER = "Job Card", "Job Card Time Log", "Work Order"
+_REMEMBERED = 1000
+
+
+class Cards:
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records = records
+        self._config = records.config
+        self._clock = clock
+        self._written: dict[str, str] = {}  # our number -> card, of late
+
+    # ------------------------------------------------------------------ looked up
+    async def find(self, key: str) -> str | None:
+        """Rows are searched through their cards; a site that cannot is looked through card by card."""
+        names = [self._written[key]] if key in self._written else await self._carrying(key)
+        for name in names:
+            card = await self._records.client.one(CARD, name)
+            if card is not None and _with(card, self._config.row_key_field, key):
+                return _number(card, self._config.row_key_field, key)
+        return None
+
+    async def _carrying(self, key: str) -> list[str]:
+        if (await self._records.meta(LOG)).lacks(self._config.row_key_field):
+            return []
+        alive: Filter = ["docstatus", "!=", CANCELLED]
+        try:
+            where: list[Filter] = [[LOG, self._config.row_key_field, "=", key], alive]
+            return [str(r["name"]) for r in await self._records.listed(CARD, where, [])]
+        except ErpRefused as refusal:
+            log.debug("ERPNext does not search rows: %s", refusal)
+        since = self._records.local(self._clock.now() - self._config.look_back)
+        rows = await self._records.listed(CARD, [["modified", ">=", since], alive], ["modified"])
+        cards = await self._records.whole(CARD, rows)
+        return [str(c["name"]) for c in cards if _with(c, self._config.row_key_field, key)]
+
+    # ------------------------------------------------------------------ booked once
+    async def report(self, key: str, fields: Mapping[str, Any]) -> str:
+        pieces = float(fields.get("good") or 0) + float(fields.get("scrap") or 0)
+        return await self._book("report", key, fields, pieces)
+
+    async def scrap(self, key: str, fields: Mapping[str, Any]) -> str:
+        return await self._book("scrap", key, fields, float(fields.get("quantity") or 0))
+
+    async def hours(self, key: str, fields: Mapping[str, Any]) -> str:
+        at, spent = fields.get("at"), float(fields.get("labour_seconds") or 0)
+        began = at and at - timedelta(seconds=spent)
+        return await self._book("hours", key, {**fields, "began_at": began}, 0.0)
+
+    async def _book(self, document: str, key: str, fields: Mapping[str, Any], pieces: float) -> str:
+        number = str(fields.get("order") or "")
+        order = await self.order(number, fields)
+        cards = await self.cards([number])
+        there = next((c for c in cards if _with(c, self._config.row_key_field, key)), None)
+        if there is None:
+            operation = self._operation(order, str(fields.get("operation") or ""))
+            card = await self._open_card(order, operation, cards, pieces)
+            there = await self._add(card, document, key, fields, pieces)
+        await self._finish(there)
+        return _number(there, self._config.row_key_field, key)
+
+    async def order(self, number: str, fields: Mapping[str, Any]) -> Row:
+        """One that was released a moment ago may still be a draft here."""
+        order = await self._records.client.one(ORDER, number) if number else None
+        if order is None:
+            raise ErpRefused(f"ERPNext has no {ORDER} {number}")
+        at = fields.get("at")
+        if int(order.get("docstatus") or 0) == DRAFT:
+            text = f"{ORDER} {number} is a draft in ERPNext: submit it there"
+            if at and self._clock.now() - at < self._config.patience:
+                raise ErpUnavailable(text)
+            raise ErpRefused(text)
+        if int(order["docstatus"]) == CANCELLED:
+            raise ErpRefused(f"{ORDER} {number} is cancelled in ERPNext")
+        return order
+
+    async def cards(self, numbers: Sequence[str]) -> list[Row]:
+        """Job cards of these orders that count, oldest first."""
+        rows: list[Row] = []
+        for at in range(0, len(numbers), AT_ONCE):
+            where: list[Filter] = [
+                ["work_order", "in", list(numbers[at : at + AT_ONCE])],
+                ["docstatus", "!=", CANCELLED],
+            ]
+            rows += await self._records.listed(CARD, where, ["modified"])
+        return await self._records.whole(CARD, rows)
+
+    def _operation(self, order: Row, word: str) -> Operation:
+        """As the map names it; else by its name, sequence or place, where only one is meant."""
+        known = operations(self._records.maps["operation"], order)
+        found = [o for o in known if o.number == word] or [o for o in known if word in o.aliases]
+        if len(found) == 1:
+            return found[0]
+        there = ", ".join(o.number for o in known) or "none"
+        raise ErpRefused(f"{ORDER} {order['name']} has no operation {word!r} in ERPNext; there are: {there}")
+
+    async def card_of(self, order: Row, word: str) -> str | None:
+        """The job card that an inspection belongs to."""
+        if not word:
+            return None
+        operation = self._operation(order, word)
+        mine = [c for c in await self.cards([str(order["name"])]) if operation.owns(c)]
+        mine.sort(key=lambda c: int(c.get("docstatus") or 0))
+        return str(mine[0]["name"]) if mine else None
+
+    async def _open_card(self, order: Row, operation: Operation, cards: Sequence[Row], pieces: float) -> Row:
+        mine = [c for c in cards if operation.owns(c)]
+        drafts = [c for c in mine if int(c.get("docstatus") or 0) == DRAFT]
+        free = [c for c in drafts if self._done(c) < float(c.get("for_quantity") or 0)] or drafts
+        if free:
+            return free[0]
+        if mine and not pieces:
+            return mine[-1]  # hours after the last piece
+        planned = sum(float(c.get("for_quantity") or 0) for c in mine)
+        left = max(float(order.get("qty") or 0) - planned, pieces)
+        known = {"order": order, "row": operation.row, "quantity": left}
+        return await self._records.client.create(CARD, await self._records.written("card", known))
+
+    async def _add(self, card: Row, document: str, key: str, fields: Mapping[str, Any], pieces: float) -> Row:
+        name = self._config.row_key_field
+        if (await self._records.meta(LOG)).lacks(name):
+            raise ErpRefused(f"ERPNext has no field {name} on {LOG}: add it (Data), see row_key_field")
+        employee = self._config.employees.get(str(fields.get("person") or ""))
+        row = await self._records.written(document, {**fields, "employee": employee, "card": card})
+        logs = [*(card.get("time_logs") or []), row | {name: key}]
+        values: Row = {"time_logs": logs}
+        if self._config.report_as == "card" and pieces:
+            values |= {"for_quantity": self._done(card) + pieces, "docstatus": SUBMITTED}
+        written = await self._kept(card, values)
+        if not _with(written, name, key):
+            raise ErpRefused(
+                f"ERPNext booked {key} on {card['name']} without its number: {LOG} has no field {name}."
+                " Add that custom field, and take this row out by hand before the report is sent again"
+            )
+        while len(self._written) >= _REMEMBERED:
+            self._written.pop(next(iter(self._written)))
+        self._written[key] = str(card["name"])
+        return written
+
+    async def _kept(self, card: Row, values: Row) -> Row:
+        """ERPNext lets no two cards of a machine or a person have the same minute. Pieces that were made are
+        booked all the same, without their time."""
+        try:
+            return await self._records.change(CARD, card, values)
+        except ErpNextRefusal as refusal:
+            if refusal.kind != "OverlapError":
+                raise
+            log.info("%s: booked without its time: %s", card["name"], refusal)
+        *logs, row = values["time_logs"]
+        timeless = {n: v for n, v in row.items() if n not in ("from_time", "to_time")}
+        return await self._records.change(CARD, card, values | {"time_logs": [*logs, timeless]})
+
+    async def _finish(self, card: Row) -> None:
+        """What hinders a card's end (an inspection, a transfer) is the office's business."""
+        planned, done = float(card.get("for_quantity") or 0), self._done(card)
+        if int(card.get("docstatus") or 0) != DRAFT or not self._config.submit_cards or done < planned:
+            return
+        values = {"for_quantity": done} if done > planned else {}
+        try:
+            await self._records.submit(CARD, card, values)
+        except ErpRefused as refusal:
+            log.warning("job card %s has all its pieces and stays open: %s", card["name"], refusal)
+        except ErpUnavailable as trouble:  # the row is there, and whoever asks again will find it
+            raise ErpUnavailable(str(trouble), trouble.retry_after, in_doubt=True) from None
+
+    def _done(self, card: Row) -> float:
+        ours = self._records.maps["card"].read({**card, "docstatus": DRAFT})
+        return float(ours.get("good") or 0) + float(ours.get("scrap") or 0)
+
+    # ------------------------------------------------------------------ what the books say
+    async def reported(self, numbers: Sequence[str]) -> list[OperationClaim]:
+        wanted = list(dict.fromkeys(filter(None, numbers)))
+        orders: list[Row] = []
+        for at in range(0, len(wanted), AT_ONCE):
+            where: list[Filter] = [["name", "in", wanted[at : at + AT_ONCE]], ["docstatus", "=", SUBMITTED]]
+            orders += await self._records.whole(ORDER, await self._records.listed(ORDER, where, ["modified"]))
+        cards = await self.cards([str(o["name"]) for o in orders])
+        return [
+            self._claim(order, operation, [c for c in cards if c.get("work_order") == order["name"]])
+            for order in orders
+            for operation in operations(self._records.maps["operation"], order)
+        ]
+
+    def _claim(self, order: Row, operation: Operation, cards: Sequence[Row]) -> OperationClaim:
+        read = [self._records.maps["card"].read(c) for c in cards if operation.owns(c)]
+        if not read:  # booked without cards
+            read = [
+                {"good": operation.row.get("completed_qty"), "scrap": operation.row.get("process_loss_qty")}
+            ]
+        good, scrap = (sum(float(r.get(name) or 0) for r in read) for name in ("good", "scrap"))
+        return OperationClaim(str(order["name"]), operation.number, operation.quantity, good, scrap)
+
+
+def _with(card: Row, field: str, key: str) -> bool:
+    return any(row.get(field) == key for row in card.get("time_logs") or [])
+
+
+def _number(card: Row, field: str, key: str) -> str:
+    for at, row in enumerate(card.get("time_logs") or [], 1):
+        if row.get(field) == key:
+            return f"{card['name']}/{row.get('name') or at}"
+    return str(card["name"])

@@ -1,0 +1,240 @@
+"""What the office decides: Work Orders, Sales Orders, items, machines; and a rush order's new date."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from erp_bridge.erpnext_client import Row
+from erp_bridge.erpnext_records import AT_ONCE, CANCELLED, SUBMITTED, Filter, Records
+from erp_bridge.fieldmap import FieldMap
+from erp_bridge.mapping import Capability
+from hub.errors import ErpRefused, ErpUnavailable
+from hub.model.erp import ErpEquipment, Item, SalesOrder
+from hub.model.production import JobOrder, WorkOrder, WorkOrderState
+from hub.model.words import Words
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A row of a Work Order's operations. `number` is what the MES calls it, after the map."""
+
+    number: str
+    name: str
+    work_center: str
+    quantity: float
+    aliases: frozenset[str]  # what else it may be called, where that is clear
+    row: Row
+
+    def owns(self, card: Row) -> bool:
+        """Corrective cards repeat work that is counted already."""
+        if card.get("is_corrective_job_card"):
+            return False
+        if card.get("operation_id"):
+            return bool(card["operation_id"] == self.row.get("name"))
+        return bool(card.get("operation") == self.row.get("operation"))
+
+
+def operations(fields: FieldMap, order: Row) -> list[Operation]:
+    """In the order of work; one that comes twice is told apart by its place."""
+    out: list[Operation] = []
+    rows = sorted(order.get("operations") or [], key=lambda r: int(r.get("idx") or 0))
+    for at, row in enumerate(rows, 1):
+        ours = fields.read({**row, "order": order})
+        number = str(ours.get("operation") or row.get("operation") or at)
+        if number in [o.number for o in out]:
+            number = f"{number}/{at}"
+        named = (row.get("operation"), row.get("name"), row.get("sequence_id"), row.get("idx"))
+        aliases = frozenset(str(alias) for alias in named if alias)
+        out.append(
+            Operation(
+                number, str(ours.get("name") or number), str(ours.get("work_center") or ""),
+                float(ours.get("quantity") or 0), aliases, row,
+            )
+        )  # fmt: skip
+    return out
+
+
+class Orders:
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._config = records.config
+
+    # ------------------------------------------------------------------ production
+    async def production(self, changed_since: datetime | None) -> list[WorkOrder]:
+        doctype = self._records.form("order")
+        where: list[Filter] = [*self._records.filters("order")]
+        if changed_since is None:
+            where += [["docstatus", "=", SUBMITTED], ["status", "in", self._config.floor_states]]
+        else:
+            where += [["docstatus", "!=", 0]]
+        where = await self._records.changed(doctype, changed_since, where)
+        rows = await self._records.listed(doctype, where, ["modified"])
+        found = [
+            (order, ours)
+            for order in await self._records.whole(doctype, rows)
+            for ours in [self._records.maps["order"].read(order)]
+            if "number" in ours and "due_at" in ours
+        ]
+        customers = await self._customers({str(ours.get("sales_order") or "") for _, ours in found})
+        return [self._order(order, ours, customers) for order, ours in found]
+
+    def _order(self, order: Row, ours: Row, customers: Mapping[str, str]) -> WorkOrder:
+        number, sales_order = str(ours["number"]), str(ours.get("sales_order") or "")
+        jobs = tuple(
+            JobOrder(number, o.number, Words(o.name, ""), o.work_center, round(o.quantity))
+            for o in operations(self._records.maps["operation"], order)
+        )
+        return WorkOrder(
+            number=number,
+            product=str(ours.get("product") or ""),
+            product_name=Words(str(ours.get("product_name") or ""), ""),
+            quantity=round(float(ours.get("quantity") or 0)),
+            due_at=_instant(ours["due_at"]),
+            priority=int(ours.get("priority") or 5),
+            rush=bool(ours.get("rush")),
+            sales_order=sales_order,
+            customer=str(ours.get("customer") or customers.get(sales_order, "")),
+            erp_id=str(order["name"]),
+            jobs=jobs,
+            state=_state(ours.get("state"), order),
+        )
+
+    async def _customers(self, sales_orders: set[str]) -> dict[str, str]:
+        """Who waits for an order; a user who may not read sales orders does without."""
+        wanted, out = sorted(sales_orders - {""}), {}
+        if Capability.SALES_ORDERS in self._config.without:
+            return {}
+        for at in range(0, len(wanted), AT_ONCE):
+            where = [["name", "in", wanted[at : at + AT_ONCE]]]
+            try:
+                for row, ours in await self._records.mapped("sales_order", where):
+                    out[str(row["name"])] = str(ours.get("customer") or "")
+            except ErpRefused as refusal:
+                log.info("production orders come without their customers: %s", refusal)
+                return out
+        return out
+
+    # ------------------------------------------------------------------ sales, items, machines
+    async def sales(self, changed_since: datetime | None) -> list[SalesOrder]:
+        doctype = self._records.form("sales_order")
+        where = await self._records.changed(doctype, changed_since, self._records.filters("sales_order"))
+        rows = await self._records.listed(doctype, where, ["modified"])
+        return [
+            _sale(order, self._records.maps["sales_order"].read(order)
+                  | self._records.maps["sales_line"].read({**line, "order": order}))
+            for order in await self._records.whole(doctype, rows)
+            for line in order.get("items") or []
+            if "due_at" in self._records.maps["sales_order"].read(order)
+        ]  # fmt: skip
+
+    async def items(self, changed_since: datetime | None) -> list[Item]:
+        doctype = self._records.form("item")
+        where = await self._records.changed(doctype, changed_since, self._records.filters("item"))
+        return [
+            Item(str(ours["number"]), _words(ours), str(ours.get("unit") or ""),
+                 str(ours.get("family") or ""), str(row["name"]))
+            for row, ours in await self._records.mapped("item", where) if ours.get("number")
+        ]  # fmt: skip
+
+    async def equipment(self) -> list[ErpEquipment]:
+        documents = ["equipment", "workstation"] if self._config.workstations else ["equipment"]
+        out: dict[str, ErpEquipment] = {}
+        for document in documents:
+            where = await self._records.changed(
+                self._records.form(document), None, self._records.filters(document)
+            )
+            for row, ours in await self._records.mapped(document, where):
+                if ours.get("number"):
+                    machine = ErpEquipment(
+                        str(ours["number"]), _words(ours), str(ours.get("place") or ""),
+                        bool(ours.get("active", True)), str(row["name"]),
+                    )  # fmt: skip
+                    out.setdefault(machine.number, machine)
+        return list(out.values())
+
+    # ------------------------------------------------------------------ a rush order
+    async def change(self, number: str, fields: Mapping[str, Any]) -> None:
+        """What is set already is left alone. A field that ERPNext does not take is refused by its name."""
+        doctype = self._records.form("order")
+        row = await self._records.client.one(doctype, number) if number else None
+        if row is None:
+            raise ErpRefused(f"ERPNext has no {doctype} {number}")
+        if int(row.get("docstatus") or 0) == CANCELLED:
+            raise ErpRefused(f"{doctype} {number} is cancelled in ERPNext")
+        wanted = await self._records.written("order", fields)
+        different = {n: v for n, v in wanted.items() if not _same(row.get(n), v)}
+        if different:
+            await self._changed(doctype, row, different)
+        if fields.get("reason"):
+            words = ["加急 rush" if fields.get("rush") else "改期 changed", str(fields["reason"])]
+            await self._comment(doctype, number, " ".join(words))
+
+    async def _changed(self, doctype: str, row: Row, different: Row) -> None:
+        meta = await self._records.meta(doctype)
+        gone = [name for name in different if meta.lacks(name)]
+        taken = {n: v for n, v in different.items() if n not in gone}
+        if taken:
+            after = await self._records.change(doctype, row, taken)
+            gone += [name for name, value in taken.items() if not _same(after.get(name), value)]
+        if gone:
+            raise ErpRefused(
+                f"ERPNext did not take {', '.join(gone)} on {doctype} {row['name']}: add it as a custom field"
+                " with Allow on Submit, or empty it in documents.order.write"
+            )
+
+    async def _comment(self, doctype: str, number: str, text: str) -> None:
+        try:
+            await self._records.comment(doctype, number, text)
+        except ErpRefused as refusal:
+            log.info("%s %s is changed, its reason is not noted: %s", doctype, number, refusal)
+
+
+def _same(theirs: Any, ours: Any) -> bool:
+    if isinstance(ours, int | float) and not isinstance(ours, bool):
+        try:
+            return float(theirs) == float(ours)
+        except (TypeError, ValueError):
+            return False
+    return str(theirs or "")[: len(str(ours))] == str(ours)
+
+
+def _state(word: Any, order: Row) -> WorkOrderState:
+    if int(order.get("docstatus") or 0) == CANCELLED:
+        return WorkOrderState.CANCELLED
+    try:
+        return WorkOrderState(str(word))
+    except ValueError:
+        return WorkOrderState.HELD  # a state we do not know is not worked on
+
+
+def _sale(order: Row, ours: Row) -> SalesOrder:
+    return SalesOrder(
+        number=str(ours.get("number") or order["name"]),
+        line=str(ours.get("line") or ""),
+        customer=str(ours.get("customer") or ""),
+        product=str(ours.get("product") or ""),
+        quantity=float(ours.get("quantity") or 0),
+        due_at=_instant(ours["due_at"]),
+        priority=int(ours.get("priority") or 5),
+        rush=bool(ours.get("rush")),
+        open=bool(ours.get("open", True)),
+        seller=str(ours.get("seller") or ""),
+        erp_id=str(order["name"]),
+    )
+
+
+def _words(ours: Row) -> Words:
+    return Words(str(ours.get("name") or ours["number"]), "")
+
+
+def _instant(value: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ErpUnavailable(f"ERPNext gave {value!r} where a date belongs") from None

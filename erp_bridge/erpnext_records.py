@@ -1,0 +1,315 @@
+"""Documents of any DocType: listed to the end, read whole, mapped by data, written after a look."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import logging
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from erp_bridge.erpnext_answers import ErpNextRefusal, ErpNextTaken
+from erp_bridge.erpnext_client import ErpNextClient, Row
+from erp_bridge.erpnext_config import ErpNextConfig
+from erp_bridge.erpnext_maps import DOCUMENTS, FILTERS
+from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
+from hub.errors import ErpRefused, ErpUnavailable
+from hub.ports import Clock
+
+log = logging.getLogger(__name__)
+
+Filter = list[Any]
+Answer = TypeVar("Answer")
+DRAFT, SUBMITTED, CANCELLED = 0, 1, 2
+AT_ONCE = 50  # names in one filter: URLs have an end
+STANDARD = frozenset({"name", "owner", "creation", "modified", "modified_by", "docstatus", "idx", "parent"})
+_PAGE = 20  # rows that Frappe gives when nobody says how many
+_MEMORY = 300.0  # seconds that what a DocType looks like is believed
+_KEPT = 5000  # documents
+_RICH = frozenset({"Text Editor", "HTML Editor"})
+_RICH_BORN = frozenset({("Issue", "description"), ("Issue", "resolution_details")})
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Fields of a DocType by name. `whole`: with those that the site has added."""
+
+    fields: Mapping[str, Row] = field(default_factory=dict)
+    whole: bool = False
+
+    def lacks(self, name: str) -> bool:
+        """For certain: a field we could not be told of may be there."""
+        if name in STANDARD or name in self.fields or not self.fields:
+            return False
+        return self.whole or not name.startswith("custom_")
+
+
+class Records:
+    """`maps` and `blocks` by document name, the site's laid over ours. Raises ConfigError for a bad one."""
+
+    def __init__(self, config: ErpNextConfig, client: ErpNextClient, clock: Clock) -> None:
+        self.config = config
+        self.client = client
+        self._clock = clock
+        self.blocks: dict[str, MapBlock] = {
+            name: config.documents.get(name, MapBlock()).over(base) for name, base in DOCUMENTS.items()
+        }
+        self.maps: dict[str, FieldMap] = {
+            name: compiled(block, config.zone, f"documents.{name}") for name, block in self.blocks.items()
+        }
+        self._metas: dict[str, tuple[float, Meta]] = {}
+        self._kept: dict[tuple[str, str], tuple[str, Row]] = {}
+        self._turns = asyncio.Semaphore(config.parallel)
+
+    def form(self, document: str) -> str:
+        return self.blocks[document].form
+
+    def filters(self, document: str) -> list[Filter]:
+        return self.config.filters.get(document, FILTERS.get(document, []))
+
+    def local(self, at: datetime) -> str:
+        """As `modified` is written and compared."""
+        return at.astimezone(self.config.zone).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+    # ------------------------------------------------------------------ what the site says of its DocTypes
+    async def meta(self, doctype: str) -> Meta:
+        """Nothing known where this user may not ask: then every field is believed to be there."""
+        at, known = self._metas.get(doctype, (-_MEMORY, Meta()))
+        now = self._clock.monotonic()
+        if now - at < _MEMORY:
+            return known
+        meta = await self._form_meta(doctype) or await self._document_meta(doctype) or Meta()
+        self._metas[doctype] = now, meta
+        return meta
+
+    async def _form_meta(self, doctype: str) -> Meta | None:
+        """As the form is told, with the site's own fields."""
+        method = "frappe.desk.form.load.getdoctype"
+        body = await _if_allowed(self.client.ask(method, {"doctype": doctype}))
+        docs = (body or {}).get("docs") or ((body or {}).get("message") or {}).get("docs") or []
+        found = next((d for d in docs if isinstance(d, dict) and d.get("name") == doctype), None)
+        return Meta(_by_name(found.get("fields")), whole=True) if found else None
+
+    async def _document_meta(self, doctype: str) -> Meta | None:
+        """As it was delivered, and the site's own fields where this user may see them."""
+        found = await _if_allowed(self.client.one("DocType", doctype))
+        if not found:
+            return None
+        names = ["fieldname", "fieldtype", "options", "unique", "allow_on_submit"]
+        own = await _if_allowed(self.listed("Custom Field", [["dt", "=", doctype]], names))
+        return Meta(_by_name(found.get("fields")) | _by_name(own), whole=own is not None)
+
+    # ------------------------------------------------------------------ reading
+    async def listed(
+        self, doctype: str, filters: Sequence[Filter], fields: Iterable[str], most: int = 0
+    ) -> list[Row]:
+        """All that fit (or the first `most`), by name. Pages overlap by a row, so that a document that falls
+        out between two pages is noticed; then we begin again."""
+        for _ in range(3):
+            rows = await self._pages(doctype, filters, fields, most)
+            if rows is not None:
+                return rows
+        raise ErpUnavailable(f"ERPNext's list of {doctype} changes faster than it can be read")
+
+    async def _pages(
+        self, doctype: str, filters: Sequence[Filter], fields: Iterable[str], most: int
+    ) -> list[Row] | None:
+        limit = min(most or self.config.page_rows, self.config.page_rows)
+        query = {
+            "fields": json.dumps(sorted({*fields, "name"})),
+            "filters": json.dumps(list(filters), ensure_ascii=False),
+            "order_by": "name asc",
+            "limit_page_length": str(limit),
+        }
+        rows: list[Row] = []
+        while True:
+            start = max(len(rows) - 1, 0)
+            page = await self.client.rows(doctype, query | {"limit_start": str(start)})
+            if rows and (not page or page[0].get("name") != rows[-1].get("name")):
+                return None
+            rows += page[1:] if rows else page
+            if (len(page) < limit and len(page) != _PAGE) or len(page) < 2 or (most and len(rows) >= most):
+                return _once(rows)
+
+    async def whole(self, doctype: str, rows: Sequence[Row]) -> list[Row]:
+        """The documents of a list's rows (name and modified); what has not changed is not read again."""
+        found = await asyncio.gather(
+            *(self._kept_or_read(doctype, row) for row in rows), return_exceptions=True
+        )
+        for outcome in found:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return [document for document in found if isinstance(document, dict)]
+
+    async def _kept_or_read(self, doctype: str, row: Row) -> Row | None:
+        key, modified = (doctype, str(row["name"])), str(row.get("modified") or "")
+        kept = self._kept.get(key)
+        if kept and modified and kept[0] == modified:
+            return kept[1]
+        async with self._turns:
+            document = await self.client.one(*key)
+        if document is not None:
+            while len(self._kept) >= _KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = str(document.get("modified") or ""), document
+        return document
+
+    async def changed(self, doctype: str, since: datetime | None, narrowed: Sequence[Filter]) -> list[Filter]:
+        """The filters, and with `since` those written from a little before: clocks and long transactions."""
+        out = [*narrowed]
+        if since is not None:
+            out.append(["modified", ">=", self.local(since - self.config.overlap)])
+        if self.config.company and "company" in (await self.meta(doctype)).fields:
+            out.append(["company", "=", self.config.company])
+        return out
+
+    async def mapped(
+        self, document: str, filters: Sequence[Filter], extra: Iterable[str] = ()
+    ) -> list[tuple[Row, Row]]:
+        """(their row, our fields) of every document that fits, by columns alone."""
+        doctype = self.form(document)
+        meta = await self.meta(doctype)
+        wanted = {name.partition(".")[0] for name in asked(self.blocks[document])} | {*extra}
+        for name in sorted(name for name in wanted if meta.lacks(name)):
+            log.debug("ERPNext has no %s on %s: going on without it", name, doctype)
+        filters = [f for f in filters if not meta.lacks(str(f[0]))]
+        rows = await self.listed(doctype, filters, {n for n in wanted if not meta.lacks(n)} | {"docstatus"})
+        return [(row, self.maps[document].read(row)) for row in rows]
+
+    async def keyed(self, doctype: str, key: str, fields: Iterable[str] = ()) -> list[Row]:
+        """Documents that carry our number; those that still count come first, then the oldest.
+
+        The database compares without case, and `like` has wildcards: what comes back is compared again.
+        """
+        name = self.config.key_of(doctype)
+        marked = name != self.config.key_field
+        if (await self.meta(doctype)).lacks(name):
+            return []  # nobody can have written it there; `create` says so
+        wanted = [name, "like", f"{_unwild(key)}%"] if marked else [name, "=", key]
+        rows = await self.listed(doctype, [wanted], {*fields, name, "docstatus"})
+        kept = [r for r in rows if r[name] == key or (marked and str(r[name] or "").startswith(f"{key} "))]
+        return sorted(
+            kept, key=lambda r: (int(r.get("docstatus") or 0) == CANCELLED, len(r["name"]), r["name"])
+        )
+
+    # ------------------------------------------------------------------ writing
+    async def written(self, document: str, fields: Mapping[str, Any]) -> Row:
+        """Our fields as the site takes them; rich texts are escaped."""
+        doctype, out = self.form(document), self.maps[document].written(fields)
+        for name, value in out.items():
+            if isinstance(value, str) and await self.rich(doctype, name.rstrip("+")):
+                out[name] = html.escape(value, quote=False).replace("\n", "<br>")
+        return out
+
+    async def rich(self, doctype: str, name: str) -> bool:
+        if (doctype, name) in _RICH_BORN:
+            return True
+        return (await self.meta(doctype)).fields.get(name, {}).get("fieldtype") in _RICH
+
+    async def create(self, doctype: str, key: str, values: Row) -> Row:
+        """Made with our number. ErpNextTaken when somebody was faster; ErpRefused when the number is lost,
+        because then nobody could find the document again."""
+        name = self.config.key_of(doctype)
+        marked = name != self.config.key_field
+        if (await self.meta(doctype)).lacks(name):
+            raise ErpRefused(f"ERPNext has no field {name} on {doctype}: add it (unique), see key_field")
+        made = await self.client.create(
+            doctype, values | {name: f"{key} {values.get(name) or ''}".strip() if marked else key}
+        )
+        if not str(made.get(name) or "").startswith(key):
+            raise ErpRefused(
+                f"ERPNext made {doctype} {made['name']} without our number {key}: it has no field {name}."
+                f" Add that custom field (unique), see key_field, and write {key} into it by hand"
+            )
+        return made
+
+    async def finished(self, doctype: str, key: str, values: Row) -> Row:
+        """Found or made, then submitted: a document that was half made is taken up where it was left."""
+        found = await self.keyed(doctype, key, ("modified",))
+        if not found:
+            try:
+                found = [await self.create(doctype, key, values)]
+            except ErpNextTaken as taken:
+                found = await self.keyed(doctype, key, ("modified",))
+                if not found:
+                    raise hidden(taken, key) from None
+        first = found[0]
+        if int(first.get("docstatus") or 0) == CANCELLED:
+            raise ErpRefused(f"{doctype} {first['name']} for {key} was cancelled in ERPNext by hand")
+        return first if int(first.get("docstatus") or 0) == SUBMITTED else await self.submit(doctype, first)
+
+    async def submit(self, doctype: str, row: Row, values: Mapping[str, Any] | None = None) -> Row:
+        wanted = {**(values or {}), "docstatus": SUBMITTED} | _version(row)
+        return await self.client.change(doctype, str(row["name"]), wanted)
+
+    async def change(self, doctype: str, row: Row, values: Mapping[str, Any]) -> Row:
+        """Raises ErpUnavailable when the document was changed since it was read."""
+        return await self.client.change(doctype, str(row["name"]), {**values, **_version(row)})
+
+    async def ensure(self, doctype: str, name: str, values: Row) -> None:
+        """A record that others name; where the site has no such DocType the name stands for itself."""
+        try:
+            if await self.client.one(doctype, name) is None:
+                await self.client.create(doctype, values)
+        except ErpNextTaken:
+            return
+        except ErpNextRefusal as refusal:
+            if refusal.status not in (403, 404):
+                raise
+            log.debug("ERPNext has no %s for us: %s", doctype, refusal)
+
+    async def comment(self, doctype: str, name: str, text: str) -> None:
+        """In the document's time line, once."""
+        escaped = html.escape(text, quote=False)
+        about: list[Filter] = [["reference_doctype", "=", doctype], ["reference_name", "=", name]]
+        there = await self.listed("Comment", about, ["content"])
+        if not any(escaped in str(row.get("content") or "") for row in there):
+            values = {"comment_type": "Comment", "reference_doctype": doctype, "reference_name": name}
+            await self.client.create("Comment", values | {"content": escaped})
+
+
+async def _if_allowed(asked_for: Awaitable[Answer]) -> Answer | None:
+    try:
+        return await asked_for
+    except ErpRefused as refusal:
+        log.debug("ERPNext does not tell us: %s", refusal)
+        return None
+
+
+def hidden(taken: ErpNextTaken, key: str) -> Exception:
+    """The site says it has this number and does not show it; or another field had to be unique."""
+    if key in str(taken):
+        return ErpUnavailable(f"{key} is in ERPNext, which does not show it yet: {taken.said}", in_doubt=True)
+    return taken
+
+
+def appended(row: Row, values: Row, *, rich: bool = False) -> Row:
+    """`field+`: the line is added to the text, once."""
+    out: Row = {}
+    for name, value in values.items():
+        if not name.endswith("+"):
+            out[name] = value
+            continue
+        text = str(row.get(name[:-1]) or "")
+        if value and str(value) not in text:
+            out[name[:-1]] = ("<br>" if rich else "\n").join(filter(None, [text, str(value)]))
+    return out
+
+
+def _version(row: Row) -> Row:
+    return {"modified": row["modified"]} if row.get("modified") else {}
+
+
+def _by_name(fields: Any) -> dict[str, Row]:
+    return {str(f["fieldname"]): f for f in fields or [] if isinstance(f, dict) and f.get("fieldname")}
+
+
+def _once(rows: Iterable[Row]) -> list[Row]:
+    return list({str(row.get("name")): row for row in rows}.values())
+
+
+def _unwild(key: str) -> str:
+    return key.replace("\\", "_")

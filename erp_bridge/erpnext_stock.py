@@ -1,0 +1,128 @@
+"""Stock entries and inspections: made as drafts that carry our number, then submitted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from erp_bridge.erpnext_answers import ErpNextRefusal
+from erp_bridge.erpnext_cards import Cards
+from erp_bridge.erpnext_client import Row
+from erp_bridge.erpnext_records import AT_ONCE, SUBMITTED, Filter, Records
+from hub.model.erp import PostingKind, StockClaim
+
+log = logging.getLogger(__name__)
+
+_MAKE = "erpnext.manufacturing.doctype.work_order.work_order.make_stock_entry"
+_SYSTEM = frozenset({"name", "owner", "creation", "modified", "modified_by", "docstatus", "idx"})
+_NOT_HERE = frozenset({"", "DoesNotExistError", "AttributeError"})
+
+
+class Stock:
+    def __init__(self, records: Records, cards: Cards) -> None:
+        self._records = records
+        self._cards = cards
+
+    # ------------------------------------------------------------------ once
+    async def find(self, kind: PostingKind, key: str) -> str | None:
+        """Only what is submitted counts."""
+        rows = await self._records.keyed(self._form(kind), key)
+        return next((str(r["name"]) for r in rows if int(r.get("docstatus") or 0) == SUBMITTED), None)
+
+    async def post(self, kind: PostingKind, key: str, fields: Mapping[str, Any]) -> str:
+        doctype = self._form(kind)
+        made = await self._records.keyed(doctype, key, ("modified",))
+        values = {} if made else await self._values(kind, fields)
+        return str((await self._records.finished(doctype, key, values))["name"])
+
+    def _form(self, kind: PostingKind) -> str:
+        return self._records.form("quality" if kind is PostingKind.QUALITY else kind.value)
+
+    async def _values(self, kind: PostingKind, fields: Mapping[str, Any]) -> Row:
+        if kind is PostingKind.QUALITY:
+            return await self._inspection(fields)
+        order = await self._cards.order(str(fields.get("order") or ""), fields)
+        known = {**fields, "work_order": order}
+        await self._batch(known)
+        return await (self._receipt(known) if kind is PostingKind.RECEIPT else self._issue(known))
+
+    async def _batch(self, known: Mapping[str, Any]) -> None:
+        if known.get("lot"):
+            values = await self._records.written("batch", known)
+            await self._records.ensure(self._records.form("batch"), str(known["lot"]), values)
+
+    # ------------------------------------------------------------------ finished goods
+    async def _receipt(self, known: Mapping[str, Any]) -> Row:
+        """ERPNext works out what is consumed; we say how many, where to, and of which lot."""
+        entry = await self._worked_out(known)
+        ours = await self._records.written("receipt", known)
+        line = await self._records.written("receipt_line", known)
+        rows = [_bare(row) for row in entry.pop("items", None) or []]
+        mine = next((row for row in rows if _is_finished(row, known)), None)
+        if mine is None:
+            mine = {}
+            rows.append(mine)
+        mine |= line
+        return entry | ours | {"items": rows}
+
+    async def _worked_out(self, known: Mapping[str, Any]) -> Row:
+        arguments = {
+            "work_order_id": known["work_order"]["name"], "purpose": "Manufacture", "qty": known["quantity"],
+        }  # fmt: skip
+        try:
+            entry = await self._records.client.call(_MAKE, arguments)
+        except ErpNextRefusal as refusal:
+            if refusal.kind not in _NOT_HERE:
+                raise
+            log.info("ERPNext does not work out the stock entry, so nothing is consumed: %s", refusal)
+            return {}
+        return _bare(entry) if isinstance(entry, dict) else {}
+
+    # ------------------------------------------------------------------ material
+    async def _issue(self, known: Mapping[str, Any]) -> Row:
+        wanted = (known["work_order"].get("required_items") or [], known.get("item"))
+        required = next((r for r in wanted[0] if r.get("item_code") == wanted[1]), None)
+        line = await self._records.written("issue_line", {**known, "required": required})
+        return await self._records.written("issue", known) | {"items": [line]}
+
+    # ------------------------------------------------------------------ inspections
+    async def _inspection(self, fields: Mapping[str, Any]) -> Row:
+        card = None
+        if fields.get("order"):
+            order = await self._cards.order(str(fields["order"]), fields)
+            card = await self._cards.card_of(order, str(fields.get("operation") or ""))
+        user = self._records.config.users.get(str(fields.get("person") or ""))
+        known = {**fields, "card": card, "user": user}
+        if fields.get("check"):
+            check = str(fields["check"])
+            await self._records.ensure("Quality Inspection Parameter", check, {"parameter": check})
+        reading = await self._records.written("reading", known)
+        return await self._records.written("quality", known) | {"readings": [reading]}
+
+    # ------------------------------------------------------------------ what the books say
+    async def claims(self, items: Sequence[str]) -> list[StockClaim]:
+        wanted, out = list(dict.fromkeys(filter(None, items))), []
+        for at in range(0, len(wanted), AT_ONCE):
+            where: list[Filter] = [
+                *self._records.filters("stock"), ["item_code", "in", wanted[at : at + AT_ONCE]]
+            ]  # fmt: skip
+            for _, ours in await self._records.mapped("stock", where):
+                quantity = float(ours.get("quantity") or 0)
+                if ours.get("item") in wanted and quantity:
+                    warehouse, lot = str(ours.get("warehouse") or ""), str(ours.get("lot") or "")
+                    out.append(StockClaim(str(ours["item"]), quantity, lot, warehouse))
+        return out
+
+
+def _is_finished(row: Row, known: Mapping[str, Any]) -> bool:
+    return bool(row.get("is_finished_item")) or (
+        row.get("item_code") == known.get("item") and not row.get("s_warehouse")
+    )
+
+
+def _bare(row: Mapping[str, Any]) -> Row:
+    """A document that is not saved yet, without what only a saved one has."""
+    return {n: v for n, v in row.items() if n not in _SYSTEM and not n.startswith("__") and v is not None} | (
+        {} if "items" not in row else {"items": row["items"]}
+    )
