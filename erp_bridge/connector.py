@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from erp_bridge.own_pushes import OwnPushes
 from hub.errors import ErpRefused, NotAllowed
 from hub.model.erp import (
     ErpEquipment,
@@ -28,6 +29,7 @@ class Connector:
 
     Config: type[BaseModel]
     capabilities: frozenset[str] = frozenset()
+    own_pushes: OwnPushes | None = None  # of an ERP that has no scheme of its own
     title: ClassVar[str] = "this ERP"  # as complaints name it
 
     def _cannot(self, what: str) -> ErpRefused:
@@ -85,6 +87,8 @@ class Connector:
         raise self._cannot("tell of stock")
 
     def pushed(self, push: ErpPush) -> ErpNews:
+        if self.own_pushes:
+            return self.own_pushes.news(push)
         raise NotAllowed("no-webhooks", f"{self.title} is not set up to push")
 
     async def probe(self) -> Mapping[str, str]:

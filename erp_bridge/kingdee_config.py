@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator
 
 from erp_bridge.fieldmap import MapBlock
+from erp_bridge.own_pushes import PushSecrets
 from hub.config import Block, Duration
 
 NumberText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)]
@@ -86,6 +87,9 @@ class KingdeeConfig(Block):
     postings: dict[Posting, PostingBlock] = Field({})
     ticket: TicketBlock = TicketBlock()
     order: OrderBlock = OrderBlock()
+    push_secrets: PushSecrets = Field(
+        [], description="of signed pushes to /api/erp/push; empty: none is believed"
+    )
     without: list[Without] = Field([], description="what this tenant does not have or does not want from us")
 
     @field_validator("time_zone")

@@ -23,6 +23,7 @@ from erp_bridge.kingdee_postings import Postings
 from erp_bridge.kingdee_probe import probed
 from erp_bridge.kingdee_tickets import Tickets
 from erp_bridge.mapping import Capability
+from erp_bridge.own_pushes import OwnPushes
 from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
 from hub.model.production import WorkOrder
 from hub.ports import Clock
@@ -52,7 +53,10 @@ class KingdeeGalaxyConnector(Connector):
     capabilities = frozenset(set(Capability) - {Capability.WEBHOOKS})
 
     def __init__(self, config: KingdeeConfig, clock: Clock) -> None:
+        self.own_pushes = OwnPushes(config.push_secrets, clock)
         self.capabilities = frozenset(c for c in type(self).capabilities if c not in config.without)
+        if self.own_pushes:
+            self.capabilities |= {Capability.WEBHOOKS}
         self._client = KingdeeClient(config, clock)
         self._kinds = {name: kind_of(config, name) for name in DOCUMENTS}
         self._tickets = Tickets(config, self._client, self._kinds["ticket"])

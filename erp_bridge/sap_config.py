@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from erp_bridge.fieldmap import MapBlock
+from erp_bridge.own_pushes import PushSecrets
 from hub.config import Block, Duration
 
 NumberText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)]
@@ -89,6 +90,9 @@ class SapConfig(Block):
     work_centers: dict[str, str] = Field({}, description="their work centre -> path of our line")
     documents: dict[Document, MapBlock] = Field({}, description="laid over the connector's own maps")
     filters: dict[Document, str] = Field({}, description="what of it is ours, as OData $filter")
+    push_secrets: PushSecrets = Field(
+        [], description="of signed pushes to /api/erp/push; empty: none is believed"
+    )
     without: list[Without] = Field([], description="what this system does not have or does not want from us")
 
     @field_validator("url")

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from erp_bridge.connector import Connector
 from erp_bridge.mapping import Capability
+from erp_bridge.own_pushes import OwnPushes
 from erp_bridge.sap_client import SapClient
 from erp_bridge.sap_config import SapConfig
 from erp_bridge.sap_confirmations import Confirmations
@@ -50,8 +51,11 @@ class SapConnector(Connector):
     )
 
     def __init__(self, config: SapConfig, clock: Clock) -> None:
+        self.own_pushes = OwnPushes(config.push_secrets, clock)
         without = {*config.without, *(() if config.quality_notification else ("quality",))}
         self.capabilities = frozenset(c for c in type(self).capabilities if c not in without)
+        if self.own_pushes:
+            self.capabilities |= {Capability.WEBHOOKS}
         self._config = config
         self._client = SapClient(config, clock)
         self._records = Records(config, self._client)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from erp_bridge.connector import Connector
 from erp_bridge.mapping import Capability
+from erp_bridge.own_pushes import OwnPushes
 from erp_bridge.tryton_claims import Claims
 from erp_bridge.tryton_client import TrytonClient
 from erp_bridge.tryton_config import TrytonConfig
@@ -31,7 +32,10 @@ class TrytonConnector(Connector):
     capabilities = frozenset({*Capability} - {Capability.WEBHOOKS})
 
     def __init__(self, config: TrytonConfig, clock: Clock) -> None:
+        self.own_pushes = OwnPushes(config.push_secrets, clock)
         self.capabilities = type(self).capabilities - {*config.without}
+        if self.own_pushes:
+            self.capabilities |= {Capability.WEBHOOKS}
         self._client = TrytonClient(config)
         records = self._records = Records(config, self._client, clock)
         self._tickets = Tickets(records)

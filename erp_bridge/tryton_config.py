@@ -10,6 +10,7 @@ from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from erp_bridge.fieldmap import MapBlock
 from erp_bridge.mapping import Capability
+from erp_bridge.own_pushes import PushSecrets
 from erp_bridge.tryton_maps import DOCUMENTS, LOOKUPS
 from hub.config import Block, Duration
 
@@ -42,6 +43,9 @@ class TrytonConfig(Block):
     )
     accept_warnings: list[str] = Field(
         [], description="names of warnings to be answered with yes; all others are refusals"
+    )
+    push_secrets: PushSecrets = Field(
+        [], description="of signed pushes to /api/erp/push; empty: none is believed"
     )
     without: list[Capability] = Field([], description="what this site does not have or does not want from us")
     filters: dict[str, list[Any]] = Field(
