@@ -683,3 +683,39 @@ def test_the_static_files_are_all_named_by_some_page() -> None:
     )
     for path in static.rglob("*.js"):
         assert path.stem in texts.replace(path.read_text("utf-8"), ""), path.name
+
+
+# ------------------------------------------------------------------ rush orders
+def test_a_planner_sees_what_a_rush_would_do_taps_once_and_can_undo_it(visit: Any, hub: Hub) -> None:
+    hub.roles = ("planner",)
+    number = "MO260105-0036"
+    phone = visit("/phone?lang=en")
+    phone.see("orders").click()
+    phone.see(f"order-{number}").click()
+    assert phone.see("rush-gain").inner_text() == "3 h 20 min earlier"
+    assert phone.see("rush-late").inner_text() == "become late: 2"
+    assert "华星电子" in phone.see("slip-MO260105-0031").inner_text()
+    phone.see("rush-reason").fill("customer is waiting")
+    assert phone.overflow() == []
+    phone.see("rush-confirm").click()
+    assert "Zhang Wei" in phone.see("rush-told").inner_text()
+    assert phone.see("rush-state").inner_text() == "Rush order"
+    [(_, asked)] = [sent for sent in hub.asked if sent[0] == "rush POST"]
+    assert (asked["digest"], asked["reason"]) == ("d.200.50", "customer is waiting")
+    phone.see("rush-undo").click()
+    phone.until('[data-testid="rush-state"]:text-is("Undone")')
+    assert [what for what, _ in hub.asked if what.startswith("rush")] == ["rush POST", "rush DELETE"]
+
+
+def test_who_was_slower_is_told_who_was_first_and_sales_may_only_look(visit: Any, hub: Hub) -> None:
+    hub.refuse["rush"] = (409, "rush-taken")
+    hub.roles = ("operator",)
+    phone = visit("/phone?lang=en#o=MO260105-0036")
+    phone.see("rush-confirm").click()
+    assert phone.see("rush-trouble").inner_text() == "Li Qiang was faster"
+    hub.roles = ("sales",)
+    desk = visit("/console?lang=en#orders", (1920, 1080))
+    desk.see("order-MO260105-0036").click()
+    assert desk.see("rush-gain").inner_text() == "3 h 20 min earlier"
+    assert not desk.page.get_by_test_id("rush-confirm").is_visible()
+    assert desk.overflow() == []
