@@ -81,11 +81,14 @@ class U9Client:
     ) -> Outcome:
         """One row that changes something; `in_doubt` when it may have been done. `repeat` False for what
         must not be made twice: it raises TokenGone where the token went."""
-        data = await self._call(path, body, write=True, repeat=repeat)
-        found = outcome(answered(data), key)
+        found = outcome(answered(await self._call(path, body, write=True, repeat=repeat)), key)
         if found is None:
             raise ErpUnavailable(f"U9 answered {path} without saying what became of {key}", in_doubt=True)
         return found
+
+    async def delete(self, path: str, body: Any, key: str) -> Outcome | None:
+        """None where the answer says nothing of it: there was nothing."""
+        return outcome(await self._call(path, body, write=True, repeat=True), key)
 
     async def _call(self, path: str, body: Any, *, write: bool, repeat: bool) -> Any:
         token = await self._valid_token("")
@@ -109,7 +112,7 @@ class U9Client:
         told = f"U9 refused {path} ({said.code}): {words}"
         if said.code in (OK, NO_ROUTE, BAD_PARAMETER):
             raise U9Refusal(told, said.code, words)
-        self._must_be_set_up(said)
+        self._must_be_set_up(path, said)
         if said.code == REQUEST_EXPIRED:
             raise ErpUnavailable(told)
         raise U9Trouble(told, words, in_doubt=write)
@@ -139,20 +142,24 @@ class U9Client:
                 await reply.aclose()
         except httpx.HTTPError as cause:
             raise ErpUnavailable(f"U9 cannot be reached: {type(cause).__name__}") from None
-        said = self._read(LOGIN, reply, write=False)
+        try:
+            said = self._read(LOGIN, reply, write=False)
+        except ErpRefused as refusal:  # nothing of ours is to be given up for it
+            raise ErpUnavailable(str(refusal), CREDENTIALS_PAUSE) from None
         if said.code == OK and said.success and isinstance(said.data, str) and said.data:
             return said.data
         words = self._clean(said.message)
         if said.code in (NO_ROUTE, BAD_PARAMETER):
-            raise ErpRefused(f"U9 has no {LOGIN} at server_url ({said.code}): {words}")
-        self._must_be_set_up(said)
+            text = f"U9 has no {LOGIN} at server_url ({said.code}): {words}"
+            raise ErpUnavailable(text, CREDENTIALS_PAUSE)
+        self._must_be_set_up(LOGIN, said)
         raise ErpUnavailable(f"U9 gave no token ({said.code}): {words}")
 
-    def _must_be_set_up(self, said: Envelope) -> None:
+    def _must_be_set_up(self, path: str, said: Envelope) -> None:
         """What no second try mends: a person has to."""
         if said.code in SET_UP_WRONG:
-            told = f"U9 lets nobody in ({said.code} {self._clean(said.message)}): {SET_UP_WRONG[said.code]}"
-            raise ErpUnavailable(told, CREDENTIALS_PAUSE)
+            told = f"U9 does not let us use {path} ({said.code} {self._clean(said.message)})"
+            raise ErpUnavailable(f"{told}: {SET_UP_WRONG[said.code]}", CREDENTIALS_PAUSE)
 
     def _clean(self, words: str) -> str:
         for secret in (self._config.client_secret.get_secret_value(), self._token):

@@ -14,8 +14,8 @@ from weakref import WeakValueDictionary
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_kinds import kind_of, known, reference, service_of
-from erp_bridge.yonyou_lists import SegmentSearch
 from erp_bridge.yonyou_orders import Orders
+from erp_bridge.yonyou_search import SegmentSearch
 from erp_bridge.yonyou_writing import Writer
 from hub.errors import ErpRefused
 

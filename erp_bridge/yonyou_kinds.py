@@ -13,18 +13,21 @@ from typing import Any
 from erp_bridge.fieldmap import FieldMap, MapBlock, compiled
 from erp_bridge.yonyou_answers import named, rows_of
 from erp_bridge.yonyou_config import ServiceBlock, YonyouConfig
-from erp_bridge.yonyou_maps import DOCUMENTS, ENTITIES, PREFIXES, SERVICE_OF, SERVICES
+from erp_bridge.yonyou_list_maps import ENTITIES
+from erp_bridge.yonyou_maps import DOCUMENTS, PREFIXES, SERVICE_OF, SERVICES
 from hub.errors import ConfigError, ErpRefused
 
 log = logging.getLogger(__name__)
 
 PLAIN = re.compile(r"^[0-9A-Za-z_\-./]{1,40}$")  # what may stand in SQL text and in a document's number
+_ONE_CASE = re.compile(r"^(?:[^a-z]*|[^A-Z]*)$")
 _SEGMENT = re.compile(r"^DescFlexField\.((?:Private|Pub)DescSeg\d+)$")
 
 
 def reference(name: str, key: str) -> str:
-    """What U9 keeps of our key: told apart by kind, a digest where the key is not plain."""
-    if not PLAIN.match(key):
+    """What U9 keeps of our key: told apart by kind, a digest where the key is not plain. Its database does
+    not tell a from A, so a key that mixes them is not plain either."""
+    if not (PLAIN.match(key) and _ONE_CASE.match(key)):
         key = "AH-" + base64.b32encode(hashlib.sha256(key.encode()).digest()).decode()[:24]
     return PREFIXES.get(name, "") + key
 

@@ -20,21 +20,22 @@ from erp_bridge.yonyou_answers import (
     U9Trouble,
     about_columns,
     about_tables,
-    dated,
     rows_of,
 )
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_kinds import PLAIN, Kind
-from erp_bridge.yonyou_maps import DOCUMENTS, ENTITIES, NEEDED
-from hub.errors import ConfigError, ErpRefused
+from erp_bridge.yonyou_list_maps import ENTITIES, NEEDED
+from erp_bridge.yonyou_maps import DOCUMENTS
+from erp_bridge.yonyou_records import alias, alias_of, at, nested
+from hub.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 SQL, ENTITY = "QueryCommon/QueryInfoBySql", "CommonEntity/Query"
 _COLUMN = re.compile(r"^[A-Za-z_]\w*\.[A-Za-z_]\w*$")
 _JOIN = re.compile(r"\s+(?=LEFT\s+JOIN\s)", re.IGNORECASE)
-_TABLE = re.compile(r"^(?:LEFT\s+JOIN\s+)?\w+(?:\s+AS)?\s+(\w+)", re.IGNORECASE)
+_NUMBERS = frozenset({"doc_state"})  # of theirs that are numbers, also where a column has no type
 AT_ONCE = 100
 MOST_PAGES = 10_000
 NOBODY = "-1"  # an id that no record has: asks for columns alone
@@ -107,9 +108,12 @@ class ListReader:
         return next((c for c in self._columns.get(name, ()) if c not in self.lacking), "")
 
     async def rows(self, wanted: Wanted = ALL) -> list[Row]:
-        """All of them in our fields, each once."""
+        """All of them in our fields."""
         if not all(wanted.fields.values()):
             return []
+        for name, values in wanted.fields.items():
+            if len(values) > AT_ONCE:
+                return await self._in_parts(wanted, name, sorted(values))
         while True:
             try:
                 records = await (self._sql(wanted) if self._by_sql else self._entity(wanted))
@@ -120,6 +124,13 @@ class ListReader:
         read = [row for record in records if (row := self._kind.read_plain(record)) is not None]
         earliest = wanted.since - self._config.overlap if wanted.since else None
         return [row for row in read if _fits(row, wanted, earliest)]
+
+    async def _in_parts(self, wanted: Wanted, name: str, values: Sequence[str]) -> list[Row]:
+        found: list[Row] = []
+        for at_first in range(0, len(values), AT_ONCE):
+            part = set(values[at_first : at_first + AT_ONCE])
+            found += await self.rows(Wanted({**wanted.fields, name: part}, wanted.since))
+        return found
 
     # ------------------------------------------------------------------ by SQL
     async def _sql(self, wanted: Wanted) -> list[Row]:
@@ -132,7 +143,7 @@ class ListReader:
             after = [f"{row_id} > {last}"] if found else []
             page = await self.select(self.columns(), [*conditions, *after])
             found += page
-            ids = [str(_at(r, row_id)) for r in page] if row_id else []
+            ids = [str(at(r, row_id)) for r in page] if row_id else []
             if not ids or not all(i.isdigit() for i in ids) or max(map(int, ids)) <= last:
                 break
             last = max(map(int, ids))
@@ -140,20 +151,19 @@ class ListReader:
 
     async def select(self, columns: Sequence[str], conditions: Sequence[str]) -> list[Row]:
         row_id = self.column("row_id")
-        listed = ", ".join(f"{c} AS {_alias(c)}" for c in columns)
+        listed = ", ".join(f"{c} AS {alias(c)}" for c in columns)
         statement = f"SELECT {listed} FROM {self._from(columns)}"  # noqa: S608 constants and plain words
         statement += f" WHERE {' AND '.join(conditions)}" if conditions else ""
         statement += f" ORDER BY {row_id}" if row_id in columns else ""
         data = await self._client.read(SQL, {"SqlString": statement})
-        return [_nested(row, columns) for row in rows_of(data)]
+        return [nested(row, columns) for row in rows_of(data)]
 
     def _from(self, columns: Iterable[str]) -> str:
         """The joins that these columns and the joins before them need."""
         needed = {c.partition(".")[0] for c in columns}
         kept: list[str] = []
         for piece in reversed(self._pieces[1:]):
-            alias = _alias_of(piece)
-            if alias in needed:
+            if alias_of(piece) in needed:
                 kept.insert(0, piece)
                 needed |= set(re.findall(r"\b(\w+)\.", piece))
         mine = set(re.findall(r"\b(\w+)\.", self._config.filters.get(self._kind.name, "")))  # type: ignore[call-overload]
@@ -169,7 +179,8 @@ class ListReader:
             column = self.column(name)
             if not plain or not column:
                 return None
-            conditions.append(f"{column} IN ({', '.join(map(_literal, plain))})")
+            listed = ", ".join(v if name in _NUMBERS and v.isdigit() else f"'{v}'" for v in plain)
+            conditions.append(f"{column} IN ({listed})")
         changed = self.column("changed_at")
         if wanted.since and changed:  # the day: a time has characters that no value of ours may have
             local = (wanted.since - self._config.overlap).astimezone(self._config.zone)
@@ -193,7 +204,7 @@ class ListReader:
             found |= {repr(sorted(row.items(), key=str)): row for row in rows}
             if len(found) == before:
                 break
-        return [_nested(row, columns) for row in found.values()]
+        return [nested(row, columns) for row in found.values()]
 
     def _filters(self, wanted: Wanted) -> list[Any]:
         if not self._config.entity_filter:
@@ -239,8 +250,7 @@ class ListReader:
 
     async def _look(self, columns: Sequence[str]) -> None:
         if self._by_sql:
-            alias = columns[0].partition(".")[0]
-            nobody = self._columns.get("row_id", [])[:1] or [f"{alias}.ID"]
+            nobody = self._columns.get("row_id", [])[:1] or [f"{columns[0].partition('.')[0]}.ID"]
             await self.select(list(columns), [f"{nobody[0]} = {NOBODY}"])
             return
         asked_for = {
@@ -248,116 +258,6 @@ class ListReader:
             "Orders": [], "PageIndex": 0, "PageSize": 1,
         }  # fmt: skip
         await self._client.read(ENTITY, asked_for)
-
-
-class SegmentSearch:
-    """Looks for a document by the custom field that carries our number."""
-
-    def __init__(
-        self, config: YonyouConfig, client: U9Client, table: str, segment: str, *, must: bool
-    ) -> None:
-        self._config = config
-        self._client = client
-        self._table = table
-        self._segment = segment
-        self._must = must  # there is no other way to find it
-        self.possible = bool(table and segment)
-
-    @property
-    def place(self) -> str:
-        return f"{self._table.split()[0] if self._table else '?'}.DescFlexField_{self._segment}"
-
-    async def numbers(self, reference: str) -> list[Row]:
-        """{"DocNo", "ID"} of each. Raises ErpRefused where nothing else finds it and this cannot."""
-        if not self.possible:
-            return self._impossible("services.*.look_up names no table")
-        try:
-            return await self._search(reference)
-        except (U9Refusal, U9Trouble) as refusal:
-            lacks = isinstance(refusal, U9Refusal) or (
-                about_columns(refusal.said) or about_tables(refusal.said)
-            )
-            if not lacks:
-                raise
-            return self._impossible(str(refusal))
-
-    def _impossible(self, why: str) -> list[Row]:
-        if self._must:
-            raise ErpRefused(
-                f"our number cannot be looked for in {self.place}: {why}; name the table in"
-                " services.*.look_up, or let the document type take numbers of ours and write"
-                " DocNo: reference"
-            )
-        if self.possible:
-            log.info("U9 cannot be searched at %s: by number alone", self.place)
-        self.possible = False
-        return []
-
-    async def _search(self, reference: str) -> list[Row]:
-        if self._config.reads == "sql" and "." not in self._table:
-            alias = _alias_of(self._table)
-            numbered = "" if self._hours else f"{alias}.DocNo AS DocNo, "
-            statement = (
-                f"SELECT {numbered}{alias}.ID AS ID FROM {self._table}"  # noqa: S608 constants, and a plain word
-                f" WHERE {alias}.DescFlexField_{self._segment} = '{reference}'"
-            )
-            return rows_of(await self._client.read(SQL, {"SqlString": statement}))
-        return self._impossible("lists are not read by SQL here")
-
-    @property
-    def _hours(self) -> bool:
-        return "WorkHour" in self._table
-
-
-def _alias_of(piece: str) -> str:
-    found = _TABLE.match(piece)
-    if found is None:
-        raise ConfigError(f"{piece!r} is not a table with an alias; write for example MO_MO m")
-    return found[1]
-
-
-def _alias(column: str) -> str:
-    return column.replace(".", "__")
-
-
-def _literal(value: str) -> str:
-    """Small whole numbers as such, for columns without a type; document numbers and words as text."""
-    return value if value.isdigit() and len(value) <= 2 else f"'{value}'"
-
-
-def _nested(row: Mapping[str, Any], columns: Sequence[str]) -> Row:
-    """`m__DocNo` (or SO.DocNo, or SO_DocNo) as the expressions name it: {"m": {"DocNo": ..}}."""
-    by_name = {str(k).lower(): v for k, v in row.items()}
-    lasts = [c.rpartition(".")[2] for c in columns]
-    out: Row = {}
-    for column in columns:
-        forms = [_alias(column), column, column.replace(".", "_"), f"m_{column}"]
-        forms += [last] if lasts.count(last := column.rpartition(".")[2]) == 1 else []
-        value: Any = next((by_name[f.lower()] for f in forms if f.lower() in by_name), None)
-        if value is None:
-            value = _inside(row, column)
-        *above, name = column.split(".")
-        here = out
-        for step in above:
-            here = here.setdefault(step, {})
-        here[name] = dated(value) if isinstance(value, str) else value
-    return out
-
-
-def _inside(row: Mapping[str, Any], column: str) -> Any:
-    here: Any = row
-    for step in column.split("."):
-        if not isinstance(here, Mapping):
-            return None
-        here = here.get(step, here.get("m_" + step[:1].lower() + step[1:]))
-    return here
-
-
-def _at(record: Mapping[str, Any], column: str) -> Any:
-    here: Any = record
-    for step in column.split("."):
-        here = here.get(step) if isinstance(here, Mapping) else None
-    return here
 
 
 def _fits(row: Mapping[str, Any], wanted: Wanted, earliest: datetime | None) -> bool:

@@ -1,8 +1,7 @@
 """U9's documents as data: what goes into which of its fields, what is read from them, which interface it is.
 
 A site lays its `documents:` and `services:` over these. Names are those of U9's input models; an answer's
-m_docNo is read as DocNo. A list's `form` is a FROM clause and its fields are alias.Column; a LEFT JOIN of
-which no column is there is left out. With `reads: entity` the lists of ENTITIES take their place.
+m_docNo is read as DocNo. The lists are in erp_bridge.yonyou_list_maps.
 
 Beside the fields of erp_bridge.mapping an expression sees `key` (our number), `reference` (what U9 keeps of
 it), `org`, `doc_type`, `employee`, and for postings `mo` (the order's id), `step` and `next_step` (operations
@@ -14,6 +13,7 @@ from __future__ import annotations
 
 from erp_bridge.fieldmap import MapBlock
 from erp_bridge.yonyou_config import ServiceBlock
+from erp_bridge.yonyou_list_maps import EQUIPMENT, ITEM_LIST, ORDER_LIST, SALES_ORDER, STOCK, end_of_day
 
 _SECOND, _DAY = "'%Y-%m-%dT%H:%M:%S'", "'%Y-%m-%d'"
 SEGMENT = "DescFlexField.PrivateDescSeg1"
@@ -26,16 +26,7 @@ _CAUSES = {
 }
 
 
-def _end_of_day(name: str) -> str:
-    """A date without a time is over when its day is."""
-    return (
-        f"{name} && instant(if(ends_with({name}, 'T00:00:00') || length({name}) == `10`,"
-        f" join('', [cut({name}, `10`), 'T23:59:59']), {name}))"
-    )
-
-
 # ------------------------------------------------------------------ the stand-in for repairs
-_REPAIR_STATES = {"0": "sent", "1": "accepted", "2": "repairing", "3": "closed"}
 TICKET = MapBlock(
     write={
         "OtherID": "key",
@@ -91,21 +82,6 @@ CLOSING = MapBlock(
 )
 
 # ------------------------------------------------------------------ orders
-_ORDER_STATES = {"0": "held", "1": "released", "2": "released", "3": "completed", "4": "held"}
-ORDER_LIST = MapBlock(
-    form="MO_MO m",
-    read={
-        "row_id": "m.ID",
-        "number": "text(m.DocNo)",
-        "doc_state": "text(m.DocState)",
-        "changed_at": "instant(m.ModifiedOn)",
-        "state": "if(contains(['1', 'true', 'True'], text(m.Cancel_Canceled)), 'cancelled',"
-        " table('order_states', m.DocState))",
-        "completed": "number(m.TotalCompleteQty)",
-        "scrap": "number(m.TotalScrapQty)",
-    },
-    tables={"order_states": _ORDER_STATES},
-)
 ORDER = MapBlock(
     form="MODoc/Query",
     read={
@@ -115,7 +91,7 @@ ORDER = MapBlock(
         "product": "ItemMaster.Code",
         "product_name": "ItemMaster.Name",
         "quantity": "number(ProductQty)",
-        "due_at": _end_of_day("CompleteDate"),
+        "due_at": end_of_day("CompleteDate"),
         "priority": "number(Priority)",
         "rush": "`false`",
         "state": "`null`",
@@ -141,7 +117,7 @@ SOURCE = MapBlock(
         "sales_order": "text(SrcDocNo)",
         "line": "text(SrcDocLine_LineNo)",
         "customer": "SrcCustomer.Name || SrcCustomer.Code || SrcCustomer",
-        "due_at": _end_of_day("RequireDate"),
+        "due_at": end_of_day("RequireDate"),
         "priority": "number(Priority)",
         "quantity": "number(SrcDocQty)",
     },
@@ -178,33 +154,6 @@ ORDER_CHANGE = MapBlock(
 )
 SALES_CHANGE = MapBlock(write={"DocNo": "sales_order", "Org.Code": "org"})
 
-# ------------------------------------------------------------------ lists
-SALES_ORDER = MapBlock(
-    form="SM_SOLine l LEFT JOIN SM_SO o ON l.SO = o.ID LEFT JOIN CBO_ItemMaster i ON l.ItemInfo_ItemID = i.ID"
-    " LEFT JOIN SM_SOShipline s ON s.SOLine = l.ID",
-    read={
-        "row_id": "l.ID",
-        "number": "text(o.DocNo)",
-        "line": "text(l.DocLineNo)",
-        "customer": "o.OrderBy_ShortName || o.OrderBy_Code",
-        "product": "i.Code",
-        "quantity": "number(l.OrderByQtyTU)",
-        "due_at": _end_of_day("s.RequireDate"),
-        "changed_at": "instant(o.ModifiedOn)",
-        "state": "table('sales_states', o.Status)",
-        "line_state": "table('sales_states', l.Status)",
-        "erp_id": "text(o.ID)",
-    },
-    tables={
-        "sales_states": {
-            "1": "draft", "2": "draft", "3": "open", "4": "closed", "5": "closed", "6": "closed"
-        }
-    },
-)  # fmt: skip
-ITEM_LIST = MapBlock(
-    form="CBO_ItemMaster i",
-    read={"row_id": "i.ID", "number": "text(i.Code)", "changed_at": "instant(i.ModifiedOn)"},
-)
 ITEM = MapBlock(
     form="ItemMaster/Query",
     read={
@@ -215,28 +164,6 @@ ITEM = MapBlock(
         "erp_id": "text(ID)",
     },
 )
-EQUIPMENT = MapBlock(
-    form="CBO_Resource r LEFT JOIN CBO_Resource_Trl t ON t.ID = r.ID AND t.SysMLFlag = 'zh-CN'"
-    " LEFT JOIN CBO_WorkCenter w ON r.WorkCenter = w.ID",
-    read={
-        "row_id": "r.ID",
-        "number": "text(r.Code)",
-        "name": "t.Name || r.Name",
-        "place": "w.Code",
-        "erp_id": "text(r.ID)",
-    },
-)
-STOCK = MapBlock(
-    form="InvTrans_WhQoh q LEFT JOIN Lot_LotMaster l ON q.LotInfo_LotMaster = l.ID"
-    " LEFT JOIN CBO_Wh w ON q.Wh = w.ID",
-    read={
-        "item": "text(q.ItemInfo_ItemCode)",
-        "quantity": "number(q.StoreQty)",
-        "lot": "text(l.LotCode || l.DocNo)",
-        "warehouse": "w.Code",
-    },
-)
-
 # ------------------------------------------------------------------ postings
 _DOCUMENT = {
     "number": "text(DocNo)",
@@ -367,70 +294,6 @@ DOCUMENTS: dict[str, MapBlock] = {
     "equipment": EQUIPMENT, "stock": STOCK, "report": REPORT, "transfer": TRANSFER, "receipt": RECEIPT,
     "receiving": RECEIVING, "issue": ISSUE, "quality": QUALITY, "hours": HOURS, "scrap": SCRAP,
 }  # fmt: skip
-
-
-def _entity(block: MapBlock, form: str, aliases: dict[str, str]) -> MapBlock:
-    """The same list of CommonEntity/Query: its fields have paths instead of aliases."""
-    read = dict(block.read)
-    for alias, path in aliases.items():
-        for name, expression in read.items():
-            read[name] = _renamed(expression, f"{alias}.", path)
-    return block.model_copy(update={"form": form, "read": read})
-
-
-def _renamed(expression: str, alias: str, path: str) -> str:
-    for before in ("(", " ", ""):
-        if before:
-            expression = expression.replace(f"{before}{alias}", f"{before}{path}")
-        elif expression.startswith(alias):
-            expression = path + expression[len(alias) :]
-    return expression
-
-
-ENTITIES: dict[str, MapBlock] = {
-    "order_list": _entity(ORDER_LIST, "UFIDA.U9.MO.MO.MO", {"m": ""}),
-    "item_list": _entity(ITEM_LIST, "UFIDA.U9.CBO.SCM.Item.ItemMaster", {"i": ""}),
-    "sales_order": MapBlock(
-        form="UFIDA.U9.SM.SO.SOLine",
-        read=SALES_ORDER.read
-        | {
-            "row_id": "ID",
-            "number": "text(SO.DocNo)",
-            "line": "text(DocLineNo)",
-            "customer": "SO.OrderBy.ShortName || SO.OrderBy.Code",
-            "product": "ItemInfo.ItemCode",
-            "quantity": "number(OrderByQtyTU)",
-            "due_at": _end_of_day("RequireDate"),
-            "changed_at": "instant(SO.ModifiedOn)",
-            "state": "table('sales_states', SO.Status)",
-            "line_state": "table('sales_states', Status)",
-            "erp_id": "text(SO.ID)",
-        },
-        tables=SALES_ORDER.tables,
-    ),
-    "equipment": MapBlock(
-        form="UFIDA.U9.CBO.MFG.Resource.Resource",
-        read={"row_id": "ID", "number": "text(Code)", "name": "Name", "erp_id": "text(ID)"},
-    ),
-    "stock": MapBlock(
-        form="UFIDA.U9.InvTrans.WhQoh.WhQoh",
-        read={
-            "item": "text(ItemInfo.ItemCode)",
-            "quantity": "number(StoreQty)",
-            "lot": "text(LotInfo.LotCode)",
-            "warehouse": "Wh.Code",
-        },
-    ),
-}
-LISTS = ("order_list", "sales_order", "item_list", "equipment", "stock")
-# A list without these is worth nothing; what else it lacks is gone on without.
-NEEDED = {
-    "order_list": frozenset({"number", "doc_state"}),
-    "sales_order": frozenset({"number", "product"}),
-    "item_list": frozenset({"number"}),
-    "equipment": frozenset({"number"}),
-    "stock": frozenset({"item", "quantity"}),
-}
 # Which interface takes which document; a report and its scrap may also be a transfer.
 SERVICE_OF = {
     "report": "completion", "scrap": "completion", "receipt": "completion", "transfer": "transfer",

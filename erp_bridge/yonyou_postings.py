@@ -18,9 +18,9 @@ from erp_bridge.yonyou_answers import NO_ROUTE, U9Refusal, text
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_kinds import Kind, Service, kind_of, known, reference, service_of
-from erp_bridge.yonyou_lists import SegmentSearch
 from erp_bridge.yonyou_maps import SERVICE_OF
 from erp_bridge.yonyou_orders import APPROVED, FINISHED, STARTED, Card, Orders, Step
+from erp_bridge.yonyou_search import SegmentSearch
 from erp_bridge.yonyou_writing import Writer
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
@@ -112,9 +112,9 @@ class Postings:
         data = await self._client.read(service.path("query"), service.body("query", [dict(asked)]))
         for record in service.rows(data):
             row = self.kinds[document].read(record)
-            if row and text(row.get("number")) == number:
+            if row and text(row.get("number")).casefold() == number.casefold():
                 done, received = bool(row.get("done")), bool(row.get("received"))
-                return Found(document, number, text(row.get("erp_id")), done, received)
+                return Found(document, text(row["number"]), text(row.get("erp_id")), done, received)
         return None
 
     # ------------------------------------------------------------------ made and finished
@@ -150,7 +150,7 @@ class Postings:
         if isinstance(made.get("found"), Found):
             return made["found"]  # type: ignore[no-any-return]
         number = text(made.get("number")) or known_as
-        if kind.by_number and number != known_as:
+        if kind.by_number and number.casefold() != known_as.casefold():
             log.error(
                 "U9 gave %s the number %s instead of ours: let the document type take numbers of ours, or"
                 " write DocNo: '' in documents.%s", key, number, document,

@@ -22,6 +22,7 @@ from hub.errors import ErpRefused, ErpUnavailable
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
+YOUNG = 1000
 
 
 class Tickets:
@@ -31,6 +32,7 @@ class Tickets:
         self._ticket, self._step, self._closing = (kind_of(config, n) for n in ("ticket", "step", "closing"))
         self._service = service_of(config, "ticket")
         self._writer = Writer(config, client)
+        self._young: dict[str, None] = {}  # made by us not long ago: not seeing one means little
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     # ------------------------------------------------------------------ made once
@@ -49,6 +51,9 @@ class Tickets:
             found = await look() or await self._writer.made(self._service, row, key, look)
             if not found.get("number"):
                 raise ErpUnavailable(f"{key} was made in U9, which does not show it yet", in_doubt=True)
+            self._young[key] = None
+            while len(self._young) > YOUNG:
+                self._young.pop(next(iter(self._young)))
             return _identity({"key": key, **found})
 
     async def _current(self, key: str) -> Row | None:
@@ -107,6 +112,8 @@ class Tickets:
 
     async def _must_be_there(self, erp_id: str) -> Row:
         now = await self._current(erp_id)
+        if now is None and erp_id in self._young:
+            raise ErpUnavailable(f"U9 does not show repair {erp_id} yet")
         if now is None:
             raise ErpRefused(f"repair {erp_id} is not in U9 any more")
         return now

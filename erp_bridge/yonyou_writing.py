@@ -57,8 +57,8 @@ class Writer:
     async def deleted(self, service: Service, keys: list[str]) -> None:
         """By OtherID; that there is nothing is as good."""
         path = self._path(service, "delete")
-        told = await self._client.write(path, keys, keys[0], answered=service.answered)
-        if not told.done and not self._says(told, self._config.missing_words):
+        told = await self._client.delete(path, keys, keys[0])
+        if told is not None and not told.done and not self._says(told, self._config.missing_words):
             raise self._refusal(path, told, {})
 
     def _path(self, service: Service, action: str) -> str:
