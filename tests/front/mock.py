@@ -27,7 +27,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from hub.api.errors import json as hub_json
 from hub.clock import SystemClock
+from tests.front.reconcile_scene import discrepancies, run
 from tests.front.rush_scene import foreseen, rush
 from tests.front.scenes import SCENES, Json, person, stamp, words
 
@@ -58,6 +60,7 @@ class Hub:
         self.asked: list[tuple[str, Any]] = []
         self.photos: dict[str, bytes] = {}
         self.changes: dict[str, Json] = {}  # ticket or alarm id -> what people have changed
+        self.reconciled: dict[int, Json] = {}
         self.rushed: dict[str, Json] = {}  # order -> its rush
         self.steps: list[Json] = []  # lines of the tickets' history that people have added
         self.clock = SystemClock()
@@ -126,6 +129,9 @@ class Api:
             Route("/api/trend", self.guarded(self.trend)),
             Route("/api/orders/{number}/rush", self.guarded(self.rush), methods=["GET", "POST", "DELETE"]),
             Route("/api/rushes", self.guarded(self.rushes)),
+            Route("/api/reconciliation", self.guarded(self.reconciliation)),
+            Route("/api/reconciliation/run", self.guarded(self.compare), methods=["POST"]),
+            Route("/api/reconciliation/{id:int}/{verb}", self.guarded(self.reconcile), methods=["POST"]),
             Route("/api/timeline", self.guarded(self.timeline)),
             Route("/api/status", self.guarded(self.status)),
             Route("/health", lambda _: JSONResponse({"status": "ok", "parts": {"board": True}})),
@@ -399,6 +405,24 @@ class Api:
 
     async def picture(self, request: Request) -> Response:
         return Response(self.hub.photos[request.path_params["id"]], media_type="image/jpeg")
+
+    # ------------------------------------------------------------- reconciliation
+    async def reconciliation(self, _: Request) -> Response:
+        found = [{**d, **self.hub.reconciled.get(d["id"], {})} for d in discrepancies(self.hub.now())]
+        return hub_json({"discrepancies": found, "run": run(self.hub.now()), "waiting": False})
+
+    async def compare(self, _: Request) -> Response:
+        self.hub.asked.append(("reconcile", None))
+        return JSONResponse({"waiting": True})
+
+    async def reconcile(self, request: Request) -> Response:
+        number, verb = request.path_params["id"], request.path_params["verb"]
+        self.hub.asked.append((f"reconcile {verb}", number))
+        changed = {"repair_state": "asked"} if verb == "repair" else {"may": True}
+        known = self.hub.reconciled.setdefault(number, {})
+        known.update(changed)
+        found = next(d for d in discrepancies(self.hub.now()) if d["id"] == number)
+        return hub_json({"discrepancy": {**found, **known}})
 
     # ------------------------------------------------------------- rush orders
     async def rush(self, request: Request) -> Response:

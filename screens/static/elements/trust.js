@@ -17,7 +17,7 @@ export class AndonTrust extends HTMLElement {
     const board = store.board
     put(this.#cells.clock.figure, store.heardAt === null ? '--:--:--' : fullClock(store.now(), zone))
     this.#feed(store)
-    for (const name of ['oldest', 'sources', 'latency', 'parts', 'outbox', 'plant']) this.#cells[name].box.hidden = !board
+    for (const name of ['oldest', 'sources', 'latency', 'parts', 'outbox', 'books', 'plant']) this.#cells[name].box.hidden = !board
     if (!board) return
     put(this.#cells.plant.figure, [say(board.plant?.name), scope, board.shift ? say(board.shift.name) : ''].filter(Boolean).join(' · '))
     const oldest = oldestAge(board, store.now())
@@ -32,6 +32,9 @@ export class AndonTrust extends HTMLElement {
     const waiting = board.health?.outbox_oldest ?? 0
     this.#tell('outbox', age(waiting, t), waiting > OLD)
     this.#cells.outbox.box.hidden = waiting <= OLD
+    const differ = board.health?.discrepancies ?? 0
+    this.#tell('books', number(differ), differ > 0)
+    this.#cells.books.box.hidden = !differ
   }
 
   #feed(store) {
@@ -48,7 +51,7 @@ export class AndonTrust extends HTMLElement {
 
   #build() {
     const cells = {}
-    for (const name of ['clock', 'feed', 'oldest', 'sources', 'latency', 'parts', 'outbox', 'plant']) {
+    for (const name of ['clock', 'feed', 'oldest', 'sources', 'latency', 'parts', 'outbox', 'books', 'plant']) {
       const [sign, figure] = [h('span.trust-sign'), h('b')]
       const label = ['clock', 'feed', 'plant'].includes(name) ? '' : h('span', t(`trust.${name}`))
       cells[name] = {sign, figure, box: h('div.trust-cell', {data: {cell: name}}, sign, label, figure)}

@@ -9,6 +9,7 @@ import {alarmsPage} from './alarms.js'
 import {devicesPage, peoplePage} from './accounts.js'
 import {alarmColumns, lineColumns, ticketColumns} from './columns.js'
 import {ordersPage} from './orders.js'
+import {reconcilePage} from './reconcile.js'
 import {api, follow, speak, zoneOf} from './start.js'
 
 const STATUS_EVERY = 2 // seconds
@@ -17,7 +18,7 @@ const [header, main, banner] = ['header', 'main', 'andon-lost'].map(tag => docum
 
 await speak()
 document.title = t('page.console')
-await Promise.all(['data-table', 'alarm-desk', 'service-form', 'rush-sheet', 'status-board', 'photo-view', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
+await Promise.all(['data-table', 'alarm-desk', 'service-form', 'rush-sheet', 'discrepancy-card', 'status-board', 'photo-view', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
 const {colours} = await import('../elements/chart.js')
 const person = await whoAmI()
 const {store} = follow(api)
@@ -32,6 +33,7 @@ const PAGES = {
   tickets: () => recordPage({columns: ticketColumns, keyOf: x => x.id, testidOf: x => `ticket-${x.id}`, kind: 'ticket',
     rows: async () => (await api.get('/api/tickets?open=false')).tickets, history: x => api.get(`/api/tickets/${encodeURIComponent(x.id)}`)}),
   orders: () => ordersPage({api, store, person, orSay}),
+  ...(may('operator', 'technician', 'planner', 'manager', 'admin') ? {reconcile: () => reconcilePage({api, store, orSay, may})} : {}),
   timeline: timelinePage,
   trend: trendPage,
   ...(may('admin') ? {devices: () => devicesPage({store, orSay}), people: () => peoplePage({store, orSay, me: person})} : {}),
