@@ -5,19 +5,15 @@ Reads the block as it was written, so that what pydantic refuses does not hide t
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import jmespath
-from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, ValidationError
 
 from erp_bridge import generic_statements as statements
 from erp_bridge import generic_templates as templates
-from erp_bridge.fieldmap import Functions, MapBlock
+from erp_bridge.fieldmap import MapBlock
 from erp_bridge.generic_config import (
     AnswersBlock,
     LoginAuth,
@@ -26,16 +22,13 @@ from erp_bridge.generic_config import (
     PushBlock,
     RestBlock,
 )
+from erp_bridge.generic_expressions import Complaint, expression, near, roots, tables_of
 from erp_bridge.generic_fields import ALWAYS, DOCUMENTS, LISTED, OPERATIONS, Deed, Document, Operation
 from erp_bridge.pushes import too_weak
 from hub.model.erp import ErpSubject
 
-Complaint = tuple[str, str]  # path below `with`, what is wrong and what to do
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_CALLED = frozenset(Functions({}, ZoneInfo("UTC")).FUNCTION_TABLE)
 _HEADER = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-_ROWS_OF_ONE = {"projection", "filter_projection", "value_projection", "flatten", "subexpression", "pipe",
-                "index_expression", "slice"}  # fmt: skip
 
 
 def complaints(data: Mapping[str, Any]) -> list[Complaint]:
@@ -80,24 +73,18 @@ def _one(block: Any, kind: type[BaseModel]) -> Any:
         return None
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, 1, 0.5)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
-
-
 # ------------------------------------------------------------------ names
 def _document_names(written: Any, calls: Mapping[str, OperationBlock]) -> Iterator[Complaint]:
     own = {call.document for call in calls.values() if call.document}
     for name in _keys(written):
         if name not in DOCUMENTS and name not in own:
-            yield f"documents.{name}", f"no operation uses it; {_near(name, DOCUMENTS)}"
+            yield f"documents.{name}", f"no operation uses it; {near(name, DOCUMENTS)}"
 
 
 def _operation_names(written: Any) -> Iterator[Complaint]:
     for name in _keys(written):
         if name not in OPERATIONS:
-            yield f"operations.{name}", f"there is no such operation; {_near(name, OPERATIONS)}"
+            yield f"operations.{name}", f"there is no such operation; {near(name, OPERATIONS)}"
     if not _keys(written):
         yield "operations", "nothing can be done; describe at least find_ticket and open_ticket"
 
@@ -127,50 +114,6 @@ def _ticket(block: MapBlock | None, names: frozenset[str]) -> Iterator[Complaint
         yield "documents.ticket.read", "says nothing about closed; map it, as status == 'DONE'"
 
 
-# ------------------------------------------------------------------ expressions
-def expression(text: str, place: str) -> tuple[list[Complaint], Mapping[str, Any] | None]:
-    """(complaints, its tree)."""
-    try:
-        tree: Mapping[str, Any] = jmespath.compile(text).parsed
-    except JMESPathError as cause:
-        said = " ".join(str(cause).split())
-        return [(place, f"{text!r} is no JMESPath expression: {said}; see jmespath.org/tutorial")], None
-    unknown = [n for n in _functions(tree) if n not in _CALLED]
-    return [(place, f"{text!r}: no function {n}(); {_near(n, _CALLED)}") for n in unknown], tree
-
-
-def _functions(node: Mapping[str, Any]) -> Iterator[str]:
-    if node["type"] == "function_expression":
-        yield node["value"]
-    for child in node["children"]:
-        if isinstance(child, Mapping):
-            yield from _functions(child)
-
-
-def roots(node: Mapping[str, Any]) -> Iterator[str]:
-    """The fields of the record itself that an expression names; not those of what it finds there."""
-    kind = node["type"]
-    if kind == "field":
-        yield node["value"]
-    elif kind in _ROWS_OF_ONE:
-        first = node["children"][0] if node["children"] else None
-        yield from roots(first) if isinstance(first, Mapping) else ()
-    elif kind != "expref":
-        for child in node["children"]:
-            if isinstance(child, Mapping):
-                yield from roots(child)
-
-
-def _tables(node: Mapping[str, Any]) -> Iterator[str]:
-    if node["type"] == "function_expression" and node["value"] in ("table", "back") and node["children"]:
-        first = node["children"][0]
-        if first["type"] == "literal" and isinstance(first["value"], str):
-            yield first["value"]
-    for child in node["children"]:
-        if isinstance(child, Mapping):
-            yield from _tables(child)
-
-
 # ------------------------------------------------------------------ documents
 def _map(name: str, block: MapBlock, constants: frozenset[str]) -> Iterator[Complaint]:
     document = DOCUMENTS.get(name, Document())
@@ -186,7 +129,7 @@ def _map(name: str, block: MapBlock, constants: frozenset[str]) -> Iterator[Comp
             yield from _named(text, f"{where}.write.{field}", ours, block.tables)
         for field, text in read.items():
             if document.read and field not in document.read:
-                yield f"{where}.read.{field}", f"is no field of ours; {_near(field, document.read)}"
+                yield f"{where}.read.{field}", f"is no field of ours; {near(field, document.read)}"
             yield from _named(text, f"{where}.read.{field}", frozenset(), block.tables)
     gone = sorted(n for n in document.must if block.read and not block.read.get(n))
     if gone:
@@ -203,8 +146,8 @@ def _named(text: str, place: str, known: frozenset[str], tables: Mapping[str, An
         return
     for name in dict.fromkeys(roots(tree)) if known else ():
         if name not in known:
-            yield place, f"{text!r}: there is no field {name!r}; {_near(name, known)}"
-    for name in _tables(tree):
+            yield place, f"{text!r}: there is no field {name!r}; {near(name, known)}"
+    for name in tables_of(tree):
         if name not in tables:
             yield place, f"{text!r}: there is no table {name!r}; add it under tables"
 
@@ -226,6 +169,7 @@ def _operation(
         yield place, "there is no sql: to ask; add sql: {host: ..., database: ..., user: ..., password: ...}"
     if call.call:
         yield from _rest_call(place, call, needs, known)
+        yield from _looked_up(place, call, needs, maps.get(call.document or needs.document))
     if call.is_sql:
         block = maps.get(call.document or needs.document)
         columns = _columns(block) if block else sorted(DOCUMENTS[needs.document].write - ALWAYS)
@@ -236,6 +180,22 @@ def _operation(
         yield from _answers(f"{place}.answers", call.answers)
     if call.paging:
         yield from _paging(f"{place}.paging", call.paging)
+
+
+def _looked_up(
+    place: str, call: OperationBlock, needs: Operation, block: MapBlock | None
+) -> Iterator[Complaint]:
+    """A server that does not know the query parameter gives everything: only the key tells."""
+    if needs.deed is Deed.READ and needs.fields == {"key"}:
+        asked = [n for text in (call.path, *call.query.values()) for n in templates.names(text)]
+        if "key" not in asked and call.method == "GET":
+            yield place, "does not ask for the key; add query: {their parameter: '{key}'}"
+        if block and block.read and not block.read.get("key") and "key" not in templates.names(call.path):
+            document = call.document or needs.document
+            yield (
+                f"documents.{document}.read",
+                "says nothing about key; map the field that holds it, or a wrong find cannot be noticed",
+            )
 
 
 def _columns(block: MapBlock) -> list[str]:
@@ -271,7 +231,7 @@ def _template(place: str, text: str, known: frozenset[str]) -> Iterator[Complain
         yield place, fault
     for name in templates.names(text):
         if name not in known:
-            yield place, f"there is no placeholder {{{name}}}; {_near(name, known)}"
+            yield place, f"there is no placeholder {{{name}}}; {near(name, known)}"
 
 
 def _sql_call(
@@ -303,7 +263,7 @@ def _where(place: str, call: OperationBlock, may: frozenset[str]) -> Iterator[Co
             yield f"{place}.where", fault
         for name in statements.names(call.where):
             if name not in may:
-                yield f"{place}.where", f"there is no parameter :{name}; {_near(name, may)}"
+                yield f"{place}.where", f"there is no parameter :{name}; {near(name, may)}"
         if not statements.names(call.where):
             yield f"{place}.where", f"{call.where!r} would change every row; write id = :erp_id"
 
@@ -313,7 +273,7 @@ def _statement(place: str, statement: str, known: frozenset[str], *, write: bool
         yield place, fault
     for name in statements.names(statement):
         if name not in known:
-            yield place, f"there is no parameter :{name}; {_near(name, known)}"
+            yield place, f"there is no parameter :{name}; {near(name, known)}"
     listed = [n for n in statements.names(statement) if n in LISTED]
     for name in listed:
         if not re.search(rf"\(\s*:{name}\s*\)", statement):
@@ -378,4 +338,4 @@ def _push(written: Any) -> Iterator[Complaint]:
     words = {s.value for s in ErpSubject}
     for theirs, ours in block.subjects.items():
         if ours not in words:
-            yield f"push.subjects.{theirs}", f"{ours!r} is no subject; {_near(str(ours), words)}"
+            yield f"push.subjects.{theirs}", f"{ours!r} is no subject; {near(str(ours), words)}"

@@ -104,10 +104,12 @@ class Records:
         """Records that answer to a key, each read or not at all: overlooking one would make a second."""
         reads = self._maps[self.document(name)]
         ours = [reads.read(row) for row in await self.rows(name, fields)]
-        key = fields.get("key")
-        if key and reads.reads("key"):
-            ours = [o for o in ours if as_text(o.get("key"), "", self.config.zone) == str(key)]
-        return ours
+        key, document = fields.get("key"), self.config.documents.get(self.document(name))
+        if not key or not reads.reads("key"):
+            return ours
+        sure = bool(document and document.read)  # the site says where the key stands: no key is another's
+        said = [(o, as_text(o.get("key"), "", self.config.zone)) for o in ours]
+        return [o for o, theirs in said if theirs == str(key) or not (theirs or sure)]
 
     # ------------------------------------------------------------------ writing
     async def make(self, name: str, look: str, key: str, fields: Fields) -> Ours:

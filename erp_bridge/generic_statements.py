@@ -60,9 +60,12 @@ def _fault(match: re.Match[str], statement: str, known: frozenset[str]) -> Itera
         yield "holds several statements; write them as a list, they are one transaction all the same"
 
 
-def bound(statement: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """(statement with `%(name)s`, its parameters). A list becomes as many parameters as it has values, for
-    `in (:numbers)`; an empty one is a null, which nothing is in."""
+def bound(statement: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None]:
+    """(statement with `%(name)s`, its parameters, or None where it has none: then a % is a %).
+
+    A list becomes as many parameters as it has values, for `in (:numbers)`; an empty one is a null, which
+    nothing is in.
+    """
     used: dict[str, Any] = {}
 
     def one(match: re.Match[str]) -> str:
@@ -77,7 +80,8 @@ def bound(statement: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any
         used.update(parts)
         return ", ".join(f"%({part})s" for part in parts)
 
-    return _TOKEN.sub(one, statement), used
+    made = _TOKEN.sub(one, statement)
+    return (made, used) if used else (made.replace("%%", "%"), None)
 
 
 def is_identifier(name: str) -> bool:
