@@ -31,12 +31,11 @@ class Brake:
         self._slack = 1.0 - self._every
         self._next = 0.0
 
-    async def passed(self) -> None:
-        """Wait for one's turn."""
-        now = asyncio.get_running_loop().time()
-        self._next = max(self._next, now - self._slack) + self._every
-        if (wait := self._next - self._every - now) > 0:
-            await asyncio.sleep(wait)
+    def turn(self, now: float) -> float:
+        """Take a turn; how many seconds it is away."""
+        mine = max(self._next, now - self._slack)
+        self._next = mine + self._every
+        return max(mine - now, 0.0)
 
 
 class JiandaoyunClient:
@@ -104,7 +103,8 @@ class JiandaoyunClient:
             return
         for name, rate in ((path, RATES.get(path, RATE)), ("", ALTOGETHER)):
             brake = self._brakes.setdefault(name, Brake(rate * self._config.pace))
-            await brake.passed()
+            if wait := brake.turn(asyncio.get_running_loop().time()):
+                await asyncio.sleep(wait)
 
 
 def _pause(reply: httpx.Response) -> timedelta | None:

@@ -40,10 +40,10 @@ class Office:
         A record that was deleted has no time of change: it is missed when all are read, and is cancelled.
         """
         if since is None:
-            found = await self._records.mapped("order", await self._released())
+            found = await self._read("order", await self._released())
             found = [(r, ours) for r, ours in found if ours.get("state") == "released"]
         else:
-            found = await self._records.mapped("order", self._records.changed(since))
+            found = await self._read("order", self._records.changed(since))
         orders = await self._told(found)
         if since is None or self.look_for_deleted:
             seen = {str(r["_id"]) for r, _ in found}
@@ -54,6 +54,9 @@ class Office:
             if order.state is WorkOrderState.RELEASED:
                 self._on_floor[order.erp_id] = order
         return orders
+
+    async def _read(self, name: str, *conditions: Condition | None) -> Pairs:
+        return await self._records.mapped(name, *conditions, *await self._records.chosen(name))
 
     async def _released(self) -> Condition | None:
         """Only to spare the server work: what an order's state is, its map says."""
@@ -71,6 +74,7 @@ class Office:
             ids = {"field": "_id", "method": "in", "value": list(erp_ids[at : at + AT_ONCE])}
             found += await self._records.mapped("order", ids)
         there = {str(r["_id"]) for r, _ in found}
+        found = [(r, ours) for r, ours in found if ours.get("state") != "released"]
         gone = [self._on_floor[i] for i in erp_ids if i not in there]
         for order in gone:
             log.warning("production order %s was deleted in Jiandaoyun: told as cancelled", order.number)
@@ -166,7 +170,7 @@ class Office:
     async def sales_orders(self, since: datetime | None) -> list[SalesOrder]:
         """Open ones; with `since` those that changed, open or not. One for each line."""
         when = None if since is None else self._records.changed(since)
-        found = await self._records.mapped("sales_order", when)
+        found = await self._read("sales_order", when)
         lines = [_line(str(r["_id"]), o, line) for r, o in found for line in o.get("lines") or [{}]]
         if undated := sorted({s.number for s, due in lines if not due}):
             log.warning("left out, without item or delivery date: %s", ", ".join(undated))
@@ -174,7 +178,7 @@ class Office:
 
     # ------------------------------------------------------------------ master data
     async def items(self, since: datetime | None) -> list[Item]:
-        found = await self._records.mapped("item", None if since is None else self._records.changed(since))
+        found = await self._read("item", None if since is None else self._records.changed(since))
         items: dict[str, Item] = {}
         for record, ours in found:
             number = str(ours.get("number") or "")
@@ -189,7 +193,7 @@ class Office:
         return list(items.values())
 
     async def equipment(self) -> list[ErpEquipment]:
-        found = await self._records.mapped("equipment")
+        found = await self._read("equipment")
         return [
             ErpEquipment(
                 str(ours["number"]),

@@ -52,9 +52,7 @@ class Records:
     async def listed(self, name: str, *conditions: Condition | None, most: int = 0) -> list[Record]:
         """Each record once, oldest first: all of them, or the first `most`."""
         form = await self.forms.of(name)
-        asked = [c for c in conditions if c] + [
-            self._site(form, c) for c in self.config.filters.get(name, [])
-        ]
+        asked = [c for c in conditions if c]
         found: dict[str, Record] = {}
         limit, last = min(most or self.config.page_rows, self.config.page_rows), ""
         while True:
@@ -127,10 +125,14 @@ class Records:
             )
         return {"field": widget.name, "type": widget.type, "method": method, "value": list(values)}
 
-    def _site(self, form: Form, condition: Mapping[str, Any]) -> Condition:
-        widget = form.layout.find(str(condition.get("field")))
-        typed = {} if widget is None else {"field": widget.name, "type": widget.type}
-        return {**typed, **{k: v for k, v in condition.items() if k not in typed}}
+    async def chosen(self, name: str) -> list[Condition]:
+        """What of this form is ours, as the site has said: for reading only, never to look for our number."""
+        out, form = [], await self.forms.of(name)
+        for condition in self.config.filters.get(name, []):
+            widget = form.layout.find(str(condition.get("field")))
+            typed = {} if widget is None else {"field": widget.name, "type": widget.type}
+            out.append({**condition, **typed})
+        return out
 
     # ------------------------------------------------------------------ by our number
     async def keyed(self, name: str, key: str) -> list[Record]:

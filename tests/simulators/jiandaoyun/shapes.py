@@ -22,7 +22,8 @@ def stored(books: Books, form: Form, data: Any, files: Files, before: Values | N
     """The record's fields after this write. Fields that the form does not have are ignored."""
     if not isinstance(data, Mapping):
         raise Refused(3005, about="data")
-    out = {w.name: (before or {}).get(w.name) for w in form.widgets}
+    ours = [w for w in form.widgets if w.type not in READ_ONLY]
+    out = {w.name: (before or {}).get(w.name) for w in ours}
     for name, given in data.items():
         if not isinstance(given, Mapping) or "value" not in given:
             raise Refused(17017, about=str(name))
