@@ -265,6 +265,7 @@ async def test_an_erp_that_refuses_is_told_to_people_and_the_order_is_what_the_e
         await house.desk._tell_refusal(rush)
         await house.desk._tell_refusal(rush)  # another process has seen it as well
     assert await house.rushes.refused() == []
+    assert len(await house.rows("select id from audit where what = 'rush-refused'")) == 1
     assert await house.now() == (False, 5)
     rush = (await house.preview())["rush"]
     assert (rush["state"], rush["erp"]["reason"]) == ("refused", "单据已锁定")
@@ -275,6 +276,17 @@ async def test_an_erp_that_refuses_is_told_to_people_and_the_order_is_what_the_e
     assert [t["event"] for t in rush["told"]] == ["made", "made", "refused", "refused"]
     assert (await house.undo()).json()["error"]["code"] == "rush-refused"
     assert (await house.tap()).status_code == 200, "and may be tried again"
+
+
+async def test_a_refused_date_is_nobodys_rush(house: RushHouse) -> None:
+    await house.says(order("R", 30, 20, rush=True, priority=1))
+    due = "2026-01-05T20:00:00Z"
+    async with house.who(BO) as client:
+        seen = (await client.get("/api/orders/R/rush", params={"due_at": due})).json()["preview"]["digest"]
+    assert (await house.tap(BO, "R", seen, due_at=due)).status_code == 200
+    await house.erp(refusal="locked")
+    answer = await house.tap(Role.PLANNER, "R", seen)
+    assert answer.json()["error"]["code"] == "rush", "the ERP's own rush, not somebody's here"
 
 
 async def test_without_an_erp_the_rush_holds_here(dsn: str) -> None:
