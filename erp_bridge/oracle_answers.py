@@ -37,6 +37,10 @@ class Stale(ErpUnavailable):
     """HTTP 412: somebody has changed it since we read it. Nothing was done."""
 
 
+class TimedOut(ErpUnavailable):
+    """Sent, and no answer in time: Oracle may still be at it."""
+
+
 def complaint(
     reply: httpx.Response, what: str, now: datetime, busy_words: Sequence[str], *, write: bool
 ) -> Exception:

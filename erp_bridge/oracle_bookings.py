@@ -18,14 +18,14 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from erp_bridge import oracle_mark
-from erp_bridge.oracle_answers import Stale, failures, is_busy
+from erp_bridge.oracle_answers import OracleRefusal, Stale, TimedOut, failures, is_busy
 from erp_bridge.oracle_client import PLAIN
 from erp_bridge.oracle_maps import DETAILS
 from erp_bridge.oracle_mark import Begun, Mark, Verdict
 from erp_bridge.oracle_orders import Order, Orders
 from erp_bridge.oracle_plans import Plan, Plans
 from erp_bridge.oracle_records import TRIES, Records, Row
-from hub.errors import ErpRefused, ErpUnavailable
+from hub.errors import AndonError, ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class Bookings:
         self._orders_form = records.kinds["order"].form
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._booked: OrderedDict[str, str] = OrderedDict()  # digest -> order: answered for, in this process
+        self._unwritten: dict[str, Mark] = {}  # by order, where a site wants no marks in Oracle
         self._ended: OrderedDict[str, str] = OrderedDict()  # digest -> order: sent, and the sending is over
 
     # ------------------------------------------------------------------ looking
@@ -74,9 +75,17 @@ class Bookings:
             order = await self._orders.one(number)
             return [order] if order else []
         mark = self._config.mark
+        if not mark.attribute:
+            return []
         attribute = f"{mark.child}.{mark.attribute}" if mark.child else mark.attribute
         since = self._clock.now() - self._config.marks_kept
-        return await self._orders.holding(attribute, known_as, since)
+        try:
+            return await self._orders.holding(attribute, known_as, since)
+        except OracleRefusal as refusal:
+            if refusal.status != 400:
+                raise
+            log.info("orders cannot be asked for by %s; the order itself will tell (%s)", attribute, refusal)
+            return []
 
     # ------------------------------------------------------------------ booking
     async def book(self, name: str, key: str, fields: Mapping[str, Any]) -> str:
@@ -88,7 +97,7 @@ class Bookings:
                 except Stale:
                     if tries + 1 == TRIES:
                         raise
-            raise AssertionError("unreachable")
+            raise AssertionError("the last try returns or raises")
 
     async def _booked_once(self, name: str, key: str, known_as: str, fields: Mapping[str, Any]) -> str:
         order = await self._orders.one(str(fields.get("order") or ""))
@@ -115,14 +124,21 @@ class Bookings:
         standing = {m.counter: m.verdict(counters.get(m.counter)) for m in moves}
         rows = [row for move, row in plan.rows if standing.get(move.counter) is not Verdict.DONE]
         begun = Begun(known_as, self._clock.now(), moves)
+        since = self._clock.monotonic()
         await self._write(marked, replace(marked.mark, begun=begun))
         detail = DETAILS[plan.form]
         body = {"SourceSystemCode": self._config.source_system, "SourceSystemType": "EXTERNAL", detail: rows}
+        if self._clock.monotonic() - since > self._config.settle.total_seconds() / 2:
+            raise ErpUnavailable(f"too long between marking {known_as} and sending it: begun anew")
+        self._ended.pop(known_as, None)
         try:
             answer = await self._records.client.write("POST", plan.form, body, media=PLAIN)
-        finally:
-            if not _cancelled():
-                _remember(self._ended, known_as, order.number)
+        except TimedOut:
+            raise
+        except AndonError:
+            _remember(self._ended, known_as, order.number)
+            raise
+        _remember(self._ended, known_as, order.number)
         about = f"{name} {key} of {order.number}"
         if said := failures(answer.body, detail):
             raise self._failed(about, "; ".join(filter(None, said)) or "without a reason")
@@ -204,9 +220,10 @@ class Bookings:
 
     # ------------------------------------------------------------------ the mark, in Oracle
     async def _marked(self, order: Order) -> Marked:
-        plain, mark = oracle_mark.read(
-            str((await self._holder(order)).get(self._config.mark.attribute) or "")
-        )
+        attribute = self._config.mark.attribute
+        if not attribute:
+            return Marked(order, "", self._unwritten.get(order.number, Mark()))
+        plain, mark = oracle_mark.read(str((await self._holder(order)).get(attribute) or ""))
         return Marked(order, plain, mark)
 
     async def _holder(self, order: Order) -> Row:
@@ -220,12 +237,25 @@ class Bookings:
     async def _write(self, marked: Marked, mark: Mark) -> None:
         """Raises Stale when the order has changed since it was read."""
         where = self._config.mark
+        if not where.attribute:
+            self._unwritten[marked.order.number] = mark
+            return
         body = {where.attribute: oracle_mark.written(marked.plain, mark, where.length)}
         path = f"{self._orders_form}/{marked.order.id}"
         if where.child:
             await self._records.put_child(path, where.child, body, where.context)
         else:
-            await self._records.client.write("PATCH", path, body, version=marked.order.version)
+            await self._patched(path, body, marked.order.version)
+
+    async def _patched(self, path: str, body: Row, version: str) -> None:
+        try:
+            await self._records.client.write("PATCH", path, body, version=version)
+        except OracleRefusal as refusal:
+            where = self._config.mark.attribute
+            raise ErpRefused(
+                f"the order cannot be marked, and unmarked nothing is booked: {refusal}; let {where} be"
+                " written, or name another text in mark.attribute"
+            ) from None
 
 
 def _number(order: Order, known_as: str) -> str:
@@ -236,9 +266,3 @@ def _remember(known: OrderedDict[str, str], known_as: str, number: str) -> None:
     known[known_as] = number
     while len(known) > _REMEMBERED:
         known.popitem(last=False)
-
-
-def _cancelled() -> bool:
-    """We are being ended while it is on its way."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
-from erp_bridge.oracle_answers import CREDENTIALS_PAUSE, complaint
+from erp_bridge.oracle_answers import CREDENTIALS_PAUSE, TimedOut, complaint
 from erp_bridge.oracle_config import OauthBlock, OracleConfig
 from hub.errors import ErpUnavailable
 from hub.ports import Clock
@@ -134,7 +134,8 @@ class OracleClient:
             raise ErpUnavailable(f"Oracle cannot be reached: {type(cause).__name__}") from None
         except httpx.HTTPError as cause:  # sent, and then silence
             text = f"Oracle did not answer {method} {_named(path)}: {type(cause).__name__}"
-            raise ErpUnavailable(text, in_doubt=write) from None
+            late = isinstance(cause, httpx.TimeoutException)
+            raise (TimedOut if late else ErpUnavailable)(text, in_doubt=write) from None
 
     def _url(self, path: str, query: Mapping[str, str] | None) -> str:
         """A plus as %2B, a blank as %20: + is read as either."""

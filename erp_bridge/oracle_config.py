@@ -34,7 +34,10 @@ class OauthBlock(Block):
 class MarkBlock(Block):
     """Where a production order remembers which of our reports it has: Oracle's transactions have no key."""
 
-    attribute: str = Field("WorkOrderDescription", description="a text of the work order, or of `child`")
+    attribute: str = Field(
+        "WorkOrderDescription",
+        description="a text of the work order, or of `child`; empty: none, a restart forgets what was begun",
+    )
     child: str = Field("", description="WorkOrderDFF for a descriptive flexfield; empty: the order itself")
     context: str = Field("", description="__FLEX_Context of that flexfield")
     length: int = Field(240, ge=80, le=4000, description="characters that the attribute takes")
@@ -68,12 +71,13 @@ class OracleConfig(Block):
         timedelta(hours=1), description="how old a report may be whose order is not ready for it yet"
     )
     settle: Duration = Field(
-        timedelta(seconds=10), description="how long a transaction may still be under way after a crash"
+        timedelta(seconds=15), description="how long a transaction may still be under way after a crash"
     )
     marks_kept: Duration = Field(
         timedelta(days=30), description="a report is looked for in orders changed since then"
     )
     mark: MarkBlock = Field(default_factory=MarkBlock)
+    other_asset: str = Field("", description="AssetNumber for machines that Oracle does not have")
     opened_as: Literal["unreleased", "released"] = Field("unreleased", description="status of a new ticket")
     report_ticket_operations: bool = Field(
         True, description="report a ticket's operations where Oracle does not complete it otherwise"

@@ -6,8 +6,9 @@ that ends in `+` is one to which a step is added once. What comes out as null is
 
 Beside the fields of erp_bridge.mapping an expression sees `key` (our number), `reference` (what Oracle keeps
 of it), `headline` (the title, with the machine's name where it has no number in Oracle), `organization`,
-`source_system` and `employee`; for transactions also `number` and `product` of the order, `step` (operation),
-`last_step`, `amount`, `unit` and `to_state`, `material` or `resource` (as read by their maps).
+`source_system`, `other_asset` and `employee`; for transactions also `number` and `product` of the order,
+`step` (operation), `last_step`, `amount`, `unit` and `to_state`, `material` or `resource` (as read by their
+maps).
 """
 
 from __future__ import annotations
@@ -44,6 +45,12 @@ _STATES = {  # their system status: one of ours; sites map their own codes to th
     "ORA_ABORTED": "cancelled",
 }
 STATES = _STATES | {code.removeprefix("ORA_"): state for code, state in _STATES.items()}
+CODES = {  # what a status is called when it is set or asked for
+    "unreleased": "ORA_UNRELEASED",
+    "released": "ORA_RELEASED",
+    "held": "ORA_ON_HOLD",
+    "completed": "ORA_COMPLETED",
+}
 _STATE = "table('states', WorkOrderSystemStatusCode) || table('states', WorkOrderStatusCode)"
 _ROW = {
     "SourceSystemCode": "source_system",
@@ -64,19 +71,19 @@ TICKET = MapBlock(
     write={
         "OrganizationCode": "organization",
         "WorkOrderNumber": "reference",
-        "AssetNumber": "filled(equipment)",
+        "AssetNumber": "filled(equipment) || filled(other_asset)",
         "WorkOrderDescription": "cut(join(' ', [headline, fault_code && join('', ['故障码 ', fault_code]),"
         " order && join('', ['工单 ', order])][?@]), `240`)",
         "WorkOrderTypeCode": "'CORRECTIVE'",
         "WorkOrderSubTypeCode": "if(stopped_at, 'ORA_EMERGENCY', `null`)",
-        "WorkOrderStatusCode": "table('opened', opened_as)",
+        "WorkOrderStatusCode": "table('codes', opened_as)",
         "WorkOrderPriority": "number(table('priorities', priority))",
         "PlannedStartDate": "utc(stopped_at || opened_at, '%Y-%m-%dT%H:%M:%S+00:00')",
     },
     read={"erp_id": "text(WorkOrderId)", "number": "WorkOrderNumber", "state": _STATE},
     tables={
         "states": STATES,
-        "opened": {"unreleased": "ORA_UNRELEASED", "released": "ORA_RELEASED"},
+        "codes": CODES,
         "priorities": {"4": 1, "3": 2, "2": 3, "1": 4},
     },
 )
@@ -114,7 +121,7 @@ ORDER = MapBlock(
         "customer": "filled(CustomerName)",
         "state": _STATE,
     },
-    tables={"states": STATES},
+    tables={"states": STATES, "codes": CODES},
 )
 OPERATION = MapBlock(
     form="WorkOrderOperation",

@@ -53,11 +53,18 @@ class Office:
 
     async def items(self, changed_since: datetime | None) -> list[Item]:
         where = self._records.dialect.equal(ORGANIZATION, self._config.organization)
-        rows = await self._records.rows(
-            self._item.form, where, self._after(changed_since), order="ItemNumber", mine=self._item.mine
-        )
+        try:
+            rows = await self._items(where, self._after(changed_since))
+        except OracleRefusal as refusal:
+            if refusal.status != 400 or changed_since is None:
+                raise
+            log.info("items cannot be asked for by %s: all of them then (%s)", CHANGED, refusal)
+            rows = await self._items(where)
         found = [self._item.read(row) for row in rows]
         return [_item(ours) for ours in found if ours and ours.get("number")]
+
+    async def _items(self, *where: str) -> list[dict[str, Any]]:
+        return await self._records.rows(self._item.form, *where, order="ItemNumber", mine=self._item.mine)
 
     async def equipment(self) -> list[ErpEquipment]:
         """Assets that have not ended; those of our organization where a pod can be asked so."""

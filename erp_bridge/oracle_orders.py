@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 ID, NUMBER, ORGANIZATION = "WorkOrderId", "WorkOrderNumber", "OrganizationCode"
 STATUS, SYSTEM_STATUS, CHANGED = "WorkOrderStatusCode", "WorkOrderSystemStatusCode", "LastUpdateDate"
 START, END = "PlannedStartDate", "PlannedCompletionDate"
-ON_FLOOR = ("ORA_RELEASED", "ORA_ON_HOLD")
+ON_FLOOR = ("released", "held")
 _STATES = {
     "created": WorkOrderState.HELD,
     "closed": WorkOrderState.COMPLETED,
@@ -89,9 +89,11 @@ class Orders:
 
     async def _on_floor(self) -> list[Order]:
         """By the status that all of a site's own codes come down to; by the code where a pod cannot be asked
-        for it."""
+        for it, or has none."""
         try:
-            return await self._by_status(SYSTEM_STATUS)
+            found = await self._by_status(SYSTEM_STATUS)
+            if found:
+                return found
         except OracleRefusal as refusal:
             if refusal.status != 400:
                 raise
@@ -100,7 +102,8 @@ class Orders:
 
     async def _by_status(self, attribute: str) -> list[Order]:
         found: dict[str, Order] = {}
-        for code in ON_FLOOR:
+        for state in ON_FLOOR:
+            code = str(self._kind.block.tables["codes"][state])
             for order in await self._found(self._records.dialect.equal(attribute, code)):
                 found[order.id] = order
         return list(found.values())
@@ -116,16 +119,13 @@ class Orders:
         if not number:
             return None
         rows = await self._records.rows(
-            self._kind.form, self._ours, self._records.dialect.equal(NUMBER, number), expand=self._step.form
+            self._kind.form, self._ours, self._records.dialect.equal(NUMBER, number)
         )
         row = next((r for r in rows if str(r.get(NUMBER)) == number), None)
         if row is None:
             return None
-        version = version_of(row)
-        if not version:
-            found = await self._records.one(f"{self._kind.form}/{row[ID]}", self._step.form)
-            row, version = (found.body, found.version) if found else (row, "")
-        return await self._read(row, version)
+        found = await self._records.one(f"{self._kind.form}/{row[ID]}", self._step.form)
+        return await self._read(found.body, found.version) if found else None
 
     async def holding(self, attribute: str, text: str, since: datetime) -> list[Order]:
         """Orders changed since then that have these letters in that attribute."""

@@ -169,9 +169,9 @@ class Records:
         if not rows:
             await self.client.write("POST", f"{path}/child/{child}", body)
         elif any(rows[0].get(name) != value for name, value in body.items()):
-            key = child_key(rows[0])
-            where = f"{path}/child/{child}" + (f"/{key}" if key else "")
-            await self.client.write("PATCH", where, body, version=version_of(rows[0]))
+            where = f"{path}/child/{child}/{child_key(rows[0])}"
+            now = await self.one(where)
+            await self.client.write("PATCH", where, body, version=now.version if now else "")
 
 
 def identity(row: Mapping[str, Any]) -> Any:

@@ -24,7 +24,6 @@ from hub.errors import ErpRefused, ErpUnavailable
 log = logging.getLogger(__name__)
 
 NUMBER, ID, STATUS = "WorkOrderNumber", "WorkOrderId", "WorkOrderStatusCode"
-RELEASED, COMPLETED = "ORA_RELEASED", "ORA_COMPLETED"
 ENDED = frozenset({"completed", "closed", "cancelled"})
 REPORTED_BY = "maintenanceOperationTransactions"
 LONGEST = 240  # of a description
@@ -47,6 +46,7 @@ class Tickets:
         self._ticket, self._step, self._closing = (records.kinds[n] for n in ("ticket", "step", "closing"))
         self._operation = records.kinds["operation"]
         self._form = self._ticket.form
+        self._codes = self._ticket.block.tables["codes"]
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     # ------------------------------------------------------------------ made once
@@ -68,6 +68,7 @@ class Tickets:
             known = {
                 **fields, "key": key, "reference": known_as, "headline": _headline(fields),
                 "organization": self._config.workshop, "opened_as": self._config.opened_as,
+                "other_asset": self._config.other_asset,
             }  # fmt: skip
             return await self._make(key, self._ticket.written(known))
 
@@ -144,14 +145,17 @@ class Tickets:
             for name, step in wanted.steps.items():
                 longer = _longer(str(now.get(name) or ""), step)
                 body |= {name: longer} if longer is not None else {}
-            return body | ({STATUS: RELEASED} if release and self._state(now) != "released" else {})
+            return body | (
+                {STATUS: self._codes["released"]} if release and self._state(now) != "released" else {}
+            )
 
         await self._records.change(f"{self._form}/{erp_id}", made)
         await self._put_children(erp_id, wanted.children)
 
     async def _complete(self, erp_id: str) -> None:
+        done = {STATUS: self._codes["completed"]}
         await self._records.change(
-            f"{self._form}/{erp_id}", lambda now: None if self._state(now) in ENDED else {STATUS: COMPLETED}
+            f"{self._form}/{erp_id}", lambda now: None if self._state(now) in ENDED else done
         )
 
     async def _put_children(self, erp_id: str, children: Mapping[str, Row]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from tests.simulators.oracle.books import Books, Row
 
 ORGANIZATION, SOURCE_SYSTEM = "M1", "ANDON_HUB"
-ORDER, ITEM, COMPONENT, LOT, ASSET = "M1-1208", "AS65101", "RM-2040", "RM-LOT-07", "CNC-0001"
+ORDER, ITEM, COMPONENT, LOT = "M1-1208", "AS65101", "RM-2040", "RM-LOT-07"
+ASSET, OTHER = "CNC-0001", "M1-OTHER"
 ON_FLOOR = 11
 STATUSES = {  # code -> (system status, name); the last is a site's own
     "ORA_UNRELEASED": ("ORA_UNRELEASED", "Unreleased"),
@@ -27,7 +28,7 @@ def seed(books: Books) -> None:
         "inventoryOrganizations", organization,
         {"OrganizationId": organization, "OrganizationCode": ORGANIZATION, "OrganizationName": "苏州一厂"},
     )  # fmt: skip
-    for number, name in ((ASSET, "加工中心 03"), ("CNC-0002", "加工中心 04"), ("GRIND-02", "磨床 02")):
+    for number, name in ((ASSET, "加工中心 03"), ("CNC-0002", "加工中心 04"), (OTHER, "其他设备")):
         key = books.next()
         row = {"AssetId": key, "AssetNumber": number, "AssetDescription": name,
                "SerialNumber": f"SN-{number}", "OrganizationCode": ORGANIZATION}  # fmt: skip

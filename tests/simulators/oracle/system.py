@@ -166,11 +166,12 @@ class System:
         if inside and not self.inline_children:
             raise OracleError(400, f"Attribute {inside[0]} is not defined in {resource.name}.", inside[0])
         row = checked(resource, body, new=True)
-        if resource.name != "maintenanceWorkOrders":
+        if resource.name == "workOrders":
             raise OracleError(405, "POST is not supported.")
-        made = self._maintenance(row)
-        self.books.put(resource.name, made["WorkOrderId"], made)
-        shown = reading.item(resource, made, f"{url}/{made['WorkOrderId']}", view)
+        mine = resource.name != "maintenanceWorkOrders"  # a resource that a plant has made for itself
+        made = {resource.key: self.books.next(), **row} if mine else self._maintenance(row)
+        self.books.put(resource.name, made[resource.key], made)
+        shown = reading.item(resource, made, f"{url}/{made[resource.key]}", view)
         return Answer(201, shown, headers=[("ETag", etag(resource, made))])
 
     def _maintenance(self, row: Row) -> Row:
@@ -180,6 +181,10 @@ class System:
         if self.books.where("maintenanceWorkOrders", OrganizationCode=ORGANIZATION, WorkOrderNumber=number):
             raise OracleError(400, "The work order number already exists.", "WorkOrderNumber")
         asset = row.get("AssetNumber")
+        required = ("InventoryItemId", "PlannedStartQuantity", "UOMCode")  # an asset brings them along
+        missing = [name for name in required if asset is None and row.get(name) is None]
+        if missing:
+            raise OracleError(400, f"Attribute {missing[0]} is required.", missing[0])
         if asset is not None and not self.books.where("maintenanceAssets", AssetNumber=asset):
             raise OracleError(400, f"The asset number {asset} does not exist.", "AssetNumber")
         key = self.books.next()
@@ -188,7 +193,8 @@ class System:
             child["WorkOrderId"] = key
         steps = [
             {"WorkOrderOperationId": self.books.next(), "OperationSequenceNumber": 10,
-             "OperationName": "维修", "UOMCode": "Ea", "ReadyQuantity": 1, "CompletedQuantity": 0, "ScrappedQuantity": 0}
+             "OperationName": "维修", "UOMCode": "Ea", "ReadyQuantity": 1, "CompletedQuantity": 0,
+             "ScrappedQuantity": 0}
         ]  # fmt: skip
         below = {"WorkOrderDFF": [], "WorkOrderOperation": steps if self.complete_needs_operations else []}
         return below | row | {

@@ -44,7 +44,7 @@ class OracleBooks:
         account = self.erp.account
         return {
             "url": self.erp.url, "organization": seed.ORGANIZATION, "timeout": "5s", "page_rows": 4,
-            "flex_context": "ANDON",
+            "flex_context": "ANDON", "other_asset": seed.OTHER,
             "oauth": {"token_url": self.erp.url + TOKEN, "client_id": account.client_id,
                       "client_secret": account.client_secret},
         } | changes  # fmt: skip
