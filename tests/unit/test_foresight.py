@@ -74,6 +74,11 @@ def test_nothing_that_matters_has_changed() -> None:
     assert still_so(before, seen((*ORDERS, order("G", (L3, 9), due=40))).digest), "on another line"
     done = JobProgress(ORDERS[3].jobs[0], 30, 0, JobState.DONE, NOON, NOON)
     assert still_so(before, seen(progress=(done,)).digest), "another line's order ended"
+    assert still_so(before, seen(but("C", jobs=order("C", (L1, 93)).jobs)).digest), "a few pieces"
+
+
+def test_an_order_that_is_late_anyhow_by_now_is_no_longer_the_same_choice() -> None:
+    assert not still_so(seen().digest, seen(now=NOON + 20 * MINUTE).digest)
 
 
 @pytest.mark.parametrize(
