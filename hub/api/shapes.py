@@ -161,7 +161,9 @@ def discrepancy(it: OpenDiscrepancy, plant: Plant) -> Json:
         repair_result=it.repair_result or None,
         repaired_by=who(it.repaired_by, plant),
         repaired_at=it.repaired_at,
-        aside=_known(by=who(it.aside_by, plant), at=it.aside_at, reason=it.aside_reason) or None,
+        aside=_known(by=who(it.aside_by, plant), at=it.aside_at, reason=it.aside_reason)
+        if it.aside_at
+        else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.model.discrepancy import Discrepancy, DiscrepancyKind, Repair
+from hub.model.discrepancy import Book, Discrepancy, DiscrepancyKind, Repair
 from hub.model.words import Words
 
 K = DiscrepancyKind
@@ -72,6 +72,9 @@ def said(what: Discrepancy, value: str) -> Words:
     if what.kind is K.ORDER_PRIORITY and value:
         number, _, rush = value.partition(" ")
         return Words(f"{number} 加急" if rush else number, f"{number} rush" if rush else number)
+    if what.kind.book is Book.REPORTS and " + " in value:
+        good, _, scrap = value.partition(" + ")
+        return Words(f"{good} 合格、{scrap} 报废", f"{good} good, {scrap} scrap")
     return _STATES.get(value) or (Words(value, value) if value else _NOTHING)
 
 
