@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 CREDENTIALS_PAUSE = timedelta(minutes=5)
 GRACE = 5.0  # seconds beyond the database's own time-out
 LONG_AGO = "1970-01-01 00:00:00"
+_INSTANT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 Fields = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -103,7 +105,12 @@ class SqlDoor:
             return False
         values: dict[str, Any] = dict.fromkeys(known)
         texts = ["explain " + text for text in call.sql]
-        await self._run(name, lambda c: self._rows(c, texts, values), write=False)
+
+        def work(connection: Any) -> None:
+            self._rows(connection, texts, values)
+            connection.rollback()
+
+        await self._run(name, work, write=True)  # some want that of a transaction to explain a write
         return True
 
     # ------------------------------------------------------------------ one transaction
@@ -223,6 +230,8 @@ class SqlDoor:
 
 def _value(value: Any, zone: ZoneInfo) -> Any:
     """As a database takes it: instants in the ERP's zone without naming it, spans in seconds."""
+    if isinstance(value, str) and _INSTANT.match(value):  # an instant that went through a map as it is
+        value = datetime.fromisoformat(value)
     if isinstance(value, datetime) and value.tzinfo:
         return value.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, bytes | list | tuple):

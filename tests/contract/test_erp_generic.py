@@ -372,6 +372,19 @@ async def test_an_order_that_is_not_there_is_named(sql_books: SqlBooks, clock: H
             )
 
 
+async def test_times_are_written_in_the_databases_own_time(sql_books: SqlBooks, clock: HandClock) -> None:
+    """A column without a zone takes 12:00Z for 12:00 and says nothing: it has to be told 20:00."""
+    change = {"priority": 2, "rush": True, "due_at": NOON, "reason": ""}
+    plainly = {"documents": {"closing": {"write": {"status": "'DONE'", "stopped": "at", "result": "cause"}}}}
+    async with joined(sql_books, clock, **plainly) as connector:
+        await connector.change_order(seed.ORDER, change)
+        assert (await sql_books.order(seed.ORDER))["due_at"] == NOON
+        erp_id, _ = await connector.open_ticket(KEY, ticket(sql_books))
+        await connector.close_ticket(erp_id, closing(at=NOON))
+    (found,) = await sql_books.tickets()
+    assert found.fields["stopped"] == NOON.astimezone(seed.ZONE).replace(tzinfo=None)
+
+
 async def test_overlap_is_asked_for_in_the_erps_own_time(books: RestBooks, clock: HandClock) -> None:
     async with joined(books, clock) as connector:
         await connector.orders(NOON)
