@@ -11,7 +11,7 @@ from typing import Any
 from erp_bridge.fieldmap import plain
 from erp_bridge.jiandaoyun_maps import ORDER
 from erp_bridge.jiandaoyun_postings import Postings
-from erp_bridge.jiandaoyun_records import AT_ONCE, Condition, Record, Records
+from erp_bridge.jiandaoyun_records import Condition, Record, Records
 from erp_bridge.jiandaoyun_values import IN_LISTS
 from erp_bridge.mapping import Capability
 from hub.errors import ErpRefused
@@ -69,11 +69,9 @@ class Office:
 
     async def _left(self, erp_ids: Sequence[str]) -> list[WorkOrder]:
         """Orders told of earlier and not found now: as they stand, or cancelled when they are gone."""
-        found: list[tuple[Record, Record]] = []
-        for at in range(0, len(erp_ids), AT_ONCE):
-            ids = {"field": "_id", "method": "in", "value": list(erp_ids[at : at + AT_ONCE])}
-            found += await self._records.mapped("order", ids)
-        there = {str(r["_id"]) for r, _ in found}
+        records = await self._records.several("order", erp_ids)
+        there = {str(r["_id"]) for r in records}
+        found = self._records.understood("order", records)
         found = [(r, ours) for r, ours in found if ours.get("state") != "released"]
         gone = [self._on_floor[i] for i in erp_ids if i not in there]
         for order in gone:

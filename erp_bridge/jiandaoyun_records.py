@@ -17,7 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from erp_bridge.fieldmap import MapBlock, asked
-from erp_bridge.jiandaoyun_answers import NO_RECORD, Refusal, Used
+from erp_bridge.jiandaoyun_answers import BAD_FILTER, NO_RECORD, Refusal, Used
 from erp_bridge.jiandaoyun_client import DATA, JiandaoyunClient
 from erp_bridge.jiandaoyun_config import JiandaoyunConfig
 from erp_bridge.jiandaoyun_forms import Form, Forms, Kind
@@ -68,10 +68,26 @@ class Records:
                 raise ErpUnavailable(f"Jiandaoyun goes round in circles when it lists {name}")
             last = str(page[-1]["_id"])
 
+    async def several(self, name: str, erp_ids: Sequence[str]) -> list[Record]:
+        """Those of these ids that are still there."""
+        found: list[Record] = []
+        for at in range(0, len(erp_ids), AT_ONCE):
+            part = list(erp_ids[at : at + AT_ONCE])
+            try:
+                found += await self.listed(name, {"field": "_id", "method": "in", "value": part})
+            except Refusal as refusal:  # one id that is not theirs spoils the filter for all
+                if refusal.code != BAD_FILTER:
+                    raise
+                found += [r for i in part if (r := await self.one(name, i)) is not None]
+        return found
+
     async def mapped(self, name: str, *conditions: Condition | None) -> list[tuple[Record, Record]]:
         """(record, our fields); one that cannot be read must not hide the others."""
+        return self.understood(name, await self.listed(name, *conditions))
+
+    def understood(self, name: str, records: Iterable[Record]) -> list[tuple[Record, Record]]:
         out = []
-        for record in await self.listed(name, *conditions):
+        for record in records:
             try:
                 out.append((record, self.kind(name).map.read(record)))
             except ErpRefused as reason:

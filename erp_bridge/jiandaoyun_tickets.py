@@ -7,8 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from erp_bridge.jiandaoyun_answers import BAD_FILTER, Refusal
-from erp_bridge.jiandaoyun_records import AT_ONCE, Record, Records
+from erp_bridge.jiandaoyun_records import Record, Records
 from erp_bridge.jiandaoyun_values import FILES
 from erp_bridge.jiandaoyun_workflow import Workflow
 from hub.errors import ErpRefused, ErpUnavailable
@@ -61,18 +60,8 @@ class Tickets:
 
     async def states(self, erp_ids: Sequence[str]) -> dict[str, str]:
         """What is not there any more is left out."""
-        found: list[Record] = []
-        for at in range(0, len(erp_ids), AT_ONCE):
-            found += await self._several(list(erp_ids[at : at + AT_ONCE]))
+        found = await self._records.several("ticket", erp_ids)
         return {str(r["_id"]): "closed" if self._closed(r) else "open" for r in found}
-
-    async def _several(self, erp_ids: list[str]) -> list[Record]:
-        try:
-            return await self._records.listed("ticket", {"field": "_id", "method": "in", "value": erp_ids})
-        except Refusal as refusal:  # one id that is not theirs spoils the filter for all
-            if refusal.code != BAD_FILTER:
-                raise
-        return [r for i in erp_ids if (r := await self._records.one("ticket", i)) is not None]
 
     # ------------------------------------------------------------------ one record
     async def _documented(self, erp_id: str) -> Record:

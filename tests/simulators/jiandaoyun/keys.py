@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests.simulators.jiandaoyun.answers import Refused
@@ -38,6 +38,7 @@ class Door:
     def __init__(self, keys: Mapping[str, Key], *, limited: bool) -> None:
         self.keys = dict(keys)
         self.limited = limited
+        self.seconds: Callable[[], float] = time.monotonic  # the vendor's, not the plant's
         self._buckets: dict[str, _Bucket] = {}
 
     def key(self, authorization: str, address: str) -> Key:
@@ -60,6 +61,6 @@ class Door:
             return
         name = path.rpartition("/")[2]
         for bucket, rate, code in ((path, RATES.get(name, RATE), 8304), ("", COMPANY, 8303)):
-            now = time.monotonic()  # the vendor's seconds, not the plant's
+            now = self.seconds()
             if not self._buckets.setdefault(bucket, _Bucket(rate, rate, now)).taken(now):
                 raise Refused(code, 429)
