@@ -38,7 +38,7 @@ _JOIN = re.compile(r"\s+(?=LEFT\s+JOIN\s)", re.IGNORECASE)
 _NUMBERS = frozenset({"doc_state"})  # of theirs that are numbers, also where a column has no type
 AT_ONCE = 100
 MOST_PAGES = 10_000
-NOBODY = "-1"  # an id that no record has: asks for columns alone
+NOBODY = "1 = 0"  # asks for columns alone
 
 Row = dict[str, Any]
 
@@ -250,8 +250,7 @@ class ListReader:
 
     async def _look(self, columns: Sequence[str]) -> None:
         if self._by_sql:
-            nobody = self._columns.get("row_id", [])[:1] or [f"{columns[0].partition('.')[0]}.ID"]
-            await self.select(list(columns), [f"{nobody[0]} = {NOBODY}"])
+            await self.select(list(columns), [NOBODY])
             return
         asked_for = {
             "EntityFullName": self._kind.block.form, "ReturnFields": list(columns), "Filters": [],

@@ -257,7 +257,7 @@ async def test_a_number_that_u9_did_not_take_is_shouted_about(
 
 async def test_a_document_that_carries_no_number_of_ours_is_refused_at_the_start(connect: Connect) -> None:
     write = {"DocNo": "", "DescFlexField.PrivateDescSeg1": ""}
-    with pytest.raises(ConfigError, match="documents.report.write"):
+    with pytest.raises(ConfigError, match=r"documents\.report\.write"):
         connect(documents={"report": {"write": write}})
 
 
