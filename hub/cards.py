@@ -70,6 +70,7 @@ CARDS: Mapping[str, Mapping[str, str]] = {
     "erpnext": _all_but("erp", tried=_NOT_TRIED),
     "oracle-fusion": _all_but("erp", tried=_NOT_TRIED),
     "yonyou-u9": _all_but("erp", tried=_NOT_TRIED),
+    "jiandaoyun": _all_but("erp", tried=_NOT_TRIED),
     "tryton": _all_but("erp"),
     "high-limit": _RULE,
     "low-limit": _RULE,
