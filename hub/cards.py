@@ -72,6 +72,10 @@ CARDS: Mapping[str, Mapping[str, str]] = {
     "yonyou-u9": _all_but("erp", tried=_NOT_TRIED),
     "jiandaoyun": _all_but("erp", tried=_NOT_TRIED),
     "tryton": _all_but("erp"),
+    "generic": _all_but(
+        "erp",
+        tried="to do: SQL Server; PostgreSQL and MariaDB were, REST depends on the system that is joined",
+    ),
     "high-limit": _RULE,
     "low-limit": _RULE,
     "state": _RULE | {"delays and deadbands": "exempt: a state has no band; on_delay and off_delay count"},

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from erp_bridge import generic_statements as statements
 from erp_bridge.generic_config import GenericConfig
 from erp_bridge.generic_drivers import Failure, MySql, Postgres, SqlServer, driver
+from erp_bridge.generic_fields import OPERATIONS
 from erp_bridge.generic_templates import filled, path_part
 from hub.config import explain
 from hub.errors import ConfigError, ErpRefused
+from hub.model.erp import PostingKind
 from hub.registry import configured, plugins
 from hub.settings import PluginBlock
 
+ROOT = Path(__file__).parents[2]
 ZONE = ZoneInfo("Asia/Shanghai")
 SOUND: dict[str, Any] = {
     "rest": {"url": "https://erp.example.cn/api", "auth": {"kind": "bearer", "token": "t"}},
@@ -51,6 +57,36 @@ def told(**more: Any) -> list[str]:
 
 def test_a_sound_mapping_is_taken() -> None:
     assert told() == []
+
+
+def examples() -> list[dict[str, Any]]:
+    """What docs/erp/generic.md tells people to copy, and the tests' own mappings."""
+    page = (ROOT / "docs" / "erp" / "generic.md").read_text(encoding="utf-8")
+    texts = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    files = sorted((ROOT / "tests" / "simulators" / "generic").glob("mapping_*.yaml"))
+    found = [*texts, *(f.read_text(encoding="utf-8") for f in files)]
+    secret = "a secret that is long enough"
+    return [yaml.safe_load(re.sub(r"\{env: \w+\}|\"\"", secret, text)) for text in found]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_what_people_are_told_to_copy_is_sound(number: int) -> None:
+    block = examples()[number]
+    if "operations" not in block:
+        block = SOUND | block
+    GenericConfig.model_validate(block)
+
+
+def test_every_example_is_looked_at() -> None:
+    assert len(examples()) == 5
+
+
+def test_every_operation_there_is_has_its_place_on_the_page() -> None:
+    page = (ROOT / "docs" / "erp" / "generic.md").read_text(encoding="utf-8")
+    told_of = {n for n in OPERATIONS if not n.startswith(("changed_", "finish_"))} - {
+        f"find_{k.value}" for k in PostingKind
+    }
+    assert [n for n in sorted(told_of) if f"`{n}`" not in page] == []
 
 
 SLIPS: list[tuple[dict[str, Any], str, str]] = [
