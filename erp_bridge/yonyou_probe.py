@@ -102,6 +102,7 @@ def _texts(value: Any) -> list[str]:
 
 
 async def _list(reader: ListReader) -> str:
+    reader.lacking.clear()  # what was missing may have been added since
     columns = reader.columns()
     try:
         if await reader.knows(*columns):
