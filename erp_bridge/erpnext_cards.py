@@ -15,7 +15,7 @@ from typing import Any
 from erp_bridge.erpnext_answers import ErpNextRefusal
 from erp_bridge.erpnext_client import Row
 from erp_bridge.erpnext_orders import Operation, operations
-from erp_bridge.erpnext_records import AT_ONCE, CANCELLED, DRAFT, SUBMITTED, Filter, Records
+from erp_bridge.erpnext_records import AT_ONCE, CANCELLED, DRAFT, SUBMITTED, Filter, Records, dropped
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import OperationClaim
 from hub.ports import Clock
@@ -39,13 +39,13 @@ class Cards:
         names = [self._written[key]] if key in self._written else await self._carrying(key)
         for name in names:
             card = await self._records.client.one(CARD, name)
-            if card is not None and _with(card, self._config.row_key_field, key):
+            if card is None or int(card.get("docstatus") or 0) == CANCELLED:
+                continue
+            if _with(card, self._config.row_key_field, key):
                 return _number(card, self._config.row_key_field, key)
         return None
 
     async def _carrying(self, key: str) -> list[str]:
-        if (await self._records.meta(LOG)).lacks(self._config.row_key_field):
-            return []
         alive: Filter = ["docstatus", "!=", CANCELLED]
         try:
             where: list[Filter] = [[LOG, self._config.row_key_field, "=", key], alive]
@@ -141,8 +141,6 @@ class Cards:
 
     async def _add(self, card: Row, document: str, key: str, fields: Mapping[str, Any], pieces: float) -> Row:
         name = self._config.row_key_field
-        if (await self._records.meta(LOG)).lacks(name):
-            raise ErpRefused(f"ERPNext has no field {name} on {LOG}: add it (Data), see row_key_field")
         employee = self._config.employees.get(str(fields.get("person") or ""))
         row = await self._records.written(document, {**fields, "employee": employee, "card": card})
         logs = [*(card.get("time_logs") or []), row | {name: key}]
@@ -150,15 +148,25 @@ class Cards:
         if self._config.report_as == "card" and pieces:
             values |= {"for_quantity": self._done(card) + pieces, "docstatus": SUBMITTED}
         written = await self._kept(card, values)
-        if not _with(written, name, key):
-            raise ErpRefused(
-                f"ERPNext booked {key} on {card['name']} without its number: {LOG} has no field {name}."
-                " Add that custom field, and take this row out by hand before the report is sent again"
-            )
+        await self._all_taken(card, written, logs[-1])
         while len(self._written) >= _REMEMBERED:
             self._written.pop(next(iter(self._written)))
         self._written[key] = str(card["name"])
         return written
+
+    async def _all_taken(self, before: Row, after: Row, sent: Row) -> None:
+        """A row that lost its number, or its scrap, is taken out again: nobody could find it, or trust it."""
+        name = self._config.row_key_field
+        mine: Row = next((r for r in after.get("time_logs") or [] if r.get(name) == sent[name]), {})
+        lost = dropped(sent, mine) if mine else [name]
+        if not lost:
+            return
+        if int(after.get("docstatus") or 0) == DRAFT:
+            await self._records.change(CARD, after, {"time_logs": before.get("time_logs") or []})
+        raise ErpRefused(
+            f"ERPNext has no field {', '.join(lost)} on {LOG}, so {sent[name]} is not booked on"
+            f" {before['name']}: add it there as a custom field, or take it out of documents"
+        )
 
     async def _kept(self, card: Row, values: Row) -> Row:
         """ERPNext lets no two cards of a machine or a person have the same minute. Pieces that were made are

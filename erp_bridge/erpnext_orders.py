@@ -176,12 +176,8 @@ class Orders:
             await self._comment(doctype, number, " ".join(words))
 
     async def _changed(self, doctype: str, row: Row, different: Row) -> None:
-        meta = await self._records.meta(doctype)
-        gone = [name for name in different if meta.lacks(name)]
-        taken = {n: v for n, v in different.items() if n not in gone}
-        if taken:
-            after = await self._records.change(doctype, row, taken)
-            gone += [name for name, value in taken.items() if not _same(after.get(name), value)]
+        after = await self._records.change(doctype, row, different)
+        gone = [name for name, value in different.items() if not _same(after.get(name), value)]
         if gone:
             raise ErpRefused(
                 f"ERPNext did not take {', '.join(gone)} on {doctype} {row['name']}: add it as a custom field"

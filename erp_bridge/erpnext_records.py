@@ -186,10 +186,15 @@ class Records:
         """
         name = self.config.key_of(doctype)
         marked = name != self.config.key_field
-        if (await self.meta(doctype)).lacks(name):
-            return []  # nobody can have written it there; `create` says so
         wanted = [name, "like", f"{_unwild(key)}%"] if marked else [name, "=", key]
-        rows = await self.listed(doctype, [wanted], {*fields, name, "docstatus"})
+        lacks = (await self.meta(doctype)).lacks(name)
+        try:
+            rows = await self.listed(doctype, [wanted], {*fields, name, "docstatus"})
+        except (ErpRefused, ErpUnavailable) as trouble:
+            if not lacks:
+                raise
+            log.debug("%s has no %s, so nothing of ours: %s", doctype, name, trouble)
+            return []
         kept = [r for r in rows if r[name] == key or (marked and str(r[name] or "").startswith(f"{key} "))]
         return sorted(
             kept, key=lambda r: (int(r.get("docstatus") or 0) == CANCELLED, len(r["name"]), r["name"])
@@ -214,7 +219,7 @@ class Records:
         because then nobody could find the document again."""
         name = self.config.key_of(doctype)
         marked = name != self.config.key_field
-        if (await self.meta(doctype)).lacks(name):
+        if (await self.meta(doctype)).lacks(name) and not await self._answers_to(doctype, name):
             raise ErpRefused(f"ERPNext has no field {name} on {doctype}: add it (unique), see key_field")
         made = await self.client.create(
             doctype, values | {name: f"{key} {values.get(name) or ''}".strip() if marked else key}
@@ -224,7 +229,18 @@ class Records:
                 f"ERPNext made {doctype} {made['name']} without our number {key}: it has no field {name}."
                 f" Add that custom field (unique), see key_field, and write {key} into it by hand"
             )
+        lost = dropped(values, made)
+        if lost:
+            log.warning("ERPNext has no %s on %s: left out of %s", ", ".join(lost), doctype, made["name"])
         return made
+
+    async def _answers_to(self, doctype: str, name: str) -> bool:
+        """What a site says of its fields may be old; whether it can be searched by one is certain."""
+        try:
+            await self.listed(doctype, [[name, "=", "-"]], [name], most=1)
+        except ErpRefused:
+            return False
+        return True
 
     async def finished(self, doctype: str, key: str, values: Row) -> Row:
         """Found or made, then submitted: a document that was half made is taken up where it was left."""
@@ -284,6 +300,11 @@ def hidden(taken: ErpNextTaken, key: str) -> Exception:
     if key in str(taken):
         return ErpUnavailable(f"{key} is in ERPNext, which does not show it yet: {taken.said}", in_doubt=True)
     return taken
+
+
+def dropped(sent: Row, taken: Row) -> list[str]:
+    """Fields of the site's own that did not arrive: Frappe passes over what it does not know."""
+    return sorted(n for n, v in sent.items() if n.startswith("custom_") and v and not taken.get(n))
 
 
 def appended(row: Row, values: Row, *, rich: bool = False) -> Row:

@@ -73,7 +73,7 @@ class Stock:
         try:
             entry = await self._records.client.call(_MAKE, arguments)
         except ErpNextRefusal as refusal:
-            if refusal.kind not in _NOT_HERE:
+            if refusal.kind not in _NOT_HERE and "Failed to get method" not in refusal.said:
                 raise
             log.info("ERPNext does not work out the stock entry, so nothing is consumed: %s", refusal)
             return {}

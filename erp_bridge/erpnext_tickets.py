@@ -135,6 +135,8 @@ class Tickets:
 
     async def _current(self, erp_id: str) -> tuple[str, Row, bool]:
         doctype, name = _parted(erp_id)
+        if doctype not in (self._repair, self._support) or not name:
+            raise ErpRefused(f"{erp_id!r} is no ticket of ERPNext")
         live = (await self._successors(doctype, [name]))[name]
         row = await self._records.client.one(doctype, live)
         if row is None:

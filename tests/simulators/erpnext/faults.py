@@ -24,6 +24,7 @@ LASTING = frozenset({"down"})
 class Fault:
     kind: str
     times: int = 1  # 0: until cleared
+    after: int = 0  # so many writes pass before it begins
     on: list[str] = field(default_factory=list)  # DocTypes or methods; empty: every write
     used: int = 0
 
@@ -48,6 +49,9 @@ class Faults:
         """The kinds that this write meets; each passage counts."""
         with self._guard:
             met = [f for f in self._planned if f.kind not in LASTING and (not f.on or name in f.on)]
+            for fault in [f for f in met if f.after]:
+                fault.after -= 1
+                met.remove(fault)
             for fault in met:
                 fault.used += 1
             self._planned = [f for f in self._planned if not f.times or f.used < f.times]

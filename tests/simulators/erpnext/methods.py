@@ -31,7 +31,7 @@ def method(name: str) -> Callable[[Method], Method]:
 
 
 def called(site: Site, user: User | None, name: str, arguments: Arguments) -> Any:
-    if name not in METHODS:
+    if name not in METHODS or name.rpartition(".")[2] in site.lacks:
         raise FrappeError("ValidationError", f"Failed to get method for command {name}")
     return METHODS[name](site, user, arguments)
 

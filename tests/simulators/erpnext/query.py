@@ -27,6 +27,7 @@ def listed(site: Site, doctype: DocType, asked: Mapping[str, Any]) -> list[Doc]:
     start = int(asked.get("limit_start") or asked.get("start") or 0)
     given = asked.get("limit_page_length", asked.get("limit"))
     length = PAGE if given in (None, "") else int(given)
+    length = PAGE if "long-pages" in site.lacks else length
     rows = rows[start : start + length] if length else rows[start:]
     return [_cut(doctype, row, fields) for row in rows]
 
@@ -71,6 +72,8 @@ def _holds(site: Site, doctype: DocType, doc: Doc, one: list[Any]) -> bool:
     if len(one) == 2:
         one = [one[0], "=", one[1]]
     name, operator, value = one
+    if child != doctype.name and "row-filters" in site.lacks:
+        raise FrappeError("ValidationError", f"{child}: only fields of {doctype.name} can be searched")
     if child == doctype.name:
         _known(doctype, name)
         return _compare(doc.get(name), str(operator).lower(), value)

@@ -39,15 +39,20 @@ class ErpNextSimulator:
     that a key user makes for us."""
 
     def __init__(
-        self, port: int = 0, now: Callable[[], datetime] = wall_clock, host: str = "", bare: bool = False
+        self,
+        port: int = 0,
+        now: Callable[[], datetime] = wall_clock,
+        host: str = "",
+        bare: bool = False,
+        lacks: frozenset[str] = frozenset(),
     ) -> None:
-        self.site = Site(now, host=host)
+        self.site = Site(now, host=host, lacks=lacks)
         seed.fill(self.site)
         if not bare:
             seed.key_user(self.site)
         self.faults = Faults()
         self._http = _Server(("127.0.0.1", port), self.site, self.faults)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:

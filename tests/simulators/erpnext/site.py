@@ -56,6 +56,7 @@ class Site:
     users: list[User] = field(default_factory=list)
     docs: dict[str, dict[str, Doc]] = field(default_factory=dict)
     negative_stock: bool = False
+    lacks: frozenset[str] = frozenset()  # row-filters, long-pages, the last names of methods
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -162,7 +163,8 @@ class Site:
                 f"Error: Document has been modified after you have opened it ({before['modified']},"
                 f" {data['modified']}). Please refresh to get the latest document.",
             )
-        wanted = int(data.get("docstatus") or before["docstatus"])
+        given = data.get("docstatus")
+        wanted = int(before["docstatus"] if given is None else given)
         self._transition(before, wanted, user)
         doc = copy.deepcopy(before)
         self._take(doc, kind, data, before)

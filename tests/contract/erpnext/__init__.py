@@ -1,0 +1,1 @@
+"""The ERPNext connector against the simulated site: what only this ERP has."""
