@@ -24,7 +24,8 @@ from pydantic import (
 
 from hub.config import Block, Duration, Text
 from hub.errors import SourceRefused, SourceUnavailable
-from hub.model.erp import PostingKind
+from hub.model.discrepancy import MesClaims
+from hub.model.erp import OperationClaim, PostingKind, StockClaim
 from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
 from hub.ports import Clock, Sink
 
@@ -151,6 +152,30 @@ class PostingIn(_Record):
         return Posting(**(self.model_dump() | {"at": self.at.astimezone(UTC)}))
 
 
+class SumIn(_Record):
+    """What the MES adds up on one operation, for comparison with its reports."""
+
+    order: Word
+    operation: Word
+    good: float = Field(0.0, allow_inf_nan=False)
+    scrap: float = Field(0.0, allow_inf_nan=False)
+
+    def claim(self) -> OperationClaim:
+        return OperationClaim(self.order, self.operation, 0.0, self.good, self.scrap)
+
+
+class StockIn(_Record):
+    """What lies on the shop floor's shelves; `lot` and `warehouse` where the MES tells them apart."""
+
+    item: Word
+    quantity: float = Field(allow_inf_nan=False)
+    lot: Annotated[str, BeforeValidator(_as_word)] = ""
+    warehouse: Annotated[str, BeforeValidator(_as_word)] = ""
+
+    def claim(self) -> StockClaim:
+        return StockClaim(self.item, self.quantity, self.lot, self.warehouse)
+
+
 class MesHttpConfig(Block):
     """The `with:` block of a `kind: mes-http` source."""
 
@@ -228,6 +253,22 @@ class MesHttpSource:
         if self.skipped:
             return {self._config.base_url: f"✗ {found}; {self.skipped} records cannot be read; see the log"}
         return {self._config.base_url: found}
+
+    async def claims(self) -> MesClaims:
+        """Of /mes/sums and /mes/stock, each None where there is none. Raises as `run` does."""
+        async with self._http(timedelta(0)) as http:
+            sums = await self._if_there(http, "sums", SumIn)
+            stock = await self._if_there(http, "stock", StockIn)
+        return MesClaims(
+            None if sums is None else tuple(s.claim() for s in sums),
+            None if stock is None else tuple(s.claim() for s in stock),
+        )
+
+    async def _if_there(self, http: httpx.AsyncClient, what: str, kind: type[R]) -> list[R] | None:
+        try:
+            return self._read(await self._get(http, what, {}), what, kind)
+        except _NotThere:
+            return None
 
     def _http(self, wait: timedelta) -> httpx.AsyncClient:
         """A client that lets the MES wait for so long before it answers."""

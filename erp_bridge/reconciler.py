@@ -20,7 +20,15 @@ from erp_bridge.metered import metered
 from erp_bridge.readings import PAUSE, Reading
 from erp_bridge.repairs import PassOn, Repairs, Shelf
 from hub.errors import Permanent, Transient
-from hub.model.discrepancy import Book, Comparison, Discrepancy, DiscrepancyKind, OpenDiscrepancy, RepairState
+from hub.model.discrepancy import (
+    Book,
+    Comparison,
+    Discrepancy,
+    DiscrepancyKind,
+    MesClaims,
+    OpenDiscrepancy,
+    RepairState,
+)
 from hub.model.erp import PostingKind
 from hub.model.intent import Intent
 from hub.model.ticket import MaintenanceTicket
@@ -57,7 +65,7 @@ class Record(Shelf, Protocol):
     async def sent_postings(self, since: datetime, settled: datetime) -> list[dict[str, Any]]: ...
 
 
-MesTeller = Callable[[Sequence[str]], Awaitable[MesBook]]
+MesTeller = Callable[[], Awaitable[MesClaims]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,7 @@ class Reconciler:
         settled = self._clock.now() - self._habits.settle
         orders = {o.number: o for o in await self._ledger.orders()}
         tickets = await self._tickets()
-        mes = await self._mes_book(sorted(orders), reading)
+        mes = await self._mes_book(reading)
         theirs = await reading.book(orders, tickets, [item for item, _, _ in mes.stock or ()])
         ours = await self._our_book(settled, theirs)
         found = reconcile.compared(ours, theirs, mes)
@@ -179,11 +187,11 @@ class Reconciler:
         known = {t.id: t for t in (*recent, *await self._ledger.open_tickets())}
         return [t for t in known.values() if t.is_open or (t.closed_at or t.opened_at) >= lately]
 
-    async def _mes_book(self, orders: Sequence[str], reading: Reading) -> MesBook:
+    async def _mes_book(self, reading: Reading) -> MesBook:
         book = MesBook()
         if self._mes is not None:
             try:
-                book = await self._mes(orders)
+                book = _mes_book(await self._mes())
             except (Transient, Permanent) as trouble:
                 reading.not_compared |= {"mes-sum": str(trouble), "stock": str(trouble)}
         if book.sums is None:
@@ -281,6 +289,14 @@ class _Budget:
     def spend(self) -> bool:
         self._left -= 1
         return self._left >= 0
+
+
+def _mes_book(claims: MesClaims) -> MesBook:
+    sums, stock = claims.sums, claims.stock
+    return MesBook(
+        None if sums is None else {(c.order, c.operation): Pieces(c.good, c.scrap) for c in sums},
+        None if stock is None else {(c.item, c.lot, c.warehouse): c.quantity for c in stock},
+    )
 
 
 def _our_sum(row: Mapping[str, Any]) -> OurSum:

@@ -44,6 +44,7 @@ from hub.house import (
     with_numbers,
 )
 from hub.log import register_secrets_of
+from hub.model.discrepancy import MesClaims
 from hub.model.erp import ErpNews, ErpPush
 from hub.notices import Notices
 from hub.ports import SAMPLES, Bus, Clock, Plant
@@ -396,6 +397,16 @@ class App:
         self.say("erp bridge", erp.name)
         self._furnish_reconciliation(erp, block)
 
+    async def _mes_claims(self) -> MesClaims:
+        """What every MES together adds up: an MES that cannot tell leaves the whole untold."""
+        sources = [use.cls(use.config, self.clock, use.name) for use in self.plugins.mes]
+        told = [await s.claims() if hasattr(s, "claims") else MesClaims() for s in sources]
+        sums, stock = [t.sums for t in told], [t.stock for t in told]
+        return MesClaims(
+            None if not told or None in sums else tuple(c for some in sums for c in some or ()),
+            None if not told or None in stock else tuple(c for some in stock for c in some or ()),
+        )
+
     def _furnish_reconciliation(self, erp: Use, block: ErpBlock) -> None:
         from erp_bridge.owners import DEFAULT
         from erp_bridge.reconciler import Habits, Reconciler
@@ -411,7 +422,7 @@ class App:
             current[:] = [
                 Reconciler(
                     self.plant, self.record.ledger, PgReconciliation(self.record.pool), self.desk, connector,
-                    self.clock, self.notices, habits, pass_on=pass_on, kind=block.kind,
+                    self.clock, self.notices, habits, pass_on=pass_on, kind=block.kind, mes=self._mes_claims,
                 )
             ]  # fmt: skip
             try:

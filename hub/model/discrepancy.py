@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from hub.model.erp import OperationClaim, StockClaim
+
 
 class Book(StrEnum):
     """What a comparison is about; each has an owner."""
@@ -134,3 +136,11 @@ class Comparison:
     not_compared: dict[str, str] = field(default_factory=dict)
     found: int = 0
     trouble: str = ""  # why it could not be ended
+
+
+@dataclass(frozen=True, slots=True)
+class MesClaims:
+    """What an MES itself adds up; None where it cannot tell."""
+
+    sums: tuple[OperationClaim, ...] | None = None
+    stock: tuple[StockClaim, ...] | None = None

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from collectors.mes_http import MesHttpSource
 from hub.errors import SourceRefused, SourceUnavailable
-from hub.model.erp import PostingKind
+from hub.model.discrepancy import MesClaims
+from hub.model.erp import OperationClaim, PostingKind, StockClaim
 from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
 from hub.model.words import Words
 from hub.testing.clock import HandClock
@@ -46,6 +47,7 @@ class Mes:
         self.orders: Any = [ORDER]
         self.reports: Any = [REPORT]
         self.postings: list[dict[str, Any]] | None = []
+        self.claims: dict[str, Any] = {}  # sums, stock: those that it can tell
         self.status = 200
         self.headers = ""
         self.raw: bytes | None = None
@@ -88,7 +90,8 @@ class Mes:
         url = urlsplit(first.split(" ")[1])
         query = {k: v[0] for k, v in parse_qs(url.query, keep_blank_values=True).items()}
         self.asked.append((url.path, query, dict(h.lower().split(": ", 1) for h in rest)))
-        if url.path.endswith("/postings") and self.postings is None:
+        what = url.path.rpartition("/")[2]
+        if (what == "postings" and self.postings is None) or what in {"sums", "stock"} - set(self.claims):
             writer.write(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
             return
@@ -98,6 +101,8 @@ class Mes:
                 await asyncio.Event().wait()
         elif url.path.endswith("/orders"):
             found = self.orders
+        elif what in self.claims:
+            found = self.claims[what]
         else:
             found = self._behind(query["after"])
             while found == [] and self.status == 200:
@@ -363,3 +368,14 @@ async def test_an_mes_that_knows_no_postings_is_asked_again_after_a_while() -> N
             mes.postings = [LOT]
             one.clock.turn(600)
             await one.postings.until(1)
+
+
+async def test_what_the_mes_adds_up_is_told_and_what_it_cannot_tell_is_none() -> None:
+    async with Mes() as mes:
+        mes.claims = {"sums": [{"order": "WO-1", "operation": 10, "good": 3, "scrap": 1}, {"order": "WO-1"}]}
+        config = MesHttpSource.Config(base_url=f"http://127.0.0.1:{mes.port}")
+        source = MesHttpSource(config, HandClock(), "mes")
+        assert await source.claims() == MesClaims((OperationClaim("WO-1", "10", 0, 3, 1),), None)
+        assert source.skipped == 1
+        mes.claims = {"stock": {"stock": [{"item": "S", "quantity": 2.5, "lot": "L1"}]}}
+        assert await source.claims() == MesClaims(None, (StockClaim("S", 2.5, "L1"),))

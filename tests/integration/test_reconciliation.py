@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import pytest
 
 from collectors.runner import book, pass_on
-from erp_bridge.books import MesBook, Pieces
 from erp_bridge.reconciler import Habits, Reconciler
-from hub.model.discrepancy import DiscrepancyKind, OpenDiscrepancy, RepairState
-from hub.model.erp import PostingKind
+from hub.model.discrepancy import DiscrepancyKind, MesClaims, OpenDiscrepancy, RepairState
+from hub.model.erp import OperationClaim, PostingKind, StockClaim
 from hub.model.production import JobResponse, Posting, WorkOrderState
 from hub.model.ticket import TicketState
 from hub.notices import Notices
@@ -34,10 +33,7 @@ def clock() -> QuickClock:
 
 @pytest.fixture
 def erp(clock: QuickClock) -> Iterator[KingdeeSimulator]:
-    with KingdeeSimulator(now=clock.now, order_start=NOON, unique_keys=False) as simulator:
-        for plan in simulator.books.all("SFC_OperationPlanning"):
-            for row in plan.rows["fsubentity"]:
-                row.values["fqualifiedqty"] = 0.0  # everything is reported through the hub
+    with KingdeeSimulator(now=clock.now, order_start=NOON, unique_keys=False, begun=False) as simulator:
         yield simulator
 
 
@@ -46,13 +42,13 @@ class Office:
 
     def __init__(self, house: BridgeHouse, record: PgReconciliation) -> None:
         self.house, self.record = house, record
-        self.mes = MesBook()
+        self.mes = MesClaims()
         self.reconciler = Reconciler(
             house.plant, house.ledger, record, house.desk, house.connector, house.clock,
             Notices(house.plant, ("group",)), HABITS, pass_on=pass_on, mes=self._mes,
         )  # fmt: skip
 
-    async def _mes(self, orders: Sequence[str]) -> MesBook:
+    async def _mes(self) -> MesClaims:
         return self.mes
 
     async def report(self, number: str, order: str, operation: str, good: int, scrap: int = 0) -> None:
@@ -121,7 +117,9 @@ async def test_what_the_office_has_done_to_its_books_is_found_told_and_mended(
     await office.settle()
     assert await office.compare() == {}
     stocked = await office.house.connector.stock(["R-SEAL"])
-    office.mes = MesBook({("MO0004", "10"): Pieces(3)}, {("R-SEAL", "", ""): stocked[0].quantity - 1})
+    office.mes = MesClaims(
+        (OperationClaim("MO0004", "10", 0, 3, 0),), (StockClaim("R-SEAL", stocked[0].quantity - 1),)
+    )
     plant(erp, lost, by_hand, double)
 
     found = await office.compare()

@@ -34,7 +34,7 @@ def main() -> None:
         idle=timedelta(seconds=options.idle),
     )
     try:
-        simulator = KingdeeSimulator(options.port, options.state, account)
+        simulator = KingdeeSimulator(options.port, options.state, account, begun=False)
     except OSError as cause:
         sys.exit(f"kingdee: cannot serve on port {options.port} ({cause.strerror}); choose another --port")
     asyncio.run(_serve(simulator, options.orders_from))

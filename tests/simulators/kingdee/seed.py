@@ -30,9 +30,10 @@ ON_HAND = 50_000.0
 EMPLOYEES = (("E001", "李强"), ("E002", "王芳"))
 
 
-def seed(books: Books, start: datetime, user: str) -> None:
-    """Fill empty books; `start` is when the order book was opened (aware)."""
-    sower = _Sower(books)
+def seed(books: Books, start: datetime, user: str, begun: bool = True) -> None:
+    """Fill empty books; `start` is when the order book was opened (aware). `begun`: what was made before is
+    on the plans already; else it is still to be reported."""
+    sower = _Sower(books, begun)
     sower.base("ORG_Organizations", "100", "一厂")
     sower.base("SEC_User", user, "安灯接口用户")
     for number, name in (
@@ -87,8 +88,8 @@ def _chinese(name: Any) -> str:
 
 
 class _Sower:
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, books: Books, begun: bool = True) -> None:
+        self._books, self._begun = books, begun
 
     def base(self, form: str, number: str, name: str, **values: Any) -> int:
         known = self._books.numbered(form, number)
@@ -131,7 +132,7 @@ class _Sower:
                 "f_ah_descen": job.name.en,
                 "fworkcenterid": centre,
                 "foperqty": float(job.quantity),
-                "fqualifiedqty": float(job.made),
+                "fqualifiedqty": float(job.made if self._begun else 0),
             }
             rows.append(Row(self._books.next_id(), values))
         head = {

@@ -52,13 +52,14 @@ class KingdeeSimulator:
         now: Callable[[], datetime] = wall_clock,
         order_start: datetime | None = None,
         unique_keys: bool = True,  # False: the customer has forgotten the unique index on our keys
+        begun: bool = True,  # False: what was made before the start is reported by the MES, too
     ) -> None:
         self._now = now
         self.faults = Faults()
         self.account = account or Account()
         self.books = Books(now, state)
         if self.books.is_empty:
-            seed(self.books, order_start or now(), self.account.user)
+            seed(self.books, order_start or now(), self.account.user, begun)
         self.service = Service(self.books, self.account, now, self.faults, unique_keys)
         self.calls: deque[tuple[str, str]] = deque(maxlen=10_000)  # (service, form) of every business call
         self._http = _Server(("127.0.0.1", port), self)
