@@ -143,6 +143,18 @@ class Bookings:
         if said := failures(answer.body, detail):
             raise self._failed(about, "; ".join(filter(None, said)) or "without a reason")
         _remember(self._booked, known_as, order.number)
+        if any(move.base is None for move in moves):
+            await self._tell(known_as, order.number)
+
+    async def _tell(self, known_as: str, number: str) -> None:
+        """Where no counter would show it later, the order is told at once that it is booked."""
+        try:
+            order = await self._orders.one(number)
+            marked = await self._marked(order) if order else None
+            if marked and marked.mark.begun and marked.mark.begun.digest == known_as:
+                await self._write(marked, marked.mark.with_done(known_as))
+        except AndonError as trouble:
+            log.warning("%s is booked on %s, which could not be told so: %s", known_as, number, trouble)
 
     def _failed(self, about: str, said: str) -> Exception:
         """Rows that stand are seen from their counters when it is sent once more."""
@@ -185,10 +197,10 @@ class Bookings:
     def _parked(self, order: Order, known_as: str) -> ErpRefused:
         where = self._config.mark.attribute
         return ErpRefused(
-            f"work order {order.number}: whether {known_as} was booked cannot be told, because somebody else"
-            f" has booked on it meanwhile. Look at its transactions in Oracle; then, in {where}, take the"
-            f" question mark before {known_as} away when it is there, or the whole word when it is not, and"
-            " send this once more"
+            f"work order {order.number}: whether {known_as} was booked cannot be told, because its counters"
+            " do not say: somebody else has booked meanwhile, perhaps. Look at its transactions in Oracle;"
+            f" then, in {where}, take the question mark before {known_as} away when it is there, or the whole"
+            " word when it is not, and send this once more"
         )
 
     async def _verdict(self, order: Order, begun: Begun) -> Verdict:

@@ -60,7 +60,7 @@ _ROW = {
     "TransactionQuantity": "amount",
     "TransactionUnitOfMeasure": "unit",
 }
-_MOVED = _ROW | {
+_MOVED = {name: text for name, text in _ROW.items() if name != "SourceSystemCode"} | {
     "SubinventoryCode": "filled(warehouse)",
     "TransactionLot[].LotNumber": "filled(lot)",
     "TransactionLot[].TransactionQuantity": "filled(lot) && amount",
@@ -114,6 +114,7 @@ ORDER = MapBlock(
         "product_name": "ItemDescription || Description",
         "quantity": "number(PlannedStartQuantity)",
         "completed": "number(CompletedQuantity)",
+        "scrapped": "number(ScrappedQuantity)",
         "unit": "UOMCode",
         "due_at": "instant(PlannedCompletionDate)",
         "priority": "number(WorkOrderPriority)",
@@ -140,7 +141,7 @@ OPERATION = MapBlock(
 MATERIAL = MapBlock(
     form="WorkOrderOperationMaterial",
     read={
-        "item": "text(ItemNumber || ComponentItemNumber)",
+        "item": "text(ItemNumber || InventoryItemNumber || ComponentItemNumber)",
         "sequence": "text(MaterialSequenceNumber)",
         "unit": "UOMCode || UnitOfMeasure",
         "issued": "number(IssuedQuantity)",
@@ -244,7 +245,7 @@ ISSUE = MapBlock(
 )
 HOURS = MapBlock(
     form="resourceTransactions",
-    write=_ROW
+    write={name: text for name, text in _ROW.items() if name != "SourceSystemCode"}
     | {
         "TransactionTypeCode": "'RESOURCE_CHARGE'",
         "ResourceCode": "resource.code",

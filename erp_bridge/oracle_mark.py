@@ -58,7 +58,9 @@ class Begun:
     moves: tuple[Move, ...]
 
     def verdict(self, now: Mapping[str, Decimal | None]) -> Verdict:
-        said = {move.verdict(now.get(move.counter)) for move in self.moves}
+        """Rows go out together: one whose counter cannot be read has shared the others' fate."""
+        told = [m for m in self.moves if m.base is not None and now.get(m.counter) is not None]
+        said = {move.verdict(now.get(move.counter)) for move in told or self.moves}
         if len(said) == 1:
             return said.pop()
         return Verdict.UNCLEAR if Verdict.UNCLEAR in said else Verdict.PART

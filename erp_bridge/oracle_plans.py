@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from erp_bridge.oracle_answers import OracleRefusal
 from erp_bridge.oracle_mark import Move
 from erp_bridge.oracle_orders import Order, Step, amount
 from erp_bridge.oracle_records import Records, Row
@@ -73,7 +74,8 @@ class Plans:
         return Plan(self._form("receipt"), (row,))
 
     async def _issue(self, known: Mapping[str, Any], order: Order) -> Plan:
-        """At the operation that is named, else at the first that needs the material."""
+        """At the operation that is named, else at the first that needs the material. One that is on no list
+        is sent all the same, for Oracle to judge; whether it was taken cannot be seen afterwards."""
         item, operation = str(known.get("item") or ""), str(known.get("operation") or "")
         named = [s for s in order.steps if s is order.step(operation)] if operation else []
         for step in [*named, *(s for s in order.steps if s not in named)]:
@@ -82,12 +84,13 @@ class Plans:
                 if ours.get("item") == item:
                     more = {"step": step.operation, "unit": known.get("unit") or ours.get("unit"),
                             "material": ours}  # fmt: skip
-                    counter = f"m{step.operation}.{ours.get('sequence')}"
+                    counter = f"m{step.operation}.{ours.get('sequence') or 0}"
                     row = self._row("issue", {**known, **more}, counter, known.get("quantity"))
                     return Plan(self._form("issue"), (row,))
-        raise ErpRefused(
-            f"work order {order.number} needs no {item} in Oracle: add it to the order's materials"
-        )
+        step = _step(order, operation)
+        more = {"step": step.operation, "unit": known.get("unit") or None, "material": {}}
+        row = self._row("issue", {**known, **more}, f"m{step.operation}.0", known.get("quantity"))
+        return Plan(self._form("issue"), (row,))
 
     # ------------------------------------------------------------------ hours
     async def _hours(self, known: Mapping[str, Any], order: Order) -> Plan:
@@ -101,7 +104,7 @@ class Plans:
             if seconds:
                 resource = self._resource_of(kind, resources, order, step)
                 more = {"step": step.operation, "resource": resource, "unit": resource.get("unit")}
-                counter = f"r{step.operation}.{resource.get('sequence')}"
+                counter = f"r{step.operation}.{resource.get('sequence') or 0}"
                 rows.append(self._row("hours", {**known, **more}, counter, round(seconds / 3600, 4)))
         return Plan(self._form("hours"), tuple(rows))
 
@@ -112,6 +115,8 @@ class Plans:
         found = next(
             (r for r in resources if (r.get("code") == code if code else r.get("type") == kind)), None
         )
+        if found is None and code and not resources:  # it may be charged to one that is not planned
+            return {"code": code, "type": kind, "unit": "HR"}
         if found is None:
             raise ErpRefused(
                 f"operation {step.operation} of work order {order.number} has no {kind} resource"
@@ -131,7 +136,7 @@ class Plans:
             elif step is None:
                 found[name] = None
             elif name[0] in "cs":
-                found[name] = step.good if name[0] == "c" else step.scrap
+                found[name] = step.good if name[0] == "c" else _scrap(order, step)
             else:
                 found[name] = await self._used(order, step, name[0], sequence)
         return found
@@ -146,7 +151,12 @@ class Plans:
 
     async def _below(self, order: Order, step: Step, child: str) -> list[Row]:
         above = f"{self._orders_form}/{order.id}/child/{self._step_form}"
-        return await self._records.below(above, step.record, step.id, child)
+        try:
+            return await self._records.below(above, step.record, step.id, child)
+        except OracleRefusal as refusal:
+            if refusal.status != 404:
+                raise
+            return []
 
     # ------------------------------------------------------------------ one row
     def _form(self, name: str) -> str:
@@ -156,6 +166,11 @@ class Plans:
         moved = amount(quantity) or Decimal(0)
         plain = int(moved) if moved == moved.to_integral_value() else float(moved)
         return Move(counter, None, moved), self._records.kinds[name].map.written({**known, "amount": plain})
+
+
+def _scrap(order: Order, step: Step) -> Decimal | None:
+    """Where an operation does not tell it, the order does."""
+    return amount(order.ours.get("scrapped")) if step.scrap is None else step.scrap
 
 
 def _step(order: Order, operation: str) -> Step:

@@ -169,7 +169,8 @@ class Records:
         if not rows:
             await self.client.write("POST", f"{path}/child/{child}", body)
         elif any(rows[0].get(name) != value for name, value in body.items()):
-            where = f"{path}/child/{child}/{child_key(rows[0])}"
+            key = child_key(rows[0]) or path.rpartition("/")[2]
+            where = f"{path}/child/{child}/{key}"
             now = await self.one(where)
             await self.client.write("PATCH", where, body, version=now.version if now else "")
 
