@@ -1,0 +1,94 @@
+"""What people see of a discrepancy and may do about it; whom a message calls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from erp_bridge.owners import DEFAULT, notice
+from hub.model.discrepancy import Book, Discrepancy, DiscrepancyKind, OpenDiscrepancy, Repair, RepairState
+from hub.model.discrepancy_words import KINDS, REPAIRS, sides, title, why
+from hub.model.people import Role
+from hub.model.words import Words
+from hub.notices import Notices
+from hub.testing.clock import NOON
+from tests.api_house import MemoryReconciliation, house
+
+pytestmark = pytest.mark.anyio
+
+K = DiscrepancyKind
+
+
+def test_every_kind_and_repair_has_words_in_both_languages_a_book_and_an_owner() -> None:
+    for kind in K:
+        assert KINDS[kind].zh and KINDS[kind].en
+        assert kind.book in DEFAULT
+    assert set(REPAIRS) == set(Repair)
+    assert set(DEFAULT) == set(Book)
+
+
+def test_a_report_that_is_missing_is_told_with_pieces_and_where_it_begins() -> None:
+    what = Discrepancy(K.REPORT_NOT_IN_ERP, "MO0001/10", "R-2", "5 + 1")
+    assert title(what) == Words("MO0001/10 ERP 缺少一张报工", "MO0001/10: the ERP lacks a report")
+    assert sides(what) == Words("安灯 5 合格、1 报废，ERP 无", "hub 5 good, 1 scrap, ERP nothing")
+    assert why(what) is None
+
+
+def test_an_owner_gets_one_message_for_all_that_is_new_and_all_that_grew_old() -> None:
+    it = house()
+    notices = Notices(it.deps.plant, ("group",), "http://hub/phone")
+    what = Discrepancy(K.ORDER_QUANTITY, "MO0001", "", "4", "5")
+    fresh = [OpenDiscrepancy(n, what, "planner", NOON, NOON) for n in range(1, 8)]
+    old = OpenDiscrepancy(9, what, "planner", NOON - timedelta(hours=30), NOON, told_at=NOON)
+    (intent,) = notice(notices, "planner", [*fresh, old], NOON)
+    assert intent.payload["title"]["zh"] == "7 项新差异，1 项差异仍未处理"
+    assert [person["id"] for person in intent.payload["people"]] == ["planner-1"]
+    assert len(intent.payload["lines"]) == 6
+    assert intent.payload["lines"][0]["text"]["en"].endswith("for 1 d")
+    assert intent.payload["lines"][-1]["text"]["en"] == "3 in the console"
+    assert intent.payload["link"] == "http://hub/console#reconcile"
+
+
+async def test_the_owner_decides_and_the_planner_but_nobody_who_only_reads() -> None:
+    it = house()
+    told = (await it.as_role(Role.OPERATOR).get("/api/reconciliation")).json()
+    assert [(d["id"], d["may"]) for d in told["discrepancies"]] == [(1, False)]
+    assert told["counts"] == {"ticket-not-in-erp": 1}
+    assert told["run"]["not_compared"] == {"stock": "erp-cannot"}
+    assert told["discrepancies"][0]["owner"] == {"role": "technician"}
+    kept = it.deps.reconciliation
+    assert isinstance(kept, MemoryReconciliation)
+    kept.kept[1] = replace(kept.kept[1], owner="planner")
+    refused = await it.as_role(Role.TECHNICIAN).post("/api/reconciliation/1/repair")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "not-allowed")
+    assert (await it.as_role(Role.PLANNER).post("/api/reconciliation/1/repair")).status_code == 200
+
+
+async def test_tapped_twice_is_one_repair_and_one_line_of_the_audit_trail() -> None:
+    it = house()
+    for role in (Role.PLANNER, Role.MANAGER):
+        answer = (await it.as_role(role).post("/api/reconciliation/1/repair")).json()["discrepancy"]
+        assert (answer["repair_state"], answer["repaired_by"]["id"]) == (RepairState.ASKED, "planner-1")
+    assert it.audited()["reconcile.repair"] == 1
+
+
+async def test_what_no_machine_can_mend_is_said_to_need_a_person() -> None:
+    it = house()
+    kept = it.deps.reconciliation
+    assert isinstance(kept, MemoryReconciliation)
+    kept.kept[1] = replace(kept.kept[1], what=replace(kept.kept[1].what, repair=Repair.NONE))
+    answer = await it.as_role(Role.PLANNER).post("/api/reconciliation/1/repair")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no-repair")
+
+
+async def test_put_aside_is_not_counted_and_can_be_taken_back() -> None:
+    it = house()
+    planner = it.as_role(Role.PLANNER)
+    assert (await planner.post("/api/reconciliation/1/aside", json={"reason": " "})).status_code == 400
+    put = (await planner.post("/api/reconciliation/1/aside", json={"reason": "known"})).json()["discrepancy"]
+    assert put["aside"]["reason"] == "known"
+    assert (await planner.get("/api/reconciliation")).json()["counts"] == {}
+    back = (await planner.post("/api/reconciliation/1/back")).json()["discrepancy"]
+    assert "aside" not in back
