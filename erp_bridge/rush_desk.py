@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from hub.model.alarm import Priority
 from hub.model.intent import Intent, IntentKind
 from hub.model.people import Person
 from hub.model.production import JobProgress, WorkOrder
-from hub.model.rush import ErpWord, Fate, Foresight, Rush, Standing, Terms, Told
+from hub.model.rush import ErpWord, Fate, Foresight, Rush, Sight, Standing, Terms, Told
 from hub.ports import Clock, Plant, Rushes, RushTx, Stale
 
 log = structlog.get_logger(__name__)
@@ -187,7 +187,20 @@ class OrderRushDesk:
         messages = {rush.id: self.crowd.keys(rush) for rush in rushes}
         keys = [rush.key for rush in rushes] + [key for many in messages.values() for *_, key in many]
         fates = await self.rushes.fates(keys)
-        return [_standing(rush, messages[rush.id], fates) for rush in rushes]
+        seen = await self.rushes.sights([rush.id for rush in rushes])
+        return [
+            replace(
+                _standing(rush, messages[rush.id], fates), seen=tuple(s for s in seen if s.rush == rush.id)
+            )
+            for rush in rushes
+        ]
+
+    async def saw(self, number: str, by: Person) -> None:
+        standing = await self.standing(number)
+        if standing is None or not any(by.id in people for people in standing.rush.audience.values()):
+            return
+        if await self.rushes.saw(Sight(standing.rush.id, standing.state, by.id, self.clock.now())):
+            await self._told(standing.rush)
 
     async def _told(self, rush: Rush) -> None:
         await self.shout({"kind": "order", "order": rush.order})

@@ -32,7 +32,7 @@ from hub.model.intent import Errand, Intent, IntentKind
 from hub.model.message import Message, Receipt
 from hub.model.people import Account, Person, Shift, WallScreen
 from hub.model.production import JobProgress, JobResponse, OrderChange, Posting, WorkOrder
-from hub.model.rush import Fate, Foresight, Rush, Standing
+from hub.model.rush import Fate, Foresight, Rush, Sight, Standing
 from hub.model.sample import Tag
 from hub.model.stamp import Stamp
 from hub.model.ticket import MaintenanceTicket, TicketLine
@@ -691,6 +691,14 @@ class Rushes(Protocol):
         """What has become of these intents; what the record has forgotten is left out."""
         ...
 
+    async def saw(self, sight: Sight) -> bool:
+        """False when this person had seen it before."""
+        ...
+
+    async def sights(self, rushes: Sequence[int]) -> list[Sight]:
+        """The first to look first."""
+        ...
+
     async def refused(self) -> list[Rush]:
         """Those that the ERP has refused and people have not been told of."""
         ...
@@ -730,6 +738,10 @@ class RushDesk(Protocol):
 
     async def standing(self, number: str) -> Standing | None:
         """Of the last tap on this order."""
+        ...
+
+    async def saw(self, number: str, by: Person) -> None:
+        """This person has looked at how it stands: a receipt, when they are among those who were told."""
         ...
 
     async def recent(self, limit: int) -> list[Standing]:

@@ -387,6 +387,9 @@ class QuickRush:
         made = self.rushed.get(number)
         return Standing(made, ErpWord.WAITING, None, "", ()) if made else None
 
+    async def saw(self, number: str, by: Person) -> None:
+        """Nobody was told."""
+
     async def recent(self, limit: int) -> list[Standing]:
         return [Standing(made, ErpWord.WAITING, None, "", ()) for made in self.rushed.values()][:limit]
 

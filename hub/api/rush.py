@@ -73,6 +73,15 @@ async def undo(number: OrderNumber, house: House, caller: Who, request: Request)
     return _answer(house, done)
 
 
+@router.post("/orders/{number}/rush/seen")
+@requires(*EVERYBODY)
+async def seen(number: OrderNumber, house: House, caller: Who) -> Response:
+    """The sheet was looked at: a receipt of whoever was told."""
+    await _mine(house, caller, number)
+    await house.rush.saw(number, record.person(caller))
+    return Response(status_code=204)
+
+
 @router.get("/rushes")
 @requires(*EVERYBODY)
 async def rushes(house: House, caller: Who, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> Response:

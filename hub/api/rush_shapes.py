@@ -77,7 +77,7 @@ def standing(it: Standing, plant: Plant, now: datetime) -> Json:
     return _known(
         id=rush.id,
         order=rush.order,
-        state="undone" if rush.undone_at else "refused" if not it.holds else "made",
+        state=it.state,
         by=who(rush.by, plant),
         at=rush.at,
         reason=rush.reason or None,
@@ -90,6 +90,7 @@ def standing(it: Standing, plant: Plant, now: datetime) -> Json:
         losers=[_loser(kept, plant) for kept in rush.foreseen.get("losers", ())],
         erp=_known(state=it.erp.value, at=it.erp_at, reason=it.erp_reason or None),
         told=[told(each, plant) for each in it.told],
+        seen=[{"event": s.event, "person": who(s.person, plant), "at": s.at} for s in it.seen],
     )
 
 

@@ -120,6 +120,16 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """Somebody who was told has looked at it, as it stood then, for the first time."""
+
+    rush: int
+    event: str  # made, undone, refused
+    person: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A rush as it stands now."""
 
@@ -128,6 +138,12 @@ class Standing:
     erp_at: datetime | None
     erp_reason: str
     told: tuple[Told, ...]
+    seen: tuple[Sight, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """made, undone or refused."""
+        return "undone" if self.rush.undone_at else "made" if self.holds else "refused"
 
     @property
     def holds(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from hub.model.intent import Intent
 from hub.model.production import JobProgress, WorkOrder
-from hub.model.rush import Fate, Rush, Terms
+from hub.model.rush import Fate, Rush, Sight, Terms
 from hub.ports import Clock
 from hub.store import orders, outbox
 from hub.store.people import AUDIT
@@ -100,6 +101,15 @@ class PgRushes:
         async with borrowed(self._pool) as connection:
             return await fates(connection, keys)
 
+    async def saw(self, sight: Sight) -> bool:
+        async with borrowed(self._pool) as connection:
+            return (await connection.execute(SAW, asdict(sight))).rowcount > 0
+
+    async def sights(self, rushes: Sequence[int]) -> list[Sight]:
+        async with borrowed(self._pool) as connection:
+            rows = await (await connection.execute(SIGHTS, [list(rushes)])).fetchall()
+        return [Sight(**row) for row in rows]
+
     async def refused(self) -> list[Rush]:
         async with borrowed(self._pool) as connection:
             rows = await (await connection.execute(REFUSED)).fetchall()
@@ -161,6 +171,8 @@ where id = %(id)s returning *
 """
 REFUSAL_TOLD = "update rushes set refusal_told_at = %(at)s where id = %(id)s"
 FATES = "select key, state, finished_at, reason, receipt, payload from outbox where key = any (%s)"
+SAW = insert("rush_seen", ("rush", "event", "person", "at"), "on conflict do nothing")
+SIGHTS = "select rush, event, person, at from rush_seen where rush = any (%s) order by at, person"
 REFUSED = """
 select r.* from rushes r join outbox o on o.state = 'dead'
     and o.key = 'rush:' || r.id || case when r.undone_at is null then '' else ':undo' end

@@ -698,7 +698,7 @@ def test_a_planner_sees_what_a_rush_would_do_taps_once_and_can_undo_it(visit: An
     phone.see("rush-reason").fill("customer is waiting")
     assert phone.overflow() == []
     phone.see("rush-confirm").click()
-    assert "Zhang Wei" in phone.see("rush-told").inner_text()
+    phone.until('[data-testid="rush-told"]:has-text("Zhang Wei ✓ seen")')
     assert phone.see("rush-state").inner_text() == "Rush order"
     [(_, asked)] = [sent for sent in hub.asked if sent[0] == "rush POST"]
     assert (asked["digest"], asked["reason"]) == ("d.200.50", "customer is waiting")

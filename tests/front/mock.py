@@ -128,6 +128,7 @@ class Api:
             Route("/api/photos/{id}", self.guarded(self.picture)),
             Route("/api/trend", self.guarded(self.trend)),
             Route("/api/orders/{number}/rush", self.guarded(self.rush), methods=["GET", "POST", "DELETE"]),
+            Route("/api/orders/{number}/rush/seen", self.guarded(self.rush_seen), methods=["POST"]),
             Route("/api/rushes", self.guarded(self.rushes)),
             Route("/api/reconciliation", self.guarded(self.reconciliation)),
             Route("/api/reconciliation/run", self.guarded(self.compare), methods=["POST"]),
@@ -449,6 +450,11 @@ class Api:
         else:
             answer["preview"] = foreseen(number, orders, self.hub.now())
         return JSONResponse(answer)
+
+    async def rush_seen(self, request: Request) -> Response:
+        made = self.hub.rushed[request.path_params["number"]]
+        made["seen"] = [{"event": made["state"], "person": person("zhang"), "at": made["at"]}]
+        return Response(status_code=204)
 
     async def rushes(self, _: Request) -> Response:
         return JSONResponse({"rushes": list(self.hub.rushed.values())})

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {countdown, isOpen, left, mayRush, newTap, receipts, stage, summary} from '../../screens/static/lib/rush.js'
+import {countdown, isOpen, left, mayRush, newTap, owesReceipt, receipts, stage, summary} from '../../screens/static/lib/rush.js'
 
 const NOON = Date.parse('2026-01-05T12:00:00Z')
 const made = {state: 'made', undo_until: '2026-01-05T12:10:00Z'}
@@ -35,6 +35,14 @@ test('receipts are those of the newest event', () => {
   const rows = receipts({told: [told('floor', 'done'), told('floor', 'waiting', {event: 'undone'})]})
   assert.deepEqual(rows.map(r => [r.event, r.state]), [['undone', 'waiting']])
   assert.deepEqual(receipts(undefined), [])
+})
+
+test('who was told and has looked is marked; who has not owes a receipt', () => {
+  const rush = {state: 'made', told: [told('floor', 'done', {people: [{id: 'li'}, {id: 'wu'}]})], seen: [{event: 'made', person: {id: 'li'}}]}
+  assert.deepEqual(receipts(rush)[0].people, [{id: 'li', seen: true}, {id: 'wu', seen: false}])
+  assert.deepEqual(['li', 'wu', 'far'].map(id => owesReceipt(rush, {id})), [false, true, false])
+  assert.ok(owesReceipt({...rush, state: 'undone'}, {id: 'li'}), 'of the undoing anew')
+  assert.ok(!owesReceipt(undefined, {id: 'li'}))
 })
 
 test('what can be rushed asks for a confirmation, what was rushed says so', () => {

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from hub.model.intent import IntentKind
-from hub.model.people import Role
+from hub.model.people import Person, Role
 from hub.store.erp_book import PgErpBook
 from tests.integration.rush_house import ANNA, BO, ORDERS, RushHouse, order, rush_house
 
@@ -108,6 +108,28 @@ async def test_receipts_say_who_was_told_when_and_what_failed(house: RushHouse) 
     async with house.who(BO) as client:
         listed = (await client.get("/api/rushes")).json()["rushes"]
     assert listed == [rush]
+
+
+async def test_who_was_told_and_has_looked_is_known_once_and_anew_when_it_is_undone(house: RushHouse) -> None:
+    async def looks(who: Person | Role) -> None:
+        async with house.who(who) as client:
+            assert (await client.post("/api/orders/C/rush/seen")).status_code == 204
+
+    async def seen() -> list[tuple[str, str, str]]:
+        found = (await house.preview())["rush"]["seen"]
+        return [(s["event"], s["person"]["id"], s["at"][11:19]) for s in found]
+
+    await looks(ANNA)
+    await house.tap()
+    for who in (ANNA, ANNA, BO, Role.OPERATOR):
+        house.clock.turn(10)
+        await looks(who)
+    made = [("made", "anna", "12:00:10"), ("made", "operator-1", "12:00:40")]
+    assert await seen() == made, "the planner, who tapped, was not told"
+    await house.undo()
+    house.clock.turn(1)
+    await looks(ANNA)
+    assert await seen() == [*made, ("undone", "anna", "12:00:41")]
 
 
 async def test_a_customer_with_a_seller_of_their_own_is_that_sellers(dsn: str) -> None:

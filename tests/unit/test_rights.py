@@ -163,6 +163,10 @@ TABLE = [
         other="/api/orders/MO-2/rush", other_body={"digest": "seen"},
     ),
     Row("DELETE /api/orders/{number}/rush", RUSH, "/api/orders/MO-1/rush", other="/api/orders/MO-2/rush"),
+    Row(
+        "POST /api/orders/{number}/rush/seen", ALL, "/api/orders/MO-1/rush/seen", good=204,
+        other="/api/orders/MO-2/rush/seen",
+    ),
     Row("GET /api/rushes", ALL, "/api/rushes"),
     Row(
         "POST /api/order-changes/{change_id}/confirm", ACKNOWLEDGE, "/api/order-changes/1/confirm", SEEN,

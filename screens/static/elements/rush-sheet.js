@@ -93,7 +93,7 @@ export class RushSheet extends HTMLElement {
     keyed(p.told, receipts(rush), row => row.audience, () => h('li', h('span.told-sign'), h('span')), (line, row) => {
       mark(line, 'state', row.state)
       putIcon(line.children[0], SIGNS[row.state])
-      const people = row.people.map(each => say(each.name)).join(t('rush.and'))
+      const people = row.people.map(each => say(each.name) + (each.seen ? ` ${t('rush.seen')}` : '')).join(t('rush.and'))
       put(line.children[1], [`${t(`rush.audience.${row.audience}`)} ${people}`, t(`rush.told.${row.state}`, {at: row.at ? dayClock(row.at, zone) : '', reason: row.reason}),
         row.notifiers.join(' ')].filter(Boolean).join(' · '))
     })

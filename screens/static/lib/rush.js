@@ -44,9 +44,15 @@ export function receipts(rush) {
     const done = many.filter(one => one.state === 'done')
     const state = done.length ? 'done' : many.every(one => one.state === 'failed') ? 'failed' : 'waiting'
     return {...row, state, at: done.map(one => one.at).sort()[0] ?? null, notifiers: (done.length ? done : many).map(one => one.notifier),
-      reason: state === 'failed' ? many.find(one => one.reason)?.reason ?? '' : ''}
+      people: row.people.map(one => ({...one, seen: sawIt(rush, one.id)})), reason: state === 'failed' ? many.find(one => one.reason)?.reason ?? '' : ''}
   })
 }
+
+const sawIt = (rush, id) => (rush.seen ?? []).some(one => one.event === rush.state && one.person.id === id)
+
+/** Whether this person was told of it as it stands and has not looked at it before. */
+export const owesReceipt = (rush, person) =>
+  Boolean(rush && person) && receipts(rush).some(row => row.people.some(one => one.id === person.id)) && !sawIt(rush, person.id)
 
 /** Which sheet is to be seen: confirm, made, refused, undone or none. */
 export function stage({rush, preview}) {

@@ -12,7 +12,7 @@ export function ordersPage({api, store, person, orSay}) {
   const [table, taps, trouble, hint, sheet] = [h('andon-table', {testid: 'orders'}), h('andon-table', {testid: 'rushes'}), h('div'),
     h('p.table-empty', t('rush.pick')), h('andon-rush', {hidden: true})]
   const zone = zoneOf(store)
-  const rush = rushOf({api, now: () => store.now(), changed: draw})
+  const rush = rushOf({api, person, now: () => store.now(), changed: draw})
   table.setup({columns: orderColumns(zone), keyOf: o => o.number, testidOf: o => `order-${o.number}`, file: 'order'})
   taps.setup({columns: rushColumns(zone), keyOf: r => r.id, testidOf: r => `tap-${r.id}`, file: 'rush'})
   table.addEventListener('choose', event => choose(event.detail.number))

@@ -31,7 +31,7 @@ const shelf = await openShelf()
 const queue = new Queue({shelf, send, onChange: () => soon()})
 await queue.open()
 const {store} = follow(api)
-const rush = rushOf({api, now: () => store.now(), changed: () => soon()})
+const rush = rushOf({api, person: state.person, now: () => store.now(), changed: () => soon()})
 
 store.subscribe(() => {
   if (store.status === 'denied') location.replace(loginAddress(location))

@@ -1,10 +1,10 @@
 import {say, t} from '../lib/i18n.js'
-import {newTap, stage} from '../lib/rush.js'
+import {newTap, owesReceipt, stage} from '../lib/rush.js'
 
 const EVERY = {confirm: 15, made: 3, undone: 3, refused: 15, none: 15} // seconds between looks, by what is shown
 
 /** Asks the hub about one order and does what its sheet wishes; `changed` is called when there is something new to draw. */
-export function rushOf({api, now, changed}) {
+export function rushOf({api, person, now, changed}) {
   const state = {number: '', answer: null, busy: false, trouble: '', tap: '', seconds: 0}
   const path = () => `/api/orders/${encodeURIComponent(state.number)}/rush`
 
@@ -12,6 +12,7 @@ export function rushOf({api, now, changed}) {
     try {
       const answer = await api.get(path())
       if (state.number === number && !state.busy) state.answer = answer
+      if (owesReceipt(answer.rush, person)) await api.post(`${path()}/seen`).catch(() => {}) // asked again at the next look
     } catch (error) {
       if (error.status === undefined) throw error
       if (state.number === number && !state.answer) state.trouble = words(error)
