@@ -139,7 +139,8 @@ def _fixed(auth: Auth) -> dict[str, str]:
     if isinstance(auth, BearerAuth):
         return {"Authorization": f"Bearer {auth.token.get_secret_value()}"}
     if isinstance(auth, ApiKeyAuth):
-        return {auth.header: auth.key.get_secret_value()}
+        also = {name: secret.get_secret_value() for name, secret in auth.also.items()}
+        return also | {auth.header: auth.key.get_secret_value()}
     return {}
 
 

@@ -187,8 +187,8 @@ def _looked_up(
 ) -> Iterator[Complaint]:
     """A server that does not know the query parameter gives everything: only the key tells."""
     if needs.deed is Deed.READ and needs.fields == {"key"}:
-        asked = [n for text in (call.path, *call.query.values()) for n in templates.names(text)]
-        if "key" not in asked and call.method == "GET":
+        texts = (call.path, *call.query.values(), *templates.texts_of(call.send))
+        if "key" not in [n for text in texts for n in templates.names(text)]:
             yield place, "does not ask for the key; add query: {their parameter: '{key}'}"
         if block and block.read and not block.read.get("key") and "key" not in templates.names(call.path):
             document = call.document or needs.document
@@ -221,6 +221,10 @@ def _rest_call(
     places = [("call", call.path), *((f"query.{n}", t) for n, t in call.query.items())]
     for where, text in [*places, *((f"headers.{n}", t) for n, t in call.headers.items())]:
         yield from _template(f"{place}.{where}", text, known)
+    for text in templates.texts_of(call.send):
+        yield from _template(f"{place}.send", text, known)
+    if call.send and call.method == "GET":
+        yield f"{place}.send", "a GET sends no body; use query, or call: POST ..."
     for header in call.headers:
         if not _HEADER.match(header):
             yield f"{place}.headers.{header}", "is no name of a header"

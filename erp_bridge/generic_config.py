@@ -53,6 +53,7 @@ class ApiKeyAuth(Block):
     kind: Literal["api-key"]
     key: SecretStr
     header: str = "X-Api-Key"
+    also: dict[str, SecretStr] = Field({}, description="further headers that hold secrets")
 
 
 class Oauth2Auth(Block):
@@ -149,6 +150,7 @@ class OperationBlock(Block):
     call: str = Field("", description="METHOD path, as GET repairs/{erp_id}; the path is below rest.url")
     query: dict[str, ScalarText] = Field({}, description="left out while a placeholder in it is empty")
     headers: dict[str, str] = Field({})
+    send: dict[str, Any] = Field({}, description="JSON body of a query by POST, or instead of the map's")
     body: Literal["json", "json-list", "form", "multipart", "none"] = "json"
     file: str = Field("file", description="name of the photo's part in a multipart body")
     rows: str = Field("", description="where in the answer the record or list stands; empty: all of it")

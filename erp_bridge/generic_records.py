@@ -13,7 +13,7 @@ from erp_bridge.generic_fields import DOCUMENTS, LISTED, OPERATIONS, Deed
 from erp_bridge.generic_rest import RestDoor
 from erp_bridge.generic_sql import SqlDoor
 from erp_bridge.generic_statements import names as parameters
-from erp_bridge.generic_templates import as_text, names
+from erp_bridge.generic_templates import as_text, names, texts_of
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
@@ -175,7 +175,7 @@ class Records:
 
 def _asked(call: OperationBlock) -> set[str]:
     """Placeholders and parameters that a call names."""
-    texts = [call.path, *call.query.values(), *call.headers.values()]
+    texts = [call.path, *call.query.values(), *call.headers.values(), *texts_of(call.send)]
     return {n for t in texts for n in names(t)} | {n for s in call.sql for n in parameters(s)}
 
 

@@ -25,6 +25,7 @@ from erp_bridge.generic_templates import (
     filled,
     header_value,
     names,
+    nested,
     path_part,
     query_value,
 )
@@ -86,8 +87,9 @@ class RestDoor:
 
     async def _pages(self, name: str, call: OperationBlock, fields: Fields) -> AsyncIterator[list[Any]]:
         paging = None if call.one_page else call.paging or self._block.paging
-        if paging is None or call.method != "GET":
-            yield self._rows(name, call, (await self._sent(name, call, fields)).body)
+        if paging is None or (call.method != "GET" and not call.send):
+            answer, verdict = await self._answered(name, call, fields, {}, "")
+            yield _with_version(self._rows(name, call, verdict.body), answer)
             return
         query: dict[str, str] = _first_page(paging)
         url, seen, before, taken = "", set[str](), None, 0
@@ -145,26 +147,33 @@ class RestDoor:
         self, name: str, call: OperationBlock, fields: Fields, document: Mapping[str, Any], create: bool
     ) -> list[Any]:
         """The rows of the answer, if it has any. Raises NotThere for what is not there."""
-        verdict = await self._sent(name, call, fields, document, create=create, write=True)
+        verdict = await self._sent(name, call, fields, document, create)
         return [] if call.answer == "none" else self._rows(name, call, verdict.body, write=True)
 
     # ------------------------------------------------------------------ one exchange
     async def _sent(
-        self, name: str, call: OperationBlock, fields: Fields,
-        document: Mapping[str, Any] | None = None, *, create: bool = False, write: bool = False,
-    ) -> Verdict:  # fmt: skip
+        self, name: str, call: OperationBlock, fields: Fields, document: Mapping[str, Any], create: bool
+    ) -> Verdict:
         content, kind = _content(call, fields, document)
+        if call.send:
+            content, kind = _json(nested(call.send, fields, self._config.zone)), "application/json"
         headers = {"Content-Type": kind} if content is not None else {}
         if create and self._block.idempotency_header and fields.get("key"):
             headers[self._block.idempotency_header] = header_value(f"{name}:{fields['key']}")
-        request = self._request(name, call, fields, headers, content, write)
+        request = self._request(name, call, fields, headers, content, True)
         return (await self._judged(name, call, request))[1]
 
     async def _answered(
-        self, name: str, call: OperationBlock, fields: Fields, query: Mapping[str, str], url: str
+        self, name: str, call: OperationBlock, fields: Fields, paging: Mapping[str, str], url: str
     ) -> tuple[Answer, Verdict]:
-        request = self._request(name, call, fields, {}, None, False, url or self._url(call, fields, query))
-        return await self._judged(name, call, request)
+        """One question. Where it stands in the pages goes into the query, or into the body that is sent."""
+        if not call.send:
+            asked = url or self._url(call, fields, paging)
+            return await self._judged(name, call, self._request(name, call, fields, {}, None, False, asked))
+        where = {n: int(v) if v.isdigit() else v for n, v in paging.items()}
+        content = _json(nested(call.send, fields, self._config.zone) | where)
+        headers = {"Content-Type": "application/json"}
+        return await self._judged(name, call, self._request(name, call, fields, headers, content, False, url))
 
     def _request(
         self, name: str, call: OperationBlock, fields: Fields, headers: Mapping[str, str],
@@ -276,6 +285,17 @@ class RestDoor:
         return self._judges[name]
 
 
+def _json(body: Any) -> bytes:
+    return json.dumps(plain(body), ensure_ascii=False).encode()
+
+
+def _with_version(rows: list[Any], answer: Answer) -> list[Any]:
+    """A single record's ETag is there to be mapped, as `version: _etag`."""
+    if len(rows) == 1 and "etag" in answer.headers:
+        return [{"_etag": answer.headers["etag"], **rows[0]}]
+    return rows
+
+
 def _is_https(block: RestBlock) -> bool:
     token_url = getattr(block.auth, "token_url", None)
     return token_url is not None and token_url.scheme == "https"
@@ -311,7 +331,7 @@ def _content(
     if call.body == "multipart":
         return _multipart(call, fields, document)
     body: Sequence[Any] | Mapping[str, Any] = [document] if call.body == "json-list" else document
-    return json.dumps(plain(body), ensure_ascii=False).encode(), "application/json"
+    return _json(body), "application/json"
 
 
 def _multipart(call: OperationBlock, fields: Fields, document: Mapping[str, Any]) -> tuple[bytes, str]:

@@ -1,31 +1,27 @@
 """Operations by SQL: parameters bound, never formatted in; what belongs together in one transaction.
 
 One connection in a thread of its own, so that the database sees our operations one after the other and no
-loop waits for it. A connection that died while idle is noticed before it is trusted with a write.
+loop waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from erp_bridge import generic_statements as statements
 from erp_bridge.fieldmap import plain
-from erp_bridge.generic_answers import Duplicate, NotThere
+from erp_bridge.generic_answers import NotThere
 from erp_bridge.generic_config import GenericConfig, OperationBlock, SqlBlock
 from erp_bridge.generic_drivers import Driver, Failure, driver
-from hub.errors import ErpRefused, ErpUnavailable
+from erp_bridge.generic_session import Session, rows_of
+from hub.errors import ErpUnavailable
 
-log = logging.getLogger(__name__)
-
-CREDENTIALS_PAUSE = timedelta(minutes=5)
 GRACE = 5.0  # seconds beyond the database's own time-out
 LONG_AGO = "1970-01-01 00:00:00"
 _INSTANT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
@@ -41,18 +37,17 @@ class SqlDoor:
         self._zone = config.zone
         self._block = block
         self._driver: Driver = driver(block.driver)
-        self._connection: Any = None
-        self._thread = ThreadPoolExecutor(1, "erp-sql")
+        self._begin_anew()
 
     async def close(self) -> None:
         thread = self._thread
-        thread.submit(self._let_go)
+        thread.submit(self._session.let_go)
         await asyncio.get_running_loop().run_in_executor(None, thread.shutdown)
 
     # ------------------------------------------------------------------ what the connector asks
     async def read(self, name: str, call: OperationBlock, fields: Fields) -> list[dict[str, Any]]:
         values = self._values(fields)
-        return await self._run(name, lambda c: self._rows(c, call.sql, values)[0], write=False)
+        return await self._run(name, lambda c: rows_of(c, call.sql, values)[0], write=False)
 
     async def write(
         self, name: str, call: OperationBlock, fields: Fields, document: Mapping[str, Any]
@@ -68,7 +63,7 @@ class SqlDoor:
         values |= statements.parameters(columns)
 
         def work(connection: Any) -> list[dict[str, Any]]:
-            rows, touched = self._rows(connection, texts, values)
+            rows, touched = rows_of(connection, texts, values)
             if touched == 0 and texts[-1].lstrip()[:6].lower() == "update":
                 raise NotThere(f"{self._name} has no such record: {name} changed nothing")
             return rows
@@ -81,7 +76,7 @@ class SqlDoor:
 
         def look(connection: Any, wanted: Sequence[str]) -> bool:
             try:
-                self._rows(connection, [statements.selection(table, wanted, quoted)], {})
+                rows_of(connection, [statements.selection(table, wanted, quoted)], {})
             except self._driver.Error as cause:
                 connection.rollback()
                 if self._driver.failure(cause)[0] is not Failure.REFUSED:
@@ -94,7 +89,7 @@ class SqlDoor:
                 return []
             gone = [c for c in columns if not look(connection, [c])]
             if len(gone) == len(columns):
-                self._rows(connection, [statements.selection(table, columns, quoted)], {})
+                rows_of(connection, [statements.selection(table, columns, quoted)], {})
             return gone
 
         return await self._run(name, work, write=False)
@@ -107,7 +102,7 @@ class SqlDoor:
         texts = ["explain " + text for text in call.sql]
 
         def work(connection: Any) -> None:
-            self._rows(connection, texts, values)
+            rows_of(connection, texts, values)
             connection.rollback()
 
         await self._run(name, work, write=True)  # some want that of a transaction to explain a write
@@ -119,107 +114,16 @@ class SqlDoor:
         limit = self._block.timeout.total_seconds() * 2 + GRACE
         try:
             async with asyncio.timeout(limit):
-                return await loop.run_in_executor(self._thread, self._transaction, name, work, write)
-        except TimeoutError:
+                return await loop.run_in_executor(self._thread, self._session.run, name, work, write)
+        except TimeoutError:  # the thread may hang on a dead line: it is left to its fate
+            self._thread.shutdown(wait=False, cancel_futures=True)
             self._begin_anew()
             text = f"{self._name} did not answer {name} within {limit:g} s"
             raise ErpUnavailable(text, in_doubt=write) from None
 
     def _begin_anew(self) -> None:
-        """The thread may hang on a dead line: it is left to its fate, with its connection."""
-        stuck, self._thread = self._thread, ThreadPoolExecutor(1, "erp-sql")
-        stuck.shutdown(wait=False, cancel_futures=True)
-        self._connection = None
-
-    def _transaction(self, name: str, work: Callable[[Any], T], write: bool) -> T:
-        committing = False
-        connection = self._open()
-        try:
-            self._driver.begin(connection, write=write)
-            result = work(connection)
-            committing = True
-            connection.commit()
-        except self._driver.Error as cause:
-            raise self._complaint(name, cause, in_doubt=write, committing=committing) from None
-        except NotThere:
-            connection.rollback()
-            raise
-        except (OSError, TypeError, ValueError, IndexError, AttributeError) as cause:
-            # what drivers raise when the other side speaks in riddles
-            self._let_go()
-            text = f"{self._name} did not answer {name}: {type(cause).__name__}"
-            raise ErpUnavailable(text, in_doubt=write) from None
-        return result
-
-    def _rows(
-        self, connection: Any, texts: Sequence[str], values: Mapping[str, Any]
-    ) -> tuple[list[dict[str, Any]], int]:
-        rows: list[dict[str, Any]] = []
-        touched = -1
-        cursor = connection.cursor()
-        try:
-            for text in texts:
-                statement, used = statements.bound(text, values)
-                cursor.execute(statement, used)
-                rows, touched = [], cursor.rowcount
-                if cursor.description:
-                    names = [column[0] for column in cursor.description]
-                    rows = [dict(zip(names, map(_told, row), strict=True)) for row in cursor.fetchall()]
-        finally:
-            cursor.close()
-        return rows, touched
-
-    # ------------------------------------------------------------------ the connection
-    def _open(self) -> Any:
-        if self._connection is not None and self._lives(self._connection):
-            return self._connection
-        self._let_go()
-        try:
-            self._connection = self._driver.connect(self._block, self._zone)
-        except (self._driver.Error, OSError) as cause:
-            kind, _ = self._driver.failure(cause)
-            if kind is Failure.STRANGER:
-                raise ErpUnavailable(
-                    f"{self._name} does not accept who we say we are; check sql.user, sql.password and"
-                    " sql.database",
-                    CREDENTIALS_PAUSE,
-                ) from None
-            raise ErpUnavailable(
-                f"{self._name} cannot be reached: {type(cause).__name__}; check sql.host and sql.port"
-            ) from None
-        return self._connection
-
-    def _lives(self, connection: Any) -> bool:
-        try:
-            self._rows(connection, ["select 1"], {})
-            connection.rollback()
-        except (self._driver.Error, OSError):
-            return False
-        return True
-
-    def _let_go(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        try:
-            connection.close()
-        except (self._driver.Error, OSError):
-            log.debug("the connection to %s was gone already", self._name)
-
-    def _complaint(self, name: str, cause: BaseException, *, in_doubt: bool, committing: bool) -> Exception:
-        kind, said = self._driver.failure(cause)
-        said = " ".join(said.split())[:400]
-        text = f"{self._name} refused {name}: {said}"
-        if kind in (Failure.LOST, Failure.STRANGER) or committing:
-            self._let_go()
-            return ErpUnavailable(f"{self._name} did not finish {name}: {said}", in_doubt=in_doubt)
-        try:
-            self._connection.rollback()
-        except (self._driver.Error, OSError):
-            self._let_go()
-        if kind is Failure.BUSY:
-            return ErpUnavailable(text)
-        return Duplicate(text) if kind is Failure.DUPLICATE else ErpRefused(text)
+        self._session = Session(self._driver, self._block, self._name, self._zone)
+        self._thread = ThreadPoolExecutor(1, "erp-sql")
 
     def _values(self, fields: Fields) -> dict[str, Any]:
         values = {name: _value(value, self._zone) for name, value in fields.items()}
@@ -237,9 +141,3 @@ def _value(value: Any, zone: ZoneInfo) -> Any:
     if isinstance(value, bytes | list | tuple):
         return value
     return plain(value)
-
-
-def _told(value: Any) -> Any:
-    """What a map can work with: identifiers, times of day and the like are their words."""
-    known = value is None or isinstance(value, str | int | float | Decimal | date | timedelta | list | dict)
-    return value if known else None if isinstance(value, bytes | memoryview) else str(value)

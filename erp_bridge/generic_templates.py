@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -97,6 +97,32 @@ def _word(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(plain(value))
+
+
+# ------------------------------------------------------------------ bodies
+def texts_of(body: Any) -> Iterator[str]:
+    """Every template in a nested body."""
+    if isinstance(body, str):
+        yield body
+    for inner in body.values() if isinstance(body, Mapping) else body if isinstance(body, list) else ():
+        yield from texts_of(inner)
+
+
+def nested(body: Any, fields: Mapping[str, Any], zone: ZoneInfo) -> Any:
+    """A body with its places filled: a place alone keeps its type, and what is empty is left out."""
+    if isinstance(body, Mapping):
+        made = {name: nested(inner, fields, zone) for name, inner in body.items()}
+        return {name: inner for name, inner in made.items() if inner is not None}
+    if isinstance(body, list):
+        return [n for inner in body if (n := nested(inner, fields, zone)) is not None]
+    if not isinstance(body, str) or not names(body):
+        return body.replace("{{", "{").replace("}}", "}") if isinstance(body, str) else body
+    if empty_ones(body, fields):
+        return None
+    whole = _PIECE.fullmatch(body)
+    if whole and whole[1] and not whole[2]:
+        return plain(fields[whole[1]])
+    return filled(body, fields, zone, str)
 
 
 # ------------------------------------------------------------------ escapes

@@ -254,6 +254,40 @@ async def test_a_change_names_the_version_it_rests_on(server: Server, clock: Han
     assert server.asked[1].headers["If-Match"] == 'W/"3"'
 
 
+async def test_a_version_may_stand_in_the_etag_header(server: Server, clock: HandClock) -> None:
+    row = httpx.Response(200, json={"id": 7, "ext": KEY, "closed": False}, headers={"ETag": '"5"'})
+    server.answers = [row, httpx.Response(204)]
+    connector = bare(server, clock, documents={"ticket": {"read": {"version": "_etag"}}})
+    await connector.update_ticket("7", step("accepted"))
+    assert server.asked[1].headers["If-Match"] == '"5"'
+
+
+async def test_a_query_may_be_sent_as_a_body(server: Server, clock: HandClock) -> None:
+    """The key stays a value of the JSON whatever it holds; pages are asked for in the body too."""
+    send = {"filter": [{"field": "ext", "value": "{key}"}], "limit": 2, "since": "{employee}"}
+    find = {"find_ticket": {"call": "POST query", "query": {}, "send": send, "rows": "rows"}}
+    paging = {"style": "offset"}
+    connector = bare(server, clock, operations=find, rest={"paging": paging})
+    rows = [{"id": 1, "ext": KEY}]
+    server.answers = [httpx.Response(200, json={"rows": rows}), httpx.Response(200, json={"rows": []})]
+    assert await connector.find_ticket(KEY) == ("1", "1")
+    bodies = [json.loads(r.content) for r in server.asked]
+    assert bodies[0] == {"filter": [{"field": "ext", "value": KEY}], "limit": 2, "offset": 0}
+    assert bodies[1]["offset"] == 1
+
+
+async def test_several_secret_headers_go_along(server: Server, clock: HandClock) -> None:
+    auth = {"kind": "api-key", "header": "AppKey", "key": "app-key", "also": {"AppSecret": "app-secret"}}
+    server.answers = [httpx.Response(200, json={"rows": []})]
+    connector = bare(server, clock, rest={"auth": auth})
+    await connector.find_ticket(KEY)
+    assert (server.asked[0].headers["AppKey"], server.asked[0].headers["AppSecret"]) == (
+        "app-key",
+        "app-secret",
+    )
+    assert "app-secret" not in repr(connector._config)
+
+
 async def test_somebody_else_was_faster_is_tried_again(server: Server, clock: HandClock) -> None:
     row = {"id": 7, "ext": KEY, "closed": False, "etag": "3"}
     server.answers = [httpx.Response(200, json=row), httpx.Response(412, json={"message": "changed"})]
