@@ -45,6 +45,21 @@ class ErpNextTaken(ErpNextRefusal):
     """A field that has to be unique has this value already in another document."""
 
 
+class ErpNextTrouble(ErpUnavailable):
+    """HTTP 5xx, or a page where an answer belongs: of one call, or of everything."""
+
+    def __init__(
+        self, text: str, status: int, retry_after: timedelta | None, *, in_doubt: bool = False
+    ) -> None:
+        self.status = status
+        super().__init__(text, retry_after, in_doubt=in_doubt)
+
+    @property
+    def of_this_call(self) -> bool:
+        """A method that this release does not have, or that breaks there."""
+        return self.status in (404, 500, 501)
+
+
 def complaint(
     reply: httpx.Response, what: str, now: datetime, busy_words: Sequence[str], *, write: bool
 ) -> Exception:
@@ -60,11 +75,12 @@ def complaint(
     if kind in _BUSY or (status < 500 and any(w.lower() in said.lower() for w in busy_words)):
         return ErpUnavailable(text, pause)
     if status == 408 or status >= 500:
-        return ErpUnavailable(text, pause, in_doubt=write)
+        return ErpNextTrouble(text, status, pause, in_doubt=write)
     if kind in _TAKEN or status == 409:
         return ErpNextTaken(text, status, kind, said)
     if status == 404 and page(reply):
-        return ErpUnavailable(f"{text}; there is no ERPNext site: check url and site", CREDENTIALS_PAUSE)
+        text += "; there is no ERPNext site: check url and site"
+        return ErpNextTrouble(text, status, CREDENTIALS_PAUSE)
     if status == 403:
         text += "; check the roles of the user of api_key"
     if 300 <= status < 400:

@@ -76,7 +76,7 @@ class Cards:
         cards = await self.cards([number])
         there = next((c for c in cards if _with(c, self._config.row_key_field, key)), None)
         if there is None:
-            operation = self._operation(order, str(fields.get("operation") or ""))
+            operation = self._operation(order, str(fields.get("operation") or ""), cards)
             card = await self._open_card(order, operation, cards, pieces)
             there = await self._add(card, document, key, fields, pieces)
         await self._finish(there)
@@ -108,10 +108,10 @@ class Cards:
             rows += await self._records.listed(CARD, where, ["modified"])
         return await self._records.whole(CARD, rows)
 
-    def _operation(self, order: Row, word: str) -> Operation:
+    def _operation(self, order: Row, word: str, cards: Sequence[Row]) -> Operation:
         """As the map names it; else by its name, sequence or place, where only one is meant."""
-        known = operations(self._records.maps["operation"], order)
-        found = [o for o in known if o.number == word] or [o for o in known if word in o.aliases]
+        known = operations(self._records.maps["operation"], order, cards)
+        found = [o for o in known if o.number == word] or [o for o in known if not word or word in o.aliases]
         if len(found) == 1:
             return found[0]
         there = ", ".join(o.number for o in known) or "none"
@@ -121,8 +121,9 @@ class Cards:
         """The job card that an inspection belongs to."""
         if not word:
             return None
-        operation = self._operation(order, word)
-        mine = [c for c in await self.cards([str(order["name"])]) if operation.owns(c)]
+        cards = await self.cards([str(order["name"])])
+        operation = self._operation(order, word, cards)
+        mine = [c for c in cards if operation.owns(c)]
         mine.sort(key=lambda c: int(c.get("docstatus") or 0))
         return str(mine[0]["name"]) if mine else None
 
@@ -209,7 +210,7 @@ class Cards:
         return [
             self._claim(order, operation, [c for c in cards if c.get("work_order") == order["name"]])
             for order in orders
-            for operation in operations(self._records.maps["operation"], order)
+            for operation in operations(self._records.maps["operation"], order, cards)
         ]
 
     def _claim(self, order: Row, operation: Operation, cards: Sequence[Row]) -> OperationClaim:

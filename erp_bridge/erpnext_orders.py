@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from erp_bridge.erpnext_client import Row
-from erp_bridge.erpnext_records import AT_ONCE, CANCELLED, SUBMITTED, Filter, Records
+from erp_bridge.erpnext_records import AT_ONCE, CANCELLED, SUBMITTED, Filter, Meta, Records
 from erp_bridge.fieldmap import FieldMap
 from erp_bridge.mapping import Capability
 from hub.errors import ErpRefused, ErpUnavailable
@@ -18,6 +18,8 @@ from hub.model.production import JobOrder, WorkOrder, WorkOrderState
 from hub.model.words import Words
 
 log = logging.getLogger(__name__)
+
+_OF_CARDS = ("operation", "workstation", "sequence_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,19 @@ class Operation:
         """Corrective cards repeat work that is counted already."""
         if card.get("is_corrective_job_card"):
             return False
-        if card.get("operation_id"):
+        if card.get("operation_id") and self.row.get("name"):
             return bool(card["operation_id"] == self.row.get("name"))
         return bool(card.get("operation") == self.row.get("operation"))
 
 
-def operations(fields: FieldMap, order: Row) -> list[Operation]:
-    """In the order of work; one that comes twice is told apart by its place."""
+def operations(fields: FieldMap, order: Row, cards: Sequence[Row] = ()) -> list[Operation]:
+    """In the order of work; one that comes twice is told apart by its place. An order without operations has
+    those of its job cards."""
     out: list[Operation] = []
     rows = sorted(order.get("operations") or [], key=lambda r: int(r.get("idx") or 0))
+    if not rows:
+        mine = [c for c in cards if c.get("work_order") == order["name"] and c.get("operation")]
+        rows = list({str(c["operation"]): {n: c.get(n) for n in _OF_CARDS} for c in mine}.values())
     for at, row in enumerate(rows, 1):
         ours = fields.read({**row, "order": order})
         number = str(ours.get("operation") or row.get("operation") or at)
@@ -82,13 +88,24 @@ class Orders:
             if "number" in ours and "due_at" in ours
         ]
         customers = await self._customers({str(ours.get("sales_order") or "") for _, ours in found})
-        return [self._order(order, ours, customers) for order, ours in found]
+        cards = await self._cards([str(order["name"]) for order, _ in found if not order.get("operations")])
+        return [self._order(order, ours, customers, cards) for order, ours in found]
 
-    def _order(self, order: Row, ours: Row, customers: Mapping[str, str]) -> WorkOrder:
+    async def _cards(self, numbers: Sequence[str]) -> list[Row]:
+        doctype, columns = self._records.form("card"), ["work_order", *_OF_CARDS]
+        meta = await self._records.meta(doctype) if numbers else Meta()
+        out: list[Row] = []
+        for at in range(0, len(numbers), AT_ONCE):
+            mine: Filter = ["work_order", "in", list(numbers[at : at + AT_ONCE])]
+            where = [mine, ["docstatus", "!=", CANCELLED]]
+            out += await self._records.listed(doctype, where, [c for c in columns if not meta.lacks(c)])
+        return out
+
+    def _order(self, order: Row, ours: Row, customers: Mapping[str, str], cards: Sequence[Row]) -> WorkOrder:
         number, sales_order = str(ours["number"]), str(ours.get("sales_order") or "")
         jobs = tuple(
             JobOrder(number, o.number, Words(o.name, ""), o.work_center, round(o.quantity))
-            for o in operations(self._records.maps["operation"], order)
+            for o in operations(self._records.maps["operation"], order, cards)
         )
         return WorkOrder(
             number=number,
@@ -173,7 +190,7 @@ class Orders:
             await self._changed(doctype, row, different)
         if fields.get("reason"):
             words = ["加急 rush" if fields.get("rush") else "改期 changed", str(fields["reason"])]
-            await self._comment(doctype, number, " ".join(words))
+            await self._records.comment(doctype, number, " ".join(words))
 
     async def _changed(self, doctype: str, row: Row, different: Row) -> None:
         after = await self._records.change(doctype, row, different)
@@ -183,12 +200,6 @@ class Orders:
                 f"ERPNext did not take {', '.join(gone)} on {doctype} {row['name']}: add it as a custom field"
                 " with Allow on Submit, or empty it in documents.order.write"
             )
-
-    async def _comment(self, doctype: str, number: str, text: str) -> None:
-        try:
-            await self._records.comment(doctype, number, text)
-        except ErpRefused as refusal:
-            log.info("%s %s is changed, its reason is not noted: %s", doctype, number, refusal)
 
 
 def _same(theirs: Any, ours: Any) -> bool:

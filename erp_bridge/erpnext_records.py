@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from erp_bridge.erpnext_answers import ErpNextRefusal, ErpNextTaken
+from erp_bridge.erpnext_answers import ErpNextRefusal, ErpNextTaken, ErpNextTrouble
 from erp_bridge.erpnext_client import ErpNextClient, Row
 from erp_bridge.erpnext_config import ErpNextConfig
 from erp_bridge.erpnext_maps import DOCUMENTS, FILTERS
@@ -278,13 +278,18 @@ class Records:
             log.debug("ERPNext has no %s for us: %s", doctype, refusal)
 
     async def comment(self, doctype: str, name: str, text: str) -> None:
-        """In the document's time line, once."""
+        """In the document's time line, once. That a site takes no comments changes nothing."""
+        if await _if_allowed(self._comment(doctype, name, text)) is None:
+            log.info("%s %s: not noted in ERPNext: %s", doctype, name, text)
+
+    async def _comment(self, doctype: str, name: str, text: str) -> bool:
         escaped = html.escape(text, quote=False)
         about: list[Filter] = [["reference_doctype", "=", doctype], ["reference_name", "=", name]]
         there = await self.listed("Comment", about, ["content"])
         if not any(escaped in str(row.get("content") or "") for row in there):
             values = {"comment_type": "Comment", "reference_doctype": doctype, "reference_name": name}
             await self.client.create("Comment", values | {"content": escaped})
+        return True
 
 
 async def _if_allowed(asked_for: Awaitable[Answer]) -> Answer | None:
@@ -292,12 +297,16 @@ async def _if_allowed(asked_for: Awaitable[Answer]) -> Answer | None:
         return await asked_for
     except ErpRefused as refusal:
         log.debug("ERPNext does not tell us: %s", refusal)
-        return None
+    except ErpNextTrouble as trouble:
+        if not trouble.of_this_call:
+            raise
+        log.debug("ERPNext cannot tell us: %s", trouble)
+    return None
 
 
 def hidden(taken: ErpNextTaken, key: str) -> Exception:
-    """The site says it has this number and does not show it; or another field had to be unique."""
-    if key in str(taken):
+    """The site has this number already and does not show it; or it names another field that is unique."""
+    if key in taken.said or "must be unique" not in taken.said:
         return ErpUnavailable(f"{key} is in ERPNext, which does not show it yet: {taken.said}", in_doubt=True)
     return taken
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from erp_bridge.erpnext_answers import ErpNextRefusal
+from erp_bridge.erpnext_answers import ErpNextRefusal, ErpNextTrouble
 from erp_bridge.erpnext_cards import Cards
 from erp_bridge.erpnext_client import Row
 from erp_bridge.erpnext_records import AT_ONCE, SUBMITTED, Filter, Records
@@ -75,7 +75,12 @@ class Stock:
         except ErpNextRefusal as refusal:
             if refusal.kind not in _NOT_HERE and "Failed to get method" not in refusal.said:
                 raise
-            log.info("ERPNext does not work out the stock entry, so nothing is consumed: %s", refusal)
+            log.warning("ERPNext does not work out the stock entry, so nothing is consumed: %s", refusal)
+            return {}
+        except ErpNextTrouble as trouble:
+            if trouble.status != 404:
+                raise
+            log.warning("ERPNext does not work out the stock entry, so nothing is consumed: %s", trouble)
             return {}
         return _bare(entry) if isinstance(entry, dict) else {}
 

@@ -35,20 +35,34 @@ class Tickets:
 
     # ------------------------------------------------------------------ made once
     async def find(self, key: str) -> tuple[str, str] | None:
+        found, refused = await self._look(key)
+        if len(refused) > 1:
+            raise refused[self._repair]
+        return found
+
+    async def _look(self, key: str) -> tuple[tuple[str, str] | None, dict[str, ErpNextRefusal]]:
+        """(what was found, where we could not look): a site may have, or show us, one of the kinds alone."""
+        refused: dict[str, ErpNextRefusal] = {}
         for doctype in (self._repair, self._support):
-            found = await self._records.keyed(doctype, key)
+            try:
+                found = await self._records.keyed(doctype, key)
+            except ErpNextRefusal as refusal:
+                refused[doctype] = refusal
+                continue
             if found:
                 names = await self._successors(doctype, [found[0]["name"]])
-                return _identity(doctype, next(iter(names.values())))
-        return None
+                return _identity(doctype, next(iter(names.values()))), refused
+        return None, refused
 
     async def open(self, key: str, fields: Mapping[str, Any]) -> tuple[str, str]:
-        found = await self.find(key)
+        found, refused = await self._look(key)
         if found is not None:
             return found
         asset = await self._asset(str(fields.get("equipment") or ""))
         document = "repair" if asset else "support"
         doctype = self._records.form(document)
+        if doctype in refused:  # nothing is made where it could not be found again
+            raise refused[doctype]
         known = {**fields, "asset": asset, "key": key, "company": self._config.company}
         try:
             made = await self._records.create(doctype, key, await self._records.written(document, known))

@@ -66,9 +66,10 @@ async def test_an_expression_that_cannot_be_read_is_named(erp: ErpNextSimulator,
 
 
 LESS = frozenset({"getdoctype", "row-filters", "long-pages", "make_stock_entry"})
+PAGES = LESS | {"pages"}  # what is not there is a page for people
 
 
-@pytest.mark.parametrize("lacks", [LESS, *(frozenset({one}) for one in sorted(LESS))], ids=sorted)
+@pytest.mark.parametrize("lacks", [LESS, PAGES, *(frozenset({one}) for one in sorted(LESS))], ids=sorted)
 async def test_a_release_that_can_less_does_the_same(
     clock: HandClock, connect: Connect, lacks: frozenset[str]
 ) -> None:

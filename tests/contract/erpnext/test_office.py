@@ -10,7 +10,7 @@ from erp_bridge.erpnext import ErpNextConnector
 from hub.errors import ErpRefused
 from hub.model.production import WorkOrderState
 from hub.testing.clock import HandClock
-from tests.contract.erpnext.said import AT, FACTS, Connect
+from tests.contract.erpnext.said import AT, FACTS, Connect, report
 from tests.simulators.erpnext import seed
 from tests.simulators.erpnext.server import ErpNextSimulator
 
@@ -34,6 +34,20 @@ async def test_an_operation_that_comes_twice_is_told_apart(
     erp.site.set("Work Order", FACTS.order, operations=[rows[0], rows[1] | {"operation": "Turning"}])
     order = next(o for o in await connector.orders(None) if o.number == FACTS.order)
     assert [j.operation for j in order.jobs] == ["Turning", "Turning/2"]
+
+
+async def test_an_order_without_operations_has_those_of_its_cards(
+    erp: ErpNextSimulator, connector: ErpNextConnector
+) -> None:
+    erp.site.set("Work Order", FACTS.order, operations=[])
+    order = next(o for o in await connector.orders(None) if o.number == FACTS.order)
+    assert [(j.operation, j.work_center) for j in order.jobs] == [
+        ("Turning", "CNC-03"), ("Grinding", "GRIND-01")
+    ]  # fmt: skip
+    await connector.report_operation("R-1", report())
+    assert [(c.operation, c.good) for c in await connector.reported([FACTS.order])] == [
+        ("Turning", 53), ("Grinding", 50)
+    ]  # fmt: skip
 
 
 async def test_a_stopped_order_is_held_and_a_draft_is_nobodys(

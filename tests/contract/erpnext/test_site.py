@@ -25,11 +25,7 @@ async def test_the_site_speaks_as_frappes_own_client_expects(erp: ErpNextSimulat
         client.headers["X-Frappe-CSRF-Token"] = client.cookies["csrf_token"]
         made = (await client.post("/api/resource/Issue", data=doc)).json()["data"]
         assert made["name"] == "ISS-2026-00001"
-        listed: dict[str, str | int] = {
-            "fields": '["name"]',
-            "filters": '{"status": "Open"}',
-            "limit_page_length": 0,
-        }
+        listed = {"fields": '["name"]', "filters": '{"status": "Open"}', "limit_page_length": "0"}
         assert (await client.get("/api/resource/Issue", params=listed)).json()["data"] == [
             {"name": made["name"]}
         ]

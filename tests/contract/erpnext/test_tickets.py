@@ -14,6 +14,7 @@ from tests.contract.erp.worlds.erpnext import ErpNextBooks
 from tests.contract.erpnext.said import KEY, Connect, closing, step, ticket
 from tests.simulators.erpnext import seed
 from tests.simulators.erpnext.server import ErpNextSimulator
+from tests.simulators.erpnext.site import User
 
 pytestmark = pytest.mark.anyio
 
@@ -96,6 +97,18 @@ async def test_a_relapse_of_a_relapse_is_amended_again(
     assert await connector.find_ticket(KEY) == ("Asset Repair/ACC-ASR-2026-00001-2", "ACC-ASR-2026-00001-2")
     assert await connector.ticket_states([erp_id]) == {erp_id: "open"}
     assert [t.closed for t in await books.tickets()] == [False]
+
+
+async def test_a_user_who_may_see_no_issues_opens_repairs_and_nothing_else(
+    erp: ErpNextSimulator, connect: Connect
+) -> None:
+    mender = User("m@x", "m-key", "m-secret", roles=frozenset({"Manufacturing Manager"}))
+    erp.site.users.append(mender)
+    connector = connect(erp, api_key="m-key", api_secret="m-secret")
+    assert await connector.open_ticket(KEY, ticket()) == await connector.find_ticket(KEY)
+    with pytest.raises(ErpRefused, match="PermissionError"):
+        await connector.open_ticket(KEY + "1", ticket(equipment=""))
+    assert erp.site.every("Issue") == []
 
 
 async def test_without_submitting_a_repair_is_opened_again_as_it_is(

@@ -152,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
                 status, body = self._answered(path, asked, user, version)
         except FrappeError as error:
             return self._json(error.status, body_of(error, version))
+        if status == 404:
+            return self._page(404, "Not Found")
         if not self._fails_after(met, version):
             self._json(status, body)
         return None
@@ -230,6 +232,8 @@ class _Handler(BaseHTTPRequestHandler):
         if name in ("logout", "frappe.sessions.logout"):
             self.server.sessions.pop(self._cookie(), None)
             return 200, {}
+        if "pages" in self.server.site.lacks and name.rpartition(".")[2] in self.server.site.lacks:
+            return 404, None
         if name == "upload_file":
             return 200, {"message": self._upload(asked, user)}
         answer = called(self.server.site, user, name, asked)
