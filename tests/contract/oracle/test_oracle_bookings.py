@@ -221,7 +221,8 @@ async def test_a_counter_that_cannot_be_read_is_for_a_person_not_for_a_guess(
     step_of = books.erp.system.resources["workOrders"].children["WorkOrderOperation"]
     del step_of.children["WorkOrderOperationMaterial"].attributes["IssuedQuantity"]
     connector, fields = connect(), posted(PostingKind.ISSUE)
-    await connector.post(PostingKind.ISSUE, "P-0", fields)
+    booked = await connector.post(PostingKind.ISSUE, "P-0", fields)
+    assert await connect().find_posting(PostingKind.ISSUE, "P-0") == booked
     await books.fail("drop_after_commit", "posting")
     with pytest.raises(ErpUnavailable):
         await connector.post(PostingKind.ISSUE, "P-1", fields)
