@@ -17,7 +17,7 @@ from erp_bridge import divergence, owners, reconcile
 from erp_bridge.books import At, MesBook, OurBook, OurPosting, OurReport, OurSum, Pieces, TheirBook
 from erp_bridge.mapping import POSTINGS
 from erp_bridge.metered import metered
-from erp_bridge.readings import PAUSE, Reading
+from erp_bridge.readings import Reading
 from erp_bridge.repairs import PassOn, Repairs, Shelf
 from hub.errors import Permanent, Transient
 from hub.model.discrepancy import (
@@ -40,7 +40,8 @@ log = logging.getLogger(__name__)
 K = DiscrepancyKind
 LOOK_SECONDS = 2.0  # between two looks for somebody's wish
 MOST_QUESTIONS = 400  # single reports asked for in one look; the rest waits for the next one
-MOST_POSTINGS = 200
+MOST_POSTINGS = 100
+BREATH = 0.05  # seconds between two single questions
 TICKETS_LATELY = timedelta(days=3)
 POSTINGS_LATELY = timedelta(days=3)
 RECENT_TICKETS = 200
@@ -232,7 +233,7 @@ class Reconciler:
                 self._known[at] = {id_: there for id_, there in answers.items() if there}
                 break
             answers[asked] = await self._connector.find_report(asked) is not None
-            await self._clock.sleep(PAUSE)
+            await self._clock.sleep(BREATH)
         where = reconcile.work_center(ours.orders.get(at[0]), at[1])
         return divergence.explanation(at, ours_sum, theirs, reports, answers, where)
 
@@ -250,7 +251,7 @@ class Reconciler:
         for key in sorted(mine, key=lambda k: list(answers).index(k) if k in answers else -1)[:MOST_POSTINGS]:
             answers.pop(key, None)  # asked last now
             answers[key] = await self._connector.find_posting(mine[key].kind, mine[key].id) is not None
-            await self._clock.sleep(PAUSE)
+            await self._clock.sleep(BREATH)
         self._posted = answers
         if len(answers) < len(mine):
             half.add(K.POSTING_NOT_IN_ERP)

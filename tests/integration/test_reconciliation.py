@@ -251,3 +251,53 @@ async def test_an_erp_that_is_away_ends_nothing(office: Office, erp: KingdeeSimu
     run = await office.reconciler.compare()
     assert run.trouble
     assert len(await office.record.open_ones()) == 1
+
+
+async def test_a_repair_that_fails_or_does_not_help_says_so_and_may_be_tapped_again(
+    office: Office, erp: KingdeeSimulator
+) -> None:
+    await office.report("R-1", "MO0001", "10", 5)
+    await office.settle()
+    for bill in [r for r in erp.books.all("SFC_OperationReport") if key_of(r) == "R-1"]:
+        erp.books.drop(bill)
+    line = numbered(erp, "SFC_OperationPlanning", "OPMO0001").rows["fsubentity"][0].values
+    line["fqualifiedqty"] -= 5.0
+    numbered(erp, "PRD_MO", "MO0005").rows["ftreeentity"][0].values["fqty"] = 999.0
+    found = await office.compare()
+    for o in found.values():
+        await office.record.ask_repair(o.id, "planner", office.house.clock.now())
+    order = numbered(erp, "PRD_MO", "MO0005")
+    erp.books.drop(order)
+    await office.reconciler.repair()
+    failed = await office.record.one(found["order-quantity MO0005"].id)
+    assert (failed.repair_state, failed.repair_result) == (
+        RepairState.FAILED, "order MO0005 is not in the ERP any more",
+    )  # fmt: skip
+    erp.books.put(order)
+    line["fopernumber"] = "77"  # no operation of that number any more: the report is refused
+    await office.settle()
+    line["fopernumber"] = "10"
+    again = await office.compare()
+    assert again["report-not-in-erp MO0001/10"].repair_state is RepairState.IN_VAIN
+    for o in again.values():
+        asked = await office.record.ask_repair(o.id, "boss", office.house.clock.now())
+        assert (asked.repair_state, asked.repaired_by) == (RepairState.ASKED, "boss")
+    await office.reconciler.repair()
+    await office.settle()
+    assert await office.compare() == {}
+
+
+async def test_what_stays_is_told_again_when_it_has_grown_old_and_a_wish_is_one_comparison(
+    office: Office, erp: KingdeeSimulator
+) -> None:
+    numbered(erp, "PRD_MO", "MO0005").rows["ftreeentity"][0].values["fqty"] = 999.0
+    for by in ("planner", "boss"):
+        await office.record.ask_run(by)
+    assert await office.record.asked_run() == "boss"
+    assert await office.record.asked_run() == ""
+    await office.compare()
+    await office.compare()
+    assert len(await office.house.told()) == 1
+    office.house.clock.turn(timedelta(hours=24).total_seconds())
+    await office.compare()
+    assert [t["title"]["zh"] for t in await office.house.told()] == ["1 项新差异", "1 项差异仍未处理"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from erp_bridge.owners import DEFAULT, notice
+from hub.errors import ConfigError
 from hub.model.discrepancy import Book, Discrepancy, DiscrepancyKind, OpenDiscrepancy, Repair, RepairState
 from hub.model.discrepancy_words import KINDS, REPAIRS, sides, title, why
 from hub.model.people import Role
@@ -15,6 +17,7 @@ from hub.model.words import Words
 from hub.notices import Notices
 from hub.testing.clock import NOON
 from tests.api_house import MemoryReconciliation, house
+from tests.unit.test_settings import PLANT, read
 
 pytestmark = pytest.mark.anyio
 
@@ -92,3 +95,12 @@ async def test_put_aside_is_not_counted_and_can_be_taken_back() -> None:
     assert (await planner.get("/api/reconciliation")).json()["counts"] == {}
     back = (await planner.post("/api/reconciliation/1/back")).json()["discrepancy"]
     assert "aside" not in back
+
+
+def test_an_owner_nobody_knows_is_refused_with_a_near_name(tmp_path: Path) -> None:
+    erp = "\nerp: {name: erp, kind: kingdee-galaxy, reconcile_every: 5min, reconcile_owners: {stock: %s}}\n"
+    assert read(tmp_path, PLANT + erp % "tech-a").file.erp is not None
+    with pytest.raises(
+        ConfigError, match=r"erp\.reconcile_owners\.stock: no role or person 'planer'; did you mean 'planner'"
+    ):
+        read(tmp_path, PLANT + erp % "planer")
