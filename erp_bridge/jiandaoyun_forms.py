@@ -21,6 +21,7 @@ from hub.ports import Clock
 log = logging.getLogger(__name__)
 
 _ID = re.compile(r"^[0-9a-f]{24}$")
+_NAMES = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)|[A-Za-z_]*[^\x00-\x7f\W]\w*""")
 _PAGE = 100
 _MOST_FORMS = 10_000
 
@@ -59,7 +60,8 @@ class Kind:
 
 def kind_of(config: JiandaoyunConfig, name: str) -> Kind:
     """Raises ConfigError with every expression that cannot be read."""
-    own, site = DOCUMENTS[name], config.documents.get(name)
+    own, given = DOCUMENTS[name], config.documents.get(name)
+    site = _quoted(given) if given else None
     block = site.over(own) if site else own
     if name == "progress" and not (site and site.form):  # stands in the order itself
         block = block.model_copy(update={"form": kind_of(config, "order").block.form})
@@ -67,10 +69,29 @@ def kind_of(config: JiandaoyunConfig, name: str) -> Kind:
     keyed = [theirs for theirs, text in block.write.items() if text.strip() == "key"]
     if "key" in own.write.values() and not keyed:
         raise ConfigError(f"{where}.write: no field carries `key`, our number; add one")
+    map_ = compiled(block, config.zone, where)
     chosen = set(site.write) | set(asked(MapBlock(read=site.read))) if site else set()
-    return Kind(
-        name, block, compiled(block, config.zone, where), keyed[0] if keyed else "", frozenset(chosen)
+    return Kind(name, block, map_, keyed[0] if keyed else "", frozenset(chosen))
+
+
+def _quoted(block: MapBlock) -> MapBlock:
+    """Titles of fields may stand in an expression as they are: JMESPath wants such names in quotes."""
+    variants = [
+        v.model_copy(update={"when": titles(v.when), "write": _each(v.write), "read": _each(v.read)})
+        for v in block.variants
+    ]
+    return block.model_copy(
+        update={"write": _each(block.write), "read": _each(block.read), "variants": variants}
     )
+
+
+def _each(expressions: Mapping[str, str]) -> dict[str, str]:
+    return {name: titles(text) for name, text in expressions.items()}
+
+
+def titles(text: str) -> str:
+    """`number(急单等级)` -> `number("急单等级")`; what stands in quotes already is left alone."""
+    return _NAMES.sub(lambda m: f'"{m[0]}"' if m[1] is None else m[0], text)
 
 
 class Forms:

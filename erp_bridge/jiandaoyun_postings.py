@@ -6,17 +6,18 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
-from weakref import WeakValueDictionary
 
 from erp_bridge.jiandaoyun_records import Record, Records
+from erp_bridge.mapping import Capability
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import OperationClaim
 from hub.ports import Clock
 
 log = logging.getLogger(__name__)
 
+LATELY = timedelta(days=1)
 Sums = dict[str, tuple[float, float]]  # operation -> good, scrap
 
 
@@ -26,7 +27,8 @@ class Postings:
         self._config = records.config
         self._clock = clock
         self._owing: set[str] = set()  # orders whose progress could not be written
-        self._summing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._remembered = False
+        self._settling = asyncio.Lock()
 
     async def find(self, name: str, key: str) -> str | None:
         found = await self._records.keyed(name, key)
@@ -38,15 +40,16 @@ class Postings:
     async def post(self, name: str, key: str, fields: Mapping[str, Any]) -> str:
         """The API checks nothing: that the order is there is ours to see."""
         found = await self._records.keyed(name, key)
-        known: dict[str, Any] = {}
+        known = dict(fields)
         if not found:
             known = await self._known(name, key, fields)
             if name == "receipt" and fields.get("lot"):
                 await self._lot(fields)
         kind = self._records.kind(name)
-        record, _ = await self._records.make(name, key, lambda: kind.map.written(known or fields))
+        record, _ = await self._records.make(name, key, lambda: kind.map.written(known | {"key": key}))
         if name == "report":
-            await self._progress(str(fields.get("order") or ""))
+            self._owing.add(str(fields.get("order") or ""))
+            await self.settle()
         return self._number(name, record)
 
     async def _known(self, name: str, key: str, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,44 +93,53 @@ class Postings:
 
     # ------------------------------------------------------------------ progress
     async def settle(self) -> None:
-        """Progress that could not be written when its report was."""
-        for number in sorted(self._owing):
-            await self._progress(number)
-
-    async def _progress(self, number: str) -> None:
-        """Absolute sums into the order. The report is booked, whatever becomes of this: it is owed then."""
-        async with self._summing.setdefault(number, asyncio.Lock()):
-            self._owing.add(number)
+        """Absolute sums into the orders that are owed them. A report is booked, whatever becomes of this:
+        what cannot be written now is written at the next look. The first time, what was reported before we
+        began is owed as well."""
+        if Capability.REPORT_OPERATIONS in self._config.without:
+            return
+        async with self._settling:
             try:
-                await self._write_progress(number)
-            except (ErpUnavailable, ErpRefused) as trouble:
-                log.info("the progress of %s is written later: %s", number, trouble)
-                if isinstance(trouble, ErpUnavailable):
-                    return
-            self._owing.discard(number)
+                if not self._remembered:
+                    self._owing |= await self._lately()
+                    self._remembered = True
+                numbers = sorted(self._owing)
+                await self._write_progress(numbers)
+            except ErpUnavailable as trouble:
+                log.info("progress is written later: %s", trouble)
+            except ErpRefused as refusal:
+                log.warning("progress is not written: %s", refusal)
+                self._owing.clear()
+            else:
+                self._owing.difference_update(numbers)
 
-    async def _write_progress(self, number: str) -> None:
+    async def _lately(self) -> set[str]:
+        """Orders that reports of ours name, of the last day."""
+        kind, form = self._records.kind("report"), await self._records.forms.of("report")
+        ours = self._records.condition(form, kind.key, "not_empty", [])
+        changed = self._records.changed(self._clock.now() - LATELY)
+        found = await self._records.mapped("report", ours, changed)
+        return {str(report.get("order")) for _, report in found}
+
+    async def _write_progress(self, numbers: Sequence[str]) -> None:
         kind, form = self._records.kind("progress"), await self._records.forms.of("order")
-        if all(form.layout.find(n) is None for n, text in kind.block.write.items() if text):
+        if not numbers or not any(form.layout.find(n) for n, text in kind.block.write.items() if text):
             return
-        order = await self.order(number)
-        if order is None:
-            return
-        sums = (await self._sums([number])).get(number, {})
-        operations = [str(j.get("operation")) for j in order.get("jobs") or []] or list(sums)
-        last = max(operations, key=lambda o: (len(o), o), default="")
-        known = {
-            "order": number, "quantity": order.get("quantity"), "done": sums.get(last, (0.0, 0.0))[0],
-            "scrap": sum(scrap for _, scrap in sums.values()),
-        }  # fmt: skip
-        await self._records.change("progress", str(order["erp_id"]), kind.map.written(known))
+        sums = await self._sums(numbers)
+        for record, order in await self._records.any_of("order", self._order_field(), numbers):
+            fields = kind.map.written(_progress(order, sums.get(str(order.get("number")), {})))
+            there = {n: record.get(n) for n in fields if form.layout.find(n)}
+            if there != {n: fields[n] for n in there}:
+                await self._records.change("progress", str(record["_id"]), fields)
 
     # ------------------------------------------------------------------ what the books say
     async def claims(self, numbers: Sequence[str]) -> list[OperationClaim]:
         """Every report of the form counts, whoever has made it, but for those that are marked."""
         orders = await self._records.any_of("order", self._order_field(), numbers)
         sums = (
-            await self._sums(numbers) if orders and "report-operations" not in self._config.without else None
+            await self._sums(numbers)
+            if orders and Capability.REPORT_OPERATIONS not in self._config.without
+            else None
         )
         out = []
         for _, ours in orders:
@@ -145,6 +157,16 @@ class Postings:
                 good, scrap = of.get(operation, (0.0, 0.0))
                 of[operation] = good + float(ours.get("good") or 0), scrap + float(ours.get("scrap") or 0)
         return out
+
+
+def _progress(order: Record, sums: Sums) -> dict[str, Any]:
+    """Made is what the last operation has made; lost is what all have."""
+    operations = [str(j.get("operation")) for j in order.get("jobs") or []] or list(sums)
+    last = max(operations, key=lambda o: (len(o), o), default="")
+    return {
+        "order": order.get("number"), "quantity": order.get("quantity"),
+        "done": sums.get(last, (0.0, 0.0))[0], "scrap": sum(scrap for _, scrap in sums.values()),
+    }  # fmt: skip
 
 
 def _claim(

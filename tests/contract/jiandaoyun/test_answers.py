@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from erp_bridge.jiandaoyun import JiandaoyunConnector
 from erp_bridge.jiandaoyun_answers import read
 from erp_bridge.jiandaoyun_client import Brake
 from erp_bridge.jiandaoyun_config import JiandaoyunConfig
-from erp_bridge.jiandaoyun_forms import Form
+from erp_bridge.jiandaoyun_forms import Form, titles
 from erp_bridge.jiandaoyun_records import transaction
 from erp_bridge.jiandaoyun_values import Layout
 from hub.errors import ConfigError, ErpRefused, ErpUnavailable
@@ -189,3 +192,26 @@ def test_a_transaction_follows_from_the_document_alone() -> None:
     ids = {transaction(form, name, key) for name in ("ticket", "report") for key in ("A", "B", "A")}
     assert len(ids) == 4
     assert transaction(form, "ticket", "A") == "1ad29cc3-e56c-4a2b-b9ad-592588c39f55"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("number(急单等级)", 'number("急单等级")'),
+        ("a || 等级2 == '急'", "a || \"等级2\" == '急'"),
+        ("\"等级\" || table('级', 等级)", '"等级" || table(\'级\', "等级")'),
+        ('if(x, `"急"`, A类)', 'if(x, `"急"`, "A类")'),
+        ("ops[].{operation: op_no}", "ops[].{operation: op_no}"),
+    ],
+)
+def test_titles_may_stand_in_an_expression_without_quotes(written: str, meant: str) -> None:
+    assert titles(written) == meant
+
+
+def test_the_block_of_our_page_is_one_that_is_taken() -> None:
+    page = (Path(__file__).parents[3] / "docs/erp/jiandaoyun.md").read_text(encoding="utf-8")
+    found = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    block = yaml.safe_load(found[1])["erp"]["with"] | {"api_key": "k", "push_secrets": ["a", "b"]}
+    connector = JiandaoyunConnector(JiandaoyunConfig.model_validate(block), HandClock())
+    assert {"open-tickets", "webhooks"} <= connector.capabilities

@@ -122,3 +122,18 @@ async def test_each_line_of_a_sales_order_is_one(
     erp.desk.edit("ah_sales_order", head["_id"], {"state": "已完成"})
     assert await connector.sales_orders(None) == []
     assert [s.open for s in await connector.sales_orders(NOON)] == [False]
+
+
+async def test_a_field_of_theirs_is_read_by_its_title(
+    erp: JiandaoyunSimulator, connect: Connect, clock: HandClock
+) -> None:
+    books = erp.platform.books
+    books.form("ah_work_order").widgets.append(books.widget("", "急单等级", "combo"))
+    title = books.form("ah_work_order").widgets[-1].name
+    erp.desk.edit("ah_work_order", id_of(erp, seed.ORDER), {title: "特急"})
+    table = {"特急": 1, "普通": 5}
+    order = {"read": {"priority": "table('急', 急单等级) || `5`"}, "tables": {"急": table}}
+    connector = connect(documents={"order": order})
+    told = {o.number: o.priority for o in await connector.orders(None)}
+    assert (told[seed.ORDER], told["WO-2026-0002"]) == (1, 5)
+    assert not (await connector.probe())["order"].startswith("✗")

@@ -100,3 +100,25 @@ async def test_an_app_without_stock_says_that_it_cannot_tell(connect: Connect) -
     own = type(connect()).Config.model_fields["without"].get_default()
     assert "stock" in own
     assert "stock" not in connect(without=own).capabilities
+
+
+async def test_what_was_reported_before_a_crash_is_on_the_order_after_it(
+    erp: JiandaoyunSimulator, connect: Connect
+) -> None:
+    erp.faults.add("locked", forms=["ah_work_order"])
+    await connect().report_operation("R-1", report(operation="20"))
+    await connect().orders(None)
+    assert order(erp)["done_qty"] == 3
+    writes = erp.faults.writes
+    await connect().orders(None)
+    assert erp.faults.writes == writes
+
+
+async def test_what_clerks_have_booked_alone_is_not_written_to_their_orders(
+    erp: JiandaoyunSimulator, connector: JiandaoyunConnector
+) -> None:
+    seed.add(erp.platform.books, "ah_op_report", wo_no=seed.ORDER, op_no="20", good_qty=8, scrap_qty=0)
+    await connector.orders(None)
+    assert order(erp)["done_qty"] == 0
+    (claim,) = [c for c in await connector.reported([seed.ORDER]) if c.operation == "20"]
+    assert claim.good == 8
