@@ -111,7 +111,21 @@ class YonyouConfig(Block):
         ["已存在", "重复", "already exist", "duplicate"], description="words of a row that a number is taken"
     )
     missing_words: list[str] = Field(
-        ["不存在", "找不到", "未找到", "没有找到", "not exist", "not found"],
+        [
+            "不存在",
+            "找不到",
+            "未找到",
+            "没有找到",
+            "没有对应",
+            "没有数据",
+            "未查询到",
+            "查无",
+            "无此",
+            "无数据",
+            "not exist",
+            "not found",
+            "no data",
+        ],
         description="words of a row that there is nothing to delete",
     )
     without: list[Capability] = Field([], description="what this site does not have or does not want from us")

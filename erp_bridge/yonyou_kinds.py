@@ -87,6 +87,7 @@ class Service:
 
     name: str
     block: ServiceBlock
+    guessed: bool  # whether approve_body is ours and not the site's
     _shape: FieldMap
     _answer: FieldMap
 
@@ -115,6 +116,7 @@ def service_of(config: YonyouConfig, name: str) -> Service:
     return Service(
         name,
         block,
+        bool(block.approve_body) and not (site and site.approve_body),
         compiled(MapBlock(write=shape), config.zone, where),
         compiled(MapBlock(read={"rows": answer}), config.zone, where),
     )

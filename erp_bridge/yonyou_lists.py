@@ -18,8 +18,6 @@ from erp_bridge.yonyou_answers import (
     NO_ROUTE,
     U9Refusal,
     U9Trouble,
-    about_columns,
-    about_tables,
     rows_of,
 )
 from erp_bridge.yonyou_client import U9Client
@@ -225,27 +223,28 @@ class ListReader:
         """True where something that is not needed turned out to be lacking. What is needed stays."""
         if isinstance(refusal, U9Refusal) and refusal.code == NO_ROUTE:
             return False
-        if isinstance(refusal, U9Trouble) and not (about_columns(refusal.said) or about_tables(refusal.said)):
+        missing = set(await self.missing())
+        if missing >= set(self.columns()):  # it is not about columns
             return False
-        bad = set(await self.missing()) - self.needed
+        bad = missing - self.needed
         if bad:
             log.warning("U9 has no %s for %s: going on without it", ", ".join(sorted(bad)), self.source)
         self.lacking |= bad
         return bool(bad)
 
     async def missing(self) -> list[str]:
-        """Columns that cannot be asked for, each asked for alone."""
-        return [column for column in self.columns() if not await self.knows(column)]
+        """Columns that cannot be asked for, each asked for alone, and twice: a server may stumble once."""
+        return [c for c in self.columns() if not await self.knows(c) and not await self.knows(c)]
 
     async def knows(self, *columns: str) -> bool:
         try:
             await self._look(columns)
-        except U9Refusal:
+        except U9Refusal as refusal:
+            if refusal.code == NO_ROUTE:
+                raise
             return False
-        except U9Trouble as trouble:
-            if about_columns(trouble.said) or about_tables(trouble.said):
-                return False
-            raise
+        except U9Trouble:  # some answer a wrong statement like any other failure
+            return False
         return True
 
     async def _look(self, columns: Sequence[str]) -> None:

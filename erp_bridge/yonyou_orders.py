@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from erp_bridge.yonyou_answers import rows_of, text
+from erp_bridge.yonyou_answers import U9Refusal, rows_of, text
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_kinds import Kind, kind_of
@@ -98,7 +98,12 @@ class Orders:
         return await self._with_content([{"number": n} for n in wanted])
 
     async def one(self, number: str) -> Card | None:
-        found = await self.several([number], all_lists=False)
+        """Its state is not known where this site has no lists; a post to it is U9's to judge then."""
+        try:
+            found = await self.several([number], all_lists=False)
+        except U9Refusal as refusal:
+            log.warning("the state of %s is not known: %s", number, refusal)
+            found = await self._with_content([{"number": number}] if number else [])
         return found[0] if found else None
 
     async def _with_content(self, listed: list[Row]) -> list[Card]:

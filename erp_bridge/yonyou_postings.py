@@ -248,7 +248,7 @@ class Postings:
     async def _carried_on(self, action: str, service: Service, row: Row, found: Found, key: str) -> None:
         """A refusal to do what has been done is no refusal."""
         try:
-            await self._writer.changed(service, action, row, key)
+            await self._writer.carried_on(service, action, row, key)
         except U9Refusal as refusal:
             now = await self._asked(found.document, {"DocNo": found.number}, found.number)
             if now is None:

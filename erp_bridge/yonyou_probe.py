@@ -109,7 +109,7 @@ async def _list(reader: ListReader) -> str:
             return f"{reader.source}: {len(columns)} columns"
         bad = await reader.missing()
     except (U9Trouble, ErpRefused) as trouble:
-        return f"✗ {reader.source}: {trouble}"
+        return f"✗ {reader.source}: {trouble}; lists can be read the other way too (reads: sql or entity)"
     missing = [c for c in bad if c in reader.needed]
     if missing:
         return (

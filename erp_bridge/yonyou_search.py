@@ -41,12 +41,24 @@ class SegmentSearch:
         try:
             return await self._search(reference)
         except (U9Refusal, U9Trouble) as refusal:
-            lacks = isinstance(refusal, U9Refusal) or (
-                about_columns(refusal.said) or about_tables(refusal.said)
+            known = (
+                isinstance(refusal, U9Refusal) or about_columns(refusal.said) or about_tables(refusal.said)
             )
-            if not lacks:
+            if not known and not await self._fails_alone(reference):
                 raise
             return self._impossible(str(refusal))
+
+    async def _fails_alone(self, reference: str) -> bool:
+        """Some answer a statement about a missing table like any other failure; others pass then."""
+        try:
+            await self._client.read(SQL, {"SqlString": "SELECT 1 AS ID"})
+        except (ErpRefused, U9Trouble):
+            return False
+        try:
+            await self._search(reference)
+        except U9Trouble:
+            return True
+        return False
 
     def _impossible(self, why: str) -> list[Row]:
         if self._must:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from erp_bridge.yonyou_answers import Outcome, TokenGone, U9Refusal
+from erp_bridge.yonyou_answers import BAD_PARAMETER, Outcome, TokenGone, U9Refusal
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_kinds import Service
@@ -53,6 +53,19 @@ class Writer:
         )
         if not told.done:
             raise self._refusal(path, told, row)
+
+    async def carried_on(self, service: Service, action: str, row: Mapping[str, Any], key: str) -> None:
+        """As `changed`. What an approval looks like nobody outside has seen: where our guess is a wrong
+        parameter, nothing was done, and the shape of all other operations is tried."""
+        try:
+            await self.changed(service, action, row, key)
+        except U9Refusal as refusal:
+            if refusal.code != BAD_PARAMETER or not (action == "approve" and service.guessed):
+                raise
+            rows = [{**row, "OperateType": True}]
+            told = await self._client.write(self._path(service, action), rows, key, answered=service.answered)
+            if not told.done:
+                raise self._refusal(self._path(service, action), told, row) from None
 
     async def deleted(self, service: Service, keys: list[str]) -> None:
         """By OtherID; that there is nothing is as good."""

@@ -163,9 +163,11 @@ async def test_a_custom_column_of_the_sales_order_is_its_priority(
 
 
 async def test_a_site_that_forbids_sql_is_told_by_the_probe_and_reports_go_on(
-    erp: YonyouSimulator, connector: YonyouU9Connector
+    erp: YonyouSimulator, books: YonyouBooks, connector: YonyouU9Connector, fields: Fields
 ) -> None:
     erp.system.missing.add("QueryCommon/QueryInfoBySql")
+    await connector.report_operation("R-1", fields())
+    assert len(await books.reports()) == 1
     with pytest.raises(ErpRefused, match="QueryInfoBySql"):
         await connector.orders(None)
     assert "reads: sql or entity" in (await connector.probe())["order_list"]
@@ -282,3 +284,22 @@ async def test_a_field_of_the_sites_own_service_is_let_through_once_it_is_named(
     assert "services.ticket.fields" in said
     services = {"ticket": {"fields": ["Workshop"]}}
     assert not (await connect(documents=documents, services=services).probe())["ticket"].startswith("✗")
+
+
+async def test_a_server_that_tells_nothing_of_its_sql_errors_is_read_all_the_same(
+    erp: YonyouSimulator, books: YonyouBooks, connector: YonyouU9Connector, fields: Fields
+) -> None:
+    erp.system.tables.silent = True
+    erp.system.tables.dropped |= {"MO_MO.Cancel_Canceled", "MO_CompleteRpt", "MO_OpTransferDoc"}
+    assert len(await connector.orders(None)) == seed.RELEASED
+    await connector.report_operation("R-1", fields())
+    assert len(await books.reports()) == 1
+
+
+async def test_an_approval_in_the_shape_of_other_operations_is_found(
+    erp: YonyouSimulator, books: YonyouBooks, connector: YonyouU9Connector, fields: Fields
+) -> None:
+    erp.system.approves_rows = True
+    await connector.report_operation("R-1", fields())
+    assert len(await books.reports()) == 1
+    assert erp.seen.count("CompleteDoc/Approve") == 2

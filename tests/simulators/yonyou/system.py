@@ -53,6 +53,7 @@ class System:
         self.orders = Orders(self.books)
         self.documents = Documents(self.books, self.orders)
         self.tables = Tables(self.books, cap)
+        self.approves_rows = False  # CompleteDoc/Approve takes an array, as other operations do
         self.missing: set[str] = set()  # paths that this site has not published
         self._actions = self.orders.actions() | self.documents.actions()
 
@@ -73,6 +74,10 @@ class System:
             "QueryCommon/QueryInfoBySql": self.tables.sql, "CommonEntity/Query": self.tables.entity,
             "CompleteDoc/Approve": self._approved,
         }  # fmt: skip
+        if path == "CompleteDoc/Approve" and self.approves_rows:
+            if not isinstance(body, list):
+                raise U9Error(502, "参数错误")
+            return self._approved({"rows": body, "yes": True})
         if path in whole:
             if not isinstance(body, dict):
                 raise U9Error(502, "参数错误")

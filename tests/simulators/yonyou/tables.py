@@ -64,6 +64,7 @@ class Tables:
         self._cap = cap  # the most rows that one answer holds
         self.dropped: set[str] = set()  # tables and Table.Column that this site does not have
         self.sql_allowed = True
+        self.silent = False  # SQL errors come without a word of what is wrong
         self.statements: list[str] = []
 
     def sql(self, body: Row) -> list[Row]:
@@ -95,7 +96,7 @@ class Tables:
             return [dict(row) for row in database.execute(statement)]
         except sqlite3.Error as error:
             said = str(error).replace("no such table:", "对象名无效:").replace("no such column:", "列名无效:")
-            raise U9Error(500, f"SQL错误: {said}") from None
+            raise U9Error(500, "服务器内部错误" if self.silent else f"SQL错误: {said}") from None
         finally:
             database.close()
 
