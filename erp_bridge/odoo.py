@@ -19,9 +19,10 @@ from erp_bridge.odoo_notes import Notes
 from erp_bridge.odoo_orders import Orders
 from erp_bridge.odoo_probe import probed
 from erp_bridge.odoo_quality import Inspections
+from erp_bridge.odoo_receipts import Receipts
 from erp_bridge.odoo_records import Records
 from erp_bridge.odoo_reports import Hours, Reports
-from erp_bridge.odoo_stock import Goods, Issues, Receipts, Scraps
+from erp_bridge.odoo_stock import Goods, Issues, Scraps
 from erp_bridge.odoo_tickets import Tickets
 from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
 from hub.model.production import WorkOrder
@@ -48,7 +49,7 @@ class OdooConnector(Connector):
         self._orders = Orders(records, floor, notes)
         self._reports = Reports(records, floor, clock)
         self._postings: dict[PostingKind, Posting] = {
-            PostingKind.RECEIPT: Receipts(records, floor, goods),
+            PostingKind.RECEIPT: Receipts(records, floor, goods, self._reports),
             PostingKind.ISSUE: Issues(records, floor, goods),
             PostingKind.SCRAP: Scraps(records, floor, goods),
             PostingKind.QUALITY: Inspections(records, floor, notes),

@@ -9,7 +9,7 @@ from typing import Any
 
 from erp_bridge.odoo_answers import ACCESS, NOT_FOUND, OdooRefused
 from erp_bridge.odoo_records import Records
-from erp_bridge.odoo_values import Row, stamp, words
+from erp_bridge.odoo_values import Row, spaced, stamp, words
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Notes:
                 raise
             log.info("notes cannot be read, a repeated one would stand there twice: %s", refusal)
             return False
-        return words(text) in [words(row["body"]) for row in rows]
+        return spaced(text) in [words(row["body"]) for row in rows]
 
     async def marked(self, model: str, marker: str, records: Sequence[int] | None) -> list[Row]:
         """Notes that begin with the marker: on these records, or on any within `look_back`."""

@@ -68,6 +68,7 @@ async def _document(records: Records, name: str) -> str:
     # of our own map only what the site repeats fits a model of its own
     wanted = _names(site if block.form != ours.form else block)
     try:
+        await records.fields(block.form)
         gone = await records.absent(block.form, sorted(wanted))
     except ErpRefused as refusal:
         return f"✗ {block.form}: {refusal}"

@@ -12,7 +12,7 @@ from erp_bridge.odoo_answers import ACCESS, NOT_FOUND, OdooRefused
 from erp_bridge.odoo_client import OdooClient
 from erp_bridge.odoo_config import OdooConfig
 from erp_bridge.odoo_maps import DOCUMENTS, FILTERS
-from erp_bridge.odoo_values import Row, columns, plain, typed, words
+from erp_bridge.odoo_values import Row, columns, plain, spaced, typed
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
@@ -105,17 +105,16 @@ class Records:
         return rows
 
     async def _join(self, model: str, rows: Sequence[Row], wanted: Mapping[str, list[str]]) -> None:
-        """`product_id` with the fields of it that are wanted; its name and id are there already."""
+        """`product_id` with the fields of it that are wanted; id and a name for people are there already."""
         for name, below in wanted.items():
             spec = (await self.fields(model))[name]
-            more = [b for b in below if b not in ("id", "name")]
+            more = [b for b in below if b != "id"]
             ids = sorted({row[name]["id"] for row in rows if isinstance(row.get(name), dict)})
             if not more or not ids or spec.get("type") != "many2one":
                 continue
             found: dict[int, Row] = {}
             try:
                 for at in range(0, len(ids), CHUNK):
-                    # archived ones too: an order may name a product that is no longer made
                     domain = [["id", "in", ids[at : at + CHUNK]]]
                     kept = await self.search(str(spec["relation"]), domain, more)
                     found |= {row["id"]: row for row in kept}
@@ -125,7 +124,7 @@ class Records:
                 log.debug("%s of %s cannot be read: %s", name, model, refusal)
             for row in rows:
                 if isinstance(row.get(name), dict):
-                    row[name] = {**found.get(row[name]["id"], {}), **row[name]}
+                    row[name] = {**row[name], **found.get(row[name]["id"], {})}
 
     async def mapped(self, document: str, domain: Domain, extra: Iterable[str] = ()) -> list[tuple[Row, Row]]:
         """(their record, our fields) of every record of a document that fits."""
@@ -227,7 +226,7 @@ class Records:
             messages = answer.get("messages") if isinstance(answer, dict) else None
             if not messages:
                 raise ErpUnavailable(f"Odoo answered {model}.load in words we do not know", in_doubt=True)
-            said = [words(m.get("message")) for m in messages if isinstance(m, dict)]
+            said = [spaced(m.get("message")) for m in messages if isinstance(m, dict)]
             if not any(_CLASH.search(text) for text in said):
                 raise ErpRefused(f"Odoo refused {model}.load: {'; '.join(said)[:300]}")
         raise ErpUnavailable(f"{external} is being made by somebody else: {said[:1]}")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
-from erp_bridge.odoo_floor import Floor, Operation
+from erp_bridge.odoo_floor import LIVE, OPERATIONS, Floor, Operation
 from erp_bridge.odoo_records import Records, external_id
 from erp_bridge.odoo_values import Row
 from hub.errors import ErpRefused
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 LINES, LOSSES = "mrp.workcenter.productivity", "mrp.workcenter.productivity.loss"
 _TOTAL = re.compile(r"\btotal=(\d+(?:\.\d+)?)\b")
 _SCRAP = re.compile(r"\bscrap=(\d+)\b")
+_GOOD = re.compile(r"\bgood=(\d+)\b")
 _IDLE = ("ready", "blocked", "pending", "waiting")
 
 
@@ -75,22 +76,55 @@ class Reports(Lines):
         row = await self.found(key)
         return str(row["id"]) if row is not None and _booked(row) else None
 
+    def turn(self, order: str) -> asyncio.Lock:
+        return self._turns.setdefault(order, asyncio.Lock())
+
     async def report(self, key: str, fields: Mapping[str, Any]) -> str:
         """One at a time on an order: a total is read, then written."""
-        turn = self._turns.setdefault(str(fields["order"]), asyncio.Lock())
-        async with turn:
+        number = str(fields["order"])
+        async with self.turn(number):
             row = await self.found(key)
             if row is None:
-                on = await self.floor.operation(str(fields["order"]), str(fields["operation"]))
+                await self.settle(number, {})
+                on = await self.floor.operation(number, str(fields["operation"]))
                 total = await self._next_total(on, int(fields["good"]))
                 line = await self.line(key, {**fields, "total": total}, on)
-                return await self._reach(line, int(on.row["id"]), total, str(on.row.get("state")))
+                await self._reach(int(on.row["id"]), total, str(on.row.get("state")))
+                return str(line)
             if not _booked(row):
-                on_row = row["workorder_id"]
-                return await self._reach(
-                    int(row["id"]), int(on_row["id"]), _total(row), str(on_row.get("state"))
-                )
+                work = row["workorder_id"]
+                await self._reach(int(work["id"]), _total(row), str(work.get("state")))
             return str(row["id"])
+
+    async def settle(self, number: str, beyond: Mapping[str, float]) -> None:
+        """What was reported beyond the parts that are done counts on the part that is worked on. Without
+        such parts there is nothing to do."""
+        family = await self.floor.family(number)
+        if len(family) < 2 or family[0]["state"] not in LIVE:
+            return
+        operations = await self.floor.operations(family, ["qty_produced"])
+        good = await self._good({int(one.row["id"]): one.name for one in operations})
+        live = family[0]["id"]
+        for one in operations:
+            if one.order["id"] != live or one.row.get("state") == "done":
+                continue
+            done = sum(
+                float(other.row.get("qty_produced") or 0)
+                for other in operations
+                if other.name == one.name and other.order["id"] != live
+            )
+            due = max(good.get(one.name, 0.0) - done, beyond.get(one.name, 0.0))
+            if float(one.row.get("qty_produced") or 0) < due:
+                await self._reach(int(one.row["id"]), due, str(one.row.get("state")))
+
+    async def _good(self, names: Mapping[int, str]) -> dict[str, float]:
+        """Pieces of our reports, by the operation's name."""
+        out: dict[str, float] = {}
+        domain = [["workorder_id", "in", list(names)]]
+        for row in await self.records.search(LINES, domain, ["workorder_id", "description"]):
+            name = names[int(row["workorder_id"]["id"])]
+            out[name] = out.get(name, 0.0) + _pieces(_GOOD, row)
+        return out
 
     async def _next_total(self, on: Operation, good: int) -> float | int:
         """Reports that have promised a total count, even if they were cut off before reaching it."""
@@ -100,16 +134,15 @@ class Reports(Lines):
         total = max([now, *promised[-1:]]) + good
         return int(total) if total == int(total) else total
 
-    async def _reach(self, line: int, operation: int, total: float, state: str) -> str:
+    async def _reach(self, operation: int, total: float, state: str) -> None:
         if self.records.config.start_operations and state in _IDLE:
             await self._start(operation)
-        await self.records.write("mrp.workorder", operation, {"qty_produced": total})
-        return str(line)
+        await self.records.write(OPERATIONS, operation, {"qty_produced": total})
 
     async def _start(self, operation: int) -> None:
         """So that the office sees the order in progress; nobody's stopwatch is left running."""
-        await self.records.press("mrp.workorder", "button_start", operation)
-        await self.records.press("mrp.workorder", "button_pending", operation)
+        await self.records.press(OPERATIONS, "button_start", operation)
+        await self.records.press(OPERATIONS, "button_pending", operation)
 
 
 class Hours(Lines):
@@ -134,8 +167,12 @@ class Hours(Lines):
 
 
 def scrapped(row: Row) -> float:
+    return _pieces(_SCRAP, row)
+
+
+def _pieces(what: re.Pattern[str], row: Row) -> float:
     text = str(row.get("description") or "")
-    found = _SCRAP.search(text) if text.startswith("[report:") else None
+    found = what.search(text) if text.startswith("[report:") else None
     return float(found[1]) if found else 0.0
 
 

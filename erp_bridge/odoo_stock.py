@@ -1,4 +1,4 @@
-"""Goods: finished ones received, material issued, pieces scrapped, what is in stock."""
+"""Goods: material issued, pieces scrapped, what is in stock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from erp_bridge.odoo_floor import LIVE, ORDERS, Floor
+from erp_bridge.odoo_floor import LIVE, Floor
 from erp_bridge.odoo_records import CHUNK, Records, external_id
 from erp_bridge.odoo_values import Row, stamp
 from hub.errors import ErpRefused, ErpUnavailable
@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 ITEMS, LOTS, MOVES, QUANTS = "product.product", "stock.lot", "stock.move", "stock.quant"
 OLD_LOTS = "stock.production.lot"  # before Odoo 16
 MARKS = re.compile(r"\s*\[[a-z]+:[^\]]*\]")
-_QUESTIONS = 4  # that one press of a button may answer with
 
 
 class Goods:
@@ -102,90 +101,6 @@ class Goods:
         return out
 
 
-class Receipts:
-    """A receipt completes an order, or a part of it: Odoo knows no other way for finished goods.
-
-    The order's `origin` carries the key, written in the same call as the quantity. An order that is done was
-    completed by the key it carries; one that is not is gone on with. What is split off inherits the text, so
-    a done order comes first.
-    """
-
-    def __init__(self, records: Records, floor: Floor, goods: Goods) -> None:
-        self._records = records
-        self._floor = floor
-        self._goods = goods
-
-    async def find(self, key: str) -> str | None:
-        since = self._records.clock.now() - self._records.config.look_back
-        marker = _marker("receipt", key)
-        domain = [
-            ["state", "=", "done"],
-            ["write_date", ">=", stamp(since)],
-            ["origin", "ilike", _like(marker)],
-        ]
-        rows = await self._records.search(ORDERS, domain, ["name", "origin"])
-        return next((str(r["name"]) for r in rows if marker in str(r.get("origin") or "")), None)
-
-    async def book(self, key: str, fields: Mapping[str, Any]) -> str:
-        number, marker = str(fields["order"]), _marker("receipt", key)
-        family = await self._floor.family(number)
-        for row in family:
-            if row["state"] == "done" and marker in str(row.get("origin") or ""):
-                return str(row["name"])
-        order = await self._floor.live(number)
-        await self._prepare(order, marker, key, fields)
-        await self._complete(int(order["id"]), float(fields["quantity"]))
-        (after,) = await self._records.search(ORDERS, [["id", "=", order["id"]]], ["name", "state"])
-        if after["state"] != "done":
-            raise ErpRefused(f"Odoo has not completed {after['name']}: it is {after['state']}; look there")
-        return str(after["name"])
-
-    async def _prepare(self, order: Row, marker: str, key: str, fields: Mapping[str, Any]) -> None:
-        """Written again after a doubt: the same values. Without a quantity Odoo would complete the whole."""
-        product = order["product_id"]
-        if fields.get("item") and await self._records.known(ITEMS, str(fields["item"])) != product["id"]:
-            raise ErpRefused(
-                f"production order {fields['order']} makes {product['name']}, not {fields['item']}"
-            )
-        item = (await self._records.search(ITEMS, [["id", "=", product["id"]]], ["tracking"]))[0]
-        lot = str(fields.get("lot") or "")
-        if not lot and item.get("tracking") in ("lot", "serial"):
-            raise ErpRefused(f"{product['name']} is tracked by {item['tracking']} in Odoo: a lot is wanted")
-        tracked = bool(lot) and item.get("tracking") != "none"
-        more = {
-            "key": key, "marker": marker, "origin": bare(order.get("origin")) or None,
-            "lot_id": await self._goods.lot_made(item, lot) if tracked else None,
-        }  # fmt: skip
-        values = await self._records.written("receipt", {**fields, **more})
-        if lot and not tracked:
-            values["origin"] = f"{values.get('origin') or ''} {lot}".strip()
-        await self._records.write(ORDERS, int(order["id"]), values)
-
-    async def _complete(self, order: int, quantity: float) -> None:
-        """Odoo answers with a question where it wants one answered: not done yet."""
-        context: dict[str, Any] = {}
-        for _ in range(_QUESTIONS):
-            answer = await self._records.press(ORDERS, "button_mark_done", order, **context)
-            if not isinstance(answer, dict):
-                return
-            asked = str(answer.get("res_model") or "")
-            if asked == "mrp.consumption.warning" and self._records.config.skip_consumption_warning:
-                context["skip_consumption"] = True
-            elif asked == "mrp.production.backorder":
-                context |= {"skip_backorder": True, "mo_ids_to_backorder": [order]}
-            elif asked == "mrp.immediate.production":  # up to Odoo 16
-                context["skip_immediate"] = True
-            elif asked in ("mrp.consumption.warning", ""):
-                break
-            else:
-                raise ErpRefused(
-                    f"Odoo asks a question ({asked}) before it completes {quantity:g}: answer it there"
-                )
-        raise ErpRefused(
-            "Odoo does not complete the order: its consumption differs from the bill of materials"
-        )
-
-
 class Issues:
     """Material that went into an order: a line of the order's component, posted with its completion."""
 
@@ -226,11 +141,22 @@ class Issues:
             "place_id": await self._goods.place(str(fields.get("warehouse") or "")),
         }  # fmt: skip
         values = await self._records.written("issue", {**fields, **more})
+        await self._by_hand(move)
         return str(await self._records.load(self._model, external_id("issue", key), values))
+
+    async def _by_hand(self, move: Row) -> None:
+        """From now on what was issued counts, not what the bill of materials says of the pieces made: that
+        would replace our lines, or be added to them."""
+        if move.get("manual_consumption") or "manual_consumption" not in await self._records.fields(MOVES):
+            return
+        picked = [["move_id", "=", move["id"]], ["picked", "=", True]]
+        for line in await self._records.search(self._model, picked, []):
+            await self._records.write(self._model, int(line["id"]), {"picked": False})
+        await self._records.write(MOVES, int(move["id"]), {"manual_consumption": True})
 
     async def _moves(self, orders: list[int]) -> list[Row]:
         names = ["product_id", "product_uom", "location_id", "location_dest_id", "state",
-                 "raw_material_production_id"]  # fmt: skip
+                 "raw_material_production_id", "manual_consumption"]  # fmt: skip
         return await self._records.search(MOVES, [["raw_material_production_id", "in", orders]], names)
 
     def _fits(self, move: Row, order: Row, item: Row) -> bool:
@@ -262,7 +188,7 @@ class Scraps:
 
     async def _found(self, key: str) -> Row | None:
         names = ("name", "state", "location_id", "location_id.usage")
-        rows = await self._records.marked(self._model, "origin", _marker("scrap", key), names)
+        rows = await self._records.marked(self._model, "origin", marker_of("scrap", key), names)
         return rows[0] if rows else None
 
     async def book(self, key: str, fields: Mapping[str, Any]) -> str:
@@ -284,16 +210,20 @@ class Scraps:
         place = order.get("production_location_id") if made_here else order.get("location_src_id")
         lot = str(fields.get("lot") or "")
         more = {
-            "key": key, "marker": _marker("scrap", key), "product_id": item["id"],
+            "key": key, "marker": marker_of("scrap", key), "product_id": item["id"],
             "unit_id": item["uom_id"]["id"], "production_id": order["id"],
             "place_id": await self._goods.place(str(fields.get("warehouse") or "")) if not made_here
             else (place or {}).get("id"),
-            "lot_id": await self._goods.lot(item, lot) if lot else None,
+            "lot_id": await self._lot(item, lot or str(fields["order"])),
         }  # fmt: skip
         if more["place_id"] is None:
             more["place_id"] = (place or {}).get("id")
         values = await self._records.written("scrap", {**fields, **more})
         await self._records.load(self._model, external_id("scrap", key), values)
+
+    async def _lot(self, item: Row, lot: str) -> int | None:
+        """Odoo wants a lot of what it tracks; pieces that never got one are filed under their order."""
+        return None if item.get("tracking") in (None, "none") else await self._goods.lot_made(item, lot)
 
     async def _validate(self, found: Row, fields: Mapping[str, Any]) -> None:
         answer = await self._records.press(self._model, "action_validate", int(found["id"]))
@@ -307,12 +237,8 @@ class Scraps:
         await self._records.press(self._model, "do_scrap", int(found["id"]))
 
 
-def _marker(kind: str, key: str) -> str:
+def marker_of(kind: str, key: str) -> str:
     return f"[{kind}:{key}]"
-
-
-def _like(marker: str) -> str:
-    return re.sub(r"[\\%]", "_", marker)
 
 
 def bare(origin: object) -> str:

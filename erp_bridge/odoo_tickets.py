@@ -10,7 +10,7 @@ from typing import Any
 from erp_bridge.odoo_answers import ACCESS, NOT_FOUND, OdooRefused
 from erp_bridge.odoo_notes import Notes
 from erp_bridge.odoo_records import Records, external_id
-from erp_bridge.odoo_values import Row, markup, words
+from erp_bridge.odoo_values import Row, markup, spaced, words
 from hub.errors import ErpRefused
 
 log = logging.getLogger(__name__)
@@ -100,9 +100,9 @@ class Tickets:
                 out[name] = value
                 continue
             field = name[:-1]
-            before = str(row.get(field) or "")
-            if value and words(value) not in words(before):
-                out[field] = before + markup(value) if kinds.get(field) == "html" else f"{before}\n{value}"
+            before, marked_up = str(row.get(field) or ""), kinds.get(field) == "html"
+            if value and spaced(value) not in (words(before) if marked_up else spaced(before)):
+                out[field] = before + markup(value) if marked_up else f"{before}\n{value}".strip()
         await self._records.write(self._model, int(row["id"]), out)
         if note:
             await self._notes.add(self._model, int(row["id"]), note)

@@ -39,7 +39,11 @@ def plain(value: Any, kind: str) -> Any:
 
 def words(markup: object) -> str:
     """The bare words of an HTML text, for comparison: Odoo tidies what it is given."""
-    return " ".join(html.unescape(html.unescape(_TAG.sub(" ", str(markup or "")))).split())
+    return spaced(html.unescape(_TAG.sub(" ", str(markup or ""))))
+
+
+def spaced(text: object) -> str:
+    return " ".join(str(text or "").split())
 
 
 # ------------------------------------------------------------------ ours -> theirs

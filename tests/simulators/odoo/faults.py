@@ -24,6 +24,7 @@ class Fault:
     kind: str
     on: tuple[str, ...] = ()  # models, or model.method; empty: every write
     times: int = 1
+    spare: int = 0  # how many that it fits pass first
 
     def meets(self, model: str, method: str) -> bool:
         return not self.on or model in self.on or f"{model}.{method}" in self.on
@@ -35,12 +36,12 @@ class Faults:
         self._planned: list[Fault] = []
         self.seen: list[str] = []  # writes that came by, as model.method
 
-    def add(self, kind: str, on: Any = (), times: int = 1) -> None:
+    def add(self, kind: str, on: Any = (), times: int = 1, spare: int = 0) -> None:
         """Raises ValueError for a kind there is not."""
         if kind not in KINDS:
             raise ValueError(f"no fault {kind!r}; there are {', '.join(KINDS)}")
         with self._guard:
-            self._planned.append(Fault(kind, tuple(on), times))
+            self._planned.append(Fault(kind, tuple(on), times, spare))
 
     def clear(self) -> None:
         with self._guard:
@@ -51,7 +52,11 @@ class Faults:
         with self._guard:
             self.seen.append(f"{model}.{method}")
             for fault in self._planned:
-                if fault.kind != "down" and fault.times and fault.meets(model, method):
+                if fault.kind == "down" or not fault.times or not fault.meets(model, method):
+                    continue
+                if fault.spare:
+                    fault.spare -= 1
+                else:
                     fault.times -= 1
                     return fault.kind
         return ""

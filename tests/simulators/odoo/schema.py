@@ -25,7 +25,8 @@ stock.quant: product_id many2one product.product!, location_id many2one stock.lo
 stock.move: product_id many2one product.product!, product_uom many2one uom.uom, product_uom_qty float,
   quantity float, raw_material_production_id many2one mrp.production, production_id many2one
   mrp.production, location_id many2one stock.location, location_dest_id many2one stock.location, picked
-  boolean, state selection draft|waiting|confirmed|partially_available|assigned|done|cancel
+  boolean, manual_consumption boolean, state selection
+  draft|waiting|confirmed|partially_available|assigned|done|cancel
 stock.move.line: move_id many2one stock.move, product_id many2one product.product!, product_uom_id
   many2one uom.uom, quantity float, picked boolean, lot_id many2one stock.lot, location_id many2one
   stock.location!, location_dest_id many2one stock.location!, state char, consume_line_ids many2many

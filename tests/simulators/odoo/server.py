@@ -18,7 +18,7 @@ import defusedxml.xmlrpc
 from tests.simulators.odoo.books import ME
 from tests.simulators.odoo.errors import OdooError, not_found
 from tests.simulators.odoo.faults import Faults
-from tests.simulators.odoo.service import LANG, READS, Service
+from tests.simulators.odoo.service import LANG, PLACES, READS, Service
 
 defusedxml.xmlrpc.monkey_patch()
 PAUSE = "7"  # seconds that a crowded server asks for
@@ -139,9 +139,11 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if path.startswith("/json/2/") and self.server.erp.service.release >= 19:
                 return self._json2(path, body)
+            if path.startswith("/doc-bearer/") and self.server.erp.service.release >= 19:
+                return self._documented(path)
             if path == "/jsonrpc" and self.command == "POST":
                 return self._jsonrpc(body)
-            if path.startswith("/xmlrpc/2/") and self.command == "POST":
+            if path.startswith("/xmlrpc/") and self.command == "POST":
                 return self._xmlrpc(path.rpartition("/")[2], body)
             if path == "/web/version" and self.command == "GET" and self.server.erp.service.release >= 19:
                 return self._send(200, json.dumps(self._version()))
@@ -210,6 +212,30 @@ class _Handler(BaseHTTPRequestHandler):
             case "garbage_after_commit":
                 raise _Plain(200, "<html>gateway time-out</html>")
         return answer
+
+    def _documented(self, path: str) -> None:
+        """What a program may ask about models and methods; with a key."""
+        if self.headers.get("Authorization", "").partition(" ")[2] != self.server.erp.account.key:
+            return self._send(401, "{}")
+        name = path.rpartition("/")[2].removesuffix(".json")
+        schema = self.server.erp.service.books.schema
+        if name == "index":
+            models = [
+                {"model": m, "name": m, "fields": sorted(f), "methods": sorted(PLACES)}
+                for m, f in schema.items()
+            ]
+            return self._send(200, json.dumps({"models": models}))
+        if name not in schema:
+            return self._send(404, "<h1>Not Found</h1>", "text/html")
+        methods = {
+            method: {
+                "parameters": {p: {} for p in places if p != "ids"},
+                "api": [] if "ids" in places else ["model"],
+            }
+            for method, places in PLACES.items()
+        }
+        fields = {n: f.described() for n, f in schema[name].items()}
+        return self._send(200, json.dumps({"model": name, "fields": fields, "methods": methods}))
 
     # ------------------------------------------------------------------ JSON-RPC
     def _jsonrpc(self, body: bytes) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.simulators.odoo.books import ME, Books, Row
-from tests.simulators.odoo.errors import OdooError, denied, missing, not_found
+from tests.simulators.odoo.errors import OdooError, denied, missing, not_found, user_error
 from tests.simulators.odoo.loading import SERIALIZE, load, refused
 from tests.simulators.odoo.seed import seed
 from tests.simulators.odoo.shop import Shop
@@ -19,7 +19,7 @@ READS = frozenset(
         "name_search", "export_data", "default_get",
     }
 )  # fmt: skip
-_PLACES: dict[str, tuple[str, ...]] = {
+PLACES: dict[str, tuple[str, ...]] = {
     "search_read": ("domain", "fields", "offset", "limit", "order"),
     "search": ("domain", "offset", "limit", "order"),
     "search_count": ("domain",),
@@ -55,12 +55,14 @@ class Service:
             if method.startswith("_"):
                 raise denied(f"Private methods (such as '{model}.{method}') cannot be called remotely.")
             self.books.fields_of(model)
+            if method in READS:
+                return self._done(model, method, named)
             with self.books.transaction():
                 return self._done(model, method, named)
 
     def placed(self, method: str, args: list[Any], named: Row) -> Row:
         """Positional arguments by their names; a button's only one is the records."""
-        names = _PLACES.get(method, ("ids",))
+        names = PLACES.get(method, ("ids",))
         out = dict(zip(names, args, strict=False)) | named
         if isinstance(out.get("ids"), int):
             out["ids"] = [out["ids"]]
@@ -129,10 +131,22 @@ class Service:
         return made if isinstance(values, list) else made[0]
 
     def _write(self, model: str, named: Row) -> Any:
+        values = named.get("vals") or {}
         for record in named.get("ids") or []:
-            self.books.write(model, record, named.get("vals") or {})
+            if model == "mrp.workorder" and "qty_produced" in values:
+                self._reportable(self.books.row(model, record))
+            self.books.write(model, record, values)
             self._settled(model, record)
+            if model == "mrp.workorder" and "qty_produced" in values:
+                work = self.books.row(model, record)
+                self.shop.counted(self.books.row("mrp.production", work["production_id"]))
         return True
+
+    def _reportable(self, work: Row) -> None:
+        if work["state"] in ("done", "cancel"):
+            raise user_error(
+                "You cannot change the quantity of a finished work order.", "已结束的工单不能改数量。"
+            )
 
     def _load(self, model: str, named: Row) -> Any:
         if self.no_load:

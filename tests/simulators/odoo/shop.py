@@ -55,21 +55,52 @@ class Shop:
             and not context.get("skip_consumption")
         ):
             return action("mrp.consumption.warning")
-        rest = order["product_qty"] - order["qty_producing"]
-        if rest > 0 and not context.get("skip_backorder"):
+        if order["product_qty"] > order["qty_producing"] and not context.get("skip_backorder"):
             return action("mrp.production.backorder")
+        self._finished(order)
+        rest = order["product_qty"] - order["qty_producing"]
         self._done(order)
         if rest > 0 and order["id"] in (context.get("mo_ids_to_backorder") or []):
             self._backorder(order, rest)
+            return action("mrp.production")  # the way to what was split off: all is done
         return True
+
+    def _finished(self, order: Row) -> None:
+        """Operations without reports have it all; then the slowest decides what was made (seen on 19)."""
+        for work in self._works(order):
+            if work["state"] not in ("done", "cancel"):
+                made = work.get("qty_produced") or order["qty_producing"]
+                self._set(OPERATIONS, work, state="done", qty_produced=made, is_user_working=False)
+        self.counted(order)
+
+    def counted(self, order: Row) -> None:
+        """The order's quantity is that of its slowest operation, and material goes with it."""
+        slowest = min((w.get("qty_produced") or 0.0 for w in self._works(order)), default=0.0)
+        if slowest > 0 and order["state"] != "done":
+            self._set(ORDERS, order, qty_producing=slowest)
+            for move in self._raw(order):
+                self._by_list(order, move)
+
+    def _by_list(self, order: Row, move: Row) -> None:
+        """What the bill of materials says replaces what is there, unless the move is kept by hand."""
+        if move.get("manual_consumption"):
+            return
+        for row in self._lines(move):
+            del self._books.tables[LINES][row["id"]]
+        lots = self._books.tables["stock.lot"].values()
+        lot = next((r["id"] for r in lots if r["product_id"] == move["product_id"]), False)
+        values = {"move_id": move["id"], "product_id": move["product_id"],
+                  "quantity": 2 * order["qty_producing"], "lot_id": lot, "picked": True,
+                  "location_id": move["location_id"],
+                  "location_dest_id": move["location_dest_id"]}  # fmt: skip
+        self._books.create(LINES, values)
+
+    def _lines(self, move: Row) -> list[Row]:
+        return [r for r in self._books.tables[LINES].values() if r.get("move_id") == move["id"]]
 
     def _done(self, order: Row) -> None:
         made = order["qty_producing"]
         self._set(ORDERS, order, state="done", qty_produced=made, date_finished=self._books.stamp())
-        for work in self._works(order):
-            if work["state"] not in ("done", "cancel"):
-                done = work.get("qty_produced") or made
-                self._set(OPERATIONS, work, state="done", qty_produced=done, is_user_working=False)
         lot = self._lot(order)
         finished = self._books.create(
             MOVES,
@@ -80,10 +111,14 @@ class Shop:
         line = self._line(finished, order["product_id"], made, lot, order["location_dest_id"])
         self._stock(order["product_id"], order["location_dest_id"], lot, made)
         for move in self._raw(order):
+            self._by_list(order, move)
             self._consume(move, line)
 
     def _consume(self, move: Row, finished: int) -> None:
-        lines = [r for r in self._books.tables[LINES].values() if r.get("move_id") == move["id"]]
+        for row in self._lines(move):
+            if not row.get("picked"):
+                del self._books.tables[LINES][row["id"]]
+        lines = self._lines(move)
         for row in lines:
             row.update(state="done", produce_line_ids=[finished])
             self._stock(row["product_id"], row["location_id"], row.get("lot_id") or False, -row["quantity"])
@@ -105,8 +140,6 @@ class Shop:
                 "state": "confirmed", "date_finished": False, **lots}  # fmt: skip
         made_id = self._books.create(ORDERS, new)
         for work in self._works(order):
-            over = max((work.get("qty_produced") or 0.0) - made, 0.0)
-            state = "progress" if over else self.waiting
             self._set(OPERATIONS, work, qty_production=made)
             copy = {k: work.get(k) for k in ("name", "workcenter_id", "sequence", "duration_expected")}
             self._books.create(
@@ -114,9 +147,9 @@ class Shop:
                 {
                     **copy,
                     "production_id": made_id,
-                    "state": state,
+                    "state": self.waiting,
                     "qty_production": rest,
-                    "qty_produced": over,
+                    "qty_produced": 0.0,
                 },
             )
         for move in self._raw(order):
@@ -127,8 +160,11 @@ class Shop:
     def _differs(self, order: Row) -> bool:
         """Two of the component for one piece; where nothing was entered Odoo takes what the list says."""
         for move in self._raw(order):
-            lines = [r for r in self._books.tables[LINES].values() if r.get("move_id") == move["id"]]
-            if lines and sum(r["quantity"] for r in lines) != 2 * order["qty_producing"]:
+            lines = self._lines(move)
+            if (
+                move.get("manual_consumption")
+                and sum(r["quantity"] for r in lines) != 2 * order["qty_producing"]
+            ):
                 return True
         return False
 
@@ -200,6 +236,9 @@ class Shop:
         return self.do_scrap(scrap, context)
 
     def do_scrap(self, scrap: Row, context: Row) -> Any:
+        tracked = self._books.row("product.product", scrap["product_id"]).get("tracking") in ("lot", "serial")
+        if tracked and not scrap.get("lot_id"):
+            raise user_error("You need to supply a Lot/Serial Number for the product.", "请提供批次/序列号。")
         if scrap.get("state") != "done":
             number = sum(r.get("state") == "done" for r in self._books.tables["stock.scrap"].values()) + 1
             self._set("stock.scrap", scrap, state="done", name=f"SP/{number:05}")

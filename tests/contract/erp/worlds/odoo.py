@@ -82,7 +82,8 @@ class OdooBooks:
         if kind is PostingKind.RECEIPT:
             return [self._receipt(r) for r in self.rows("mrp.production") if r["state"] == "done"]
         if kind is PostingKind.ISSUE:
-            return [self._issue(r) for r in self.rows("stock.move.line") if r["state"] != "done"]
+            ours = {i for model, i in self._books.externals.values() if model == "stock.move.line"}
+            return [self._issue(r) for r in self.rows("stock.move.line") if r["id"] in ours]
         if kind is PostingKind.SCRAP:
             return [
                 ClerkPosting(_KEY.findall(r["origin"])[0], "", "", r["scrap_qty"], 0.0, r)
