@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,26 @@ async def test_two_reports_at_once_are_two_rows(
         for outcome in await asyncio.gather(*tries, return_exceptions=True):
             assert isinstance(outcome, str | ErpUnavailable)
     assert sorted(r.key for r in await books.reports()) == ["R-1", "R-2"]
+
+
+async def test_a_card_that_somebody_has_written_meanwhile_is_read_again(
+    erp: ErpNextSimulator, connector: ErpNextConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, save = erp.site, erp.site.save
+    clerks = {"completed_qty": 1.0}
+
+    def overtaken(doctype: str, name: str, data: Any, user: Any) -> Any:
+        monkeypatch.setattr(site, "save", save)
+        save(doctype, name, {"time_logs": [clerks]}, seed.CLERK)
+        site.committed()
+        return save(doctype, name, data, user)
+
+    monkeypatch.setattr(site, "save", overtaken)
+    with pytest.raises(ErpUnavailable, match="TimestampMismatchError") as trouble:
+        await connector.report_operation("R-1", report())
+    assert not trouble.value.in_doubt
+    await connector.report_operation("R-1", report())
+    assert [row["completed_qty"] for row in cards(erp)[-1]["time_logs"]] == [1, 3]
 
 
 async def test_a_card_with_all_its_pieces_is_submitted_and_counts(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -11,8 +13,11 @@ from hub.errors import ErpRefused
 from hub.model.production import WorkOrderState
 from hub.testing.clock import HandClock
 from tests.contract.erpnext.said import AT, FACTS, Connect, report
-from tests.simulators.erpnext import seed
+from tests.simulators.erpnext import seed, server
+from tests.simulators.erpnext.meta import DocType
+from tests.simulators.erpnext.query import listed
 from tests.simulators.erpnext.server import ErpNextSimulator
+from tests.simulators.erpnext.site import Doc, Site
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +76,21 @@ async def test_an_order_that_has_not_changed_is_not_read_again(
     again = {o.number: o.quantity for o in await connector.orders(None)}
     assert len(again) == len(first) and again[FACTS.order] == 111
     assert [r for r in erp.requests if "Work Order/" in r] == [f"GET /api/resource/Work Order/{FACTS.order}"]
+
+
+async def test_a_list_that_shrinks_between_two_pages_loses_nobody(
+    erp: ErpNextSimulator, connector: ErpNextConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed_then_finished(site: Site, doctype: DocType, asked: Mapping[str, Any]) -> list[Doc]:
+        rows = listed(site, doctype, asked)
+        if doctype.name == "Work Order" and len(rows) > 1:
+            monkeypatch.undo()
+            site.set("Work Order", FACTS.order, status="Completed")
+        return rows
+
+    monkeypatch.setattr(server, "listed", listed_then_finished)
+    found = [o.number for o in await connector.orders(None)]
+    assert len(found) == len({*found}) == seed.ON_FLOOR - 1
 
 
 async def test_sales_orders_come_by_line_with_their_own_dates(connector: ErpNextConnector) -> None:

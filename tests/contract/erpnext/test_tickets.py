@@ -14,7 +14,7 @@ from tests.contract.erp.worlds.erpnext import ErpNextBooks
 from tests.contract.erpnext.said import KEY, Connect, closing, step, ticket
 from tests.simulators.erpnext import seed
 from tests.simulators.erpnext.server import ErpNextSimulator
-from tests.simulators.erpnext.site import User
+from tests.simulators.erpnext.site import ROLES, User
 
 pytestmark = pytest.mark.anyio
 
@@ -100,8 +100,10 @@ async def test_a_relapse_of_a_relapse_is_amended_again(
 
 
 async def test_a_user_who_may_see_no_issues_opens_repairs_and_nothing_else(
-    erp: ErpNextSimulator, connect: Connect
+    erp: ErpNextSimulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Not even where they could make one: it would not be found again."""
+    monkeypatch.setitem(ROLES, "Issue", ("Manufacturing Manager:create",))
     mender = User("m@x", "m-key", "m-secret", roles=frozenset({"Manufacturing Manager"}))
     erp.site.users.append(mender)
     connector = connect(erp, api_key="m-key", api_secret="m-secret")

@@ -83,6 +83,10 @@ class Site:
                     undo()
                 raise
 
+    def committed(self) -> None:
+        """What was written so far stands, whatever follows."""
+        self._journal = []
+
     # ------------------------------------------------------------------ documents as they lie there
     def every(self, doctype: str) -> list[Doc]:
         known(self.types, doctype)
