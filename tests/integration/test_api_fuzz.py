@@ -19,6 +19,8 @@ from fastapi import FastAPI
 from alert_rules.casebook import Casebook
 from alert_rules.desk import AlarmDesk
 from alert_rules.rule import Limits, Rule
+from erp_bridge.rush_desk import OrderRushDesk
+from erp_bridge.rush_notices import Crowd
 from hub.api import passwords
 from hub.api.app import build, table
 from hub.api.auth import SESSION_COOKIE
@@ -26,10 +28,12 @@ from hub.api.limits import Meter
 from hub.api.tokens import csrf_of, new_token, token_hash
 from hub.model.alarm import Priority
 from hub.model.people import Person, Role
+from hub.notices import Notices
 from hub.store.ledger import PgLedger
 from hub.store.people import PgPeopleStore
 from hub.store.pool import open_pool
-from tests.api_house import CNC, PRESS, House, alarm, house, ticket, w
+from hub.store.rush import PgRushes
+from tests.api_house import CNC, PRESS, House, alarm, house, order, ticket, w
 
 pytestmark = pytest.mark.anyio
 
@@ -66,12 +70,14 @@ FIELDS = {
     "/api/tickets/{ticket_id}/begin": ("device_time",),
     "/api/tickets/{ticket_id}/repaired": ("cause_class", "cause", "photo", "device_time"),
     "/api/tickets/{ticket_id}/close": ("reason",),
+    "/api/orders/{number}/rush": ("digest", "due_at", "reason", "tap"),
 }
 GOOD: dict[str, Any] = {
     "person": "boss", "password": "wrong-wrong", "new_password": "", "old": "wrong-wrong", "new": "x",
     "name": "wall", "scope": "p1", "token": "x", "note": "n",
     "until": "2026-01-05T13:00:00Z", "reason": "r", "device_time": "2026-01-05T12:00:00Z",
     "cause_class": "mechanical", "cause": "c", "photo": "",
+    "digest": "stale", "due_at": "2026-01-05T18:00:00Z", "tap": "t-1",
     "equipment": PRESS, "rule": "oil-hot", "subject": f"{PRESS}/oil_temp",
 }  # fmt: skip
 QUERIES = {
@@ -79,6 +85,8 @@ QUERIES = {
     "/api/tickets": ("open", "limit"),
     "/api/trend": ("tag", "minutes", "until"),
     "/api/timeline": ("hours",),
+    "/api/orders/{number}/rush": ("due_at",),
+    "/api/rushes": ("limit",),
 }
 
 
@@ -99,8 +107,11 @@ async def it(dsn: str) -> AsyncIterator[House]:
         rule = Rule("oil-hot", f"{PRESS}/oil_temp", PRESS, hot, Priority.CRITICAL, title)
         rules = {(rule.name, rule.subject): rule}
         book = Casebook(made.deps.plant, rules, ledger, made.clock, _quiet, "")
-        deps = replace(made.deps, ledger=ledger, people=people, desk=AlarmDesk(book))
+        crowd = Crowd(Notices(made.deps.plant, ("group",)))
+        rush = OrderRushDesk(made.deps.plant, PgRushes(pool, made.clock), made.clock, _quiet, crowd)
+        deps = replace(made.deps, ledger=ledger, people=people, desk=AlarmDesk(book), rush=rush)
         async with ledger.begin() as tx:
+            await tx.save_order(order("MO-1", "p1/stamping/l1"))
             for place in (PRESS, CNC):
                 there = await tx.save_alarm(alarm(0, place))
                 number = await tx.next_ticket_id(made.clock.now())
@@ -143,6 +154,7 @@ async def test_no_bad_input_gets_more_than_a_refusal(it: House, route: str) -> N
 
 def attempts(path: str, method: str) -> list[tuple[str, dict[str, Any]]]:
     plain = path.replace("{alarm_id}", "1").replace("{ticket_id}", "AH-20260105-0001")
+    plain = plain.replace("{number}", "MO-1")
     plain = plain.replace("{photo_id}", f"{'0' * 32}-{'0' * 16}")
     tries: list[tuple[str, dict[str, Any]]] = []
     if "{" in path:
@@ -181,7 +193,8 @@ def test_every_route_with_a_body_is_fuzzed_in_every_field() -> None:
 async def test_the_body_that_is_bent_is_a_good_one_when_straight(it: House, path: str) -> None:
     async with await admitted(it) as client:
         plain = path.replace("{alarm_id}", "1").replace("{ticket_id}", "AH-20260105-0001")
+        plain = plain.replace("{number}", "MO-1")
         body = json.dumps({f: GOOD[f] for f in FIELDS[path]})
         answer = await client.post(plain, content=body, headers=JSON)
-    nothing_is_out = {"/api/rules/return": 409, "/api/password": 400}  # the old one is wrong
-    assert answer.status_code == (401 if "login" in path else nothing_is_out.get(path, 200))
+    refused = {"/api/rules/return": 409, "/api/password": 400, "/api/orders/{number}/rush": 409}
+    assert answer.status_code == (401 if "login" in path else refused.get(path, 200))
