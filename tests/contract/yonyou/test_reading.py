@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from erp_bridge.mapping import Capability
 from erp_bridge.yonyou_answers import dated, named, outcome, rows_of, unpacked
@@ -303,3 +306,26 @@ async def test_an_approval_in_the_shape_of_other_operations_is_found(
     await connector.report_operation("R-1", fields())
     assert len(await books.reports()) == 1
     assert erp.seen.count("CompleteDoc/Approve") == 2
+
+
+async def test_repairs_behind_the_service_hub_are_described_not_programmed(
+    erp: YonyouSimulator, books: YonyouBooks, connect: Connect, repair: dict[str, Any]
+) -> None:
+    erp.system.missing |= {f"AHEquipRepair/{action}" for action in ("Create", "Query", "Modify", "Close")}
+    hub = dict.fromkeys(("create", "query", "modify", "close"), "OpenAPIServiceHub/Execute")
+    shape = {"body": "{service: 'Repair', method: action, data: rows}", "answer": "rows"}
+    connector = connect(services={"ticket": hub | shape})
+    for _ in range(2):
+        erp_id, _ = await connector.open_ticket(KEY, repair)
+    await connector.close_ticket(erp_id, {"at": repair["opened_at"], "cause": "更换轴承"})
+    assert await connector.ticket_states([erp_id]) == {erp_id: "closed"}
+    assert len(await books.tickets()) == 1
+
+
+async def test_the_block_of_the_guide_can_be_used_as_it_is(clock: HandClock) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "erp" / "yonyou.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    block = yaml.safe_load(written)["erp"]["with"] | {"client_secret": "x"}
+    connector = YonyouU9Connector(YonyouU9Connector.Config.model_validate(block), clock)
+    assert Capability.CHANGE_ORDERS in connector.capabilities
+    await connector.close()

@@ -69,6 +69,9 @@ class System:
             return self._answered(path, _read(body))
 
     def _answered(self, path: str, body: Any) -> Any:
+        if path == "OpenAPIServiceHub/Execute" and isinstance(body, dict) and body.get("service") == "Repair":
+            inner = f"AHEquipRepair/{str(body.get('method')).capitalize()}"
+            return {"took": 12, "rows": self._answered(inner, body.get("data"))}
         group, _, action = path.partition("/")
         whole = {
             "QueryCommon/QueryInfoBySql": self.tables.sql, "CommonEntity/Query": self.tables.entity,
