@@ -334,16 +334,32 @@ async def test_one_bad_record_does_not_hide_the_others(
 
 
 # ------------------------------------------------------------------ exactly once
-async def test_two_bridges_at_once_make_one_ticket(
+async def test_two_bridges_at_once_make_one_ticket(sql_books: SqlBooks, clock: HandClock) -> None:
+    with HomeMadeErp(clock.now, Dialect(unique=True)) as erp:
+        for made in (RestBooks(erp), sql_books):
+            await _both_open(made, clock)
+
+
+async def _both_open(made: RestBooks | SqlBooks, clock: HandClock) -> None:
+    async with joined(made, clock) as one, joined(made, clock) as other:
+        first, second = await asyncio.gather(
+            one.open_ticket(KEY, ticket(made)), other.open_ticket(KEY, ticket(made))
+        )
+        assert first == second
+        assert len(await made.tickets()) == 1
+
+
+async def test_a_ticket_that_the_office_closed_is_not_touched(
     books: RestBooks, sql_books: SqlBooks, clock: HandClock
 ) -> None:
     for made in (books, sql_books):
-        async with joined(made, clock) as one, joined(made, clock) as other:
-            first, second = await asyncio.gather(
-                one.open_ticket(KEY, ticket(made)), other.open_ticket(KEY, ticket(made))
-            )
-            assert first == second
-            assert len(await made.tickets()) == 1
+        async with joined(made, clock) as connector:
+            erp_id, _ = await connector.open_ticket(KEY, ticket(made))
+            await made.close_ticket(KEY)
+            await connector.update_ticket(erp_id, step("accepted"))
+            await connector.close_ticket(erp_id, closing())
+        (found,) = await made.tickets()
+        assert (found.fields["status"], found.fields["result"]) == ("DONE", None)
 
 
 async def test_a_draft_that_was_left_is_finished_and_not_made_again(

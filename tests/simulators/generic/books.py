@@ -23,9 +23,9 @@ class No(Exception):
 
 
 class Books:
-    def __init__(self, now: Callable[[], datetime], lag: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], datetime], lag: Callable[[], float], unique: bool) -> None:
         self.lock = threading.RLock()
-        self._now, self._lag = now, lag
+        self._now, self._lag, self._unique = now, lag, unique
         self._numbers = 0
         self._made: dict[int, datetime] = {}
         self.tables: dict[str, list[Row]] = {
@@ -45,7 +45,7 @@ class Books:
 
     def create(self, form: str, values: Row) -> Row:
         self._check(form, values)
-        if values.get("ext_no") and self.where(form, ext_no=values["ext_no"]):
+        if self._unique and values.get("ext_no") and self.where(form, ext_no=values["ext_no"]):
             raise No(409, 4090, f"ext_no {values['ext_no']} 已存在 already exists")
         self._numbers += 1
         row = dict.fromkeys(seed.COLUMNS[form]) | values

@@ -30,6 +30,7 @@ class Dialect:
     paging: Literal["page", "offset", "next", "link", "cursor", "none"] = "page"
     envelope: bool = True  # HTTP 200 with a code, also for refusals
     page_rows: int = 3  # never more at once, whatever is asked for
+    unique: bool = True  # an external number is taken once only
 
 
 class HomeMadeErp:
@@ -38,7 +39,7 @@ class HomeMadeErp:
     def __init__(self, now: Callable[[], datetime], dialect: Dialect | None = None, port: int = 0) -> None:
         self.dialect = dialect or Dialect()
         self.faults = Faults()
-        self.books = Books(now, lambda: self.faults.lasts("lag"))
+        self.books = Books(now, lambda: self.faults.lasts("lag"), self.dialect.unique)
         self.tokens: set[str] = set()
         self.logins = 0
         self.seen: list[dict[str, Any]] = []  # requests: method, path, headers

@@ -18,7 +18,7 @@ from hub.ports import Clock
 from tests.contract.erp.world import LAG_SECONDS, ClerkPosting, ClerkTicket, Facts
 from tests.simulators.generic import seed
 from tests.simulators.generic.books import Row
-from tests.simulators.generic.server import SECRET, USER, HomeMadeErp
+from tests.simulators.generic.server import SECRET, USER, Dialect, HomeMadeErp
 
 MAPPINGS = Path(__file__).parents[3] / "simulators" / "generic"
 CUSTOM = "u_fault"  # a field that the plant's own people have added
@@ -140,7 +140,7 @@ class RestWorld:
 
     @asynccontextmanager
     async def books(self, clock: Clock) -> AsyncIterator[RestBooks]:
-        with HomeMadeErp(clock.now) as erp:
+        with HomeMadeErp(clock.now, Dialect(unique=False)) as erp:  # nothing of its own keeps us from two
             yield RestBooks(erp)
 
     def custom_field(self) -> tuple[Mapping[str, Any], str]:
