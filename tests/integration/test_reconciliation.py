@@ -214,14 +214,52 @@ async def mend(office: Office, found: dict[str, OpenDiscrepancy]) -> None:
     """Everything that can be, tapped twice."""
     for o in found.values():
         if o.what.repair:
-            for _ in range(2):
-                asked = await office.record.ask_repair(o.id, "planner", office.house.clock.now())
-                assert asked.repair_state is RepairState.ASKED
+            for by in ("planner", "boss"):
+                asked = await office.record.ask_repair(o.id, by, office.house.clock.now())
+                assert (asked.repair_state, asked.repaired_by) == (RepairState.ASKED, "planner")
     await office.reconciler.repair()
     assert await office.reconciler.repair() == 0
     states = {o.repair_state for o in await office.record.open_ones() if o.what.repair}
     assert states == {RepairState.DONE}
+    late = await office.record.ask_repair(
+        found["order-due MO0006"].id, "boss", office.house.clock.now()
+    )  # a third tap, when it is done already
+    assert (late.repair_state, late.repaired_by) == (RepairState.DONE, "planner")
     await office.settle()
+
+
+async def test_a_report_that_the_erp_does_not_show_yet_is_given_time(
+    office: Office, erp: KingdeeSimulator
+) -> None:
+    await office.report("R-1", "MO0001", "10", 5)
+    await office.house.drain()
+    line = numbered(erp, "SFC_OperationPlanning", "OPMO0001").rows["fsubentity"][0].values
+    line["fqualifiedqty"] = 0.0
+    assert await office.compare() == {}
+    office.house.clock.turn(600)
+    assert set(await office.compare()) == {"report-sum MO0001/10"}
+
+
+async def test_what_only_one_of_two_looks_has_seen_is_no_discrepancy(
+    office: Office, erp: KingdeeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the looks the bridge takes over one change, and the office makes another one."""
+    changed = [numbered(erp, "PRD_MO", f"MO000{n}").copy() for n in (5, 6)]
+    for order in changed:
+        order.rows["ftreeentity"][0].values["fqty"] = 999.0
+    erp.books.put(changed[0])
+    asleep = office.house.clock.sleep
+
+    async def meanwhile(seconds: float) -> None:
+        await asleep(seconds)
+        if seconds == HABITS.settle.total_seconds():
+            await office.house.bridge.poll_orders()
+            erp.books.put(changed[1])
+
+    monkeypatch.setattr(office.house.clock, "sleep", meanwhile)
+    assert await office.compare() == {}
+    monkeypatch.undo()
+    assert set(await office.compare()) == {"order-quantity MO0006"}
 
 
 async def test_set_aside_holds_until_the_disagreement_is_another_one(

@@ -207,7 +207,9 @@ def plant_ticket(world: World, kind: DiscrepancyKind, n: int) -> str:
 @given(st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_books_that_agree_but_for_what_is_under_way_have_no_discrepancy(seed: int) -> None:
-    assert random_world(Random(seed), 8).found() == []
+    world = random_world(Random(seed), 8)
+    assert unexplained(world.our_book(), world.their_book()) == {}
+    assert world.found() == []
 
 
 @given(st.integers(0, 2**32), st.sampled_from([*PER_ORDER, *PER_TICKET]))
@@ -282,6 +284,14 @@ def test_stock_and_machines_are_compared_on_both_sides() -> None:
     assert {d.key for d in found} == {
         "stock:S:L1", "equipment-not-in-erp:p1/a/l/m2:", "equipment-not-here:A2:",
     }  # fmt: skip
+
+
+def test_an_order_whose_change_is_on_its_way_to_the_erp_does_not_differ() -> None:
+    order = WorkOrder("MO1", "A", Words("", ""), 1, NOON)
+    ours = OurBook({"MO1": replace(order, rush=True, priority=1)})
+    theirs = TheirBook(orders={"MO1": order})
+    assert [d.kind for d in compared(ours, theirs)] == [K.ORDER_PRIORITY]
+    assert compared(replace(ours, under_way=frozenset({"MO1"})), theirs) == []
 
 
 def test_a_second_due_date_within_the_minute_is_the_same_one() -> None:
