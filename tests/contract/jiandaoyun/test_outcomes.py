@@ -118,6 +118,15 @@ async def test_of_two_with_one_number_the_oldest_counts_and_the_other_is_marked(
     assert "more than once" in caplog.text
 
 
+async def test_a_number_is_found_as_it_is_written_however_loosely_they_compare(
+    erp: JiandaoyunSimulator, connector: JiandaoyunConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await connector.open_ticket(KEY, ticket())
+    monkeypatch.setattr("tests.simulators.jiandaoyun.platform.chosen", lambda *_: lambda _: True)
+    assert await connector.find_ticket(KEY.lower()) is None
+    assert await connector.find_ticket(KEY) is not None
+
+
 async def test_a_doubled_report_does_not_count_twice(
     erp: JiandaoyunSimulator, connector: JiandaoyunConnector
 ) -> None:

@@ -75,8 +75,9 @@ def test_an_old_push_sent_again_is_not_taken(away: timedelta) -> None:
 
 
 def test_nobody_can_push_to_a_hub_without_secrets() -> None:
-    with pytest.raises(NotAllowed, match="push_secrets"):
+    with pytest.raises(NotAllowed, match="push_secrets") as told:
         opened(push(secret=""), [], THEN)
+    assert told.value.code == "no-webhooks"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"op": "data_update"}', b'{"data": []}'])

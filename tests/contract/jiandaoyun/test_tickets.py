@@ -100,10 +100,12 @@ async def test_a_form_is_named_by_its_id_also_in_another_app(
 ) -> None:
     form = erp.platform.books.form("ah_repair")
     await connect(documents={"ticket": {"form": form.entry_id}}).open_ticket(KEY, ticket())
+    whole = f"{seed.APP}/{form.entry_id}"
+    await connect(documents={"ticket": {"form": whole}}).open_ticket(KEY + "7", ticket())
     form.app_id = seed.ANOTHER_APP
     named = f"{seed.ANOTHER_APP}/{form.entry_id}"
     await connect(documents={"ticket": {"form": named}}).open_ticket(KEY + "8", ticket())
-    assert len(erp.desk.rows("ah_repair")) == 2
+    assert len(erp.desk.rows("ah_repair")) == 3
 
 
 # ------------------------------------------------------------------ photos
