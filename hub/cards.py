@@ -71,9 +71,7 @@ CARDS: Mapping[str, Mapping[str, str]] = {
     "oracle-fusion": _all_but("erp", tried=_NOT_TRIED),
     "yonyou-u9": _all_but("erp", tried=_NOT_TRIED),
     "jiandaoyun": _all_but("erp", tried=_NOT_TRIED),
-    "odoo": _all_but(
-        "erp", tried="to do: tried by hand on Odoo 19.0 Community; the tests run its simulator"
-    ),
+    "odoo": _all_but("erp", tried="to do: tried by hand on Odoo 19.0 Community; the tests run its simulator"),
     "tryton": _all_but("erp"),
     "generic": _all_but(
         "erp",
