@@ -138,9 +138,10 @@ class OracleConnector(Connector):
 
     def _looked_at(self) -> list[Kind]:
         able, kinds = self.capabilities, self._records.kinds
-        return [
+        found = [
             k for n, k in kinds.items() if n != "quality" and _NEEDS.get(n, Capability.OPEN_TICKETS) in able
         ]
+        return found + ([self._quality.kind] if self._quality else [])
 
     async def close(self) -> None:
         await self._client.close()

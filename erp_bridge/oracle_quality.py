@@ -7,8 +7,10 @@ no key of ours. So nothing is told to it, and the capability is there only with 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from erp_bridge.fieldmap import MapBlock
 from erp_bridge.oracle_answers import OracleRefusal
 from erp_bridge.oracle_config import QualityBlock
 from erp_bridge.oracle_records import Records
@@ -18,7 +20,9 @@ class Quality:
     def __init__(self, records: Records, block: QualityBlock) -> None:
         self._records = records
         self._block = block
-        self._kind = records.kinds["quality"]
+        kind = records.kinds["quality"]
+        keyed = MapBlock(form=block.resource, write={block.key: "key"})
+        self.kind = replace(kind, block=keyed.over(kind.block), own=kind.own | {block.key})
 
     async def find(self, key: str) -> str | None:
         where = self._records.dialect.equal(self._block.key, key)
@@ -29,7 +33,7 @@ class Quality:
         if await self.find(key):
             return key
         known = {**fields, "key": key, "organization": self._records.config.organization}
-        body = {**self._kind.written(known).body, self._block.key: key}
+        body = {**self.kind.written(known).body, self._block.key: key}
         try:
             await self._records.client.write("POST", self._block.resource, body)
         except OracleRefusal:

@@ -18,7 +18,7 @@ from erp_bridge.oracle_mark import Begun, Mark, Move, Verdict
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import PostingKind
 from hub.testing.clock import HandClock
-from tests.contract.erp.worlds.oracle import QUALITY, OracleBooks
+from tests.contract.erp.worlds.oracle import OracleBooks, add_inspections
 from tests.contract.oracle.deeds import (
     AT,
     KEY,
@@ -34,7 +34,6 @@ from tests.contract.oracle.deeds import (
     step,
 )
 from tests.simulators.oracle import seed
-from tests.simulators.oracle.schema import TEXT, Attribute, Resource
 from tests.simulators.oracle.server import OracleSimulator
 
 pytestmark = pytest.mark.anyio
@@ -238,16 +237,15 @@ async def test_a_material_on_no_list_is_for_oracle_to_judge(books: OracleBooks, 
 
 
 async def test_inspections_need_a_resource_that_can_be_asked(books: OracleBooks, connect: Connect) -> None:
+    without = connect(quality=None)
     with pytest.raises(ErpRefused, match="quality"):
-        await connect().post(PostingKind.QUALITY, "Q-1", posted(PostingKind.QUALITY))
-    assert "quality" not in connect().capabilities
-    names = ["AndonKey", "OrganizationCode", "WorkOrderNumber", "ItemNumber", "CharacteristicName",
-             "ResultValue", "DispositionStatus", "InspectionDate"]  # fmt: skip
-    attributes = {name: Attribute(TEXT) for name in names}
-    attributes |= {name: Attribute("int") for name in ("Id", "OperationSequenceNumber", "SampleSize")}
-    books.erp.system.resources[QUALITY] = Resource(QUALITY, "Id", attributes, writable=True)
-    connector = connect(quality={"resource": QUALITY, "key": "AndonKey"})
+        await without.post(PostingKind.QUALITY, "Q-1", posted(PostingKind.QUALITY))
+    assert "quality" not in without.capabilities
+    connector = connect()
     assert "quality" in connector.capabilities
+    assert (await connector.probe())["quality"].startswith("✗")
+    add_inspections(books.erp)
+    assert not (await connector.probe())["quality"].startswith("✗")
     await books.fail("drop_after_commit", "posting")
     with pytest.raises(ErpUnavailable):
         await connector.post(PostingKind.QUALITY, "Q-1", posted(PostingKind.QUALITY))

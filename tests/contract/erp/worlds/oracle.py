@@ -13,6 +13,7 @@ from hub.ports import Clock
 from tests.contract.erp.world import LAG_SECONDS, ClerkPosting, ClerkTicket, Facts
 from tests.simulators.oracle import seed
 from tests.simulators.oracle.books import Row
+from tests.simulators.oracle.schema import INT, TEXT, Attribute, Resource
 from tests.simulators.oracle.server import TOKEN, OracleSimulator
 from tests.simulators.oracle.system import Account
 
@@ -44,6 +45,7 @@ class OracleBooks:
         account = self.erp.account
         return {
             "url": self.erp.url, "organization": seed.ORGANIZATION, "timeout": "5s", "page_rows": 4,
+            "quality": {"resource": QUALITY, "key": "AndonKey"},
             "flex_context": "ANDON", "other_asset": seed.OTHER,
             "oauth": {"token_url": self.erp.url + TOKEN, "client_id": account.client_id,
                       "client_secret": account.client_secret},
@@ -153,6 +155,15 @@ def _status(code: str) -> Row:
     }  # fmt: skip
 
 
+def add_inspections(erp: OracleSimulator) -> None:
+    """What a plant makes for itself, since Oracle's own results cannot be read back."""
+    texts = ("AndonKey", "OrganizationCode", "WorkOrderNumber", "ItemNumber", "LotNumber")
+    results = ("CharacteristicName", "ResultValue", "DispositionStatus", "InspectionDate")
+    numbers = ("Id", "OperationSequenceNumber", "SampleSize")
+    attributes = {n: Attribute(TEXT) for n in texts + results} | {n: Attribute(INT) for n in numbers}
+    erp.system.resources[QUALITY] = Resource(QUALITY, "Id", attributes, writable=True)
+
+
 class OracleWorld:
     name = "oracle-fusion"
     faults = frozenset({*SAME, "down", "lag"})
@@ -165,6 +176,7 @@ class OracleWorld:
     @asynccontextmanager
     async def books(self, clock: Clock) -> AsyncIterator[OracleBooks]:
         with OracleSimulator(account=Account(client_secret=self.secret), now=clock.now) as simulator:
+            add_inspections(simulator)
             yield OracleBooks(simulator)
 
     def custom_field(self) -> tuple[Mapping[str, Any], str]:
