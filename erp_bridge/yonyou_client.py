@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 CREDENTIALS_PAUSE = timedelta(minutes=5)
 LIMITED_PAUSE = timedelta(seconds=30)
 LOGIN = "OAuth2/AuthLogin"
+_JSON = {"Accept": "application/json"}  # it speaks XML too
 _LOST = Envelope(INVALID, False, "HTTP 401", None)
 
 
@@ -100,8 +101,8 @@ class U9Client:
             said = await self._exchange(path, body, token, write)
         if said.code in TOKEN_GONE:
             raise ErpUnavailable(
-                f"U9 gives a token and does not take it ({said.code}): another program logs in with this"
-                " client_id; give each its own"
+                f"U9 gives a token and does not take it at {path} ({said.code}): another program logs in with"
+                " this client_id (give each its own), or client_id has no right to this interface"
             )
         return self._data(path, said, write)
 
@@ -133,7 +134,7 @@ class U9Client:
             "entCode": config.ent_code, "userCode": config.user_code, "orgCode": config.org_code,
             "loginType": config.login_type, "language": config.language,
         }  # fmt: skip
-        request = self._http.build_request("GET", f"{config.base_url}{LOGIN}", params=asked)
+        request = self._http.build_request("GET", f"{config.base_url}{LOGIN}", params=asked, headers=_JSON)
         try:
             reply = await self._wire.handle_async_request(request)
             try:
@@ -190,10 +191,10 @@ class U9Client:
         if reply.status_code == 429:
             raise ErpUnavailable(f"U9 is limiting us at {path}", _retry_after(reply) or LIMITED_PAUSE)
         said = _envelope(reply)
+        if reply.status_code == 401 and (said is None or said.code == reply.status_code):
+            return _LOST
         if said is not None:
             return said
-        if reply.status_code == 401:
-            return _LOST
         told = f"U9 answered {path} with HTTP {reply.status_code}"
         if reply.status_code == 408 or reply.status_code >= 500:
             raise ErpUnavailable(told, _retry_after(reply), in_doubt=write)
@@ -207,7 +208,7 @@ class U9Client:
     async def published(self) -> Any:
         """What the service hub says is published; None where there is no hub."""
         try:
-            reply = await self._http.get(f"{self._config.base_url}OpenAPIServiceHub/Describe")
+            reply = await self._http.get(f"{self._config.base_url}OpenAPIServiceHub/Describe", headers=_JSON)
             said = _envelope(reply)
         except httpx.HTTPError:
             return None
