@@ -35,7 +35,8 @@ async def erp_said(connection: Connection, order: WorkOrder) -> None:
     await connection.execute(SAID, {"number": order.number, "rush": order.rush})
 
 
-# An errand that was given up is a refusal: then the order is again what the ERP says.
+# An errand that was given up is a refusal, also once somebody has put its letter aside: then the order is
+# again what the ERP says.
 HELD = """
 select r.work_order,
     case when r.undone_at is null then r.priority else r.before_priority end as priority,
@@ -46,7 +47,7 @@ from rushes r
 where r.settled_at is null
   and not exists (select from rushes newer where newer.work_order = r.work_order and newer.id > r.id)
   and not exists (
-    select from outbox o where o.state = 'dead'
+    select from outbox o where (o.state = 'dead' or o.receipt ->> 'set_aside' = 'true')
       and o.key = 'rush:' || r.id || case when r.undone_at is null then '' else ':undo' end)
   and (not %(told)s or exists (
     select from outbox o where o.state = 'done'

@@ -119,13 +119,15 @@ class PgRushes:
 async def fates(connection: Connection, keys: Sequence[str]) -> dict[str, Fate]:
     """What has become of these intents; those that are no longer on record are left out."""
     rows = await (await connection.execute(FATES, [list(keys)])).fetchall()
-    return {
-        row["key"]: Fate(
-            row["key"], row["state"], row["finished_at"], row["reason"], row["receipt"] or {},
-            str(row["payload"].get("notifier") or ""),
-        )
-        for row in rows
-    }  # fmt: skip
+    return {row["key"]: _fate(row) for row in rows}
+
+
+def _fate(row: dict[str, Any]) -> Fate:
+    """A letter that somebody has put aside stays what it was: given up."""
+    receipt = row["receipt"] or {}
+    state = "dead" if receipt.get("set_aside") else row["state"]
+    notifier = str(row["payload"].get("notifier") or "")
+    return Fate(row["key"], state, row["finished_at"], row["reason"], receipt, notifier)
 
 
 def _row(rush: Rush) -> dict[str, Any]:
@@ -169,7 +171,8 @@ update rushes set undone_at = %(at)s, undone_by = %(by)s, refusal_told_at = null
     settled_at = null
 where id = %(id)s returning *
 """
-REFUSAL_TOLD = "update rushes set refusal_told_at = %(at)s where id = %(id)s"
+# From now on the order is what the ERP says, whatever becomes of the letter.
+REFUSAL_TOLD = "update rushes set refusal_told_at = %(at)s, settled_at = %(at)s where id = %(id)s"
 FATES = "select key, state, finished_at, reason, receipt, payload from outbox where key = any (%s)"
 SAW = insert("rush_seen", ("rush", "event", "person", "at"), "on conflict do nothing")
 SIGHTS = "select rush, event, person, at from rush_seen where rush = any (%s) order by at, person"

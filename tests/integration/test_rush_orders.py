@@ -297,6 +297,10 @@ async def test_an_erp_that_refuses_is_told_to_people_and_the_order_is_what_the_e
     ]
     assert [t["event"] for t in rush["told"]] == ["made", "made", "refused", "refused"]
     assert (await house.undo()).json()["error"]["code"] == "rush-refused"
+    [letter] = await house.rows("select id from outbox where state = 'dead'")
+    assert await PgErpBook(house.pool).set_aside(letter["id"], "done by hand")
+    assert await house.now() == (False, 5), "a letter put aside is no consent"
+    assert (await house.preview())["rush"]["state"] == "refused"
     assert (await house.tap()).status_code == 200, "and may be tried again"
 
 

@@ -138,6 +138,8 @@ def test_what_is_repeated_by_an_anchor_may_be_changed(tmp_path: Path) -> None:
         ("people:", "rules: {name: x}\npeople:", "rules", "begin each entry with -"),
         ("people:", "hub: {database: 'postgres//x'}\npeople:", "hub.database", "write postgresql://"),
         ("people:", "hub: {redis: 'localhost:6379'}\npeople:", "hub.redis", "write redis://"),
+        ("people:", "hub: {rush: {undo: 10}}\npeople:", "hub.rush.undo", "write 500ms, 10s"),
+        ("people:", "hub: {rush: {sellers: {A: sun}}}\npeople:", "hub.rush.sellers.A", "no person 'sun'"),
         ("people:", "plant: {id: p2, name: x}\npeople:", "line 26, column 1", "keys must differ"),
         ("people:", "5: x\npeople:", "[5]", "put it in quotes"),
     ],
