@@ -16,7 +16,7 @@ from hub.ports import Clock
 
 log = logging.getLogger(__name__)
 
-CHANGED, ORGANIZATION = "LastUpdateDate", "OrganizationCode"
+CHANGED, ORGANIZATION, ASSET = "LastUpdateDate", "OrganizationCode", "AssetNumber"
 
 
 class Office:
@@ -40,7 +40,11 @@ class Office:
 
     async def sales(self, changed_since: datetime | None) -> list[SalesOrder]:
         rows = await self._records.rows(
-            self._sales.form, self._after(changed_since), expand="lines", mine=self._sales.mine
+            self._sales.form,
+            self._after(changed_since),
+            expand="lines",
+            order="HeaderId",
+            mine=self._sales.mine,
         )
         found: dict[tuple[str, str], SalesOrder] = {}
         for row in rows:
@@ -74,15 +78,15 @@ class Office:
 
     async def _assets(self) -> list[dict[str, Any]]:
         if self._equipment.mine:
-            return await self._records.rows(self._equipment.form, mine=self._equipment.mine)
+            return await self._records.rows(self._equipment.form, order=ASSET, mine=self._equipment.mine)
         where = self._records.dialect.equal(ORGANIZATION, self._config.workshop)
         try:
-            return await self._records.rows(self._equipment.form, where)
+            return await self._records.rows(self._equipment.form, where, order=ASSET)
         except OracleRefusal as refusal:
             if refusal.status != 400:
                 raise
             log.info("assets cannot be asked for by %s: all of them then (%s)", ORGANIZATION, refusal)
-        return await self._records.rows(self._equipment.form)
+        return await self._records.rows(self._equipment.form, order=ASSET)
 
     async def stock(self, items: Sequence[str]) -> list[StockClaim]:
         dialect = self._records.dialect

@@ -43,6 +43,10 @@ class Dialect:
     def both(self, conditions: Iterable[str]) -> str:
         return (";" if self.by_example else " and ").join(filter(None, conditions))
 
+    def enclosed(self, condition: str) -> str:
+        """One that a site has written, so that an `or` in it stays among itself."""
+        return f"({condition})" if not self.by_example and " or " in condition.lower() else condition
+
     def _literal(self, value: str | int) -> str:
         if isinstance(value, int):
             return str(value)

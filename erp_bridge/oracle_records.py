@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 PARAGRAPH = "+"  # at the end of a written field: a step is added to a text
 TRIES = 3  # at a record that others change at the same time
-_MOST_STARTS = 3  # of a collection that moves while it is read
+_MOST_STARTS = 2  # of a collection that moves while it is read
 
 Row = dict[str, Any]
 
@@ -96,7 +96,7 @@ class Records:
         """All of them, each once, in the order of the attribute `order`. A resource that is not there is
         refused; one whose rows one may not see may look empty."""
         query = {"limit": str(self.config.page_rows)}
-        condition = self.dialect.both([*conditions, mine])
+        condition = self.dialect.both([*conditions, self.dialect.enclosed(mine)])
         if condition:
             query["q"] = condition
         if expand:
@@ -104,14 +104,16 @@ class Records:
         if order:
             query["orderBy"] = f"{order}:asc"
         for _ in range(_MOST_STARTS):
-            found, whole = await self._pages(resource, query)
+            found, whole = await self._pages(resource, query, joined=True)
             if whole:
-                break
+                return found
             log.info("%s moved while it was read: read once more", resource)
-        return found
+        return (await self._pages(resource, query, joined=False))[0]
 
-    async def _pages(self, resource: str, query: Mapping[str, str]) -> tuple[list[Row], bool]:
-        """(rows, False when the pages did not join)."""
+    async def _pages(
+        self, resource: str, query: Mapping[str, str], *, joined: bool
+    ) -> tuple[list[Row], bool]:
+        """(rows, False when the pages did not join, and they had to)."""
         found: list[Row] = []
         seen: set[Any] = set()
         whole = True
@@ -121,7 +123,7 @@ class Records:
             if page is None:
                 raise self.client.refusal(resource)
             rows = [r for r in items_of(page.body) if isinstance(r, dict)]
-            if offset and (not rows or identity(rows[0]) != identity(found[-1])):
+            if joined and offset and (not rows or identity(rows[0]) != identity(found[-1])):
                 whole = False
             fresh = [r for r in rows if identity(r) not in seen]
             found += fresh

@@ -197,6 +197,27 @@ async def test_a_collection_that_moves_while_it_is_read_is_read_again(
     assert sorted(numbers) == sorted(f"M1-{1208 + n}" for n in range(1, seed.ON_FLOOR))
 
 
+async def test_a_collection_that_never_stands_still_is_read_to_its_end(
+    books: OracleBooks, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = connect()
+    get = connector._client.get
+
+    async def turning(path: str, query: Any = None) -> Any:
+        found = await get(path, query)
+        if found is not None and query and "offset" in query:
+            found.body["items"].reverse()
+        return found
+
+    monkeypatch.setattr(connector._client, "get", turning)
+    assert len(await connector.orders(None)) == seed.ON_FLOOR
+
+
+async def test_a_filter_of_the_site_stays_among_itself(connect: Connect) -> None:
+    filters = {"order": "WorkOrderNumber='M1-1208' or WorkOrderNumber='M1-1100'"}
+    assert [o.number for o in await connect(filters=filters).orders(None)] == ["M1-1208"]
+
+
 async def test_an_earlier_end_takes_the_beginning_along(books: OracleBooks, connect: Connect) -> None:
     end = books.work_order(seed.ORDER)["PlannedStartDate"] - timedelta(days=1)
     await connect().change_order(seed.ORDER, {"priority": 1, "rush": True, "due_at": end, "reason": ""})
