@@ -85,7 +85,7 @@ class Judge:
         said = self._words(body) if read else _first_words(answer.content)
         outcome = self._by_status(answer.status, said)
         if outcome in (Outcome.DONE, Outcome.REFUSED, Outcome.BUSY, Outcome.FORBIDDEN) and read:
-            outcome = self._by_body(body, outcome, said)
+            outcome = self._by_body(body, answer.status, outcome, said)
         if outcome is Outcome.DONE and body_matters and not read:
             outcome = Outcome.GARBLED
         return Verdict(outcome, body, said, _pause(answer, now))
@@ -112,7 +112,7 @@ class Judge:
             return Outcome.BUSY
         return Outcome.FORBIDDEN if status == 403 else Outcome.REFUSED
 
-    def _by_body(self, body: Any, outcome: Outcome, said: str) -> Outcome:
+    def _by_body(self, body: Any, status: int, outcome: Outcome, said: str) -> Outcome:
         block = self._block
         for text, meant in (
             (block.expired, Outcome.EXPIRED), (block.limited, Outcome.LIMITED), (block.busy, Outcome.BUSY),
@@ -123,6 +123,8 @@ class Judge:
                 return meant
         if outcome is not Outcome.DONE or not block.success:
             return outcome
+        if body is None:
+            return outcome if status == 204 else Outcome.GARBLED  # it always says how it went, and did not
         held = self._value(block.success, body)
         if held is _FAILED:
             return Outcome.GARBLED

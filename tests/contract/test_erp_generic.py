@@ -296,6 +296,44 @@ async def test_somebody_else_was_faster_is_tried_again(server: Server, clock: Ha
     assert not told.value.in_doubt
 
 
+@pytest.mark.parametrize(("status", "well"), [(204, True), (200, False)])
+async def test_an_empty_answer_of_a_system_that_says_how_it_went(
+    server: Server, clock: HandClock, status: int, well: bool
+) -> None:
+    row = {"code": 0, "id": 7, "ext": KEY, "closed": False}
+    server.answers = [httpx.Response(200, json=row), httpx.Response(status)]
+    connector = bare(server, clock, rest={"answers": {"success": "code == `0`"}})
+    if well:
+        await connector.update_ticket("7", step("accepted"))
+        return
+    with pytest.raises(ErpUnavailable) as told:
+        await connector.update_ticket("7", step("accepted"))
+    assert told.value.in_doubt
+
+
+@pytest.mark.parametrize(
+    ("answer", "in_doubt", "said"),
+    [
+        (httpx.Response(200, json={"code": 7, "msg": "单据正在处理"}), False, "正在处理"),
+        (httpx.Response(200, json={"code": 9, "msg": "no"}), None, "no"),
+        (httpx.Response(400, json={"error": {"message": "wrong field"}}), None, "wrong field"),
+        (httpx.Response(403, json={"detail": "no right"}), None, r"no right.*rest\.auth"),
+        (httpx.Response(502, text="<html>"), True, "502"),
+        (httpx.Response(423, json={}), False, "423"),
+        (httpx.Response(200, json=[1, 2]), None, "200"),
+    ],
+)
+async def test_every_no_is_sorted_after_what_can_be_done(
+    server: Server, clock: HandClock, answer: httpx.Response, in_doubt: bool | None, said: str
+) -> None:
+    """`None`: a person has to look at it."""
+    server.answers = [httpx.Response(200, json={"code": 0, "rows": []}), answer]
+    connector = bare(server, clock, rest={"answers": {"success": "code == `0`"}})
+    with pytest.raises(ErpRefused if in_doubt is None else ErpUnavailable, match=said) as told:
+        await connector.open_ticket(KEY, {"title": "x"})
+    assert getattr(told.value, "in_doubt", None) is in_doubt
+
+
 async def test_a_create_that_says_nothing_is_looked_up(server: Server, clock: HandClock) -> None:
     there = {"rows": [{"id": 9, "ext": KEY}]}
     server.answers = [

@@ -55,15 +55,8 @@ class Database:
             return cursor.fetchall() if cursor.description else []
 
     def reset(self) -> None:
-        with self._connect() as connection:
-            tables = sql.SQL(", ").join(map(sql.Identifier, _EMPTIED))
-            connection.execute(sql.SQL("truncate {} restart identity").format(tables))
-            for table, rows in _SEED.items():
-                for row in rows():
-                    names = sql.SQL(", ").join(map(sql.Identifier, row))
-                    places = sql.SQL(", ").join(map(sql.Placeholder, row))
-                    statement = sql.SQL("insert into {} ({}) values ({})")
-                    connection.execute(statement.format(sql.Identifier(table), names, places), row)
+        """One batch of statements on a line that stays open: it is done for every test."""
+        self._line.execute(self._script)
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self._dsn, dbname=DATABASE)
@@ -71,8 +64,23 @@ class Database:
     def _make(self) -> None:
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute(f"create database {DATABASE}".encode())
-        with self._connect() as connection:
-            connection.execute(Path(__file__).with_name("schema.sql").read_bytes())
+        self._line = psycopg.connect(self._dsn, dbname=DATABASE, autocommit=True)
+        self._line.execute(Path(__file__).with_name("schema.sql").read_bytes())
+        self._line.execute("create schema start")
+        emptied = [sql.SQL("delete from {}").format(sql.Identifier(table)) for table in _EMPTIED]
+        filled = [self._kept(table) for table in _SEED]
+        self._script = sql.SQL("; ").join([*emptied, *filled])
+
+    def _kept(self, table: str) -> sql.Composed:
+        """Lays the table's start aside; the statement that brings it back."""
+        name, aside = sql.Identifier(table), sql.Identifier("start", table)
+        self._line.execute(sql.SQL("create table {} (like {})").format(aside, name))
+        for row in _SEED[table]():
+            names = sql.SQL(", ").join(map(sql.Identifier, row))
+            places = sql.SQL(", ").join(map(sql.Placeholder, row))
+            statement = sql.SQL("insert into {} ({}) values ({})").format(aside, names, places)
+            self._line.execute(statement, row)
+        return sql.SQL("insert into {} select * from {}").format(name, aside)
 
     def _live(self) -> None:
         asyncio.run(self._serve())
@@ -91,6 +99,7 @@ class Database:
         await server.stop()
 
     def _end(self) -> None:
+        self._line.close()
         self._stop.set()
         self._thread.join(30)
         shutil.rmtree(self._folder, ignore_errors=True)
