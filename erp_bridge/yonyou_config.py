@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator
 
 from erp_bridge.fieldmap import MapBlock
 from erp_bridge.mapping import Capability
+from erp_bridge.own_pushes import PushSecrets
 from hub.config import Block, Duration
 
 NumberText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)]
@@ -95,6 +96,9 @@ class YonyouConfig(Block):
     )
     find_by: list[Literal["OtherID", "DocNo"]] = Field(
         ["OtherID", "DocNo"], min_length=1, description="how a repair is looked for"
+    )
+    push_secrets: PushSecrets = Field(
+        [], description="of signed pushes to /api/erp/push; empty: none is believed"
     )
     employees: dict[str, NumberText] = Field({}, description="our person id -> employee code")
     work_centers: dict[str, str] = Field({}, description="their work centre -> path of our line")

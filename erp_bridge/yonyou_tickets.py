@@ -110,6 +110,19 @@ class Tickets:
                         out.setdefault(value_of[value], "closed" if row.get("closed") else "open")
         return out
 
+    async def copies(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Numbers of all documents that carry each key, in OtherID or as their number."""
+        numbers: dict[str, set[str]] = {}
+        for name in self._config.find_by:
+            value_of = {(k if name == "OtherID" else reference("ticket", k)): k for k in keys}
+            values, most = sorted(value_of), self._config.rows_at_once
+            for at in range(0, len(values), most):
+                for row in await self._asked([{name: v} for v in values[at : at + most]]):
+                    key = value_of.get(text(row.get("key" if name == "OtherID" else "number")))
+                    if key:
+                        numbers.setdefault(key, set()).add(text(row.get("number")))
+        return {key: sorted(found) for key, found in numbers.items()}
+
     async def _must_be_there(self, erp_id: str) -> Row:
         now = await self._current(erp_id)
         if now is None and erp_id in self._young:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from erp_bridge.connector import Connector
 from erp_bridge.mapping import Capability
+from erp_bridge.own_pushes import OwnPushes
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_hours import Hours
@@ -40,6 +41,7 @@ class YonyouU9Connector(Connector):
     capabilities = frozenset({*Capability} - {Capability.WEBHOOKS, Capability.ATTACHMENTS})
 
     def __init__(self, config: YonyouConfig, clock: Clock) -> None:
+        self.own_pushes = OwnPushes(config.push_secrets, clock)
         self._config = config
         self._client = U9Client(config)
         self._tickets = Tickets(config, self._client)
@@ -48,6 +50,8 @@ class YonyouU9Connector(Connector):
         self._postings = Postings(config, self._client, clock, self._orders)
         self._hours = Hours(config, self._client, self._orders)
         self.capabilities = type(self).capabilities - self._lacking()
+        if self.own_pushes:
+            self.capabilities |= {Capability.WEBHOOKS}
 
     def _lacking(self) -> frozenset[Capability]:
         lacking = set(self._config.without)
@@ -77,6 +81,10 @@ class YonyouU9Connector(Connector):
     async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
         self._must_have_tickets()
         return await self._tickets.states(erp_ids)
+
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        self._must_have_tickets()
+        return await self._tickets.copies(keys)
 
     def _must_have_tickets(self) -> None:
         if self._config.tickets == "none":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -289,3 +290,22 @@ async def test_hours_that_cannot_be_searched_are_replaced(
         await posted(connector, "hours", fields)
     assert await connector.find_posting(PostingKind.HOURS, "P-1") is None
     assert await counted(books, "hours") == 1
+
+
+async def test_two_hubs_at_once_make_one_of_each(
+    erp: YonyouSimulator, books: YonyouBooks, connect: Connect, fields: Fields, repair: dict[str, Any]
+) -> None:
+    """A worker that was paused between its look and its write: U9 keeps the number, which is ours."""
+    hubs = [connect(client_id=erp.account.client_id) for _ in range(2)]
+    erp.system.sessions.shared = True
+    opened = await asyncio.gather(*(hub.open_ticket(KEY, repair) for hub in hubs))
+    reported = await asyncio.gather(*(_insist(hub, fields) for hub in hubs))
+    assert (len(set(opened)), len(set(reported))) == (1, 1)
+    assert (len(await books.tickets()), len(await books.reports())) == (1, 1)
+
+
+async def _insist(hub: YonyouU9Connector, fields: Fields) -> str:
+    try:
+        return await hub.report_operation("R-1", fields())
+    except ErpUnavailable:
+        return await hub.report_operation("R-1", fields())

@@ -14,8 +14,8 @@ import yaml
 from erp_bridge.mapping import Capability
 from erp_bridge.yonyou_answers import dated, named, outcome, rows_of, unpacked
 from erp_bridge.yonyou_u9 import YonyouU9Connector
-from hub.errors import ConfigError, ErpRefused
-from hub.model.erp import PostingKind
+from hub.errors import ConfigError, ErpRefused, NotAllowed
+from hub.model.erp import ErpPush, PostingKind
 from hub.model.production import WorkOrderState
 from hub.testing.clock import HandClock
 from tests.contract.erp.worlds.yonyou import YonyouBooks
@@ -329,3 +329,22 @@ async def test_the_block_of_the_guide_can_be_used_as_it_is(clock: HandClock) -> 
     connector = YonyouU9Connector(YonyouU9Connector.Config.model_validate(block), clock)
     assert Capability.CHANGE_ORDERS in connector.capabilities
     await connector.close()
+
+
+async def test_a_repair_that_is_there_twice_is_told_with_both_its_numbers(
+    erp: YonyouSimulator, connector: YonyouU9Connector, repair: dict[str, Any]
+) -> None:
+    await connector.open_ticket(KEY, repair)
+    await connector.open_ticket(KEY + "8", repair)
+    row = erp.system.books.one("repair", OtherID=KEY) or {}
+    erp.system.books.add("repair", {n: v for n, v in row.items() if n != "ID"} | {"DocNo": "BX-9"})
+    found = await connector.ticket_copies([KEY, KEY + "8", "AH-NONE"])
+    assert found == {KEY: [KEY, "BX-9"], KEY + "8": [KEY + "8"]}
+
+
+async def test_a_plug_in_that_signs_may_push(connect: Connect, connector: YonyouU9Connector) -> None:
+    assert Capability.WEBHOOKS not in connector.capabilities
+    pushing = connect(push_secrets=["whsec_" + "QUJD" * 8])
+    assert Capability.WEBHOOKS in pushing.capabilities
+    with pytest.raises(NotAllowed):
+        pushing.pushed(ErpPush({}, {}, b'{"subject": "orders"}'))
