@@ -80,7 +80,11 @@ class OdooClient:
         log.info("Odoo %d.%d, by %s", *self.release, self._protocol)
 
     async def _web_version(self) -> tuple[int, int] | None:
-        reply = await self._exchange("GET", "/web/version", None, {}, write=False)
+        """None before release 19, whose servers may also send such a question elsewhere."""
+        try:
+            reply = await self._exchange("GET", "/web/version", None, {}, write=False)
+        except ErpRefused:
+            return None
         try:
             return _release(reply.json()) if reply.status_code == 200 else None
         except ValueError:

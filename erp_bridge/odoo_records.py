@@ -231,6 +231,18 @@ class Records:
                 raise ErpRefused(f"Odoo refused {model}.load: {'; '.join(said)[:300]}")
         raise ErpUnavailable(f"{external} is being made by somebody else: {said[:1]}")
 
+    async def made(self, model: str, kind: str, key: str, values: Mapping[str, Any]) -> int:
+        """`load` under the key, or without it where Odoo does not let us: whoever comes here has looked for
+        the marker that the values carry."""
+        try:
+            return await self.load(model, external_id(kind, key), values)
+        except OdooRefused as refusal:
+            if refusal.name not in (NOT_FOUND, ACCESS):
+                raise
+            log.warning("Odoo takes no external ids from us (%s): a mark alone keeps %s one", refusal, key)
+        made = await self.client.write(model, "create", vals_list=[dict(values)])
+        return int(made[0] if isinstance(made, list) else made)
+
     async def externals(self, model: str, ids: Sequence[int]) -> dict[int, str]:
         out: dict[int, str] = {}
         for at in range(0, len(ids), CHUNK):

@@ -15,7 +15,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from erp_bridge.odoo_floor import LIVE, OPERATIONS, Floor, Operation
-from erp_bridge.odoo_records import Records, external_id
+from erp_bridge.odoo_records import Records
 from erp_bridge.odoo_values import Row
 from hub.errors import ErpRefused
 from hub.ports import Clock
@@ -53,7 +53,7 @@ class Lines:
         more = {"key": key, "marker": self.marker(key), "workorder": on.row, "loss": await self._loss()}
         at = fields.get("at") or self.clock.now()
         values = await self.records.written(self.kind, {**fields, "at": at, **more})
-        return await self.records.load(LINES, external_id(self.kind, key), values)
+        return await self.records.made(LINES, self.kind, key, values)
 
     async def _loss(self) -> int:
         """What productive time is filed under."""

@@ -219,7 +219,7 @@ class Scraps:
         if more["place_id"] is None:
             more["place_id"] = (place or {}).get("id")
         values = await self._records.written("scrap", {**fields, **more})
-        await self._records.load(self._model, external_id("scrap", key), values)
+        await self._records.made(self._model, "scrap", key, values)
 
     async def _lot(self, item: Row, lot: str) -> int | None:
         """Odoo wants a lot of what it tracks; pieces that never got one are filed under their order."""

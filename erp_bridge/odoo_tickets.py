@@ -7,9 +7,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from erp_bridge.odoo_answers import ACCESS, NOT_FOUND, OdooRefused
 from erp_bridge.odoo_notes import Notes
-from erp_bridge.odoo_records import Records, external_id
+from erp_bridge.odoo_records import Records
 from erp_bridge.odoo_values import Row, markup, spaced, words
 from hub.errors import ErpRefused
 
@@ -43,18 +42,8 @@ class Tickets:
         more = {"key": key, "marker": f"[{key}]", "equipment_id": known,
                 "equipment": machine if known is not None else ""}  # fmt: skip
         values = await self._records.written("ticket", {**fields, **more})
-        made = await self._make(key, values)
+        made = await self._records.made(self._model, "ticket", key, values)
         return str(made), str(made)
-
-    async def _make(self, key: str, values: Row) -> int:
-        try:
-            return await self._records.load(self._model, external_id("ticket", key), values)
-        except OdooRefused as refusal:
-            if refusal.name not in (NOT_FOUND, ACCESS):
-                raise
-            log.warning("Odoo takes no external ids from us (%s): the name alone keeps %s one", refusal, key)
-        made = await self._records.client.write(self._model, "create", vals_list=[values])
-        return int(made[0] if isinstance(made, list) else made)
 
     # ------------------------------------------------------------------ the repair
     async def update(self, erp_id: str, fields: Mapping[str, Any]) -> None:

@@ -282,6 +282,10 @@ async def test_where_external_ids_are_not_allowed_the_name_keeps_it_one(
     assert trouble.value.in_doubt
     await connector.open_ticket(KEY, ticket(erp))
     assert [t.key for t in await erp.tickets()] == [KEY]
+    for _ in range(2):
+        await connector.report_operation("R-1", report(erp))
+        await connector.post(Kind.SCRAP, "P-1", posting(erp, Kind.SCRAP))
+    assert (len(await erp.reports()), len(await erp.postings(Kind.SCRAP))) == (1, 1)
 
 
 async def test_stages_are_chosen_by_what_they_mean_not_by_name(
