@@ -53,28 +53,30 @@ async def run(house: House, caller: Who, request: Request) -> Response:
     return json({"waiting": True})
 
 
-@router.post("/{number}/repair")
+@router.post("/{discrepancy_id}/repair")
 @requires(*MENDERS)
-async def repair(house: House, caller: Who, request: Request, number: Number) -> Response:
+async def repair(house: House, caller: Who, request: Request, discrepancy_id: Number) -> Response:
     """Tapped twice is mended once."""
-    known = await _concerned(house, caller, number)
-    asked = await house.reconciliation.ask_repair(number, caller.name, house.clock.now())
+    known = await _concerned(house, caller, discrepancy_id)
+    asked = await house.reconciliation.ask_repair(discrepancy_id, caller.name, house.clock.now())
     if asked.repaired_at != known.repaired_at:
         await record.note(request, caller, "reconcile.repair", known.what.key, repair=known.what.repair.value)
     return json({"discrepancy": _shape(asked, house, caller)})
 
 
-@router.post("/{number}/aside")
+@router.post("/{discrepancy_id}/aside")
 @requires(*MENDERS)
-async def aside(house: House, caller: Who, request: Request, number: Number, asked: Aside) -> Response:
+async def aside(
+    house: House, caller: Who, request: Request, discrepancy_id: Number, asked: Aside
+) -> Response:
     """Not counted any more, until the disagreement is another one."""
-    return await _aside(house, caller, request, number, asked.reason)
+    return await _aside(house, caller, request, discrepancy_id, asked.reason)
 
 
-@router.post("/{number}/back")
+@router.post("/{discrepancy_id}/back")
 @requires(*MENDERS)
-async def back(house: House, caller: Who, request: Request, number: Number) -> Response:
-    return await _aside(house, caller, request, number, "")
+async def back(house: House, caller: Who, request: Request, discrepancy_id: Number) -> Response:
+    return await _aside(house, caller, request, discrepancy_id, "")
 
 
 async def _aside(house: Deps, caller: Caller, request: Request, number: int, reason: str) -> Response:

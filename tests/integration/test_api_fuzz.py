@@ -70,6 +70,7 @@ FIELDS = {
     "/api/tickets/{ticket_id}/begin": ("device_time",),
     "/api/tickets/{ticket_id}/repaired": ("cause_class", "cause", "photo", "device_time"),
     "/api/tickets/{ticket_id}/close": ("reason",),
+    "/api/reconciliation/{discrepancy_id}/aside": ("reason",),
     "/api/orders/{number}/rush": ("digest", "due_at", "reason", "tap"),
 }
 GOOD: dict[str, Any] = {
@@ -154,7 +155,7 @@ async def test_no_bad_input_gets_more_than_a_refusal(it: House, route: str) -> N
 
 def attempts(path: str, method: str) -> list[tuple[str, dict[str, Any]]]:
     plain = path.replace("{alarm_id}", "1").replace("{ticket_id}", "AH-20260105-0001")
-    plain = plain.replace("{number}", "MO-1")
+    plain = plain.replace("{number}", "MO-1").replace("{discrepancy_id}", "1")
     plain = plain.replace("{photo_id}", f"{'0' * 32}-{'0' * 16}")
     tries: list[tuple[str, dict[str, Any]]] = []
     if "{" in path:
@@ -193,7 +194,7 @@ def test_every_route_with_a_body_is_fuzzed_in_every_field() -> None:
 async def test_the_body_that_is_bent_is_a_good_one_when_straight(it: House, path: str) -> None:
     async with await admitted(it) as client:
         plain = path.replace("{alarm_id}", "1").replace("{ticket_id}", "AH-20260105-0001")
-        plain = plain.replace("{number}", "MO-1")
+        plain = plain.replace("{number}", "MO-1").replace("{discrepancy_id}", "1")
         body = json.dumps({f: GOOD[f] for f in FIELDS[path]})
         answer = await client.post(plain, content=body, headers=JSON)
     refused = {"/api/rules/return": 409, "/api/password": 400, "/api/orders/{number}/rush": 409}

@@ -58,6 +58,7 @@ class Row:
     other_status: int = 404
     devices: bool = False
 
+
 KEEP = {Role.PLANNER, Role.MANAGER, Role.ADMIN}
 SEEN = {"at": NOON.isoformat()}
 
@@ -116,15 +117,15 @@ TABLE = [
     Row("GET /api/reconciliation", RECONCILE | {Role.OPERATOR}, "/api/reconciliation"),
     Row("POST /api/reconciliation/run", RECONCILE, "/api/reconciliation/run"),
     Row(
-        "POST /api/reconciliation/{number}/repair", RECONCILE,
+        "POST /api/reconciliation/{discrepancy_id}/repair", RECONCILE,
         "/api/reconciliation/1/repair", other="/api/reconciliation/2/repair",
     ),
     Row(
-        "POST /api/reconciliation/{number}/aside", RECONCILE,
+        "POST /api/reconciliation/{discrepancy_id}/aside", RECONCILE,
         "/api/reconciliation/1/aside", REASON, other="/api/reconciliation/2/aside", other_body=REASON,
     ),
     Row(
-        "POST /api/reconciliation/{number}/back", RECONCILE,
+        "POST /api/reconciliation/{discrepancy_id}/back", RECONCILE,
         "/api/reconciliation/1/back", other="/api/reconciliation/2/back",
     ),
     Row("GET /api/tickets", ALL, "/api/tickets"),
