@@ -16,6 +16,7 @@ from hub.model.people import Role
 from hub.model.words import Words
 from hub.notices import Notices
 from hub.testing.clock import NOON
+from screens import board
 from tests.api_house import MemoryReconciliation, house
 from tests.unit.test_settings import PLANT, read
 
@@ -104,3 +105,11 @@ def test_an_owner_nobody_knows_is_refused_with_a_near_name(tmp_path: Path) -> No
         ConfigError, match=r"erp\.reconcile_owners\.stock: no role or person 'planer'; did you mean 'planner'"
     ):
         read(tmp_path, PLANT + erp % "planer")
+
+
+def test_the_wall_counts_what_differs_and_says_nothing_while_the_books_agree() -> None:
+    plant = house().deps.plant
+    differing = board.build(plant, board.Facts(health={"discrepancies": 3}), NOON).sections["health"]
+    agreeing = board.build(plant, board.Facts(health={"discrepancies": 0}), NOON).sections["health"]
+    assert differing["discrepancies"] == 3
+    assert "discrepancies" not in agreeing
