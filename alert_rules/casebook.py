@@ -25,7 +25,8 @@ from alert_rules.lifecycle import (
 )
 from alert_rules.rule import Rule
 from hub.errors import Conflict
-from hub.kpi.calendar import on_duty, shift_at
+from hub.kpi.calendar import on_duty, planned_time, shift_at
+from hub.kpi.downtime import lost, standstill
 from hub.model.alarm import Alarm, AlarmLine, AlarmState
 from hub.model.people import Person
 from hub.model.ticket import MaintenanceTicket, TicketLine, TicketState
@@ -207,11 +208,13 @@ class Casebook:
             await tx.intend(telling.update_ticket(then, by, now, note))
 
     async def _downtime(self, tx: Tx, ticket: MaintenanceTicket, now: datetime) -> float:
-        """Seconds without running from the stop to the reset: the same spans that OEE is made of."""
-        end = ticket.reset_at or ticket.closed_at or now
-        known = await tx.states(ticket.stopped_at, end)
-        spans = [s for s in known if s.equipment == ticket.equipment]
-        return ticketing.downtime(spans, ticket.stopped_at, end).total_seconds()
+        """Seconds that OEE lost from the stop to the reset."""
+        found = standstill(ticket)
+        if found is None:
+            return 0.0
+        start, end = found[0], found[1] or now
+        spans = [s for s in await tx.states(start, end) if s.equipment == ticket.equipment]
+        return lost(spans, planned_time(self.plant, start, end), start, end).total_seconds()
 
     def hold(self, ticket: MaintenanceTicket, alarms: Iterable[Alarm]) -> bool:
         """Whether one of these alarms says that the machine still needs what the ticket is for."""

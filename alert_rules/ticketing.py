@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hub.errors import Conflict, Refused
 from hub.model.equipment import Count, EquipmentState, StateSpan
@@ -136,15 +136,6 @@ def sent(ticket: MaintenanceTicket, erp_id: str, erp_number: str) -> Maintenance
     """The ERP knows it. A technician may have been quicker: then only the numbers are kept."""
     state = T.SENT if ticket.state is T.NEW else ticket.state
     return replace(ticket, state=state, erp_id=erp_id, erp_number=erp_number)
-
-
-def downtime(spans: Sequence[StateSpan], start: datetime, end: datetime) -> timedelta:
-    """Time within [start, end) in which the machine was not executing; unknown time counts as stopped."""
-    ran = timedelta(0)
-    for span in spans:
-        if span.state is EquipmentState.EXECUTING:
-            ran += max(min(span.until or end, end) - max(span.since, start), timedelta(0))
-    return max(end - start - ran, timedelta(0))
 
 
 def _must_be_open(ticket: MaintenanceTicket) -> None:

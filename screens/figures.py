@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hub.kpi.calendar import (
@@ -17,10 +17,12 @@ from hub.kpi.calendar import (
     local_hours,
     planned_time,
 )
+from hub.kpi.downtime import Standstill, standstill
 from hub.kpi.oee import Oee, figures, machine_sums, total
 from hub.kpi.pieces import Pieces
 from hub.model.batch import from_micros, micros
 from hub.model.equipment import Count, Equipment, StateSpan
+from hub.model.ticket import MaintenanceTicket
 from hub.ports import Plant
 from screens.merge import Json, tidy
 
@@ -35,6 +37,7 @@ class ShiftRecord:
     end: datetime
     spans: Mapping[str, Sequence[StateSpan]] = field(default_factory=dict)
     pieces: Mapping[str, Pieces] = field(default_factory=dict)
+    stood: Mapping[str, Sequence[Standstill]] = field(default_factory=dict)  # by the tickets' word
 
     def with_counts(self, counts: Iterable[Count]) -> ShiftRecord:
         new: dict[str, list[Count]] = {}
@@ -42,14 +45,25 @@ class ShiftRecord:
             if count.at >= self.start:
                 new.setdefault(count.equipment, []).append(count)
         grown = {path: self.pieces.get(path, Pieces()).with_(told) for path, told in new.items()}
-        return ShiftRecord(self.start, self.end, self.spans, {**self.pieces, **grown})
+        return replace(self, pieces={**self.pieces, **grown})
 
     def with_spans(self, spans: Iterable[StateSpan]) -> ShiftRecord:
         """`spans` are all that touch the shift."""
         by_machine: dict[str, list[StateSpan]] = {}
         for span in spans:
             by_machine.setdefault(span.equipment, []).append(span)
-        return ShiftRecord(self.start, self.end, by_machine, self.pieces)
+        return replace(self, spans=by_machine)
+
+    def with_tickets(self, tickets: Iterable[MaintenanceTicket]) -> ShiftRecord:
+        """`tickets` are all that may touch the shift."""
+        by_machine: dict[str, list[Standstill]] = {}
+        for ticket in tickets:
+            if (found := standstill(ticket)) is not None:
+                by_machine.setdefault(ticket.equipment, []).append(found)
+        return replace(self, stood=by_machine)
+
+    def repairs(self, machine: str, until: datetime) -> list[Interval]:
+        return [(start, end or until) for start, end in self.stood.get(machine, ())]
 
     def made(self, machine: str, start: datetime, end: datetime) -> tuple[int, int]:
         return self.pieces[machine].made([(start, end)]) if machine in self.pieces else (0, 0)
@@ -106,6 +120,7 @@ def oee(plant: Plant, machines: Sequence[Equipment], record: ShiftRecord, now: d
                 planned,
                 m.ideal_cycle,
                 until=until,
+                repairs=record.repairs(m.path, until),
             )
             for m in machines
         )

@@ -17,7 +17,7 @@ REST = frozenset({"state", "count", "order"})
 OVERLAP = timedelta(minutes=1)  # counts are read again this far back: reports may arrive out of order
 SLICE = timedelta(minutes=30)  # older ones are read over again piece by piece, for what came later still
 _AHEAD = timedelta(minutes=1)  # device clocks may be ahead of ours
-_RECENT = 200  # alarms looked through for the end of the last one
+_RECENT = 200  # alarms looked through for the end of the last one, tickets for what stood in this shift
 
 
 class Record:
@@ -94,7 +94,10 @@ class Record:
         self._count(now)
 
     async def _read_spans(self, shift: ShiftRecord, now: datetime) -> ShiftRecord:
-        return shift.with_spans(_open_ended(await self._ledger.states(shift.start, now), now))
+        tickets = {t.id: t for t in await self._ledger.recent_tickets(_RECENT)}
+        tickets |= {t.id: t for t in await self._ledger.open_tickets()}
+        spans = _open_ended(await self._ledger.states(shift.start, now), now)
+        return shift.with_spans(spans).with_tickets(tickets.values())
 
     def _count(self, now: datetime) -> None:
         shift = self._shift or ShiftRecord(now, now)

@@ -45,7 +45,7 @@ class Bucket(StrEnum):
     BLOCKED = "blocked"
     HELD = "held"
     FAULT = "fault"
-    REPAIR = "repair"  # maintenance that nobody had planned
+    REPAIR = "repair"  # maintenance that nobody had planned, and what else stands still for a ticket
     PLANNED_STOP = "planned-stop"  # planned maintenance
     NOT_SCHEDULED = "not-scheduled"  # OFF
     NO_DATA = "no-data"
@@ -64,6 +64,7 @@ _STOPS = {
     S.UNKNOWN: Bucket.NO_DATA,
 }
 _SHORT = frozenset({S.IDLE, S.HELD, S.FAULT})
+_NO_STOP = frozenset({S.MAINTENANCE, S.OFF, S.UNKNOWN})  # of themselves: a ticket makes them one
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +140,17 @@ def machine_sums(
     until: datetime,
     maintenance: Sequence[Interval] | None = None,
     minor_stop: timedelta = MINOR_STOP,
+    repairs: Sequence[Interval] = (),
 ) -> Sums:
     """The sums of one machine over its planned time.
 
     `until` ends the present span. `maintenance`: when maintenance was planned; None takes every MAINTENANCE
     for planned. Stops are measured whole before the plan cuts them, so a break does not make one minor.
+    `repairs`: while a ticket said that the machine stands (`hub.kpi.downtime`); what is neither running nor a
+    stop of its own there is REPAIR, and not a plan or a lack of data.
     """
     planned = joined(planned)
-    by_bucket = _spread(spans, planned, until, maintenance, minor_stop)
+    by_bucket = _spread(spans, planned, until, maintenance, minor_stop, repairs)
     apt = length(by_bucket.get(Bucket.PRODUCING, []))
     micros = Counter({bucket: _micros(length(at)) for bucket, at in by_bucket.items()})
     busy = without(planned, [p for b in OUTSIDE_PBT for p in by_bucket.get(b, [])])
@@ -181,13 +185,17 @@ def _spread(
     until: datetime,
     maintenance: Sequence[Interval] | None,
     minor_stop: timedelta,
+    repairs: Sequence[Interval],
 ) -> dict[Bucket, list[Interval]]:
-    """Planned time, sorted into buckets; what no span covers is NO_DATA."""
+    """Planned time, sorted into buckets; what no span covers is NO_DATA, in a repair REPAIR."""
     out: dict[Bucket, list[Interval]] = {}
     states = timeline(spans, until)
     for (start, end, state), short in zip(states, _shorter(states, minor_stop, until), strict=True):
         piece = [(start, end)]
         bucket = Bucket.PRODUCING if state is S.EXECUTING else _STOPS[state]
+        if state in _NO_STOP:
+            out.setdefault(Bucket.REPAIR, []).extend(common(piece, repairs))
+            piece = without(piece, repairs)
         if state is S.MAINTENANCE:
             was_planned = piece if maintenance is None else common(piece, maintenance)
             out.setdefault(Bucket.PLANNED_STOP, []).extend(was_planned)
@@ -197,7 +205,9 @@ def _spread(
         out.setdefault(bucket, []).extend(piece)
     inside = {bucket: common(pieces, planned) for bucket, pieces in out.items()}
     known = [p for bucket, pieces in inside.items() if bucket is not Bucket.NO_DATA for p in pieces]
-    inside[Bucket.NO_DATA] = without(planned, known)
+    unsaid = without(planned, known)
+    inside[Bucket.REPAIR] = joined([*inside.get(Bucket.REPAIR, []), *common(unsaid, repairs)])
+    inside[Bucket.NO_DATA] = without(unsaid, repairs)
     return {bucket: pieces for bucket, pieces in inside.items() if pieces}
 
 

@@ -12,7 +12,6 @@ from alert_rules.ticketing import (
     arrived,
     begun,
     closed,
-    downtime,
     relapsed,
     repaired,
     sent,
@@ -161,8 +160,3 @@ def test_what_is_closed_stays_closed() -> None:
     assert closed(done, at(10)) is done
     with pytest.raises(Conflict):
         accepted(done, LI, at(11))
-
-
-def test_downtime_is_the_time_without_running() -> None:
-    spans = [span(S.EXECUTING, -100, 3), span(S.FAULT, 3, 50), span(S.EXECUTING, 50)]
-    assert downtime(spans, at(0), at(60)) == timedelta(seconds=47)
