@@ -23,7 +23,6 @@ from erp_bridge.generic_probe import probed
 from erp_bridge.generic_records import Ours, Records
 from erp_bridge.generic_tickets import Tickets
 from erp_bridge.mapping import POSTINGS, Capability
-from erp_bridge.pushes import body_of, verified
 from hub.errors import ErpRefused, Refused
 from hub.model.erp import (
     ErpEquipment,
@@ -38,6 +37,7 @@ from hub.model.erp import (
 )
 from hub.model.production import WorkOrder, WorkOrderState
 from hub.ports import Clock
+from hub.webhooks import body_of, verified
 
 log = logging.getLogger(__name__)
 

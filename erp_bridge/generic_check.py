@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from erp_bridge import generic_statements as statements
 from erp_bridge import generic_templates as templates
 from erp_bridge.fieldmap import MapBlock
 from erp_bridge.generic_config import (
@@ -24,8 +23,9 @@ from erp_bridge.generic_config import (
 )
 from erp_bridge.generic_expressions import Complaint, expression, near, roots, tables_of
 from erp_bridge.generic_fields import ALWAYS, DOCUMENTS, LISTED, OPERATIONS, Deed, Document, Operation
-from erp_bridge.pushes import too_weak
+from hub import sql_text as statements
 from hub.model.erp import ErpSubject
+from hub.webhooks import too_weak
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HEADER = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")

@@ -21,6 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from erp_bridge.fieldmap import MapBlock, Table
 from hub.config import Block, Duration
+from hub.databases import SqlBlock
 
 
 def _as_text(value: Any) -> Any:
@@ -211,20 +212,6 @@ class RestBlock(Block):
         if named:
             raise ValueError(f"{named[0]} would be written in the clear; use auth, which takes a secret")
         return value
-
-
-class SqlBlock(Block):
-    driver: Literal["postgresql", "mysql", "mssql"] = "postgresql"
-    host: str = Field(min_length=1)
-    port: int | None = Field(None, ge=1, le=65535, description="5432, 3306 or 1433 by default")
-    database: str = Field(min_length=1)
-    user: str = Field(min_length=1)
-    password: SecretStr = SecretStr("")
-    tls: Literal["off", "on", "verified"] = Field(
-        "off", description="verified: with the server's certificate"
-    )
-    schema_: str = Field("", alias="schema", description="PostgreSQL: search path")
-    timeout: Duration = timedelta(seconds=30)
 
 
 class PushBlock(Block):

@@ -12,10 +12,10 @@ from erp_bridge.generic_config import GenericConfig, OperationBlock
 from erp_bridge.generic_fields import DOCUMENTS, LISTED, OPERATIONS, Deed
 from erp_bridge.generic_rest import RestDoor
 from erp_bridge.generic_sql import SqlDoor
-from erp_bridge.generic_statements import names as parameters
 from erp_bridge.generic_templates import as_text, names, texts_of
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
+from hub.sql_text import names as parameters
 
 log = logging.getLogger(__name__)
 

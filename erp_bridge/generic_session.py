@@ -9,10 +9,9 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from erp_bridge import generic_statements as statements
 from erp_bridge.generic_answers import Duplicate, NotThere
-from erp_bridge.generic_config import SqlBlock
-from erp_bridge.generic_drivers import Driver, Failure
+from hub import sql_text as statements
+from hub.databases import Driver, Failure, SqlBlock
 from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)

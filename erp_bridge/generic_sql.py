@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from erp_bridge import generic_statements as statements
 from erp_bridge.fieldmap import plain
 from erp_bridge.generic_answers import NotThere
-from erp_bridge.generic_config import GenericConfig, OperationBlock, SqlBlock
-from erp_bridge.generic_drivers import Driver, Failure, driver
+from erp_bridge.generic_config import GenericConfig, OperationBlock
 from erp_bridge.generic_session import Session, rows_of
+from hub import sql_text as statements
+from hub.databases import Driver, Failure, SqlBlock, driver
 from hub.errors import ErpUnavailable
 
 GRACE = 5.0  # seconds beyond the database's own time-out

@@ -1,5 +1,5 @@
 """Pushes from an ERP that has no scheme of its own: a plug-in, an event mesh or a middleware sends
-`{"subject": "orders", "documents": ["MO1"]}`, signed after Standard Webhooks (erp_bridge.pushes)."""
+`{"subject": "orders", "documents": ["MO1"]}`, signed after Standard Webhooks (hub.webhooks)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, SecretStr
 
-from erp_bridge.pushes import body_of, too_weak, verified
 from hub.errors import Refused
 from hub.model.erp import ErpNews, ErpPush, ErpSubject
 from hub.ports import Clock
+from hub.webhooks import body_of, too_weak, verified
 
 
 def _strong(secrets: list[SecretStr]) -> list[SecretStr]:

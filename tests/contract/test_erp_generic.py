@@ -14,10 +14,10 @@ import pytest
 
 from erp_bridge.generic import GenericConnector
 from erp_bridge.mapping import Capability
-from erp_bridge.pushes import signature
 from hub.errors import ErpRefused, ErpUnavailable, NotAllowed, Refused
 from hub.model.erp import ErpPush, ErpSubject, PostingKind
 from hub.testing.clock import NOON, HandClock
+from hub.webhooks import signature
 from tests.contract.erp.test_erp_connectors import KEY, closing, posting, report, step, ticket
 from tests.contract.erp.worlds.generic_rest import WORLD, RestBooks, laid_over, mapping
 from tests.contract.erp.worlds.generic_sql import WORLD as SQL_WORLD

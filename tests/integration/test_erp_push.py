@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 from erp_bridge.connector import Connector
 from erp_bridge.own_pushes import OwnPushes
-from erp_bridge.pushes import signature
 from hub.api.app import build
 from hub.api.limits import Meter
 from hub.model.intent import IntentKind
 from hub.testing.clock import HandClock
+from hub.webhooks import signature
 from tests.api_house import HOST, House, house
 
 pytestmark = pytest.mark.anyio

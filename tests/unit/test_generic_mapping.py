@@ -12,12 +12,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from erp_bridge import generic_statements as statements
 from erp_bridge.generic_config import GenericConfig
-from erp_bridge.generic_drivers import Failure, MySql, Postgres, SqlServer, driver
 from erp_bridge.generic_fields import OPERATIONS
 from erp_bridge.generic_templates import filled, path_part
+from hub import sql_text as statements
 from hub.config import explain
+from hub.databases import Failure, MySql, Postgres, SqlServer, driver
 from hub.errors import ConfigError, ErpRefused
 from hub.model.erp import PostingKind
 from hub.registry import configured, plugins
@@ -246,7 +246,7 @@ def test_a_driver_that_is_not_there_is_named_with_its_extra(monkeypatch: pytest.
     def gone(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr("erp_bridge.generic_drivers.importlib.import_module", gone)
+    monkeypatch.setattr("hub.databases.importlib.import_module", gone)
     for kind, extra in (("mysql", "andon-hub[mysql]"), ("mssql", "andon-hub[mssql]")):
         with pytest.raises(ConfigError) as told_of:
             driver(kind)

@@ -9,10 +9,10 @@ import pytest
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
 
-from erp_bridge.pushes import body_of, signature, too_weak, verified
 from hub.errors import NotAllowed, Refused
 from hub.model.erp import ErpPush
 from hub.testing.clock import NOON
+from hub.webhooks import body_of, signature, too_weak, verified
 
 PLAIN = base64.b64encode(bytes(range(24))).decode()
 SECRET = SecretStr(f"whsec_{PLAIN}")

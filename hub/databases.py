@@ -1,4 +1,4 @@
-"""Databases that the SQL half can talk to: how each is opened, named and understood when it refuses.
+"""Databases of other systems (ERP, MES): how each is opened, named and understood when it refuses.
 
 PostgreSQL's driver is part of the hub. Those of MySQL/MariaDB and SQL Server are extras, loaded on use.
 """
@@ -8,12 +8,29 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from erp_bridge.generic_config import SqlBlock
+from pydantic import Field, SecretStr
+
+from hub.config import Block, Duration
 from hub.errors import ConfigError
+
+
+class SqlBlock(Block):
+    driver: Literal["postgresql", "mysql", "mssql"] = "postgresql"
+    host: str = Field(min_length=1)
+    port: int | None = Field(None, ge=1, le=65535, description="5432, 3306 or 1433 by default")
+    database: str = Field(min_length=1)
+    user: str = Field(min_length=1)
+    password: SecretStr = SecretStr("")
+    tls: Literal["off", "on", "verified"] = Field(
+        "off", description="verified: with the server's certificate"
+    )
+    schema_: str = Field("", alias="schema", description="PostgreSQL: search path")
+    timeout: Duration = timedelta(seconds=30)
 
 
 class Failure(Enum):
