@@ -27,7 +27,7 @@ from hub.model.erp import (
     SalesOrder,
     StockClaim,
 )
-from hub.model.exchange import Exchange, Letter
+from hub.model.exchange import Exchange, Letter, Pile
 from hub.model.intent import Errand, Intent, IntentKind
 from hub.model.message import Message, Receipt
 from hub.model.people import Account, Person, Shift, WallScreen
@@ -416,7 +416,9 @@ class ErpBook(Protocol):
 
     async def note(self, exchange: Exchange) -> None: ...
     async def exchanges(self, document: str = "", before: int = 0, limit: int = 100) -> list[Exchange]:
-        """The newest first; of one document, and older than this id, where named."""
+        """The newest first, older than the id `before` where named. `document`: our key of one, or what
+        people have in hand: the number of a ticket, of a report, of an order (then with its reports and
+        postings), or the ERP's own number."""
         ...
 
     async def last_known(self, document: str) -> Mapping[str, Any] | None:
@@ -435,8 +437,14 @@ class ErpBook(Protocol):
 
     async def escalated(self, changes: Sequence[int], at: datetime) -> None: ...
     async def letters(self, dead: bool = True, before: int = 0, limit: int = 100) -> list[Letter]:
-        """Intents that were given up, or those under way, the newest first."""
+        """Intents for the ERP that were given up, or those under way, the newest first."""
         ...
+
+    async def unfinished(self, lane: str) -> list[Letter]:
+        """Those of one lane under way or given up, the oldest first."""
+        ...
+
+    async def piles(self) -> list[Pile]: ...
 
     async def letter(self, letter_id: int) -> Letter: ...
     async def send_again(self, letter_id: int) -> bool:

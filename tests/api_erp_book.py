@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hub.errors import NotFound
-from hub.model.exchange import Direction, Exchange, Letter, Outcome
+from hub.model.exchange import Direction, Exchange, Letter, Outcome, Pile
 from hub.model.production import JobOrder, OrderChange, WorkOrder
 from hub.model.words import Words
 from hub.testing.clock import NOON
@@ -48,6 +48,13 @@ class MemoryErpBook:
 
     async def letters(self, dead: bool = True, before: int = 0, limit: int = 100) -> list[Letter]:
         return [one for one in self.all.values() if (one.state == "dead") == dead]
+
+    async def unfinished(self, lane: str) -> list[Letter]:
+        return [one for one in self.all.values() if one.lane == lane and one.state != "done"]
+
+    async def piles(self) -> list[Pile]:
+        dead = sum(one.state == "dead" for one in self.all.values())
+        return [Pile("report-operation", 3, NOON - timedelta(minutes=2), dead), Pile("erp-news", 0, None, 0)]
 
     async def letter(self, letter_id: int) -> Letter:
         if letter_id not in self.all:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
 
-from hub.api import record
+from hub.api import erp_shapes, record
 from hub.api.deps import Deps, House, Who
 from hub.api.errors import json
 from hub.api.fields import Asked, Reason
 from hub.api.rights import LEADERS, requires, signed
 from hub.errors import Conflict, NotFound
 from hub.model.erp import ErpNews, ErpPush
-from hub.model.exchange import Exchange, Letter
 from hub.model.intent import Intent, IntentKind
 from hub.model.people import Role
 from hub.ports import ErpBook
@@ -33,14 +31,23 @@ class Aside(Asked):
     reason: Reason
 
 
+@router.get("/health")
+@requires(*KEEPERS)
+async def health(house: House, caller: Who) -> Response:
+    """Whether the ERP answers, what waits for it and what it has refused."""
+    piles = await _book(house).piles()
+    return json(erp_shapes.health(house.status().get("parts", ()), piles, house.clock.now()))
+
+
 @router.get("/exchanges")
 @requires(*KEEPERS)
 async def exchanges(
     house: House, caller: Who, document: Document = "", before: Before = 0, limit: Limit = 100
 ) -> Response:
-    """The ledger of messages, the newest first; `before`: the id to go on behind."""
+    """The ledger of messages, the newest first; `before`: the id to go on behind. `document`: a ticket, an
+    order with its reports, a report, a posting, or the ERP's own number."""
     found = await _book(house).exchanges(document, before, limit)
-    return json({"exchanges": [_exchange(e) for e in found]})
+    return json({"exchanges": [erp_shapes.exchange(e) for e in found]})
 
 
 @router.get("/letters")
@@ -50,7 +57,7 @@ async def letters(
 ) -> Response:
     """What was given up, with its reason; with `dead=false` what is still under way."""
     found = await _book(house).letters(dead, before, limit)
-    return json({"letters": [_letter(one) for one in found]})
+    return json({"letters": [erp_shapes.letter(one) for one in found]})
 
 
 @router.post("/letters/{letter_id}/again")
@@ -61,7 +68,7 @@ async def again(letter_id: LetterId, house: House, caller: Who, request: Request
     if not await _book(house).send_again(letter_id):
         raise Conflict("not-dead", "it is under way or done already")
     await record.note(request, caller, "letter-again", f"letter:{letter.key}")
-    return json({"letter": _letter(await _book(house).letter(letter_id))})
+    return json({"letter": erp_shapes.letter(await _book(house).letter(letter_id))})
 
 
 @router.post("/letters/{letter_id}/aside")
@@ -72,7 +79,7 @@ async def aside(letter_id: LetterId, asked: Aside, house: House, caller: Who, re
     if not await _book(house).set_aside(letter_id, f"{caller.name}: {asked.reason}"):
         raise Conflict("not-dead", "it is under way or done already")
     await record.note(request, caller, "letter-aside", f"letter:{letter.key}", reason=asked.reason)
-    return json({"letter": _letter(await _book(house).letter(letter_id))})
+    return json({"letter": erp_shapes.letter(await _book(house).letter(letter_id))})
 
 
 @router.post("/push")
@@ -99,44 +106,3 @@ def _book(house: Deps) -> ErpBook:
     if house.erp_book is None:
         raise NotFound("no-erp", "no ERP is set up")
     return house.erp_book
-
-
-def _exchange(one: Exchange) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "at": one.at,
-        "direction": one.direction.value,
-        "subject": one.subject,
-        "document": one.document,
-        "erp_number": one.erp_number,
-        "outcome": one.outcome.value,
-        "seconds": one.seconds,
-        "before": one.before,
-        "after": one.after,
-        "reason": one.reason,
-    }
-
-
-def _letter(one: Letter) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "kind": one.kind,
-        "key": one.key,
-        "state": one.state,
-        "attempts": one.attempts,
-        "reason": one.reason,
-        "written_at": one.written_at,
-        "due_at": one.due_at,
-        "finished_at": one.finished_at,
-        "about": _about(one),
-        "payload": one.payload,
-    }
-
-
-def _about(one: Letter) -> str:
-    """The document a person would look for: a ticket, an order, a report."""
-    told = one.payload
-    for name in ("ticket", "order", "posting", "response"):
-        if told.get(name):
-            return str(told[name])
-    return re.sub(r"^[a-z-]+:", "", one.key)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from hub.api import photos, record, shapes
+from hub.api import erp_shapes, photos, record, shapes
 from hub.api.deps import Deps, House, Who
 from hub.api.errors import json
 from hub.api.fields import Asked, Cause, CauseClass, Moment, Reason, TicketId
@@ -52,15 +52,24 @@ async def tickets(
 async def ticket(ticket_id: TicketId, house: House, caller: Who) -> Response:
     found = await record.ticket(house, caller, ticket_id)
     lines = [shapes.ticket_line(line) for line in await house.ledger.ticket_lines(ticket_id)]
+    answer = {"lines": lines} | await _in_erp(house, found)
     try:
         alarm = await record.alarm(house, caller, found.alarm_id)
     except NotFound:  # retention has taken it, or a ticket by hand never had one
-        return json({"ticket": shapes.ticket(found, house.plant), "lines": lines})
+        return json({"ticket": shapes.ticket(found, house.plant)} | answer)
     return json({
         "ticket": shapes.ticket(found, house.plant, alarm.title),
         "alarm": shapes.alarm(alarm, house.plant, house.clock.now(), found),
-        "lines": lines,
-    })  # fmt: skip
+    } | answer)  # fmt: skip
+
+
+async def _in_erp(house: Deps, found: MaintenanceTicket) -> shapes.Json:
+    """How it stands in the ERP; nothing where there is none."""
+    book = house.erp_book
+    if book is None:
+        return {}
+    letters = await book.unfinished(f"ticket:{found.id}")
+    return {"erp": erp_shapes.ticket(found, letters, await book.exchanges(found.id, limit=20))}
 
 
 @router.post("/{ticket_id}/accept")

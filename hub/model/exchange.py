@@ -57,3 +57,14 @@ class Letter:
     due_at: datetime | None
     finished_at: datetime | None
     payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """Errands of one kind that are not done: how many wait, since when the oldest of them does, how many were
+    given up."""
+
+    kind: str
+    waiting: int
+    oldest_at: datetime | None
+    dead: int

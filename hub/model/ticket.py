@@ -43,7 +43,7 @@ class MaintenanceTicket:
     cause_class: str = ""  # mechanical, electrical, tooling, material, operation, other
     cause: str = ""
     photo: str = ""  # id of the stored photo
-    downtime_seconds: float | None = None  # planned time lost from stop to reset (hub.kpi.downtime); once closed
+    downtime_seconds: float | None = None  # as OEE counts it (hub.kpi.downtime); once closed
 
     @property
     def is_open(self) -> bool:

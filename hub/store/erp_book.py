@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from hub.errors import Conflict, NotFound
 from hub.model.erp import PostingKind
-from hub.model.exchange import Direction, Exchange, Letter, Outcome
+from hub.model.exchange import Direction, Exchange, Letter, Outcome, Pile
 from hub.model.production import OrderChange, Posting, WorkOrder
 from hub.store import orders
 from hub.store.pool import Connection, Pool, borrowed
@@ -29,9 +29,11 @@ class PgErpBook:
             await add_exchange(connection, exchange)
 
     async def exchanges(self, document: str = "", before: int = 0, limit: int = 100) -> list[Exchange]:
-        values = {"document": document, "before": before, "limit": limit}
+        values: dict[str, Any] = {"document": document, "before": before, "limit": limit}
+        values["keys"] = [document, *(f"{kind}:{document}" for kind in _KEYED)]
+        asked = EXCHANGES_OF if document else EXCHANGES
         async with borrowed(self._pool) as connection:
-            rows = await (await connection.execute(EXCHANGES, values)).fetchall()
+            rows = await (await connection.execute(asked, values)).fetchall()
         return [_exchange(row) for row in rows]
 
     async def last_known(self, document: str) -> Mapping[str, Any] | None:
@@ -72,6 +74,16 @@ class PgErpBook:
         async with borrowed(self._pool) as connection:
             rows = await (await connection.execute(LETTERS, values)).fetchall()
         return [_letter(row) for row in rows]
+
+    async def unfinished(self, lane: str) -> list[Letter]:
+        async with borrowed(self._pool) as connection:
+            rows = await (await connection.execute(UNFINISHED, {"lane": lane})).fetchall()
+        return [_letter(row) for row in rows]
+
+    async def piles(self) -> list[Pile]:
+        async with borrowed(self._pool) as connection:
+            rows = await (await connection.execute(PILES)).fetchall()
+        return [Pile(row["kind"], row["waiting"], row["oldest_at"], row["dead"]) for row in rows]
 
     async def letter(self, letter_id: int) -> Letter:
         async with borrowed(self._pool) as connection:
@@ -160,9 +172,20 @@ EXCHANGE_COLUMNS = (
     "errand",
 )  # fmt: skip
 ADD_EXCHANGE = insert("erp_exchanges", EXCHANGE_COLUMNS)
+_KEYED = ("order", "report", *(kind.value for kind in PostingKind))
 EXCHANGES = """
 select * from erp_exchanges
-where (%(document)s = '' or document = %(document)s) and (%(before)s = 0 or id < %(before)s)
+where (%(before)s = 0 or id < %(before)s)
+order by id desc limit %(limit)s
+"""
+EXCHANGES_OF = """
+select * from erp_exchanges
+where (
+        document = any (%(keys)s)
+        or erp_number = %(document)s and erp_number <> ''
+        or after->>'order' = %(document)s
+    )
+    and (%(before)s = 0 or id < %(before)s)
 order by id desc limit %(limit)s
 """
 LAST_KNOWN = """
@@ -184,8 +207,26 @@ DROP_CHANGE = "delete from order_changes where id = %s"
 CONFIRM = "update order_changes set confirmed_at = %s, confirmed_by = %s where id = %s"
 ESCALATED = "update order_changes set escalated_at = %s where id = any (%s) and confirmed_at is null"
 LETTERS = """
-select * from outbox where state = any (%(states)s) and (%(before)s = 0 or id < %(before)s)
+select * from outbox
+where state = any (%(states)s) and kind <> 'tell' and (%(before)s = 0 or id < %(before)s)
 order by id desc limit %(limit)s
+"""
+UNFINISHED = """
+select * from outbox where lane = %(lane)s and state in ('waiting', 'claimed')
+union all
+select * from outbox where lane = %(lane)s and state = 'dead'
+order by id limit 200
+"""
+PILES = """
+select kind, count(*) filter (where state <> 'dead') as waiting,
+    min(written_at) filter (where state <> 'dead') as oldest_at,
+    count(*) filter (where state = 'dead') as dead
+from (
+    select kind, state, written_at from outbox where state in ('waiting', 'claimed') and kind <> 'tell'
+    union all
+    select kind, state, written_at from outbox where state = 'dead' and kind <> 'tell'
+) as unfinished
+group by kind order by kind
 """
 LETTER = "select * from outbox where id = %s"
 # It may have been done by the try that was refused: whoever takes it has to look first.

@@ -85,6 +85,21 @@ async def test_a_refusal_is_kept_with_the_erps_words(house: BridgeHouse) -> None
     assert "operation 99" in refused.reason
 
 
+async def test_messages_are_found_by_what_people_have_in_hand(house: BridgeHouse) -> None:
+    """The ticket, the report's bare number, its order, and the number that the ERP has given."""
+    ticket_id = await house.break_down()
+    await house.report("R-1", "MO0001", "10", 5)
+    await house.report("R-2", "MO0002", "10", 5)
+    await house.drain()
+    (report,) = await house.book.exchanges("R-1")
+    assert report.document == "report:R-1"
+    assert [e.document for e in await house.book.exchanges("MO0001")] == ["report:R-1"]
+    number = (await house.ledger.ticket_of(ticket_id)).erp_number
+    assert {e.document for e in await house.book.exchanges(number)} == {ticket_id}
+    assert await house.book.exchanges("R-1", before=report.id) == []
+    assert await house.book.exchanges("R-9") == []
+
+
 # ------------------------------------------------------------------ postings
 async def test_a_posting_is_booked_once_and_one_the_erp_has_no_document_for_is_skipped(
     house: BridgeHouse, erp: KingdeeSimulator
@@ -184,6 +199,23 @@ async def test_an_order_that_left_the_floor_while_the_bridge_was_down_is_known_a
 
 
 # ------------------------------------------------------------------ letters
+async def test_what_is_not_done_is_counted_by_kind_and_told_by_lane(house: BridgeHouse) -> None:
+    ticket_id = await house.break_down()
+    (pile,) = await house.book.piles()
+    assert (pile.kind, pile.waiting, pile.dead) == ("open-ticket", 1, 0)
+    assert pile.oldest_at is not None
+    (letter,) = await house.book.unfinished(f"ticket:{ticket_id}")
+    assert (letter.kind, letter.state) == ("open-ticket", "waiting")
+    assert await house.book.unfinished("ticket:AH-19990101-0001") == []
+    await house.report("R-1", "MO0001", "99", 5)
+    await house.drain()
+    assert await house.book.unfinished(f"ticket:{ticket_id}") == []
+    (pile,) = await house.book.piles()
+    assert (pile.kind, pile.waiting, pile.oldest_at, pile.dead) == ("report-operation", 0, None, 1)
+    (dead,) = await house.book.unfinished("order:MO0001:99")
+    assert dead.state == "dead"
+
+
 async def period_closed(key: str, fields: Mapping[str, Any]) -> str:
     raise ErpRefused("会计期间已关闭")
 

@@ -173,6 +173,7 @@ TABLE = [
         "POST /api/order-changes/{change_id}/confirm", ACKNOWLEDGE, "/api/order-changes/1/confirm", SEEN,
         other="/api/order-changes/2/confirm", other_body=SEEN,
     ),
+    Row("GET /api/erp/health", KEEP, "/api/erp/health"),
     Row("GET /api/erp/exchanges", KEEP, "/api/erp/exchanges"),
     Row("GET /api/erp/letters", KEEP, "/api/erp/letters"),
     Row("POST /api/erp/letters/{letter_id}/again", KEEP, "/api/erp/letters/1/again"),
