@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from erp_bridge import changes
+from erp_bridge.catalogue import Catalogue
 from erp_bridge.mapping import Capability, enriched
 from hub.errors import NotFound, Refused
 from hub.model.alarm import Priority
@@ -49,15 +50,17 @@ class Incoming:
         clock: Clock,
         shout: Shout,
         notices: Notices,
+        catalogue: Catalogue | None = None,
     ) -> None:
         self._ledger, self._book, self._desk = ledger, book, desk
+        self.catalogue = catalogue
         self._connector, self._clock, self._shout, self._notices = connector, clock, shout, notices
         self._health = IncomingHealth()
         self._since: datetime | None = None
         self._full_at: datetime | None = None
 
     def health(self) -> dict[str, Any]:
-        return asdict(self._health)
+        return asdict(self._health) | (self.catalogue.health() if self.catalogue else {})
 
     async def look(self, subject: ErpSubject) -> int:
         """Where the ERP says that something has changed."""
@@ -67,7 +70,11 @@ class Incoming:
             case ErpSubject.TICKETS:
                 return await self.tickets() or 0
             case _:
-                return 0
+                return await self.catalogue.look(subject) if self.catalogue else 0
+
+    async def the_rest(self) -> int | None:
+        """Sales orders, items, machines and stock, as they are due."""
+        return await self.catalogue.due() if self.catalogue else None
 
     # ------------------------------------------------------------------ orders
     async def orders(self) -> int | None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from erp_bridge.catalogue import Catalogue, Shelf
 from erp_bridge.envelope import document_of, exchange, outcome_of
 from erp_bridge.errands import ErpErrands
 from erp_bridge.gate import Gate
@@ -76,6 +77,7 @@ class BridgeRunner:
         kind: str = "erp",  # of the connector, for its figures
         hands: int = 4,
         poll_every: timedelta = timedelta(seconds=30),
+        shelf: Shelf | None = None,  # where sales orders, items and machines are kept
     ) -> None:
         self._ledger = ledger
         self._claims = Claims(outbox, worker, clock)
@@ -86,7 +88,8 @@ class BridgeRunner:
         self._notices, self._book = notices, book
         self._hands = hands
         self._poll_every = poll_every
-        self._incoming = Incoming(ledger, book, desk, self._connector, clock, shout, notices)
+        catalogue = Catalogue(shelf, self._connector, clock) if shelf else None
+        self._incoming = Incoming(ledger, book, desk, self._connector, clock, shout, notices, catalogue)
         self._errands = ErpErrands(
             ledger, desk, self._connector, clock, self._claims.still_ours, self._incoming.look
         )
@@ -225,7 +228,7 @@ class BridgeRunner:
     # ------------------------------------------------------------------ from the ERP
     async def _watch(self) -> None:
         while True:
-            for poll in (self.poll_orders, self.poll_tickets, self._incoming.escalate):
+            for poll in (self.poll_orders, self.poll_tickets, self._incoming.escalate, self.poll_rest):
                 await self._tried(poll)
             await self._clock.sleep(self._poll_every.total_seconds())
 
@@ -244,6 +247,10 @@ class BridgeRunner:
     async def poll_tickets(self) -> int:
         """Close what the office has closed by hand; their number."""
         return await self._heard(self._incoming.tickets())
+
+    async def poll_rest(self) -> int:
+        """Bring in what is due of sales orders, items and machines; the number of those that differ."""
+        return await self._heard(self._incoming.the_rest())
 
     async def _heard(self, asked: Awaitable[int | None]) -> int:
         found = await asked

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.kpi.calendar import on_duty
+from hub.kpi.sellers import seller_of
 from hub.model.alarm import Priority
 from hub.model.intent import Intent
 from hub.model.people import Person, Role
@@ -23,15 +24,15 @@ AUDIENCES = {"floor": Words("车间", "Floor"), "sales": Words("销售", "Sales"
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """`sellers`: customer -> person id. For a customer who is not named everybody of sales who sees the order
-    is told."""
+    """The seller of an order is whom the ERP's sales order names; else whom `sellers` (customer -> person id)
+    does; else everybody of sales who sees the order."""
 
     notices: Notices
     sellers: Mapping[str, str] = field(default_factory=dict)
 
     def sellers_of(self, order: WorkOrder) -> tuple[str, ...]:
-        named = self.sellers.get(order.customer)
-        if named:
+        people = self.notices.plant.people
+        if named := seller_of(order.seller, order.customer, people, self.sellers):
             return (named,)
         lines = {job.work_center for job in order.jobs}
         sales = self.notices.holders([Role.SALES])

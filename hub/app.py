@@ -52,6 +52,7 @@ from hub.postgres import EmbeddedPostgres
 from hub.registry import plugins
 from hub.rollcall import RollCall, as_json, stands_by
 from hub.settings import ErpBlock, Settings
+from hub.store.catalogue import PgCatalogue
 from hub.store.duty import Duty, under_a_name
 from hub.store.reconciliation import PgReconciliation
 from hub.store.upkeep import Keep, Upkeep
@@ -385,6 +386,7 @@ class App:
                 BridgeRunner(
                     self.record.ledger, self.record.outbox, self.desk, connector, self.clock, self.shout,
                     worker, self.notices, book=self.record.erp_book, kind=block.kind,
+                    shelf=PgCatalogue(self.record.pool),
                 )
             ]  # fmt: skip
             try:

@@ -198,6 +198,7 @@ class PersonBlock(Block):
     phone: str = ""
     wecom_id: str = ""
     dingtalk_id: str = ""
+    erp_id: str = Field("", description="what the ERP calls them: a seller's number or name there")
 
 
 class RushBlock(Block):
@@ -222,6 +223,9 @@ class HubBlock(Block):
         None, description="notifiers that tell of orders, stock and the ERP; empty: all of them"
     )
     rush: RushBlock = RushBlock()
+    order_links: Duration = Field(
+        timedelta(days=90), description="for so long a link shows a customer's order without a login"
+    )
 
     @field_validator("database")
     @classmethod
@@ -452,7 +456,7 @@ def _person(block: PersonBlock, site: str, nodes: dict[str, Equipment], complain
             )
     return Person(
         block.id, block.name.words(), frozenset(block.roles), tuple(block.scopes), block.language,
-        block.phone, block.wecom_id, block.dingtalk_id,
+        block.phone, block.wecom_id, block.dingtalk_id, block.erp_id,
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ class Person:
     phone: str = ""
     wecom_id: str = ""
     dingtalk_id: str = ""
+    erp_id: str = ""  # what the ERP calls them: a seller's number or name
 
     def may_see(self, path: str) -> bool:
         return any(within(path, scope) for scope in self.scopes)

@@ -56,6 +56,7 @@ class WorkOrder:
     erp_entry_id: str = ""
     jobs: tuple[JobOrder, ...] = ()
     state: WorkOrderState = WorkOrderState.RELEASED
+    seller: str = ""  # of its sales order, as the ERP names them; read with the order, never written with it
 
 
 @dataclass(frozen=True, slots=True)

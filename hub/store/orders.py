@@ -95,6 +95,7 @@ async def _with_jobs(connection: Connection, found: Sequence[dict[str, Any]]) ->
             product_name=Words(row["product_zh"], row["product_en"]),
             jobs=tuple(jobs[row["number"]]),
             state=WorkOrderState(row["state"]),
+            seller=row["seller"] or "",
             **{name: row[name] for name in _SAME_NAME},
         )
         for row in found
@@ -120,11 +121,16 @@ where number = %s
 SAVE_JOB = upsert("job_orders", ("work_order", "operation"), JOB_COLUMNS)
 DROP_JOBS = "delete from job_orders where work_order = %s and operation <> all (%s)"
 ADD_RESPONSE = insert("job_responses", RESPONSE_COLUMNS, "on conflict (id) do nothing")
-PRESENT = """
-select * from work_orders where ended_at is null or ended_at > clock_timestamp() - interval '1 day'
+# The seller stands in the sales order, which the ERP may change without touching the production order.
+_ORDERS = """
+select o.*, (select min(s.seller) from sales_orders s
+    where s.number = o.sales_order and s.seller <> '' and o.sales_order <> '') as seller
+from work_orders o
+"""
+PRESENT = f"""{_ORDERS} where ended_at is null or ended_at > clock_timestamp() - interval '1 day'
 order by rush desc, priority, due_at, number
 """
-THOSE = "select * from work_orders where number = any (%s) order by number"
+THOSE = f"{_ORDERS} where number = any (%s) order by number"
 JOBS = "select * from job_orders where work_order = any (%s) order by work_order, place"
 # The state is what the latest report says; of two at one instant, the one that is further on.
 PROGRESS = """
