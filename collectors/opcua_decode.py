@@ -1,8 +1,9 @@
 """OPC UA publish answers into columns (OPC 10000-6, clause 5.2; OPC 10000-4, clauses 5.14.5 and 7.25).
 
 `fast` reads the bytes itself: items that all carry the same fields are one numpy view, others are walked with
-prepared structs. Whatever is not plain (arrays, structures, events, diagnostics) it leaves alone by answering
-None, and `slow` takes what asyncua's own decoder made of it. Both mean the same, which a test holds them to.
+prepared structs, and what is not plain (an array, a structure) is left to asyncua's decoder, value by value.
+Answers of another kind (events, diagnostics, faults) `fast` leaves alone by answering None, and `slow` takes
+what asyncua made of them. Both mean the same, which a test holds them to for every built-in type.
 """
 
 from __future__ import annotations
@@ -14,10 +15,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from asyncua import ua
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import struct_from_binary
+from asyncua.ua.uaerrors import UaError
 from numpy.typing import NDArray
 
 from hub.model.batch import micros
 
+# what asyncua's decoder raises on bytes that make no sense
+UNREADABLE = (
+    struct.error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError,
+    NotImplementedError, UaError,
+)  # fmt: skip
 EPOCH_1601 = 11_644_473_600_000_000  # microseconds from 1601, where OPC UA begins to count, to 1970
 BAD_TYPE_MISMATCH = 0x80740000
 OVERFLOW = 0x0480  # InfoType DataValue with the overflow bit: the server's queue lost values before this one
@@ -49,6 +59,9 @@ class Changes:
     statuses: NDArray[np.uint32]
     times: NDArray[np.int64]  # microseconds since 1970; the source's, else the server's, 0 when neither came
     texts: tuple[tuple[int, str], ...] = ()
+    # rows whose value is neither number nor text, as (row, value as asyncua has it, the server's status); the
+    # columns have NaN and BAD_TYPE_MISMATCH there
+    others: tuple[tuple[int, Any, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +80,7 @@ def fast(body: bytes) -> Published | None:
     """The answer when it is of the plain form, else None. Never raises on bytes that make no sense."""
     try:
         return _fast(body)
-    except (struct.error, IndexError, ValueError):
+    except UNREADABLE:
         return None
 
 
@@ -107,7 +120,7 @@ def _data_change(body: bytes, at: int, end: int) -> Changes | None:
     (count,) = struct.unpack_from("<i", body, at)
     at += 4
     if count <= 0:
-        return _columns([], [], [], [], [])
+        return _Rows().columns()
     if count * 5 > end - at:
         return None
     return _at_once(body, at, end, count) or _one_by_one(body, at, end, count)
@@ -142,35 +155,89 @@ def _at_once(body: bytes, at: int, end: int, count: int) -> Changes | None:
 
 def _one_by_one(body: bytes, at: int, end: int, count: int) -> Changes | None:
     """Items of several forms: a prepared struct for each form, looked up by its two bytes."""
-    handles: list[int] = []
-    values: list[float] = []
-    statuses: list[int] = []
-    ticks: list[int] = []
-    texts: list[tuple[int, str]] = []
-    for row in range(count):
+    rows = _Rows()
+    for _ in range(count):
         mask = body[at + 4]
         form = _form(mask, body[at + 5] if mask & 1 else _NO_VALUE)
         if form is None:
-            return None
+            at = _left_to_asyncua(rows, body, at, end)
+            continue
+        text = None
         if form.is_text:
             handle, length = _TEXT.unpack_from(body, at)
             at += _TEXT.size + max(length, 0)
             if at > end:
                 return None
-            if length >= 0:
-                texts.append((row, body[at - length : at].decode("utf-8")))
+            text = body[at - length : at].decode("utf-8") if length >= 0 else None
             found = (handle, _NAN, *form.layout.unpack_from(body, at))
         else:
             found = form.layout.unpack_from(body, at)
         at += form.layout.size
-        handles.append(found[0])
-        values.append(found[1] if form.has_value else _NAN)
-        statuses.append(found[form.status] if form.status else 0)
         source = found[form.source] if form.source else 0
-        ticks.append(found[form.server] if source <= 0 and form.server else source)
+        rows.add(
+            found[0],
+            found[1] if form.has_value else _NAN,
+            found[form.status] if form.status else 0,
+            _from_ticks(found[form.server] if source <= 0 and form.server else source),
+            text,
+        )
     if at + 4 > end or struct.unpack_from("<i", body, at)[0] > 0:
         return None
-    return _columns(handles, values, statuses, ticks, texts)
+    return rows.columns()
+
+
+def _left_to_asyncua(rows: _Rows, body: bytes, at: int, end: int) -> int:
+    """One item of a form of its own; where the next one begins."""
+    (handle,) = struct.unpack_from("<I", body, at)
+    rest = Buffer(body, at + 4, end - at - 4)
+    rows.take(handle, struct_from_binary(ua.DataValue, rest))
+    if not 0 <= len(rest) < end - at - 4:  # lengths below zero make asyncua's buffer grow
+        raise ValueError("a value that reaches outside its message")
+    return end - len(rest)
+
+
+class _Rows:
+    """Items that are read one after the other, on their way to columns."""
+
+    def __init__(self) -> None:
+        self.handles: list[int] = []
+        self.values: list[float] = []
+        self.statuses: list[int] = []
+        self.times: list[int] = []
+        self.texts: list[tuple[int, str]] = []
+        self.others: list[tuple[int, Any, int]] = []
+
+    def add(self, handle: int, value: float, status: int, time: int, text: str | None = None) -> None:
+        if text is not None:
+            self.texts.append((len(self.handles), text))
+        self.handles.append(handle)
+        self.values.append(value)
+        self.statuses.append(status)
+        self.times.append(time)
+
+    def take(self, handle: int, data: Any) -> None:
+        """A `ua.DataValue`."""
+        status = int(data.StatusCode.value) if data.StatusCode is not None else 0
+        time = _us(data.SourceTimestamp) or _us(data.ServerTimestamp)
+        content = data.Value.Value if data.Value is not None else None
+        content = getattr(content, "Text", content)  # of a localized text the text
+        if isinstance(content, bool | int | float):
+            self.add(handle, float(content), status, time)
+        elif content is None or isinstance(content, str):
+            self.add(handle, _NAN, status, time, content)
+        else:
+            self.others.append((len(self.handles), content, status))
+            self.add(handle, _NAN, status if status & 0x80000000 else BAD_TYPE_MISMATCH, time)
+
+    def columns(self) -> Changes:
+        return Changes(
+            np.array(self.handles, np.uint32),
+            np.array(self.values, np.float64),
+            np.array(self.statuses, np.uint32),
+            np.array(self.times, np.int64),
+            tuple(self.texts),
+            tuple(self.others),
+        )
 
 
 _dtypes: dict[tuple[int, int], np.dtype[Any]] = {}
@@ -226,22 +293,6 @@ def _made(mask: int, kind: int) -> _Form | None:
     )
 
 
-def _columns(
-    handles: Sequence[int],
-    values: Sequence[float],
-    statuses: Sequence[int],
-    ticks: Sequence[int],
-    texts: Sequence[tuple[int, str]],
-) -> Changes:
-    return Changes(
-        np.array(handles, np.uint32),
-        np.array(values, np.float64),
-        np.array(statuses, np.uint32),
-        _micros_of(np.array(ticks, np.int64)),
-        tuple(texts),
-    )
-
-
 def _micros_of(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
     """From 100 ns since 1601; what lies before 1970 means "not said"."""
     us: NDArray[np.int64] = ticks // 10 - EPOCH_1601
@@ -276,30 +327,10 @@ def slow_message(subscription: int, message: Any) -> Published:
 
 
 def _slow_changes(items: Sequence[Any]) -> Changes:
-    values, statuses, times = [], [], []
-    texts: list[tuple[int, str]] = []
-    for row, item in enumerate(items):
-        data = item.Value
-        status = int(data.StatusCode.value) if data.StatusCode is not None else 0
-        content = data.Value.Value if data.Value is not None else None
-        content = getattr(content, "Text", content)  # of a localized text the text
-        if isinstance(content, bool | int | float):
-            values.append(float(content))
-        else:
-            values.append(np.nan)
-            if isinstance(content, str):
-                texts.append((row, content))
-            elif content is not None and not status & 0x80000000:
-                status = BAD_TYPE_MISMATCH
-        statuses.append(status)
-        times.append(_us(data.SourceTimestamp) or _us(data.ServerTimestamp))
-    return Changes(
-        np.array([int(i.ClientHandle) for i in items], np.uint32),
-        np.array(values, np.float64),
-        np.array(statuses, np.uint32),
-        np.array(times, np.int64),
-        tuple(texts),
-    )
+    rows = _Rows()
+    for item in items:
+        rows.take(int(item.ClientHandle), item.Value)
+    return rows.columns()
 
 
 def _us(at: datetime | None) -> int:

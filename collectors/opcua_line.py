@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,7 +22,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import BadMessageNotAvailable, UaError
 
-from collectors.opcua_decode import Published, fast, slow, slow_message
+from collectors.opcua_decode import UNREADABLE, Published, fast, slow, slow_message
 from hub.errors import SourceUnavailable
 
 # asyncua prints whole requests at DEBUG, log-ins with their passwords among them, and its client logs the
@@ -37,7 +36,6 @@ _PER_PUBLISH = 5_000  # notifications
 _AT_ONCE = 500  # monitored items in one request
 _WINDOW = 2  # publish requests the server holds, so that it need not wait for us
 _LIFETIME = 60.0  # seconds after which a server may forget a hub that has gone
-_UNREADABLE = (struct.error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class _Limits(TransportLimits):
@@ -164,10 +162,10 @@ class Line:
         self.answers_slow += 1
         try:
             answer = struct_from_binary(ua.PublishResponse, body)
-            answer.ResponseHeader.ServiceResult.check()
-            return slow(answer)
-        except _UNREADABLE as cause:
+        except UNREADABLE as cause:
             raise SourceUnavailable(f"a publish answer cannot be read: {type(cause).__name__}") from cause
+        answer.ResponseHeader.ServiceResult.check()
+        return slow(answer)
 
     async def again(self, sequence: int) -> Published | None:
         """A notification that never came, once more (Republish); None when the server has it no longer."""

@@ -1,5 +1,7 @@
 """100 Modbus devices x 100 registers at 1 Hz into TimescaleDB under 1,000 limit rules, beside the bare limit.
 
+`--only modbus` is that alone; then 5,000 OPC UA nodes beside a bare subscription (tests.bench.subscription).
+
 In each round the product and the bare loop have the same devices, the same server and the same window, one
 after the other, each with an empty database. CPU is that of the collecting process and of the whole database
 server. Afterwards every reading that a device has answered is looked for in the database.
@@ -22,7 +24,7 @@ from typing import Any
 import psycopg
 
 from hub.store.migrate import migrate
-from tests.bench import database, plant
+from tests.bench import database, plant, subscription
 from tests.bench.child import Child, child, environment_without_hub, words
 from tests.bench.commits import ages
 from tests.bench.figures import machine, percentiles, say
@@ -41,6 +43,8 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--devices", type=int, default=100)
     parser.add_argument("--registers", type=int, default=100)
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between two polls")
+    parser.add_argument("--nodes", type=int, default=5000, help="of the OPC UA server, in hundreds")
+    parser.add_argument("--only", choices=("modbus", "opcua"), help="this half alone")
     parser.add_argument("--parts", default=PARTS, help="of the product; add web to have the live board too")
     parser.add_argument(
         "--keep", type=Path, help="folder for what the processes leave, instead of a passing one"
@@ -82,13 +86,21 @@ async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711)  # the database's own account passes through
         server = await stack.enter_async_context(database.server(folder))
-        bench = Bench(chosen, folder, server)
-        rounds = []
-        for number in range(chosen.rounds):
-            rounds.append((await bench.ours(), await bench.bare()))
-            for name, seen in zip(("product", "bare"), rounds[-1], strict=True):
-                say(f"round {number + 1}, {name}: {seen.per_million:.2f} CPU s per million, {seen}")
-    return _figures(chosen, rounds) | {**server.about, **before}
+        found: dict[str, Any] = {}
+        if chosen.only != "opcua":
+            found |= _figures(chosen, await _rounds(Bench(chosen, folder, server), chosen.rounds))
+        if chosen.only != "modbus":
+            found |= subscription.figures(chosen, await subscription.Pair(chosen, folder, server).rounds())
+    return {**found, "seconds": chosen.seconds, "rounds": chosen.rounds, **server.about, **before}
+
+
+async def _rounds(bench: Bench, rounds: int) -> list[tuple[Window, Window]]:
+    found = []
+    for number in range(rounds):
+        found.append((await bench.ours(), await bench.bare()))
+        for name, seen in zip(("product", "bare"), found[-1], strict=True):
+            say(f"round {number + 1}, {name}: {seen.per_million:.2f} CPU s per million, {seen}")
+    return found
 
 
 class Bench:
@@ -196,8 +208,6 @@ def _figures(chosen: argparse.Namespace, rounds: list[tuple[Window, Window]]) ->
         "devices": chosen.devices,
         "registers": chosen.registers,
         "interval_s": chosen.interval,
-        "seconds": chosen.seconds,
-        "rounds": chosen.rounds,
         "rules": chosen.devices * plant.RULED,
         "parts": chosen.parts,
         "cpu_s_per_million": _median(o.per_million for o in ours),

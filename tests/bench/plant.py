@@ -11,6 +11,7 @@ import yaml
 
 LIMIT_HIGH, LIMIT_LOW = 800.0, 20.0  # of what the registers say times SCALE
 SCALE = 0.1
+NAMESPACE = "urn:andon-hub:bench"  # of the OPC UA server
 RULED = 10  # registers of a device that a rule looks at
 
 
@@ -51,14 +52,6 @@ def collection(
     ports: Sequence[int], registers: int, every: str, folder: Path, database: str | None
 ) -> dict[str, Any]:
     """Every device polled `every`, and RULED limit rules on each of them, half of them with a delay."""
-    rules = [
-        {
-            "name": f"limit-{r}", "kind": "high-limit" if r % 2 == 0 else "low-limit",
-            "tag": f"b1/a1/+/+/r{r:03}", "limit": LIMIT_HIGH if r % 2 == 0 else LIMIT_LOW, "deadband": 5,
-            **({"on_delay": "5s", "off_delay": "5s"} if r % 4 >= 2 else {}),
-        }
-        for r in range(RULED)
-    ]  # fmt: skip
     collectors = [
         {"name": f"m{d:03}", "kind": "modbus", "with": {
             "host": "127.0.0.1", "port": port, "every": every, "points": points(d, registers, d // 10)}}
@@ -68,9 +61,45 @@ def collection(
         "plant": site(len(ports), registers),
         "hub": _hub(folder, database),
         "collectors": collectors,
-        "rules": rules,
+        "rules": limits(),
         "people": people(),
     }
+
+
+def limits() -> list[dict[str, Any]]:
+    """RULED rules for each machine, half of them with a delay."""
+    return [
+        {
+            "name": f"limit-{r}", "kind": "high-limit" if r % 2 == 0 else "low-limit",
+            "tag": f"b1/a1/+/+/r{r:03}", "limit": LIMIT_HIGH if r % 2 == 0 else LIMIT_LOW, "deadband": 5,
+            **({"on_delay": "5s", "off_delay": "5s"} if r % 4 >= 2 else {}),
+        }
+        for r in range(RULED)
+    ]  # fmt: skip
+
+
+SIGNALS = 100  # of a machine behind OPC UA
+
+
+def node_tag(n: int) -> str:
+    """The tag of variable `vN`."""
+    device, signal = divmod(n, SIGNALS)
+    return f"{machine(device, device // 10)}/r{signal:03}"
+
+
+def subscription(endpoint: str, nodes: int, folder: Path, database: str | None) -> dict[str, Any]:
+    """One server with a whole multiple of SIGNALS nodes, told every 200 ms, and the rules of `collection`."""
+    listed = [{"tag": node_tag(n), "node": f"nsu={NAMESPACE};s=v{n}"} for n in range(nodes)]
+    return {
+        "plant": site(nodes // SIGNALS, SIGNALS),
+        "hub": _hub(folder, database),
+        "collectors": [
+            {"name": "plc", "kind": "opcua", "with": {
+                "endpoint": endpoint, "security": "none", "timeout": "30s", "nodes": listed}}
+        ],
+        "rules": limits(),
+        "people": people(),
+    }  # fmt: skip
 
 
 def latency(

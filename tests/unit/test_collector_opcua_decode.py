@@ -39,6 +39,27 @@ plain = st.sampled_from(sorted(NUMBERS, key=int)).flatmap(
 texts = st.text(max_size=20).map(lambda s: ua.Variant(s, T.String))
 
 
+SCALARS: dict[Any, st.SearchStrategy[Any]] = {
+    **NUMBERS,
+    T.String: st.text(max_size=9), T.ByteString: st.binary(max_size=9), T.Guid: st.uuids(),
+    T.DateTime: st.integers(0, 10**15).map(lambda us: EARLY + timedelta(microseconds=us)),
+    T.XmlElement: st.text(max_size=9).map(ua.XmlElement),
+    T.QualifiedName: st.text(max_size=9).map(ua.QualifiedName),
+    T.NodeId: st.integers(0, 2**32 - 1).map(ua.NodeId),
+    T.StatusCode: statuses.map(lambda c: ua.StatusCode(ua.UInt32(c))),
+    T.ExpandedNodeId: st.integers(0, 2**32 - 1).map(ua.ExpandedNodeId),
+    T.LocalizedText: st.text(max_size=9).map(ua.LocalizedText),
+    T.ExtensionObject: st.floats(0, 9).map(lambda high: ua.Range(0.0, high)),
+    T.DataValue: st.floats(0, 9).map(lambda v: ua.DataValue(ua.Variant(v))),
+    T.Variant: st.floats(0, 9).map(ua.Variant), T.DiagnosticInfo: st.just(ua.DiagnosticInfo()),
+}  # fmt: skip
+kinds = sorted(SCALARS, key=int)
+any_scalar = st.sampled_from(kinds).flatmap(lambda k: SCALARS[k].map(lambda v: ua.Variant(v, k)))
+any_array = st.sampled_from(kinds).flatmap(
+    lambda k: st.lists(SCALARS[k], max_size=3).map(lambda v: ua.Variant(v, k, is_array=True))
+)
+
+
 def data(value: ua.Variant, status: int, source: Any, server: Any) -> ua.DataValue:
     return ua.DataValue(value, ua.StatusCode(ua.UInt32(status)), source, server)
 
@@ -70,6 +91,7 @@ def same(one: Changes, other: Changes) -> None:
     for column in ("handles", "values", "statuses", "times"):
         np.testing.assert_array_equal(getattr(one, column), getattr(other, column), column)
     assert one.texts == other.texts
+    assert one.others == other.others
 
 
 def agree(body: bytes) -> Published:
@@ -87,6 +109,12 @@ def agree(body: bytes) -> Published:
 @settings(deadline=None)
 @given(st.lists(st.builds(data, plain | texts, statuses, times, times), max_size=30))
 def test_any_mix_of_scalars_is_read_as_asyncua_reads_it(items: list[ua.DataValue]) -> None:
+    agree(answer(change(items)))
+
+
+@settings(deadline=None)
+@given(st.lists(st.builds(data, any_scalar | any_array | plain, statuses, times, times), max_size=8))
+def test_every_built_in_type_and_its_arrays_are_read_as_asyncua_reads_them(items: list[ua.DataValue]) -> None:
     agree(answer(change(items)))
 
 
@@ -157,13 +185,13 @@ def test_any_byte_but_zero_is_true(others: list[bytes]) -> None:
     ],
     ids=["array", "localized text", "time", "bytes"],
 )  # fmt: skip
-def test_what_is_not_plain_is_left_to_asyncua(value: ua.Variant) -> None:
-    items = [data(ua.Variant(1.0), 0, None, None), data(value, 0, None, None)]
-    body = answer(change(items))
-    assert fast(body) is None
-    heard = by_asyncua(body).changes[0]
-    assert heard.values[0] == 1.0
+def test_what_is_not_plain_is_left_to_asyncua_and_its_neighbours_are_not(value: ua.Variant) -> None:
+    items = [data(ua.Variant(v), 0, None, None) for v in (1.0, 3.0)]
+    items.insert(1, data(value, 0, None, None))
+    heard = agree(answer(change(items))).changes[0]
+    assert heard.values[[0, 2]].tolist() == [1.0, 3.0]
     assert np.isnan(heard.values[1])
+    assert [(row, status) for row, _, status in heard.others] == ([] if heard.texts else [(1, 0)])
     assert heard.texts == (((1, "运行"),) if value.VariantType is T.LocalizedText else ())
     assert heard.statuses[1] == (0 if heard.texts else BAD_TYPE_MISMATCH)
 
