@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ from hub.model.production import JobResponse
 from hub.model.ticket import MaintenanceTicket, TicketState
 from hub.model.words import Words
 from hub.notices import Notices
-from hub.ports import Plant
+from hub.ports import ErpConnector, Plant
 from hub.store.erp_book import PgErpBook
 from hub.store.ledger import PgLedger
 from hub.store.outbox import PgOutbox
@@ -48,12 +48,10 @@ class QuickClock(HandClock):
         await asyncio.sleep(0)
 
 
-def plant(machines: int = 8) -> Plant:
+def plant(machines: int = 8, erp_id: str = "EQ-CNC-03") -> Plant:
     nodes = [Equipment("p1", EquipmentLevel.SITE, Words("一厂", "Plant 1"))]
     nodes += [
-        Equipment(
-            f"p1/a/l/m{n}", EquipmentLevel.WORK_UNIT, Words(f"机床{n}", f"Mill {n}"), erp_id="EQ-CNC-03"
-        )
+        Equipment(f"p1/a/l/m{n}", EquipmentLevel.WORK_UNIT, Words(f"机床{n}", f"Mill {n}"), erp_id=erp_id)
         for n in range(machines)
     ]
     return Plant(nodes[0], {n.path: n for n in nodes}, {}, people={TECHNICIAN.id: TECHNICIAN})
@@ -62,10 +60,12 @@ def plant(machines: int = 8) -> Plant:
 class BridgeHouse:
     """Writes alarms, tickets and intents as the rules do, and runs the bridge by hand."""
 
-    def __init__(self, pool: Pool, dsn: str, url: str, clock: HandClock) -> None:
+    def __init__(
+        self, pool: Pool, dsn: str, connect: Callable[[], ErpConnector], clock: HandClock, where: Plant
+    ) -> None:
         self.clock = clock
-        self.url = url
-        self.plant = plant()
+        self._connect = connect
+        self.plant = where
         self._pool = pool
         self.ledger = PgLedger(pool, clock=clock)
         self.book = PgErpBook(pool)
@@ -74,20 +74,6 @@ class BridgeHouse:
         self.desk = AlarmDesk(Casebook(self.plant, {}, self.ledger, clock, self._shout, ""))
         self.connector = self._connect()
         self.bridge = self._hire()
-
-    def _connect(self) -> KingdeeGalaxyConnector:
-        account = Account()
-        config = KingdeeConfig.model_validate(
-            {
-                "server_url": self.url,
-                "acct_id": account.acct_id,
-                "user": account.user,
-                "app_id": account.app_id,
-                "app_secret": account.app_secret,
-                "timeout": timedelta(seconds=5),
-            }
-        )
-        return KingdeeGalaxyConnector(config, self.clock)
 
     def _hire(self) -> BridgeRunner:
         return self.runner(WORKER)
@@ -166,10 +152,30 @@ class BridgeHouse:
         return int((await self.outbox.stats())["dead"])
 
 
+def kingdee(url: str, clock: HandClock) -> KingdeeGalaxyConnector:
+    account = Account()
+    config = {
+        "server_url": url,
+        "acct_id": account.acct_id,
+        "user": account.user,
+        "app_id": account.app_id,
+        "app_secret": account.app_secret,
+        "timeout": timedelta(seconds=5),
+    }
+    return KingdeeGalaxyConnector(KingdeeConfig.model_validate(config), clock)
+
+
 @asynccontextmanager
-async def bridge_house(dsn: str, url: str, clock: HandClock) -> AsyncIterator[BridgeHouse]:
+async def bridge_house(
+    dsn: str,
+    url: str,
+    clock: HandClock,
+    connect: Callable[[], ErpConnector] | None = None,
+    where: Plant | None = None,
+) -> AsyncIterator[BridgeHouse]:
+    """With the simulated Kingdee at `url`, or with whatever `connect` makes."""
     pool = await open_pool(dsn)
-    house = BridgeHouse(pool, dsn, url, clock)
+    house = BridgeHouse(pool, dsn, connect or (lambda: kingdee(url, clock)), clock, where or plant())
     try:
         yield house
     finally:

@@ -70,13 +70,16 @@ FIELDS = {
     "/api/tickets/{ticket_id}/begin": ("device_time",),
     "/api/tickets/{ticket_id}/repaired": ("cause_class", "cause", "photo", "device_time"),
     "/api/tickets/{ticket_id}/close": ("reason",),
+    "/api/erp/letters/{letter_id}/aside": ("reason",),
+    "/api/order-changes/{change_id}/confirm": ("at",),
     "/api/reconciliation/{discrepancy_id}/aside": ("reason",),
     "/api/orders/{number}/rush": ("digest", "due_at", "reason", "tap"),
 }
 GOOD: dict[str, Any] = {
     "person": "boss", "password": "wrong-wrong", "new_password": "", "old": "wrong-wrong", "new": "x",
     "name": "wall", "scope": "p1", "token": "x", "note": "n",
-    "until": "2026-01-05T13:00:00Z", "reason": "r", "device_time": "2026-01-05T12:00:00Z",
+    "until": "2026-01-05T13:00:00Z", "reason": "r", "at": "2026-01-05T12:00:00Z",
+    "device_time": "2026-01-05T12:00:00Z",
     "cause_class": "mechanical", "cause": "c", "photo": "",
     "digest": "stale", "due_at": "2026-01-05T18:00:00Z", "tap": "t-1",
     "equipment": PRESS, "rule": "oil-hot", "subject": f"{PRESS}/oil_temp",

@@ -42,6 +42,7 @@ class FailingProxy:
         self._planned: list[Fault] = []
         self._server: asyncio.Server | None = None
         self._port = 0
+        self._talks: set[asyncio.Task[None]] = set()
         self.seen: list[str] = []  # methods of the writes that came by
         self.log_ins = 0
         self.at: dict[str, str] = {}  # method -> a fault for the next one of exactly that method
@@ -53,7 +54,7 @@ class FailingProxy:
 
     async def up(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
             self._port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
@@ -63,6 +64,13 @@ class FailingProxy:
             server.close()
             await server.wait_closed()
 
+    async def end(self) -> None:
+        """Down, and nobody is being served any more: a caller that died in the middle has left his answer."""
+        await self.down()
+        for talk in self._talks:
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+
     def plan(self, kind: str, on: str = "", times: int = 1) -> None:
         self._planned.append(Fault(kind, on, times))
 
@@ -71,6 +79,11 @@ class FailingProxy:
         self.at.clear()
 
     # ------------------------------------------------------------------ one exchange
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = asyncio.ensure_future(self._serve(reader, writer))
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head, body = await _request(reader)
@@ -154,4 +167,4 @@ async def failing_proxy(target: str) -> AsyncIterator[FailingProxy]:
     try:
         yield proxy
     finally:
-        await proxy.down()
+        await proxy.end()

@@ -157,6 +157,7 @@ def _hours(row: Row) -> float:
 
 class OdooWorld:
     name = "odoo"
+    beside_reports = (PostingKind.HOURS,)  # a receipt makes up for what operations lack: their sums move
     faults = frozenset(
         {
             "drop_after_commit", "error_after_commit", "garbage_after_commit", "unavailable", "drop_before",
