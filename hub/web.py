@@ -29,6 +29,7 @@ from hub.ports import Bus, Clock, Plant
 from hub.settings import HubBlock
 from hub.store.reconciliation import PgReconciliation
 from hub.store.rush import PgRushes
+from hub.store.sales import PgSales
 from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
 from screens.feed import Feed
 from screens.socket import ScreenSocket
@@ -53,6 +54,7 @@ class Web:
         notices: Notices,
         erp_changes: bool,
         pushed: Callable[[ErpPush], ErpNews] | None,
+        mes: tuple[str, ...] = (),
     ) -> None:
         """`erp_changes`: there is an ERP that takes changes of orders; `pushed` reads what it pushes."""
         self._hub = hub
@@ -71,6 +73,7 @@ class Web:
             status, health, hub.public_url, tuple(hub.allowed_origins), hub.host, (screens,),
             rush=self.rush, reconciliation=PgReconciliation(record.pool),
             erp_book=record.erp_book, pushed=pushed, shout=shouter(bus),
+            sales=PgSales(record.pool), order_links=hub.order_links, sellers=hub.rush.sellers, mes=mes,
         )  # fmt: skip
         self._application = build(deps, door)
 

@@ -33,7 +33,7 @@ from hub.model.discrepancy import (
 from hub.model.equipment import Equipment, EquipmentLevel
 from hub.model.intent import Intent
 from hub.model.people import Account, Person, Role, WallScreen
-from hub.model.production import JobOrder, OrderChange, WorkOrder
+from hub.model.production import JobOrder, JobProgress, OrderChange, WorkOrder
 from hub.model.rush import ErpWord, Foresight, Rush, Slip, Standing, Terms
 from hub.model.sample import Tag
 from hub.model.ticket import MaintenanceTicket, TicketLine, TicketState
@@ -41,6 +41,7 @@ from hub.model.words import Words
 from hub.ports import Plant, Watched
 from hub.testing.clock import NOON, HandClock
 from tests.api_erp_book import MemoryErpBook
+from tests.api_sales_book import MemorySales
 
 HOST = "hub.test:8800"
 ORIGIN = f"http://{HOST}"
@@ -196,6 +197,7 @@ class MemoryLedger:
         self.broken: Exception | None = None
         self.changes: dict[int, OrderChange] = {}
         self.intents: dict[str, Intent] = {}
+        self.marks: dict[str, str] = {}
 
     async def order_changes(self) -> list[OrderChange]:
         return list(self.changes.values())
@@ -216,6 +218,12 @@ class MemoryLedger:
 
     async def orders(self) -> list[WorkOrder]:
         return [order("MO-1", "p1/stamping/l1"), order("MO-2", "p1/machining/l2")]
+
+    async def progress(self) -> list[JobProgress]:
+        return []
+
+    async def mark(self, name: str) -> str:
+        return self.marks.get(name, "")
 
     async def open_alarms(self) -> list[Alarm]:
         return [a for a in self.alarms.values() if a.is_open]
@@ -525,6 +533,7 @@ def house(
         public_url=public_url, allowed_origins=allowed_origins, bind="hub.test", plugged=plugged,
         rush=QuickRush(),
         reconciliation=MemoryReconciliation(),
+        sales=MemorySales([order("MO-1", "p1/stamping/l1"), order("MO-2", "p1/machining/l2")]),
         erp_book=erp_book,  # type: ignore[arg-type]
     )  # fmt: skip
     app = build(deps, meter=meter or Meter(burst=1e9))

@@ -14,6 +14,7 @@ from hub.api import (
     erp,
     errors,
     order_changes,
+    order_links,
     photos,
     reconcile,
     rules,
@@ -29,13 +30,14 @@ from hub.api.guard import Guard
 from hub.api.headers import SecurityHeaders
 from hub.api.limits import Meter
 from hub.api.rights import Right, right_of
+from hub.api.standing import Outlooks
 
 __all__ = ["Deps", "Plugged", "build", "table"]
 
 _ROUTERS: tuple[APIRouter, ...] = (
     session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router,
     photos.router, trend.router, status.router, reconcile.router, rush.router, erp.router,
-    order_changes.router,
+    order_changes.router, order_links.router,
 )  # fmt: skip
 
 
@@ -47,6 +49,7 @@ def build(deps: Deps, door: Door | None = None, meter: Meter | None = None) -> F
         strict_content_type=True,
     )  # fmt: skip
     app.state.deps, app.state.door = deps, door
+    app.state.outlooks, app.state.looks = Outlooks(deps), order_links.Looks()
     plugged = {path: right for plug in deps.plugged for path, right in plug.rights.items()}
     routers = (*_ROUTERS, *(plug.router for plug in deps.plugged))
     app.router.routes.extend(_flat(routers, plugged))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends
@@ -12,7 +12,9 @@ from starlette.requests import HTTPConnection
 
 from hub.api.rights import Caller, Right
 from hub.model.discrepancy import Comparison, OpenDiscrepancy
-from hub.model.erp import ErpNews, ErpPush
+from hub.model.erp import ErpEquipment, ErpNews, ErpPush, SalesOrder
+from hub.model.order_link import OrderLink
+from hub.model.production import JobProgress, WorkOrder
 from hub.ports import Clock, Desk, ErpBook, Ledger, Outbox, PeopleStore, Plant, RushDesk, SampleStore
 
 
@@ -38,6 +40,21 @@ class Reconciliation(Protocol):
     async def ask_run(self, by: str) -> None: ...
     async def ask_repair(self, number: int, by: str, at: datetime) -> OpenDiscrepancy: ...
     async def set_aside(self, number: int, by: str, at: datetime, reason: str) -> OpenDiscrepancy: ...
+
+
+class SalesBook(Protocol):
+    """Sales orders and machines as the ERP has them, and the links by which one order is looked at."""
+
+    async def sales_orders(self, numbers: Sequence[str]) -> list[SalesOrder]: ...
+    async def open_sales_orders(self) -> list[SalesOrder]: ...
+    async def work_orders(self, sales: Sequence[str], numbers: Sequence[str] = ()) -> list[WorkOrder]: ...
+    async def progress(self, numbers: Sequence[str]) -> list[JobProgress]: ...
+    async def equipment(self) -> list[ErpEquipment]: ...
+    async def add_link(self, token_hash: str, link: OrderLink) -> OrderLink: ...
+    async def link_by(self, token_hash: str, now: datetime) -> OrderLink | None: ...
+    async def links(self, sales_order: str, work_order: str) -> list[OrderLink]: ...
+    async def link(self, link_id: int) -> OrderLink: ...
+    async def revoke_link(self, link_id: int, by: str, at: datetime) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,10 @@ class Deps:
     pushed: Callable[[ErpPush], ErpNews] | None = None
     shout: Callable[[dict[str, Any]], Awaitable[None]] = _to_nobody
     reconciliation: Reconciliation = field(kw_only=True)
+    sales: SalesBook | None = None
+    order_links: timedelta = timedelta(days=90)  # how long a link shows a customer's order
+    sellers: Mapping[str, str] = field(default_factory=dict)  # customer -> person, where the ERP names none
+    mes: tuple[str, ...] = ()  # the sources that reports come from
 
     @property
     def https(self) -> bool:

@@ -102,13 +102,26 @@ async def _with_jobs(connection: Connection, found: Sequence[dict[str, Any]]) ->
     ]
 
 
+async def of_sales(connection: Connection, sales: Sequence[str], numbers: Sequence[str]) -> list[WorkOrder]:
+    """Those made for these sales orders, and these; ended or not, as they hold."""
+    values = {"sales": list(sales), "numbers": list(numbers)}
+    found = await (await connection.execute(OF_SALES, values)).fetchall()
+    return held.under(await held.terms(connection), await _with_jobs(connection, found))
+
+
 async def progress(connection: Connection) -> list[JobProgress]:
-    return [
-        JobProgress(
-            _job(row), row["good"], row["scrap"], JobState(row["state"]), row["started_at"], row["last_at"]
-        )
-        async for row in await connection.execute(PROGRESS)
-    ]
+    return [_progress(row) async for row in await connection.execute(PROGRESS)]
+
+
+async def progress_of(connection: Connection, numbers: Sequence[str]) -> list[JobProgress]:
+    """Of these orders, however long ago they ended."""
+    return [_progress(row) async for row in await connection.execute(PROGRESS_OF, [list(numbers)])]
+
+
+def _progress(row: dict[str, Any]) -> JobProgress:
+    return JobProgress(
+        _job(row), row["good"], row["scrap"], JobState(row["state"]), row["started_at"], row["last_at"]
+    )
 
 
 SAVE = upsert("work_orders", ("number",), COLUMNS)
@@ -130,10 +143,13 @@ from work_orders o
 PRESENT = f"""{_ORDERS} where ended_at is null or ended_at > clock_timestamp() - interval '1 day'
 order by rush desc, priority, due_at, number
 """
+OF_SALES = f"""{_ORDERS}
+where o.sales_order = any (%(sales)s) or o.number = any (%(numbers)s) order by o.due_at, o.number
+"""
 THOSE = f"{_ORDERS} where number = any (%s) order by number"
 JOBS = "select * from job_orders where work_order = any (%s) order by work_order, place"
 # The state is what the latest report says; of two at one instant, the one that is further on.
-PROGRESS = """
+_PROGRESS = """
 select j.*, r.good, r.scrap, r.state, r.started_at, r.last_at
 from job_orders j join work_orders o on o.number = j.work_order
 cross join lateral (
@@ -144,6 +160,9 @@ cross join lateral (
                'waiting') as state
     from job_responses r where r.work_order = j.work_order and r.operation = j.operation
 ) r
+"""
+PROGRESS = f"""{_PROGRESS}
 where o.ended_at is null or o.ended_at > clock_timestamp() - interval '1 day'
 order by o.rush desc, o.priority, o.due_at, o.number, j.place
 """
+PROGRESS_OF = f"{_PROGRESS} where j.work_order = any (%s) order by o.number, j.place"

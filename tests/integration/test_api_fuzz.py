@@ -33,6 +33,7 @@ from hub.store.ledger import PgLedger
 from hub.store.people import PgPeopleStore
 from hub.store.pool import open_pool
 from hub.store.rush import PgRushes
+from hub.store.sales import PgSales
 from tests.api_house import CNC, PRESS, House, alarm, house, order, ticket, w
 
 pytestmark = pytest.mark.anyio
@@ -113,7 +114,9 @@ async def it(dsn: str) -> AsyncIterator[House]:
         book = Casebook(made.deps.plant, rules, ledger, made.clock, _quiet, "")
         crowd = Crowd(Notices(made.deps.plant, ("group",)))
         rush = OrderRushDesk(made.deps.plant, PgRushes(pool, made.clock), made.clock, _quiet, crowd)
-        deps = replace(made.deps, ledger=ledger, people=people, desk=AlarmDesk(book), rush=rush)
+        deps = replace(
+            made.deps, ledger=ledger, people=people, desk=AlarmDesk(book), rush=rush, sales=PgSales(pool)
+        )
         async with ledger.begin() as tx:
             await tx.save_order(order("MO-1", "p1/stamping/l1"))
             for place in (PRESS, CNC):

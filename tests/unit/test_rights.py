@@ -59,6 +59,7 @@ class Row:
     devices: bool = False
 
 
+SHARE = {Role.SALES, Role.PLANNER, Role.MANAGER, Role.ADMIN}
 KEEP = {Role.PLANNER, Role.MANAGER, Role.ADMIN}
 SEEN = {"at": NOON.isoformat()}
 
@@ -179,6 +180,14 @@ TABLE = [
     Row("POST /api/erp/letters/{letter_id}/again", KEEP, "/api/erp/letters/1/again"),
     Row("POST /api/erp/letters/{letter_id}/aside", KEEP, "/api/erp/letters/1/aside", REASON),
     Row("POST /api/erp/push", "public", "/api/erp/push", {"made": "up"}, 404),
+    Row("GET /api/shared-order", "public", "/api/shared-order", good=404),
+    Row("GET /api/sales", SHARE, "/api/sales"),
+    Row("GET /api/orders/{number}/links", SHARE, "/api/orders/MO-1/links", other="/api/orders/MO-2/links"),
+    Row("POST /api/orders/{number}/links", SHARE, "/api/orders/MO-1/links", other="/api/orders/MO-2/links"),
+    Row(
+        "DELETE /api/order-links/{link_id}", SHARE, "/api/order-links/1", good=204,
+        other="/api/order-links/2",
+    ),
     Row("GET /api/timeline", ALL, "/api/timeline"),
     Row("GET /api/status", LEAD, "/api/status"),
     Row("GET /metrics", ADMIN, "/metrics"),
