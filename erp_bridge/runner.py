@@ -96,6 +96,7 @@ class BridgeRunner:
         self._health = BridgeHealth()
         self._gate = Gate.open(hands)
         self._at_work = 0
+        self._over = False
 
     def health(self) -> dict[str, Any]:
         """With `orders_at` and `tickets_at`, when the ERP was last asked for them."""
@@ -106,15 +107,24 @@ class BridgeRunner:
         released = await self._claims.release()
         if released:
             log.info("%d errands were under way when this bridge died: looking for them first", released)
-        async with asyncio.TaskGroup() as loops:
-            for _ in range(self._hands):
-                loops.create_task(self._deliver())
-            loops.create_task(self._watch())
-            loops.create_task(self._claims.keep())
+        self._over = False
+        async with asyncio.TaskGroup() as group:
+            beat = group.create_task(self._claims.keep())
+            for loop in (*[self._deliver] * self._hands, self._watch):
+                group.create_task(self._live(loop, beat))
+
+    async def _live(self, loop: Callable[[], Awaitable[None]], beat: asyncio.Task[None]) -> None:
+        """All end or none: a flag and a second cancellation, for a library may swallow the first one before
+        Python 3.12."""
+        try:
+            await loop()
+        finally:
+            self._over = True
+            beat.cancel()
 
     # ------------------------------------------------------------------ to the ERP
     async def _deliver(self) -> None:
-        while True:
+        while not self._over:
             if not self._gate.lets_in(self._at_work, self._clock.monotonic()):
                 await self._clock.sleep(GATE_SECONDS)
                 continue
@@ -227,7 +237,7 @@ class BridgeRunner:
 
     # ------------------------------------------------------------------ from the ERP
     async def _watch(self) -> None:
-        while True:
+        while not self._over:
             for poll in (self.poll_orders, self.poll_tickets, self._incoming.escalate, self.poll_rest):
                 await self._tried(poll)
             await self._clock.sleep(self._poll_every.total_seconds())
