@@ -183,6 +183,15 @@ async def bridge_house(
         await pool.close()
 
 
+async def until(condition: Callable[[], bool], turning: HandClock | None = None) -> None:
+    """Real sockets and threads are at work: look again and again, but not for ever."""
+    async with asyncio.timeout(30):
+        while not condition():
+            if turning:
+                turning.turn(1)
+            await asyncio.sleep(0.02)
+
+
 async def _main(dsn: str, url: str) -> None:
     async with bridge_house(dsn, url, QuickClock()) as house:
         await house.drain()

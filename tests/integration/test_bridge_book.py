@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -15,11 +17,13 @@ from hub.model.erp import PostingKind
 from hub.model.exchange import Direction, Outcome
 from hub.model.intent import Intent, IntentKind
 from hub.model.production import Posting, WorkOrderState
-from hub.testing.clock import NOON
-from tests.integration.bridge_house import BridgeHouse, QuickClock, bridge_house
+from hub.testing.clock import NOON, HandClock
+from tests.integration.bridge_house import BridgeHouse, QuickClock, bridge_house, until
 from tests.simulators.kingdee.server import KingdeeSimulator
 
 pytestmark = pytest.mark.anyio
+
+REPORTS, HANDS = 12, 4
 
 
 @pytest.fixture
@@ -196,6 +200,33 @@ async def test_an_order_that_left_the_floor_while_the_bridge_was_down_is_known_a
     await house.bridge.poll_orders()
     (order,) = await house.book.orders(["MO0003"])
     assert order.state in (WorkOrderState.COMPLETED, WorkOrderState.CANCELLED)
+
+
+# ------------------------------------------------------------------ an ERP that is away
+async def test_three_days_without_the_erp_lose_nothing_and_its_return_is_no_storm(
+    dsn: str, erp: KingdeeSimulator
+) -> None:
+    clock = HandClock()
+    async with bridge_house(dsn, erp.url, clock) as house:
+        erp.faults.add("down")
+        for n in range(REPORTS):
+            await house.report(f"R-{n}", "MO0001", ("10", "20", "30")[n % 3], 1)
+        running = asyncio.create_task(house.bridge.run())
+        try:
+            await until(lambda: bool(house.bridge.health()["away"]), turning=clock)
+            begun = tries = house.bridge.health()["put_back"]
+            for hours in range(1, 73):
+                clock.turn(3600)
+                await until(lambda before=tries: house.bridge.health()["put_back"] > before)  # type: ignore[misc]
+                tries = house.bridge.health()["put_back"]
+                assert tries - begun <= HANDS + hours, "each hour one hand looks whether it is back"
+            erp.faults.clear()
+            await until(lambda: house.bridge.health()["done"] == REPORTS, turning=clock)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert Counter(r["key"] for r in erp.reports()) == Counter(f"R-{n}" for n in range(REPORTS))
+        assert await house.book.letters() == []
 
 
 # ------------------------------------------------------------------ letters

@@ -7,7 +7,7 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from hub import metrics
 from hub.claims import LEASE
 from hub.model.ticket import TicketState
 from hub.testing.clock import HandClock
-from tests.integration.bridge_house import BridgeHouse, QuickClock, bridge_house
+from tests.integration.bridge_house import BridgeHouse, QuickClock, bridge_house, until
 from tests.simulators.kingdee.faults import KINDS
 from tests.simulators.kingdee.server import KingdeeSimulator
 
@@ -314,15 +314,6 @@ async def lanes(house: BridgeHouse, erp: KingdeeSimulator) -> None:
 def finished(erp: KingdeeSimulator) -> list[str]:
     """Keys of approved reports, in the order in which they were made."""
     return [r["key"] for r in reversed(erp.reports()) if r["status"] == "C"]
-
-
-async def until(condition: Callable[[], bool], turning: HandClock | None = None) -> None:
-    """Real sockets and threads are at work: look again and again, but not for ever."""
-    async with asyncio.timeout(30):
-        while not condition():
-            if turning:
-                turning.turn(1)
-            await asyncio.sleep(0.02)
 
 
 async def test_a_bridge_paused_between_looking_and_opening_opens_nothing_twice(
