@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from alert_rules.equipment import MachineWatch
 from alert_rules.lifecycle import Cleared, Event, Raised, Sight
 from alert_rules.limit import elapse, observe
+from alert_rules.past import Past, in_order
 from alert_rules.prefilter import RuleTable, suspects
 from alert_rules.rule import Rule, Silence, Watch
 from alert_rules.stale import silent
@@ -59,6 +60,7 @@ class Evaluator:
         self._table = RuleTable(self._valued, size)
         self._slots = {(r.name, r.subject): i for i, r in enumerate(self._valued, 1)}
         self._changed = np.full(len(self._valued) + 1, _NEVER)  # source time of each rule's last change
+        self._past = Past(size)
         self._silences = [r for r in rules if isinstance(r.condition, Silence)]
         self._silence_tags = [np.array(r.condition.tags) for r in self._silences]  # type: ignore[union-attr]
         self._silence_watch = [Watch() for _ in self._silences]
@@ -151,8 +153,13 @@ class Evaluator:
         return max((max(r.on_delay, r.off_delay) for r in self._valued), default=timedelta(0))
 
     # ---------------------------------------------------------------- samples
-    def take(self, batch: SampleBatch, now: datetime, *, recalled: bool = False) -> Happenings:
+    def take(
+        self, batch: SampleBatch, now: datetime, *, recalled: bool = False, origin: str = ""
+    ) -> Happenings:
         """One batch that arrived at `now`. Rows no newer than their tag's last are history only.
+
+        A historical batch tells states and counts of its time, and moves no alarm: what is true when its
+        origin has caught up raises one then.
 
         `recalled`: it comes from the record, at a warm start. That is not being heard, and what the record's
         states and counts already tell is not told again.
@@ -161,19 +168,38 @@ class Evaluator:
         self._mind_the_clock(micros(now))
         if not recalled:
             self._mind_our_deafness(micros(now))
-        batch = self._newer(_in_order(batch), micros(now), recalled)
+        if not batch.historical:
+            self._caught_up(origin, now)
+        batch = self._newer(in_order(batch), micros(now), recalled)
+        self._past.take(batch, origin, micros(now))
         if not len(batch):
             return out
         for row, slot in suspects(self._table, batch):
             if int(batch.source_times[row]) <= self._settled(slot):
                 continue
             sample = batch.sample(row)
-            then = observe(self._rule(slot), self._table.watch(slot), sample)
+            then = observe(self._rule(slot), before := self._table.watch(slot), sample)
+            if batch.historical and then.active != before.active:
+                since = before.leaning_since or sample.source_time
+                then = replace(before, leaning_since=since)  # whether it still is so, the present will tell
             self._note(slot, then, sample.value, sample.source_time, out)
         self._machines(batch, out, recalled)
         if out:  # what was raised together with its cause keeps quiet
             self._suppression.look(self._sights, now)
         return out
+
+    def _caught_up(self, origin: str, now: datetime) -> None:
+        """What leans now has leant long enough or not from now on: nobody is told of the past."""
+        tags = self._past.over(origin)
+        if not len(tags):
+            return
+        for slot in self._table.leaning_slots().tolist():
+            if int(self._table.tags[slot]) in tags:
+                rule, watch = self._rule(slot), self._table.watch(slot)
+                assert watch.leaning_since is not None
+                delay = rule.off_delay if watch.active else rule.on_delay
+                watch = replace(watch, leaning_since=max(watch.leaning_since, now - delay))
+                self._table.keep(slot, watch, self._last_value(slot))
 
     def _settled(self, slot: int) -> int:
         """Up to where samples are the past of this rule: its last change came from what was after that."""
@@ -230,13 +256,16 @@ class Evaluator:
         fresh = known & (times > self._seen[np.where(known, batch.tags, 0)])
         if not fresh.all():
             batch, times = batch.take(fresh), times[fresh]
-        batch = SampleBatch(batch.tags, times, batch.values, batch.statuses, batch.source)
+        batch = SampleBatch(batch.tags, times, batch.values, batch.statuses, batch.source, batch.historical)
         good = ((batch.statuses & _BAD) == 0) & ~np.isnan(batch.values)
         if self._holed:
             self._mind_the_hole(batch.tags, times)
         self._seen[batch.tags] = times
-        self._lag[batch.tags] = np.maximum(now - times, 0)
-        if not recalled:
+        self._lag[batch.tags] = 0 if batch.historical else np.maximum(now - times, 0)
+        if batch.historical:  # heard by its collector, and then
+            heard = batch.tags[good]
+            self._heard[heard] = np.maximum(self._heard[heard], np.minimum(times[good], now))
+        elif not recalled:
             self._heard[batch.tags[good]] = now
         self._value[batch.tags[good]] = batch.values[good]
         return batch
@@ -281,6 +310,8 @@ class Evaluator:
         self._mind_the_clock(micros(now))
         self._mind_our_deafness(micros(now))
         for slot in self._table.leaning_slots().tolist():
+            if self._past.of[self._table.tags[slot]]:
+                continue
             lag = timedelta(microseconds=int(self._lag[self._table.tags[slot]]))
             then = elapse(self._rule(slot), self._table.watch(slot), now - lag)
             self._note(slot, then, self._last_value(slot), now - lag, out)
@@ -315,6 +346,8 @@ class Evaluator:
         tag = self.plant.tags[watch.machine.state_tag]
         gone_at = from_micros(int(self._heard[tag.number])) + tag.stale_after
         at = gone_at - timedelta(microseconds=int(self._lag[tag.number]))  # states are in the source's time
+        if self._past.moving(tag.number, micros(now)):
+            return
         if now >= gone_at and (span := watch.become(EquipmentState.UNKNOWN, at)) is not None:
             self._shown[tag.number] = np.nan
             out.states.append(span)
@@ -380,10 +413,3 @@ class Evaluator:
 
     def _last_value(self, slot: int) -> float | None:
         return self._good_value(int(self._table.tags[slot]))
-
-
-def _in_order(batch: SampleBatch) -> SampleBatch:
-    """Samples of one tag one after the other in time, where a batch holds several of one tag."""
-    if len(batch) < 2 or np.bincount(batch.tags).max() < 2:
-        return batch
-    return batch.take(np.argsort(batch.source_times, kind="stable"))

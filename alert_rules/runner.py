@@ -118,7 +118,8 @@ class RuleRunner:
         async for delivery in self._bus.consume(SAMPLES, GROUP):
             await self._miss(delivery)
             try:
-                await self._take(SampleBatch.from_bytes(delivery.body))
+                origin = delivery.stamp.origin if delivery.stamp is not None else ""
+                await self._take(SampleBatch.from_bytes(delivery.body), origin=origin)
             except (ValueError, Permanent) as cause:  # no batch, or one that the record will never take
                 self.refused += 1
                 log.error("rules.refused", position=delivery.position, reason=str(cause))
@@ -149,10 +150,10 @@ class RuleRunner:
             metrics.rules_behind(self.behind_seconds)
             await self._clock.sleep(LOOK)
 
-    async def _take(self, batch: SampleBatch, *, recalled: bool = False) -> None:
+    async def _take(self, batch: SampleBatch, *, recalled: bool = False, origin: str = "") -> None:
         async with self._turn:
             began = self._clock.monotonic()
-            happened = self._evaluator.take(batch, self._clock.now(), recalled=recalled)
+            happened = self._evaluator.take(batch, self._clock.now(), recalled=recalled, origin=origin)
             self.last_seconds = self._clock.monotonic() - began
             self.evaluated += len(batch)
             metrics.rules(self.last_seconds)

@@ -22,7 +22,7 @@ from hub.model.batch import SampleBatch, from_micros, join
 from hub.model.intent import Intent, IntentKind
 from hub.model.production import JobResponse, Posting, WorkOrder
 from hub.model.stamp import Stamp
-from hub.ports import EVENTS, SAMPLES, Bus, Clock, Collector, Ledger, MesSource, Sink
+from hub.ports import EVENTS, SAMPLES, Bus, Clock, Collector, Ledger, MesSource, Publisher, Sink
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class BusSink:
     goes out again before anything else and under the same number: takers know a repeat by it, and a loss.
     """
 
-    def __init__(self, bus: Bus, linger: float = 0.0) -> None:
+    def __init__(self, bus: Publisher, linger: float = 0.0) -> None:
         self._bus, self._linger = bus, linger
         self._waiting: list[SampleBatch] = []
         self._here: set[int] = set()  # who has not gone out: a hundred devices ask for their batch at once

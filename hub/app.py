@@ -15,7 +15,8 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -25,10 +26,16 @@ from alert_rules.evaluator import Evaluator
 from alert_rules.rule import Rule
 from alert_rules.rulebook import rulebook
 from alert_rules.runner import RuleRunner
+from collectors.event_runner import EventRunner
+from collectors.intake import Intake
+from collectors.mes_push import MesDesk
 from collectors.runner import BusSink, CollectorRunner, MesRunner, OnState, pass_on, source_state
 from hub import metrics
+from hub.bus.numbers import keep_numbers, known_numbers
+from hub.bus.spool import Spool
+from hub.bus.spooled import SpooledBus
 from hub.clock import SystemClock
-from hub.errors import ConfigError
+from hub.errors import ConfigError, Permanent, Transient
 from hub.house import (
     Plugins,
     Record,
@@ -47,7 +54,7 @@ from hub.log import register_secrets_of
 from hub.model.discrepancy import MesClaims
 from hub.model.erp import ErpNews, ErpPush
 from hub.notices import Notices
-from hub.ports import SAMPLES, Bus, Clock, Plant
+from hub.ports import SAMPLES, Bus, Clock, MesDoor, Plant, Publisher
 from hub.postgres import EmbeddedPostgres
 from hub.registry import plugins
 from hub.rollcall import RollCall, as_json, stands_by
@@ -176,6 +183,8 @@ class App:
         self._gauges: dict[str, Any] = {}
         self._measured = self.clock.monotonic()  # when the record last answered
         self._bus_heard = self.clock.monotonic()  # when the bus did
+        self._spooled: SpooledBus | None = None
+        self._unproved = False  # tag numbers are those of the last start
 
     @property
     def address(self) -> str:
@@ -196,11 +205,20 @@ class App:
             register_secrets_of(config)
         async with contextlib.AsyncExitStack() as stack:
             dsn = await self._database_and_rooms(stack)
-            applied = await bring_up(dsn)
-            self.say("migrations", ", ".join(applied) if applied else "up to date")
-            self.record: Record = await open_record(dsn, self.settings.plant.time_zone, self.clock)
-            stack.push_async_callback(self.record.close)
-            self.plant = await number_tags(self.record, self.settings.plant)
+            zone = self.settings.plant.time_zone
+            try:
+                applied = await bring_up(dsn)
+            except Transient as away:  # a collector far from the hub begins all the same
+                self.plant = self._edge(away)
+                self.say("database", f"away; samples stay in {self._spool_folder()} until it is back")
+                self.record: Record = await open_record(dsn, zone, self.clock, wait=False)
+                stack.push_async_callback(self.record.close)
+            else:
+                self.say("migrations", ", ".join(applied) if applied else "up to date")
+                self.record = await open_record(dsn, zone, self.clock)
+                stack.push_async_callback(self.record.close)
+                self.plant = await number_tags(self.record, self.settings.plant)
+            stack.callback(self._close_spool)
             first = first_collectors(self.settings, self.plugins, self.plant, self.clock)
             self._first = first if "collectors" in self.parts else {}
             self.rules = read_rules(self.settings, self.plant)
@@ -315,8 +333,46 @@ class App:
         upkeep = Upkeep(self.record.pool, self.clock, Keep(raw=self.settings.file.hub.retention_raw))
         self._watch_alone("upkeep", upkeep.run, lambda: dict(upkeep.detail()))
 
+    def _spool_folder(self) -> Path:
+        return self.settings.file.hub.spool or self.settings.file.hub.data / "spool"
+
+    def _edge(self, away: Transient) -> Plant:
+        """The plant with the numbers of the last start, where nothing but collectors runs here."""
+        numbers = known_numbers(self._spool_folder())
+        if self.parts != ("collectors",) or not set(self.settings.plant.tags) <= set(numbers):
+            raise away
+        self._unproved = True
+        return with_numbers(self.settings.plant, numbers)
+
+    async def _reached(self, origin: str) -> int:
+        """How far the record is, once it is known to mean by each number what we mean."""
+        if self._unproved:
+            then = await number_tags(self.record, self.settings.plant)
+            if changed := [p for p, tag in then.tags.items() if tag.number != self.plant.tags[p].number]:
+                raise Permanent(
+                    f"hub.spool: the database numbers {changed[0]} and {len(changed) - 1} more tags in "
+                    f"another way than what waits in {self._spool_folder()}; move it aside and start again"
+                )
+            self._unproved = False
+        return await self.record.samples.reached(origin)
+
+    def _close_spool(self) -> None:
+        if self._spooled is not None:
+            self._spooled.close()
+
+    def _spool(self) -> Publisher:
+        if not self.plugins.collectors:
+            return self.bus
+        folder = self._spool_folder()
+        spool = Spool(folder, self.settings.file.hub.spool_mb << 20)
+        if not self._unproved:
+            keep_numbers(folder, self.plant)
+        self._spooled = SpooledBus(self.bus, spool, self._reached, self.clock)
+        self.supervisor.watch("spool", self._spooled.run, self._spooled.detail)
+        return self._spooled
+
     def _furnish_collectors(self) -> None:
-        sink = BusSink(self.bus)
+        sink = BusSink(self._spool())
         for use in self.plugins.collectors:
             runner = CollectorRunner(
                 use.name,
@@ -337,12 +393,23 @@ class App:
 
     def _furnish_mes(self) -> None:
         for use in self.plugins.mes:
-            runner = MesRunner(
+            kind = EventRunner if hasattr(use.cls, "feed") else MesRunner
+            runner = kind(
                 use.name, self._mes(use), self.record.ledger, self.clock, self.shout,
                 self._source_state(use.name),
             )  # fmt: skip
             self.supervisor.watch(f"mes {use.name}", runner.run, outside=True)
             self.say("mes", use.name)
+
+    def _mes_doors(self) -> dict[str, MesDoor]:
+        """Of every MES that tells typed events: by a source of its own, which opens nothing."""
+        found: dict[str, MesDoor] = {}
+        for use in self.plugins.mes:
+            if hasattr(use.cls, "feed"):
+                source = self._mes(use)()
+                intake = Intake(use.name, source, self.record.ledger, self.clock, self.shout)
+                found[use.name] = MesDesk(source, intake, self.clock)
+        return found
 
     def _mes(self, use: Use) -> Callable[[], Any]:
         return lambda: use.cls(use.config, self.clock, use.name)
@@ -398,6 +465,12 @@ class App:
         self.supervisor.watch("erp bridge", named, lambda: dict(current[0].health()) if current else {})
         self.say("erp bridge", erp.name)
         self._furnish_reconciliation(erp, block)
+
+    def _erp_in_use(self, erp: Use, block: ErpBlock) -> ErpInUse:
+        """The connector with the field maps that are active."""
+        from erp_bridge.erp_in_use import ErpInUse
+
+        return ErpInUse(erp.cls, block.with_, block.kind, self.clock, PgMappings(self.record.pool))
 
     async def _mes_claims(self) -> MesClaims:
         """What every MES together adds up: an MES that cannot tell leaves the whole untold."""

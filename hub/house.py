@@ -138,8 +138,8 @@ def _first_line(cause: psycopg.Error) -> str:
     return next(iter(str(cause).splitlines()), type(cause).__name__)
 
 
-async def open_record(dsn: str, time_zone: str, clock: Clock) -> Record:
-    pool = await open_pool(dsn, max_size=10)
+async def open_record(dsn: str, time_zone: str, clock: Clock, *, wait: bool = True) -> Record:
+    pool = await open_pool(dsn, max_size=10, wait=wait)
     return Record(
         dsn, pool, PgLedger(pool, time_zone), PgSampleStore(pool), PgOutbox(pool, dsn), PgPeopleStore(pool),
         PgErpBook(pool),

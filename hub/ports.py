@@ -112,6 +112,14 @@ class Delivery:
     at: datetime | None = None
 
 
+class Publisher(Protocol):
+    """The half of a bus that collectors need."""
+
+    async def publish(self, topic: str, body: bytes, stamp: Stamp | None = None) -> None: ...
+
+    async def shout(self, topic: str, body: bytes) -> None: ...
+
+
 class Bus(Protocol):
     """Two promises. `publish`/`consume`: at least once to every group, in order, with back-pressure.
     `shout`/`listen`: to whoever listens now, best effort, newest kept when a listener is slow.

@@ -58,6 +58,14 @@ class TagBlock(Block):
     decimals: int = Field(1, ge=0, le=6)
     stale_after: Duration = timedelta(seconds=5)
     shown: bool = True
+    range: tuple[float, float] | None = Field(None, description="[low, high] of normal operation")
+
+    @field_validator("range")
+    @classmethod
+    def _low_before_high(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError("the lower end comes first; write [low, high]")
+        return value
 
 
 class StateBlock(Block):
@@ -219,6 +227,10 @@ class HubBlock(Block):
     database: SecretStr | None = Field(None, description="DSN; empty starts the embedded PostgreSQL")
     redis: SecretStr | None = Field(None, description="URL; empty uses the in-process bus")
     retention_raw: Duration = timedelta(days=7)
+    spool: Path | None = Field(
+        None, description="where collectors keep what is not on record; empty: data/spool"
+    )
+    spool_mb: int = Field(2048, ge=1, description="its size in MiB, compressed; the oldest goes first")
     notices: list[str] | None = Field(
         None, description="notifiers that tell of orders, stock and the ERP; empty: all of them"
     )
@@ -423,7 +435,9 @@ def _machine(
     path = f"{line}/{block.id}"
     for tag_id, tag in block.tags.items():
         full = f"{path}/{tag_id}"
-        tags[full] = Tag(0, full, tag.name.words(), tag.unit, tag.decimals, tag.stale_after, tag.shown)
+        tags[full] = Tag(
+            0, full, tag.name.words(), tag.unit, tag.decimals, tag.stale_after, tag.shown, tag.range
+        )
 
     def tag_path(tag_id: str, where: str) -> str:
         if not tag_id:

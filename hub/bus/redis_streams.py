@@ -23,6 +23,13 @@ from hub.ports import Delivery
 
 LIMIT = 50_000  # entries on the belt before publishers wait
 LOOK_EVERY = 64  # publishes between looks at the belt's length
+# The mark is gone with a server's memory, and after a month in which its sender said nothing.
+ADD_IN_TURN = """
+if ARGV[2] ~= '0' and redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end
+redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
+redis.call('SET', KEYS[2], ARGV[1], 'EX', 2592000)
+return 1
+"""
 BLOCK_MS = 2_000
 SHORT_MS = 50
 ANSWER = 5.0  # seconds for an answer; more than a blocked read takes. A server that hangs is a server away
@@ -77,9 +84,20 @@ class RedisBus:
                 while await _told(self._redis.xlen(self._prefix + topic)) >= self._limit:
                     await self._trim(topic)
                     await asyncio.sleep(0.2)
-            await _told(self._redis.xadd(self._prefix + topic, entry))  # type: ignore[arg-type]
+            if stamp is not None and stamp.follows is not None:
+                await self._add_in_turn(self._prefix + topic, entry, stamp)
+            else:
+                await _told(self._redis.xadd(self._prefix + topic, entry))  # type: ignore[arg-type]
         except RedisError as cause:
             raise _away(cause) from None
+
+    async def _add_in_turn(self, stream: str, entry: Mapping[str, bytes | str | int], stamp: Stamp) -> None:
+        """A server that came back without its last second lost the mark with the entries it stands for."""
+        fields = [part for pair in entry.items() for part in pair]
+        mark = f"{stream}:given:{stamp.origin}"
+        given = (stamp.number, stamp.follows or 0, *fields)
+        if not await _told(self._redis.eval(ADD_IN_TURN, 2, stream, mark, *given)):
+            raise BusUnavailable(f"bus: it has lost what batch {stamp.number} follows")
 
     async def consume(self, topic: str, group: str) -> AsyncIterator[Delivery]:
         """A reader that died may have left a blocked read behind, and the server may hand that an entry. So

@@ -15,6 +15,7 @@ from hub.model.sample import BAD_NO_COMMUNICATION, Sample, StatusCode
 
 _HEADER = struct.Struct("<4sII")  # magic, rows, bytes of the source name
 _MAGIC = b"AHB1"
+_LATE_MAGIC = b"AHBH"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ROW_BYTES = 4 + 8 + 8 + 4
 
@@ -37,6 +38,7 @@ class SampleBatch:
     values: NDArray[np.float64]  # engineering units; NaN where there is none
     statuses: NDArray[np.uint32]  # OPC UA status codes
     source: str = ""  # name of the collector
+    historical: bool = False  # told long after it was so: facts of the past, not of now
 
     def __len__(self) -> int:
         return len(self.tags)
@@ -75,15 +77,16 @@ class SampleBatch:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> SampleBatch:
         return SampleBatch(
-            self.tags[rows], self.source_times[rows], self.values[rows], self.statuses[rows], self.source
-        )
+            self.tags[rows], self.source_times[rows], self.values[rows], self.statuses[rows],
+            self.source, self.historical,
+        )  # fmt: skip
 
     def to_bytes(self) -> bytes:
         """Header, source name, then the four columns, little-endian."""
         name = self.source.encode()
         return b"".join(
             (
-                _HEADER.pack(_MAGIC, len(self), len(name)),
+                _HEADER.pack(_LATE_MAGIC if self.historical else _MAGIC, len(self), len(name)),
                 name,
                 self.tags.astype("<i4", copy=False).tobytes(),
                 self.source_times.astype("<i8", copy=False).tobytes(),
@@ -99,7 +102,7 @@ class SampleBatch:
             raise ValueError("sample batch: too short for a header")
         magic, n, name_bytes = _HEADER.unpack_from(data)
         at = _HEADER.size + name_bytes
-        if magic != _MAGIC or len(data) != at + n * ROW_BYTES:
+        if magic not in (_MAGIC, _LATE_MAGIC) or len(data) != at + n * ROW_BYTES:
             raise ValueError("sample batch: wrong magic or length")
         try:
             source = data[_HEADER.size : at].decode()
@@ -111,7 +114,13 @@ class SampleBatch:
             np.frombuffer(data, "<f8", n, at + 12 * n),
             np.frombuffer(data, "<u4", n, at + 20 * n),
             source,
+            magic == _LATE_MAGIC,
         )
+
+
+def as_historical(body: bytes) -> bytes:
+    """The same batch's bytes, marked as told late."""
+    return _LATE_MAGIC + body[4:] if body.startswith(_MAGIC) else body
 
 
 def join(batches: Sequence[SampleBatch]) -> SampleBatch:

@@ -7,10 +7,16 @@ from typing import NamedTuple
 
 
 class Stamp(NamedTuple):
-    """`origin` is one life of one sender; it counts its batches 1, 2, 3 ... and leaves no number out."""
+    """`origin` is one life of one sender; it counts its batches 1, 2, 3 ... and leaves no number out.
+
+    `follows`: the number that this sender gave the bus just before, so that a bus that lost it meanwhile
+    refuses to go on (the sender then begins again where the record ends); 0 when it begins, or begins again.
+    None: a sender that can give nothing twice.
+    """
 
     origin: str
     number: int
+    follows: int | None = None
 
 
 class Tally:

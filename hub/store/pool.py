@@ -37,8 +37,11 @@ WIRE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepal
         "tcp_user_timeout": 10_000}  # fmt: skip
 
 
-async def open_pool(dsn: str, min_size: int = 1, max_size: int = 6, timeout: float = 30.0) -> Pool:
-    """Connects at once; raises RecordAway when nobody answers within `timeout` seconds."""
+async def open_pool(
+    dsn: str, min_size: int = 1, max_size: int = 6, timeout: float = 30.0, wait: bool = True
+) -> Pool:
+    """Connects at once; raises RecordAway when nobody answers within `timeout` seconds, or, without `wait`,
+    goes on trying."""
     pool: Pool = AsyncConnectionPool(
         dsn,
         min_size=min_size,
@@ -53,7 +56,7 @@ async def open_pool(dsn: str, min_size: int = 1, max_size: int = 6, timeout: flo
         name="record",
     )
     try:
-        await pool.open(wait=True, timeout=timeout)
+        await pool.open(wait=wait, timeout=timeout)
     except PoolTimeout:
         await pool.close()
         raise RecordAway(f"the database does not answer within {timeout:g} s") from None

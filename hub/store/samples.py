@@ -49,6 +49,8 @@ class PgSampleStore:
                 return 0
             if len(rows):
                 await self._insert(connection, rows)
+            if late := [b for b in batches if b.historical and len(b)]:
+                await connection.execute(BACKFILLED, _spans(join(late)))
             await self._remember(connection, _marks(rows) | {"position": position}, taken or {}, lost or {})
             failpoint("store.before_commit")
         return len(rows)
@@ -74,6 +76,12 @@ class PgSampleStore:
             await connection.execute(FORGET, [SAMPLES])
             rows = await (await connection.execute(ORIGINS, [SAMPLES])).fetchall()
         return {row["origin"]: row["number"] for row in rows}
+
+    async def reached(self, origin: str) -> int:
+        """The last number of this origin that is on record; 0 when none is."""
+        async with borrowed(self._pool) as connection:
+            row = await (await connection.execute(REACHED, [SAMPLES, origin])).fetchone()
+        return int(row["number"]) if row else 0
 
     async def position(self) -> str:
         """Up to where the stream of samples is on record; "" when nothing is."""
@@ -149,6 +157,12 @@ def _marks(rows: SampleBatch) -> dict[str, list[datetime]]:
     }
 
 
+def _spans(late: SampleBatch) -> dict[str, Any]:
+    """What came late, by the hour it is about."""
+    hours, counts = np.unique(late.source_times[storable(late)] // _HOUR, return_counts=True)
+    return {"hours": [from_micros(h * _HOUR) for h in hours], "rows": counts.tolist()}
+
+
 def _from_rows(found: Sequence[dict[str, Any]]) -> SampleBatch:
     return SampleBatch(
         np.array([r["tag"] for r in found], np.int32),
@@ -206,6 +220,13 @@ from unnest(%s::text[], %s::bigint[]) said (origin, batches)
 """
 FORGET = "delete from stream_origins where stream = %s and at < now() - interval '30 days'"
 ORIGINS = "select origin, number from stream_origins where stream = %s"
+BACKFILLED = """
+insert into backfills as old (hour, rows, first_at, last_at)
+select said.hour, said.rows, now(), now()
+from unnest(%(hours)s::timestamptz[], %(rows)s::bigint[]) said (hour, rows)
+on conflict (hour) do update set rows = old.rows + excluded.rows, last_at = excluded.last_at
+"""
+REACHED = "select number from stream_origins where stream = %s and origin = %s"
 # One step down the index per tag, in every edition, however much there is.
 NEWEST = """
 select newest.ts, newest.tag, newest.value, newest.status

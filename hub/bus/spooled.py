@@ -1,0 +1,189 @@
+"""Store and forward: onto the collector's own disk first, from there to the bus, as soon as there is one.
+
+A sample counts as taken when the disk has it, and is forgotten when the *record* has it (not when the bus
+has): a Redis that comes back empty, a hub that dies, a database that is away cost nothing. What is not on
+record yet is given again, in order, under the numbers it had, and whoever takes it leaves out what is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from hub.bus.spool import DiskRefuses, Kept, Spool
+from hub.errors import Transient
+from hub.model.batch import SampleBatch, as_historical, from_micros
+from hub.model.stamp import Stamp
+from hub.ports import SAMPLES, Bus, Clock
+
+log = logging.getLogger(__name__)
+
+LATE = timedelta(seconds=10)  # what waited longer is history when it is told
+WINDOW = 16_777_216  # bytes of batches on the bus that are not on record yet
+LOOK = 0.25  # seconds between looks at how far the record is
+LOST = timedelta(seconds=5)  # on the bus nothing waits, and the record has not moved: the bus has lost it
+FRESH = 16  # batches that wait to be shown; a bus that hangs shows the newest
+
+Reached = Callable[[str], Awaitable[int]]  # origin -> its last batch on record, 0 when there is none
+T = TypeVar("T")
+
+
+class SpooledBus:
+    """The publishing half of a bus for the collectors of one process. `run` does the forwarding."""
+
+    def __init__(self, bus: Bus, spool: Spool, reached: Reached, clock: Clock, window: int = WINDOW) -> None:
+        self._bus, self._spool, self._reached, self._clock = bus, spool, reached, clock
+        self._window = window
+        self._disk = ThreadPoolExecutor(1, "spool")
+        self._changed = asyncio.Condition()  # a new batch, or the record has moved
+        self._fresh: deque[bytes] = deque(maxlen=FRESH)
+        self._shown = asyncio.Event()
+        self._on_record = 0
+        self._met = asyncio.Event()  # in this life of the process the record has told how far it is
+        self._moved = clock.now()
+        self._under_way: deque[tuple[int, int]] = deque()  # (number, bytes) on the bus and not on record
+        self._out = 0  # those bytes
+        self._bare = Stamp(uuid4().hex, 0)  # for what the disk refuses
+        self._oldest: datetime | None = None
+        self.replayed = self.refused = self.bare = 0
+
+    def detail(self) -> dict[str, Any]:
+        """For the status page."""
+        age = (self._clock.now() - self._oldest).total_seconds() if self._oldest else 0.0
+        return {
+            "spool_age_seconds": round(max(age, 0.0), 1),
+            "spool_bytes": self._spool.fill,
+            "spool_fill": round(self._spool.fill / max(self._spool.limit, 1), 4),
+            "spool_forgotten": self._spool.forgotten,
+            "spool_damaged": self._spool.damaged,
+            "spool_unwritten": self.bare,
+            "replayed": self.replayed,
+        }
+
+    async def publish(self, topic: str, body: bytes, stamp: Stamp | None = None) -> None:
+        """Returns once the disk has it. Where the disk refuses: once the bus has it; it may raise, too.
+
+        The spool numbers batches itself, over all lives of the process: `stamp` is not needed.
+        """
+        taken = self._clock.now()
+        try:
+            await self._on_disk(lambda: self._spool.append(body, taken))
+        except DiskRefuses as cause:
+            log.error("%s: a batch goes to the bus without it", cause)
+            self.bare += 1
+            number = self._bare.number + 1
+            await self._bus.publish(topic, body, self._bare._replace(number=number))
+            self._bare = self._bare._replace(number=number)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def shout(self, topic: str, body: bytes) -> None:
+        """Samples are shown as they come, also while the record is away or old ones are told; never waits."""
+        if topic != SAMPLES:
+            await self._bus.shout(topic, body)
+            return
+        self._fresh.append(body)
+        self._shown.set()
+
+    async def run(self) -> None:
+        """One life of the way to the bus. It begins behind what is on record; raises what the bus raises."""
+        self._under_way.clear()
+        self._out = 0
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._show())
+            group.create_task(self._follow())
+            group.create_task(self._forward())
+
+    def close(self) -> None:
+        self._disk.shutdown(wait=True)
+        self._spool.close()
+
+    # ---------------------------------------------------------------- three tasks
+    async def _show(self) -> None:
+        while True:
+            await self._shown.wait()
+            self._shown.clear()
+            while self._fresh:
+                await self._bus.shout(SAMPLES, self._fresh.popleft())
+
+    async def _follow(self) -> None:
+        """How far the record is; what it has is forgotten here. A record that is away tells nothing."""
+        self._moved = self._clock.now()
+        while True:
+            try:
+                number = await self._reached(self._spool.origin)
+            except Transient:
+                self._moved = self._clock.now()
+            else:
+                await self._is_on_record(number)
+                self._met.set()
+                await self._refuse_a_loss()
+            self._oldest = await self._on_disk(lambda: self._spool.oldest)
+            await self._clock.sleep(LOOK)
+
+    async def _is_on_record(self, number: int) -> None:
+        if number <= self._on_record:
+            return
+        await self._on_disk(lambda: self._spool.trim(number))
+        async with self._changed:
+            self._on_record, self._moved = number, self._clock.now()
+            while self._under_way and self._under_way[0][0] <= number:
+                self._out -= self._under_way.popleft()[1]
+            self._changed.notify_all()
+
+    async def _refuse_a_loss(self) -> None:
+        if not self._under_way or self._clock.now() - self._moved < LOST:
+            return
+        self._moved = self._clock.now()
+        if (await self._bus.behind(SAMPLES)).get("store") == 0:
+            raise Transient(
+                f"spool: the bus has lost what came after batch {self._on_record}; it is given again"
+            )
+
+    async def _forward(self) -> None:
+        await self._met.wait()
+        sent, follows, late = self._on_record, 0, False
+        while True:
+            kept = await self._on_disk(lambda after=sent: self._spool.read(after))  # type: ignore[misc]
+            if not kept and late:
+                late = False  # what follows is the present; whoever waits for it must not wait for a change
+                await self.publish(SAMPLES, NOTHING)
+                continue
+            if not kept:
+                await self._something_after(sent)
+            for batch in kept:
+                late = await self._give(batch, follows) if batch.body is not None else late
+                sent = follows = batch.number
+
+    async def _give(self, batch: Kept, follows: int) -> bool:
+        """Whether it was history."""
+        assert batch.body is not None
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._out < self._window)
+            self._under_way.append((batch.number, len(batch.body)))
+            self._out += len(batch.body)
+        late = self._clock.now() - batch.taken > LATE
+        body = as_historical(batch.body) if late else batch.body
+        await self._bus.publish(SAMPLES, body, Stamp(self._spool.origin, batch.number, follows))
+        self.replayed += late
+        return late
+
+    async def _something_after(self, sent: int) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._spool.last > sent)
+
+    async def _on_disk(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+        except sqlite3.Error as cause:
+            raise Transient(f"spool: {cause}") from None
+
+
+NOTHING = SampleBatch.at([], from_micros(0), []).to_bytes()

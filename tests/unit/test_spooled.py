@@ -1,0 +1,208 @@
+"""Store and forward: in order, known again, forgotten when the record has it, marked when it is old."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hub.bus.spool import DiskRefuses, Spool
+from hub.bus.spooled import SpooledBus
+from hub.errors import Transient
+from hub.model.batch import SampleBatch
+from hub.model.stamp import Stamp
+from hub.ports import SAMPLES
+from hub.testing.clock import NOON, HandClock
+
+pytestmark = pytest.mark.anyio
+PATIENCE = 20.0
+
+
+class Away(Transient):
+    pass
+
+
+class FarBus:
+    """What arrived, in order; it may be away, and it may forget."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.got: list[tuple[SampleBatch, Stamp]] = []
+        self.shown: list[bytes] = []
+        self.waiting = 0
+
+    async def publish(self, topic: str, body: bytes, stamp: Stamp | None = None) -> None:
+        if not self.up:
+            raise Away("bus: away")
+        assert stamp is not None
+        self.got.append((SampleBatch.from_bytes(body), stamp))
+
+    async def shout(self, topic: str, body: bytes) -> None:
+        self.shown.append(body)
+
+    async def behind(self, topic: str) -> dict[str, int]:
+        return {"store": self.waiting}
+
+
+class Line:
+    def __init__(self, folder: Path, window: int = 1 << 20) -> None:
+        self.clock, self.bus, self.record = HandClock(), FarBus(), 0
+        self.record_up = True
+        self.spool = Spool(folder, 1 << 20)
+        self.way = SpooledBus(self.bus, self.spool, self._reached, self.clock, window)  # type: ignore[arg-type]
+
+    async def _reached(self, origin: str) -> int:
+        if not self.record_up:
+            raise Away("the record is away")
+        return self.record if origin == self.spool.origin else 0
+
+    async def say(self, *seconds: int) -> None:
+        """One batch that was so at each of these seconds; taken now."""
+        for n in seconds:
+            batch = SampleBatch.at([1], NOON + timedelta(seconds=n), [float(n)])
+            await self.way.publish(SAMPLES, batch.to_bytes())
+
+    @property
+    def values(self) -> list[float]:
+        return [float(v) for batch, _ in self.bus.got for v in batch.values]
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Turns the clock while it waits."""
+        async with asyncio.timeout(PATIENCE):
+            while not true():
+                self.clock.turn(0.05)
+                await asyncio.sleep(0.001)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Under a supervisor: begun again whenever it ends."""
+
+        async def kept() -> None:
+            while True:
+                with suppress(ExceptionGroup):
+                    await self.way.run()
+                await asyncio.sleep(0.001)
+
+        task = asyncio.create_task(kept())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[Line]:
+    made = Line(tmp_path / "spool")
+    yield made
+    made.way.close()
+
+
+async def test_samples_of_now_pass_at_once_and_unmarked(line: Line) -> None:
+    async with line.running():
+        await line.say(1, 2, 3)
+        await line.until(lambda: len(line.bus.got) == 3)
+    assert line.values == [1, 2, 3]
+    assert not any(batch.historical for batch, _ in line.bus.got)
+    assert [stamp.number for _, stamp in line.bus.got] == [1, 2, 3]
+    assert [stamp.follows for _, stamp in line.bus.got] == [0, 1, 2]
+
+
+async def test_what_was_taken_while_the_hub_was_away_comes_in_order_and_marked(line: Line) -> None:
+    line.bus.up = False
+    async with line.running():
+        for n in range(20):
+            await line.say(n)
+            line.clock.turn(1)
+        line.clock.turn(20)
+        line.bus.up = True
+        await line.until(lambda: len(line.bus.got) == 21)
+    assert line.values == list(range(20))
+    assert all(batch.historical for batch, _ in line.bus.got[:20])
+    last, stamp = line.bus.got[-1]  # nothing to tell but this: from here on it is the present
+    assert (len(last), last.historical, stamp.number) == (0, False, 21)
+    assert line.way.replayed == 20
+
+
+async def test_it_is_forgotten_when_the_record_has_it_and_not_before(line: Line) -> None:
+    async with line.running():
+        await line.say(1, 2, 3)
+        await line.until(lambda: len(line.bus.got) == 3)
+        await line.until(lambda: line.way.detail()["spool_age_seconds"] > 1)
+        assert [kept.number for kept in line.spool.read(0)] == [1, 2, 3]
+        line.record = 2
+        await line.until(lambda: line.spool.first == 3)
+        line.record = 3
+        await line.until(lambda: line.way.detail()["spool_bytes"] == 0)
+
+
+async def test_what_the_bus_lost_without_a_word_is_given_again(line: Line) -> None:
+    async with line.running():
+        await line.say(1, 2, 3)
+        await line.until(lambda: len(line.bus.got) == 3)
+        line.record = 1
+        line.bus.got.clear()
+        await line.until(lambda: len(line.bus.got) >= 2)
+    assert [stamp.number for _, stamp in line.bus.got][:2] == [2, 3]
+    assert line.bus.got[0][1].follows == 0
+
+
+async def test_what_still_waits_on_the_bus_is_not_given_again(line: Line) -> None:
+    line.bus.waiting = 3
+    async with line.running():
+        await line.say(1, 2, 3)
+        await line.until(lambda: len(line.bus.got) == 3)
+        began = line.clock.monotonic()
+        await line.until(lambda: line.clock.monotonic() > began + 20)
+    assert len(line.bus.got) == 3
+
+
+async def test_a_record_that_is_away_stops_the_way_before_the_bus_is_full(tmp_path: Path) -> None:
+    line = Line(tmp_path / "spool", window=200)
+    async with line.running():
+        await line.say(0)
+        line.record = 1
+        await line.until(lambda: line.spool.first == 2)
+        line.record_up = False
+        await line.say(*range(1, 30))
+        await line.until(lambda: line.way._out >= 200)
+        held = len(line.bus.got)
+        assert held < 15
+        line.record_up, line.record = True, held
+        await line.until(lambda: len(line.bus.got) > held)
+    line.way.close()
+
+
+async def test_before_the_record_has_told_how_far_it_is_nothing_is_sent(line: Line) -> None:
+    line.record_up = False
+    async with line.running():
+        await line.say(1, 2)
+        await line.until(lambda: line.clock.monotonic() > 5)
+        assert line.bus.got == []
+        line.record_up, line.record = True, 1
+        await line.until(lambda: line.values == [2])
+
+
+async def test_screens_see_the_present_while_the_record_is_away(line: Line) -> None:
+    line.record_up = False
+    async with line.running():
+        await line.way.shout(SAMPLES, b"now")
+        await line.until(lambda: line.bus.shown == [b"now"])
+
+
+async def test_a_disk_that_refuses_sends_past_it_under_another_name(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise DiskRefuses("spool: full")
+
+    monkeypatch.setattr(line.spool, "append", refuse)
+    await line.say(1, 2)
+    assert line.values == [1, 2]
+    assert [stamp.number for _, stamp in line.bus.got] == [1, 2]
+    assert line.bus.got[0][1].origin != line.spool.origin
+    assert line.way.detail()["spool_unwritten"] == 2
