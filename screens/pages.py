@@ -19,7 +19,8 @@ PAGES = ("wall", "phone", "console", "login")
 PERSONAL = {"/phone", "/console"}  # for people who are logged in; a wall explains itself what it is missing
 SESSION = "andon_session"  # the cookie of docs/api.md; what it is worth is not for a page to know
 PLOTLY = "vendor/plotly.min.js"
-PATHS = ("/", *(f"/{p}" for p in PAGES), "/manifest.webmanifest", "/sw.js", "/static/{name:path}")
+SHARED = "/o/{token}"  # one customer's order; what the token is worth the API says, and the page is the same
+PATHS = ("/", *(f"/{p}" for p in PAGES), SHARED, "/manifest.webmanifest", "/sw.js", "/static/{name:path}")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -52,6 +53,7 @@ def add_pages(router: APIRouter, static: Path) -> None:
 
     for page in PAGES:
         _serve(router, f"/{page}", static / f"{page}.html")
+    _serve_shared(router, static / "order.html")
     _serve(router, "/manifest.webmanifest", static / "manifest.webmanifest")
     _serve(router, "/sw.js", static / "sw.js")
 
@@ -66,6 +68,18 @@ def _serve(router: APIRouter, path: str, file: Path) -> None:
         if path in PERSONAL and SESSION not in request.cookies:
             return _to_login(request)
         return answer(request, file)
+
+
+def _serve_shared(router: APIRouter, file: Path) -> None:
+    """Its address is the key to an order: it goes to nobody as a referrer, and into no search engine."""
+
+    @router.api_route(SHARED, methods=["GET", "HEAD"], include_in_schema=False)
+    def shared(token: str, request: Request) -> Response:
+        found = answer(request, file)
+        found.headers.update(
+            {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow, noarchive"}
+        )
+        return found
 
 
 def _to_login(request: Request) -> Response:
