@@ -50,6 +50,7 @@ class Tag:
     decimals: int = 1
     stale_after: timedelta = timedelta(seconds=5)
     shown: bool = True  # a number on the machine's tile
+    range: tuple[float, float] | None = None  # of normal operation (OPC UA's EURange)
 
     @property
     def equipment(self) -> str:
