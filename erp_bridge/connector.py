@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from erp_bridge.fieldmap import MapBlock
 from erp_bridge.own_pushes import OwnPushes
 from hub.errors import ErpRefused, NotAllowed
 from hub.model.erp import (
@@ -20,6 +21,7 @@ from hub.model.erp import (
     SalesOrder,
     StockClaim,
 )
+from hub.model.mapping import ErpField
 from hub.model.production import WorkOrder
 
 
@@ -31,6 +33,13 @@ class Connector:
     capabilities: frozenset[str] = frozenset()
     own_pushes: OwnPushes | None = None  # of an ERP that has no scheme of its own
     title: ClassVar[str] = "this ERP"  # as complaints name it
+    own_maps: Mapping[str, MapBlock] = {}  # of its documents, before a site's; none: it has no map to edit
+    layered = (
+        True  # a site's map is laid over ours field by field; else a side it fills stands instead of ours
+    )
+    meanings: Mapping[
+        str, str
+    ] = {}  # document: the one in erp_bridge.map_samples that is filled with the same fields
 
     def _cannot(self, what: str) -> ErpRefused:
         return ErpRefused(f"{self.title} has no way to {what}")
@@ -93,6 +102,14 @@ class Connector:
 
     async def probe(self) -> Mapping[str, str]:
         raise self._cannot("be probed")
+
+    async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        """A few records as the ERP has them; with the fields in `more`, as far as there are such."""
+        raise self._cannot(f"show records of {document}")
+
+    async def fields(self, document: str) -> Sequence[ErpField]:
+        """What the ERP knows of this document's fields."""
+        raise self._cannot(f"list the fields of {document}")
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -14,6 +14,7 @@ from erp_bridge.connector import Connector
 from erp_bridge.erpnext_cards import Cards
 from erp_bridge.erpnext_client import ErpNextClient
 from erp_bridge.erpnext_config import ErpNextConfig
+from erp_bridge.erpnext_maps import DOCUMENTS
 from erp_bridge.erpnext_orders import Orders
 from erp_bridge.erpnext_probe import probed
 from erp_bridge.erpnext_push import news
@@ -38,6 +39,11 @@ from hub.ports import Clock
 class ErpNextConnector(Connector):
     Config = ErpNextConfig
     title: ClassVar[str] = "ERPNext"
+    own_maps = DOCUMENTS
+    meanings: Mapping[str, str] = {
+        "repair": "ticket", "support": "ticket", "repair_step": "step", "support_step": "step",
+        "repair_closing": "closing", "support_closing": "closing",
+    }  # fmt: skip
     capabilities = frozenset(Capability)
 
     def __init__(self, config: ErpNextConfig, clock: Clock) -> None:

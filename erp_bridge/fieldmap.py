@@ -228,23 +228,23 @@ class Functions(functions.Functions):  # jmespath finds functions by a metaclass
     """`null` in is `null` out, everywhere: a field we know nothing about stays out of the document."""
 
     def __init__(self, tables: Tables, zone: ZoneInfo) -> None:
-        self._tables = tables
+        self.tables = tables
         self._zone = zone
 
     @functions.signature(_NAME, _SCALAR)
     def _func_table(self, name: str, value: Any) -> Any:
         """table('levels', priority): their value of ours; null when the table has none."""
-        if name not in self._tables:
+        if name not in self.tables:
             raise ValueError(f"there is no table {name!r}")
-        return None if value is None else self._tables[name].get(_word(value))
+        return None if value is None else self.tables[name].get(_word(value))
 
     @functions.signature(_NAME, _SCALAR)
     def _func_back(self, name: str, value: Any) -> Any:
         """back('levels', F_Level): our value of theirs."""
-        if name not in self._tables:
+        if name not in self.tables:
             raise ValueError(f"there is no table {name!r}")
         return next(
-            (ours for ours, theirs in self._tables[name].items() if _word(theirs) == _word(value)), None
+            (ours for ours, theirs in self.tables[name].items() if _word(theirs) == _word(value)), None
         )
 
     @functions.signature(_TEXT, _NAME)
@@ -326,4 +326,6 @@ def _number(value: Any) -> float | int:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         raise ValueError(f"{value!r} is not a number") from None
+    if not number.is_finite() or number.adjusted() > 300:
+        raise ValueError(f"{value!r} is not a number of anything")
     return int(number) if number == number.to_integral_value() else float(number)

@@ -15,11 +15,11 @@ from jmespath.exceptions import JMESPathError
 
 from erp_bridge import generic_reading as reading
 from erp_bridge.connector import Connector
-from erp_bridge.fieldmap import Functions
+from erp_bridge.fieldmap import Functions, MapBlock
 from erp_bridge.generic_answers import NotThere
 from erp_bridge.generic_config import GenericConfig, PushBlock
-from erp_bridge.generic_fields import capabilities
-from erp_bridge.generic_probe import probed
+from erp_bridge.generic_fields import DOCUMENTS, OPERATIONS, capabilities
+from erp_bridge.generic_probe import probed, shown
 from erp_bridge.generic_records import Ours, Records
 from erp_bridge.generic_tickets import Tickets
 from erp_bridge.mapping import POSTINGS, Capability
@@ -35,6 +35,7 @@ from hub.model.erp import (
     SalesOrder,
     StockClaim,
 )
+from hub.model.mapping import ErpField
 from hub.model.production import WorkOrder, WorkOrderState
 from hub.ports import Clock
 from hub.webhooks import body_of, verified
@@ -51,6 +52,7 @@ class GenericConnector(Connector):
     Config = GenericConfig
     title: ClassVar[str] = "a system of your own"
     capabilities = frozenset(c.value for c in Capability)  # of a mapping that describes everything
+    layered = False
 
     def __init__(self, config: GenericConfig, clock: Clock) -> None:
         self.capabilities = capabilities(frozenset(config.operations), config.push is not None)
@@ -58,6 +60,9 @@ class GenericConnector(Connector):
         self._clock = clock
         self._records = Records(config, clock)
         self._tickets = Tickets(self._records)
+        kinds = {self._records.document(n): OPERATIONS[n].document for n in config.operations}
+        self.own_maps: Mapping[str, MapBlock] = {n: DOCUMENTS[kind].plainly() for n, kind in kinds.items()}
+        self.meanings = kinds
 
     def _able(self, capability: Capability, what: str) -> None:
         if capability.value not in self.capabilities:
@@ -216,6 +221,22 @@ class GenericConnector(Connector):
     # ------------------------------------------------------------------ care
     async def probe(self) -> Mapping[str, str]:
         return await probed(self._records)
+
+    async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        return await shown(self._records, document)
+
+    async def fields(self, document: str) -> Sequence[ErpField]:
+        """From `describe`, where the mapping has it."""
+        if not self._records.has("describe"):
+            return await super().fields(document)
+        form = self._records.blocks[document].form or document
+        rows = await self._records.listed("describe", {"form": form, "document": document})
+        named = [(reading.text(r, "name"), r) for r in rows]
+        return [
+            ErpField(name, reading.text(r, "title"), reading.text(r, "type"), "", name, name)
+            for name, r in named
+            if name
+        ]
 
     async def close(self) -> None:
         await self._records.close()

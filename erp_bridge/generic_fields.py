@@ -161,5 +161,5 @@ DOCUMENTS: dict[str, Document] = {
     "stock": Document(
         frozenset(), frozenset({"item", "quantity", "lot", "warehouse"}), frozenset({"item", "quantity"})
     ),
-    "description": Document(frozenset(), frozenset({"name"}), frozenset({"name"})),
+    "description": Document(frozenset(), frozenset({"name", "title", "type"}), frozenset({"name"})),
 }  # fmt: skip

@@ -45,6 +45,22 @@ async def _one(records: Records, name: str, call: OperationBlock) -> str:
     return _readable(records, name, rows[0])
 
 
+async def shown(records: Records, document: str, most: int = 3) -> list[Any]:
+    """Records of this document, from the first operation that reads it and finds some."""
+    reads = [
+        name
+        for name in records.config.operations
+        if name != "describe" and records.document(name) == document and OPERATIONS[name].deed is Deed.READ
+    ]
+    if not reads:
+        raise ErpRefused(f"{records.config.name}: no operation reads {document}")
+    for name in reads:
+        rows = [r for r in await records.rows(name, _harmless(records, name), whole=False) if r]
+        if rows:
+            return rows[:most]
+    return []
+
+
 def _harmless(records: Records, name: str) -> dict[str, Any]:
     now = records.seen({})["now"]
     values: dict[str, Any] = dict.fromkeys(OPERATIONS[name].fields, _NOTHING)

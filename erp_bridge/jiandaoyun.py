@@ -13,6 +13,7 @@ from erp_bridge.connector import Connector
 from erp_bridge.jiandaoyun_client import JiandaoyunClient
 from erp_bridge.jiandaoyun_config import JiandaoyunConfig
 from erp_bridge.jiandaoyun_forms import Forms
+from erp_bridge.jiandaoyun_maps import DOCUMENTS
 from erp_bridge.jiandaoyun_office import Office
 from erp_bridge.jiandaoyun_postings import Postings
 from erp_bridge.jiandaoyun_probe import probed
@@ -67,6 +68,7 @@ class JiandaoyunConnector(Connector):
 
     Config = JiandaoyunConfig
     title: ClassVar[str] = "Jiandaoyun"
+    own_maps = DOCUMENTS
     capabilities = frozenset(Capability)
 
     def __init__(self, config: JiandaoyunConfig, clock: Clock) -> None:

@@ -16,6 +16,7 @@ from erp_bridge.connector import Connector
 from erp_bridge.kingdee_changes import Changes
 from erp_bridge.kingdee_client import KingdeeClient
 from erp_bridge.kingdee_config import KingdeeConfig
+from erp_bridge.kingdee_fields import described, raw_records
 from erp_bridge.kingdee_kinds import kind_of
 from erp_bridge.kingdee_maps import DOCUMENTS, POSTINGS
 from erp_bridge.kingdee_office import Office
@@ -25,6 +26,7 @@ from erp_bridge.kingdee_tickets import Tickets
 from erp_bridge.mapping import Capability
 from erp_bridge.own_pushes import OwnPushes
 from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
+from hub.model.mapping import ErpField
 from hub.model.production import WorkOrder
 from hub.ports import Clock
 
@@ -51,12 +53,14 @@ class KingdeeGalaxyConnector(Connector):
     Config = KingdeeConfig
     title = "Kingdee Galaxy"
     capabilities = frozenset(set(Capability) - {Capability.WEBHOOKS})
+    own_maps = DOCUMENTS
 
     def __init__(self, config: KingdeeConfig, clock: Clock) -> None:
         self.own_pushes = OwnPushes(config.push_secrets, clock)
         self.capabilities = frozenset(c for c in type(self).capabilities if c not in config.without)
         if self.own_pushes:
             self.capabilities |= {Capability.WEBHOOKS}
+        self._config = config
         self._client = KingdeeClient(config, clock)
         self._kinds = {name: kind_of(config, name) for name in DOCUMENTS}
         self._tickets = Tickets(config, self._client, self._kinds["ticket"])
@@ -137,3 +141,10 @@ class KingdeeGalaxyConnector(Connector):
         wanted = [k for name, k in self._kinds.items() if _NEEDS.get(name, Capability.OPEN_TICKETS) in able]
         postings = [p for name, p in self._postings.items() if _NEEDS[name] in able]
         return await probed(self._client, wanted, postings)
+
+    async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        mine = self._config.filters.get(document, "")  # type: ignore[call-overload]
+        return await raw_records(self._client, self._kinds[document], more, mine)
+
+    async def fields(self, document: str) -> Sequence[ErpField]:
+        return await described(self._client, self._kinds[document].form)

@@ -15,6 +15,7 @@ from erp_bridge.mapping import Capability
 from erp_bridge.odoo_client import OdooClient
 from erp_bridge.odoo_config import OdooConfig
 from erp_bridge.odoo_floor import Floor
+from erp_bridge.odoo_maps import DOCUMENTS
 from erp_bridge.odoo_notes import Notes
 from erp_bridge.odoo_orders import Orders
 from erp_bridge.odoo_probe import probed
@@ -37,6 +38,7 @@ class Posting(Protocol):
 class OdooConnector(Connector):
     Config = OdooConfig
     title: ClassVar[str] = "Odoo"
+    own_maps = DOCUMENTS
     capabilities = frozenset({*Capability} - {Capability.WEBHOOKS})
 
     def __init__(self, config: OdooConfig, clock: Clock) -> None:

@@ -15,6 +15,7 @@ from erp_bridge.mapping import Capability
 from erp_bridge.oracle_bookings import Bookings
 from erp_bridge.oracle_client import OracleClient
 from erp_bridge.oracle_config import OracleConfig
+from erp_bridge.oracle_maps import DOCUMENTS
 from erp_bridge.oracle_office import Office
 from erp_bridge.oracle_orders import Orders
 from erp_bridge.oracle_probe import probed
@@ -49,6 +50,7 @@ class OracleConnector(Connector):
 
     Config = OracleConfig
     title: ClassVar[str] = "Oracle Fusion"
+    own_maps = DOCUMENTS
     capabilities = frozenset(set(Capability) - {Capability.WEBHOOKS, Capability.ATTACHMENTS})
 
     def __init__(self, config: OracleConfig, clock: Clock) -> None:

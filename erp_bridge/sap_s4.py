@@ -16,6 +16,7 @@ from erp_bridge.own_pushes import OwnPushes
 from erp_bridge.sap_client import SapClient
 from erp_bridge.sap_config import SapConfig
 from erp_bridge.sap_confirmations import Confirmations
+from erp_bridge.sap_maps import DOCUMENTS
 from erp_bridge.sap_office import Office
 from erp_bridge.sap_orders import Orders
 from erp_bridge.sap_probe import probed
@@ -45,6 +46,7 @@ class SapConnector(Connector):
 
     Config = SapConfig
     title: ClassVar[str] = "SAP S/4HANA"
+    own_maps = DOCUMENTS
     capabilities = frozenset(
         set(Capability)
         - {Capability.WEBHOOKS, Capability.ATTACHMENTS, Capability.REOPEN_TICKETS, Capability.STOCK}

@@ -15,6 +15,7 @@ from erp_bridge.own_pushes import OwnPushes
 from erp_bridge.tryton_claims import Claims
 from erp_bridge.tryton_client import TrytonClient
 from erp_bridge.tryton_config import TrytonConfig
+from erp_bridge.tryton_maps import DOCUMENTS
 from erp_bridge.tryton_orders import Orders
 from erp_bridge.tryton_postings import Cycles, Hours, Inspections, Posting, booked
 from erp_bridge.tryton_probe import probed
@@ -29,6 +30,7 @@ from hub.ports import Clock
 class TrytonConnector(Connector):
     Config = TrytonConfig
     title: ClassVar[str] = "Tryton"
+    own_maps = DOCUMENTS
     capabilities = frozenset({*Capability} - {Capability.WEBHOOKS})
 
     def __init__(self, config: TrytonConfig, clock: Clock) -> None:

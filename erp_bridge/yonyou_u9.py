@@ -16,6 +16,7 @@ from erp_bridge.own_pushes import OwnPushes
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_hours import Hours
+from erp_bridge.yonyou_maps import DOCUMENTS
 from erp_bridge.yonyou_office import Office
 from erp_bridge.yonyou_orders import Orders
 from erp_bridge.yonyou_postings import Postings
@@ -38,6 +39,7 @@ class YonyouU9Connector(Connector):
 
     Config = YonyouConfig
     title: ClassVar[str] = "U9 cloud"
+    own_maps = DOCUMENTS
     capabilities = frozenset({*Capability} - {Capability.WEBHOOKS, Capability.ATTACHMENTS})
 
     def __init__(self, config: YonyouConfig, clock: Clock) -> None:

@@ -61,10 +61,14 @@ from hub.rollcall import RollCall, as_json, stands_by
 from hub.settings import ErpBlock, Settings
 from hub.store.catalogue import PgCatalogue
 from hub.store.duty import Duty, under_a_name
+from hub.store.mappings import PgMappings
 from hub.store.reconciliation import PgReconciliation
 from hub.store.upkeep import Keep, Upkeep
 from hub.store.writer import Writer
 from hub.supervisor import Run, Supervisor
+
+if TYPE_CHECKING:  # it comes with the connector's own packages
+    from erp_bridge.erp_in_use import ErpInUse
 
 log = structlog.get_logger(__name__)
 
@@ -447,22 +451,23 @@ class App:
 
         current: list[BridgeRunner] = []
 
+        in_use, maps = self._erp_in_use(erp, block), dict[str, Any]()
+
         async def run(worker: str) -> None:
-            connector = erp.cls(erp.config, self.clock)
-            current[:] = [
-                BridgeRunner(
-                    self.record.ledger, self.record.outbox, self.desk, connector, self.clock, self.shout,
-                    worker, self.notices, book=self.record.erp_book, kind=block.kind,
-                    shelf=PgCatalogue(self.record.pool),
-                )
-            ]  # fmt: skip
-            try:
+            async def work(connector: Any) -> None:
+                current[:] = [
+                    BridgeRunner(
+                        self.record.ledger, self.record.outbox, self.desk, connector, self.clock, self.shout,
+                        worker, self.notices, book=self.record.erp_book, kind=block.kind,
+                        shelf=PgCatalogue(self.record.pool),
+                    )
+                ]  # fmt: skip
                 await current[0].run()
-            finally:
-                await connector.close()
+
+            await in_use.carry(work, lambda fit: _told_anew(maps, fit.told()))
 
         named = partial(under_a_name, self.record.dsn, f"{self.name}/bridge", run)
-        self.supervisor.watch("erp bridge", named, lambda: dict(current[0].health()) if current else {})
+        self.supervisor.watch("erp bridge", named, lambda: (current[0].health() if current else {}) | maps)
         self.say("erp bridge", erp.name)
         self._furnish_reconciliation(erp, block)
 
@@ -492,18 +497,17 @@ class App:
         )  # fmt: skip
         current: list[Reconciler] = []
 
-        async def run() -> None:
-            connector = erp.cls(erp.config, self.clock)
+        async def work(connector: Any) -> None:
             current[:] = [
                 Reconciler(
                     self.plant, self.record.ledger, PgReconciliation(self.record.pool), self.desk, connector,
                     self.clock, self.notices, habits, pass_on=pass_on, kind=block.kind, mes=self._mes_claims,
                 )
             ]  # fmt: skip
-            try:
-                await current[0].run()
-            finally:
-                await connector.close()
+            await current[0].run()
+
+        async def run() -> None:
+            await self._erp_in_use(erp, block).carry(work, lambda fit: None)
 
         self._watch_alone("reconciliation", run, lambda: current[0].health() if current else {})
 
@@ -518,13 +522,17 @@ class App:
         erp = self.plugins.erp
         return erp is not None and "change-orders" in erp.cls(erp.config, self.clock).capabilities
 
+    def _mapped(self) -> ErpInUse | None:
+        erp, block = self.plugins.erp, self.settings.file.erp
+        return self._erp_in_use(erp, block) if erp is not None and block is not None else None
+
     def _furnish_web(self) -> None:
         from hub.web import Web
 
         web = Web(
             self.settings.file.hub, self.plant, self.record, self.bus, self.clock, self.desk,
             self._trust, self.status, self.health, self.notices, self._erp_changes(),
-            self._pushed(), tuple(u.name for u in self.plugins.mes),
+            self._pushed(), tuple(u.name for u in self.plugins.mes), self._mapped(),
         )  # fmt: skip
         self.feed = web.feed
         self.supervisor.watch("feed", self.feed.run)
@@ -609,6 +617,11 @@ class App:
         if "web" in self.parts:
             await self.feed.ready.wait()  # up, and with a board to show
         self.ready.set()
+
+
+def _told_anew(kept: dict[str, Any], told: dict[str, Any]) -> None:
+    kept.clear()
+    kept.update(told)
 
 
 async def _kept(server: EmbeddedPostgres) -> None:

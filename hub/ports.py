@@ -29,6 +29,7 @@ from hub.model.erp import (
 )
 from hub.model.exchange import Exchange, Letter, Pile
 from hub.model.intent import Errand, Intent, IntentKind
+from hub.model.mapping import MappingVersion
 from hub.model.message import Message, Receipt
 from hub.model.people import Account, Person, Shift, WallScreen
 from hub.model.production import JobProgress, JobResponse, OrderChange, Posting, WorkOrder
@@ -465,6 +466,58 @@ class ErpBook(Protocol):
 
     async def outcome(self, key: str) -> tuple[str, str] | None:
         """(state, reason) of the intent with this key; None when it was never written or is long done."""
+        ...
+
+
+class Mappings(Protocol):
+    """Versions of the ERP's field maps. Version 0 is what the configuration file says."""
+
+    async def versions(self, kind: str) -> list[MappingVersion]:
+        """Of this kind of connector, the newest first."""
+        ...
+
+    async def active(self, kind: str) -> int: ...
+
+    async def save(
+        self, kind: str, documents: Mapping[str, Any], latest: int, by: str, note: str, at: datetime
+    ) -> MappingVersion:
+        """Under the next number. `latest`: the newest that the person knows of; Conflict when it is not."""
+        ...
+
+    async def activate(self, kind: str, number: int, active: int, by: str, at: datetime) -> None:
+        """`active`: the one that the person takes for active; Conflict when it is another. NotFound."""
+        ...
+
+
+class MappingDesk(Protocol):
+    """The field maps for people: looked at, tried, saved, activated. All of it as JSON knows it."""
+
+    async def overview(self) -> dict[str, Any]: ...
+
+    async def version(self, number: int) -> Mapping[str, Any]:
+        """Its documents; NotFound."""
+        ...
+
+    async def document(self, name: str) -> dict[str, Any]:
+        """The connector's own map, the ERP's fields, ours with examples, records to try on; NotFound."""
+        ...
+
+    async def preview(self, name: str, block: Any, ours: int, theirs: int) -> dict[str, Any]:
+        """What a draft makes of the records of these numbers; Refused when it is no block."""
+        ...
+
+    async def test(self, documents: Mapping[str, Any]) -> dict[str, Any]:
+        """The whole draft judged by the connector, and by a look at the ERP that changes nothing."""
+        ...
+
+    async def save(
+        self, documents: Mapping[str, Any], latest: int, by: str, note: str
+    ) -> tuple[int, Mapping[str, Any]]:
+        """(its number, the overview); Refused with every complaint, Conflict."""
+        ...
+
+    async def activate(self, number: int, active: int, by: str) -> Mapping[str, Any]:
+        """The overview; Refused when the connector cannot be built with it, NotFound, Conflict."""
         ...
 
 

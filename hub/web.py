@@ -14,6 +14,8 @@ import uvicorn
 from starlette.requests import HTTPConnection
 
 from alert_rules.desk import AlarmDesk
+from erp_bridge.erp_in_use import ErpInUse
+from erp_bridge.mapping_desk import ErpMappingDesk
 from erp_bridge.rush_desk import OrderRushDesk
 from erp_bridge.rush_notices import Crowd
 from hub.api.app import build
@@ -55,6 +57,7 @@ class Web:
         erp_changes: bool,
         pushed: Callable[[ErpPush], ErpNews] | None,
         mes: tuple[str, ...] = (),
+        erp: ErpInUse | None = None,
     ) -> None:
         """`erp_changes`: there is an ERP that takes changes of orders; `pushed` reads what it pushes."""
         self._hub = hub
@@ -63,6 +66,7 @@ class Web:
             erp_changes, hub.rush.undo,
         )  # fmt: skip
         self.feed = Feed(plant, record.ledger, record.samples, bus, clock, trust)
+        self._maps = ErpMappingDesk(erp, record.erp_book) if erp is not None else None
         door = Door(plant.people, record.people, clock)
         screens = Plugged(
             pages(self.feed, door.authenticate, self._origin_is_ours),
@@ -72,7 +76,7 @@ class Web:
             plant, record.ledger, record.samples, record.outbox, record.people, desk, self.feed, clock,
             status, health, hub.public_url, tuple(hub.allowed_origins), hub.host, (screens,),
             rush=self.rush, reconciliation=PgReconciliation(record.pool),
-            erp_book=record.erp_book, pushed=pushed, shout=shouter(bus),
+            erp_book=record.erp_book, pushed=pushed, shout=shouter(bus), mappings=self._maps,
             sales=PgSales(record.pool), order_links=hub.order_links, sellers=hub.rush.sellers, mes=mes,
         )  # fmt: skip
         self._application = build(deps, door)
@@ -87,6 +91,9 @@ class Web:
             web.should_exit = True
             await serving
             raise
+        finally:
+            if self._maps is not None:
+                await self._maps.close()
 
     def _origin_is_ours(self, connection: HTTPConnection) -> bool:
         hub, headers = self._hub, connection.headers

@@ -41,6 +41,7 @@ from hub.model.words import Words
 from hub.ports import Plant, Watched
 from hub.testing.clock import NOON, HandClock
 from tests.api_erp_book import MemoryErpBook
+from tests.api_mappings import QuickMappings
 from tests.api_sales_book import MemorySales
 
 HOST = "hub.test:8800"
@@ -535,6 +536,7 @@ def house(
         reconciliation=MemoryReconciliation(),
         sales=MemorySales([order("MO-1", "p1/stamping/l1"), order("MO-2", "p1/machining/l2")]),
         erp_book=erp_book,  # type: ignore[arg-type]
+        mappings=QuickMappings(),
     )  # fmt: skip
     app = build(deps, meter=meter or Meter(burst=1e9))
     return House(clock, store, ledger, desk, deps, app)

@@ -13,6 +13,7 @@ from hub.api import (
     devices,
     erp,
     errors,
+    mappings,
     order_changes,
     order_links,
     photos,
@@ -37,7 +38,7 @@ __all__ = ["Deps", "Plugged", "build", "table"]
 _ROUTERS: tuple[APIRouter, ...] = (
     session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router,
     photos.router, trend.router, status.router, reconcile.router, rush.router, erp.router,
-    order_changes.router, order_links.router,
+    order_changes.router, order_links.router, mappings.router,
 )  # fmt: skip
 
 

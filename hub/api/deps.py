@@ -15,7 +15,18 @@ from hub.model.discrepancy import Comparison, OpenDiscrepancy
 from hub.model.erp import ErpEquipment, ErpNews, ErpPush, SalesOrder
 from hub.model.order_link import OrderLink
 from hub.model.production import JobProgress, WorkOrder
-from hub.ports import Clock, Desk, ErpBook, Ledger, Outbox, PeopleStore, Plant, RushDesk, SampleStore
+from hub.ports import (
+    Clock,
+    Desk,
+    ErpBook,
+    Ledger,
+    MappingDesk,
+    Outbox,
+    PeopleStore,
+    Plant,
+    RushDesk,
+    SampleStore,
+)
 
 
 class Feed(Protocol):
@@ -89,6 +100,7 @@ class Deps:
     plugged: tuple[Plugged, ...] = field(default=())
     rush: RushDesk = field(kw_only=True)
     erp_book: ErpBook | None = None  # no ERP
+    mappings: MappingDesk | None = None
     pushed: Callable[[ErpPush], ErpNews] | None = None
     shout: Callable[[dict[str, Any]], Awaitable[None]] = _to_nobody
     reconciliation: Reconciliation = field(kw_only=True)

@@ -55,6 +55,13 @@ TEXTS: dict[str, Words] = {
     "outside-scope": Words(
         "该设备不在您的管辖范围内", "this equipment is outside the part of the plant that is yours"
     ),
+    "mapping-refused": Words("字段映射不能用：{detail}", "this field map cannot be used: {detail}"),
+    "mapping-saved": Words(
+        "别人刚保存了新版本，请先查看再保存", "somebody has saved another version meanwhile; look at it first"
+    ),
+    "mapping-activated": Words(
+        "别人刚启用了另一个版本，请刷新后再试", "another version has been activated meanwhile; look again"
+    ),
     # the request
     "bad-request": Words("请求格式不正确", "the request cannot be understood"),
     "not-found": Words(

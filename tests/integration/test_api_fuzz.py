@@ -72,6 +72,10 @@ FIELDS = {
     "/api/tickets/{ticket_id}/repaired": ("cause_class", "cause", "photo", "device_time"),
     "/api/tickets/{ticket_id}/close": ("reason",),
     "/api/erp/letters/{letter_id}/aside": ("reason",),
+    "/api/erp/mappings": ("documents", "latest", "note"),
+    "/api/erp/mappings/test": ("documents",),
+    "/api/erp/mappings/documents/{document}/preview": ("block", "ours", "theirs"),
+    "/api/erp/mappings/versions/{version}/activate": ("active",),
     "/api/order-changes/{change_id}/confirm": ("at",),
     "/api/reconciliation/{discrepancy_id}/aside": ("reason",),
     "/api/orders/{number}/rush": ("digest", "due_at", "reason", "tap"),
@@ -83,6 +87,7 @@ GOOD: dict[str, Any] = {
     "device_time": "2026-01-05T12:00:00Z",
     "cause_class": "mechanical", "cause": "c", "photo": "",
     "digest": "stale", "due_at": "2026-01-05T18:00:00Z", "tap": "t-1",
+    "documents": {}, "latest": 2, "block": {}, "ours": 0, "theirs": 0, "active": 1,
     "equipment": PRESS, "rule": "oil-hot", "subject": f"{PRESS}/oil_temp",
 }  # fmt: skip
 QUERIES = {
@@ -162,6 +167,7 @@ async def test_no_bad_input_gets_more_than_a_refusal(it: House, route: str) -> N
 def attempts(path: str, method: str) -> list[tuple[str, dict[str, Any]]]:
     plain = path.replace("{alarm_id}", "1").replace("{ticket_id}", "AH-20260105-0001")
     plain = plain.replace("{number}", "MO-1").replace("{discrepancy_id}", "1")
+    plain = plain.replace("{version}", "1").replace("{document}", "ticket")
     plain = plain.replace("{photo_id}", f"{'0' * 32}-{'0' * 16}")
     tries: list[tuple[str, dict[str, Any]]] = []
     if "{" in path:
@@ -201,6 +207,7 @@ async def test_the_body_that_is_bent_is_a_good_one_when_straight(it: House, path
     async with await admitted(it) as client:
         plain = path.replace("{alarm_id}", "1").replace("{ticket_id}", "AH-20260105-0001")
         plain = plain.replace("{number}", "MO-1").replace("{discrepancy_id}", "1")
+        plain = plain.replace("{version}", "1").replace("{document}", "ticket")
         body = json.dumps({f: GOOD[f] for f in FIELDS[path]})
         answer = await client.post(plain, content=body, headers=JSON)
     refused = {"/api/rules/return": 409, "/api/password": 400, "/api/orders/{number}/rush": 409}

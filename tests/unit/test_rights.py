@@ -61,6 +61,7 @@ class Row:
 
 SHARE = {Role.SALES, Role.PLANNER, Role.MANAGER, Role.ADMIN}
 KEEP = {Role.PLANNER, Role.MANAGER, Role.ADMIN}
+LOOK = {Role.PLANNER, Role.ADMIN}
 SEEN = {"at": NOON.isoformat()}
 
 TABLE = [
@@ -175,6 +176,19 @@ TABLE = [
         other="/api/order-changes/2/confirm", other_body=SEEN,
     ),
     Row("GET /api/erp/health", KEEP, "/api/erp/health"),
+    Row("GET /api/erp/mappings", LOOK, "/api/erp/mappings"),
+    Row("GET /api/erp/mappings/versions/{version}", LOOK, "/api/erp/mappings/versions/1"),
+    Row("GET /api/erp/mappings/documents/{document}", LOOK, "/api/erp/mappings/documents/ticket"),
+    Row(
+        "POST /api/erp/mappings/documents/{document}/preview", LOOK,
+        "/api/erp/mappings/documents/ticket/preview", {"block": {}},
+    ),
+    Row("POST /api/erp/mappings/test", ADMIN, "/api/erp/mappings/test", {"documents": {}}),
+    Row("POST /api/erp/mappings", ADMIN, "/api/erp/mappings", {"documents": {}, "latest": 2}),
+    Row(
+        "POST /api/erp/mappings/versions/{version}/activate", ADMIN,
+        "/api/erp/mappings/versions/2/activate", {"active": 1},
+    ),
     Row("GET /api/erp/exchanges", KEEP, "/api/erp/exchanges"),
     Row("GET /api/erp/letters", KEEP, "/api/erp/letters"),
     Row("POST /api/erp/letters/{letter_id}/again", KEEP, "/api/erp/letters/1/again"),
