@@ -77,11 +77,12 @@ def _cut_areas(areas: list[Json], scopes: tuple[str, ...]) -> list[Json]:
 
 
 def _cut_orders(orders: Json, scopes: tuple[str, ...]) -> Json:
-    """Orders that touch the scope, with those of their operations that do."""
+    """Orders that touch the scope, with those of their operations that do. A change of one that names no
+    operation has to be confirmed all the same: it concerns everybody."""
     out = {}
     for number, order in orders.items():
         mine = [o for o in order["operations"] if _touches(scopes, o["work_center"])]
-        if mine:
+        if mine or ("change" in order and not order["operations"]):
             out[number] = {**order, "operations": mine}
     return out
 

@@ -541,6 +541,8 @@ def test_only_a_manager_closes_by_hand_and_needs_a_reason(visit: Any, hub: Hub) 
         f"/phone#t={TICKET}&do=repair",
         "/console#alarms",
         "/console#status",
+        "/console#erp",
+        "/console#erp=ledger",
     ],
 )
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -719,3 +721,63 @@ def test_who_was_slower_is_told_who_was_first_and_sales_may_only_look(visit: Any
     assert desk.see("rush-gain").inner_text() == "3 h 20 min earlier"
     assert not desk.page.get_by_test_id("rush-confirm").is_visible()
     assert desk.overflow() == []
+
+
+# ------------------------------------------------------------------ the ERP
+def test_refused_messages_are_sent_again_or_put_aside_several_at_once(visit: Any, hub: Hub) -> None:
+    desk = visit("/console?lang=en#erp=letters", (1366, 768))
+    assert "not answering" in desk.see("erp-state").inner_text()
+    assert "会计期间" in desk.see("letter-90").inner_text()
+    desk.see("letter-90").get_by_test_id("again").click()
+    desk.until('[data-testid="letters-result"]:text-is("Sent again: 1")')
+    desk.page.get_by_test_id("letter-90").wait_for(state="detached")
+    hub.settled.add(89)  # somebody else was faster, and the page does not know it yet
+    desk.see("pick-all").check()
+    desk.see("aside-chosen").click()
+    desk.until('[data-testid="letters-result"]:text-is("Write the reason first")')
+    desk.see("aside-reason").fill("entered by hand")
+    desk.see("aside-chosen").click()
+    desk.page.get_by_test_id("letter-88").wait_for(state="detached")
+    asked = [sent for what, sent in hub.asked if what == "letter-aside"]
+    assert (88, {"reason": "entered by hand"}) in asked
+    assert "Set aside: 1" in desk.see("letters-result").inner_text()
+    assert desk.overflow() == []
+
+
+def test_the_ledger_is_scrolled_to_its_end_searched_and_read_as_a_difference(visit: Any, hub: Hub) -> None:
+    desk = visit("/console?lang=en#erp=ledger", (1366, 768))
+    first = desk.see("exchange-120")
+    first.locator("summary").first.click()
+    assert first.locator("tr").first.inner_text().split() == ["quantity", "100", "80"]
+    for number in (71, 21, 1):  # the last rows of each page
+        desk.see(f"exchange-{number}").scroll_into_view_if_needed()
+    desk.page.get_by_text("Nothing older").wait_for()
+    desk.see("erp-search").fill("AH-20260105-0007")
+    desk.see("erp-search").press("Enter")
+    desk.page.get_by_test_id("exchange-120").wait_for(state="detached")
+    assert "WX000123" in desk.see("exchange-119").inner_text()
+    assert desk.page.url.endswith("#erp=AH-20260105-0007")
+
+
+def test_the_floor_confirms_a_change_as_it_was_read(visit: Any, hub: Hub) -> None:
+    hub.scene, hub.roles = "changed", ("operator",)
+    wall = visit("/wall", (1920, 1080))
+    assert "超时未确认 已取消" in wall.see("order-MO260105-0031").inner_text()
+    assert "数量 1,200→1,000" in wall.see("order-MO260105-0028").inner_text()
+    assert wall.overflow() == []
+    phone = visit("/phone")
+    hub.refuse["confirm"] = (409, "changed-again")
+    card = phone.see("change-MO260105-0028")
+    card.get_by_test_id("confirm-change").click()
+    card.get_by_text("工单又有变更").wait_for()
+    assert phone.overflow() == []
+    hub.refuse.clear()
+    card.get_by_test_id("confirm-change").click()
+    phone.page.get_by_test_id("change-MO260105-0028").wait_for(state="detached")
+    [_, (number, body)] = [sent for what, sent in hub.asked if what == "confirm"]
+    assert number == 1 and list(body) == ["at"] and body["at"].endswith("+00:00"), (
+        "exact, as the board has it"
+    )
+    hub.roles = ("sales",)
+    desk = visit("/console#orders", (1366, 768))
+    assert not desk.see("change-MO260105-0031").get_by_test_id("confirm-change").is_visible()

@@ -37,6 +37,12 @@ test('every family that the code builds keys for is complete', () => {
     verb: ['accept', 'arrive', 'begin', 'repair', 'close', 'acknowledge'],
     sound: ['on', 'off', 'locked'],
     status: ['ok', 'starting', 'degraded'],
+    'change.state': ['released', 'held', 'cancelled', 'completed'],
+    change: ['quantity', 'due_at', 'priority', 'product', 'operations', 'rush', 'no-rush'],
+    'erp.state': ['up', 'away', 'quiet', 'stopped'],
+    'erp.outcome': ['done', 'adopted', 'skipped', 'deferred', 'refused', 'taken'],
+    'erp.direction': ['out', 'in'],
+    'erp.kind': ['open-ticket', 'update-ticket', 'close-ticket', 'report-operation', 'post-receipt', 'post-issue', 'post-quality', 'post-hours', 'post-scrap', 'change-order', 'erp-news'],
   }
   for (const [family, names] of Object.entries(families)) {
     for (const name of names) assert.ok(`${family}.${name}` in ZH, `${family}.${name}`)

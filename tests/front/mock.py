@@ -29,6 +29,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hub.api.errors import json as hub_json
 from hub.clock import SystemClock
+from tests.front import erp_scene
 from tests.front.reconcile_scene import discrepancies, run
 from tests.front.rush_scene import foreseen, rush
 from tests.front.scenes import SCENES, Json, person, stamp, words
@@ -62,6 +63,9 @@ class Hub:
         self.changes: dict[str, Json] = {}  # ticket or alarm id -> what people have changed
         self.reconciled: dict[int, Json] = {}
         self.rushed: dict[str, Json] = {}  # order -> its rush
+        self.confirmed: set[int] = set()  # changes of orders
+        self.settled: set[int] = set()  # letters that were sent again or put aside
+        self.links: dict[int, Json] = {}  # to customers' orders
         self.steps: list[Json] = []  # lines of the tickets' history that people have added
         self.clock = SystemClock()
 
@@ -70,6 +74,9 @@ class Hub:
         for section in ("tickets", "alarms"):
             for key, item in board[section].items():
                 item.update(self.changes.get(key, {}))
+        for order in board["orders"].values():
+            if order.get("change", {}).get("id") in self.confirmed:
+                del order["change"]
         for number, made in self.rushed.items():
             board["orders"][number]["rush"] = made["state"] == "made"
         text = json.dumps(board, ensure_ascii=False)
@@ -130,9 +137,17 @@ class Api:
             Route("/api/orders/{number}/rush", self.guarded(self.rush), methods=["GET", "POST", "DELETE"]),
             Route("/api/orders/{number}/rush/seen", self.guarded(self.rush_seen), methods=["POST"]),
             Route("/api/rushes", self.guarded(self.rushes)),
+            Route("/api/orders/{number}/links", self.guarded(self.links), methods=["GET", "POST"]),
+            Route("/api/order-links/{id:int}", self.guarded(self.unlink), methods=["DELETE"]),
+            Route("/api/sales", self.guarded(self.sales)),
             Route("/api/reconciliation", self.guarded(self.reconciliation)),
             Route("/api/reconciliation/run", self.guarded(self.compare), methods=["POST"]),
             Route("/api/reconciliation/{id:int}/{verb}", self.guarded(self.reconcile), methods=["POST"]),
+            Route("/api/erp/health", self.guarded(self.erp_health)),
+            Route("/api/erp/letters", self.guarded(self.letters)),
+            Route("/api/erp/letters/{id:int}/{verb}", self.guarded(self.settle), methods=["POST"]),
+            Route("/api/erp/exchanges", self.guarded(self.exchanges)),
+            Route("/api/order-changes/{id:int}/confirm", self.guarded(self.confirm), methods=["POST"]),
             Route("/api/timeline", self.guarded(self.timeline)),
             Route("/api/status", self.guarded(self.status)),
             Route("/health", lambda _: JSONResponse({"status": "ok", "parts": {"board": True}})),
@@ -258,7 +273,12 @@ class Api:
             *self.hub.steps,
         ]
         return JSONResponse(
-            {"ticket": found, "alarm": board["alarms"].get(str(found["alarm_id"])), "lines": lines}
+            {
+                "ticket": found,
+                "alarm": board["alarms"].get(str(found["alarm_id"])),
+                "lines": lines,
+                "erp": erp_scene.standing(self.hub.now()),
+            }
         )
 
     async def trend(self, request: Request) -> Response:
@@ -407,6 +427,42 @@ class Api:
     async def picture(self, request: Request) -> Response:
         return Response(self.hub.photos[request.path_params["id"]], media_type="image/jpeg")
 
+    # ------------------------------------------------------------- the ERP
+    async def erp_health(self, _: Request) -> Response:
+        return hub_json(erp_scene.health(self.hub.now(), erp_scene.DEAD - len(self.hub.settled)))
+
+    async def letters(self, request: Request) -> Response:
+        if request.query_params.get("dead") == "false":
+            return hub_json({"letters": erp_scene.under_way(self.hub.now())})
+        found = [x for x in erp_scene.letters(self.hub.now()) if x["id"] not in self.hub.settled]
+        return hub_json({"letters": found})
+
+    async def settle(self, request: Request) -> Response:
+        number, verb = request.path_params["id"], request.path_params["verb"]
+        self.hub.asked.append((f"letter-{verb}", (number, await request.json())))
+        if number in self.hub.settled:
+            return refusal(409, "not-dead", "已在途或已完成", "It is under way or done already")
+        self.hub.settled.add(number)
+        return hub_json({"letter": {"id": number, "state": "waiting"}})
+
+    async def exchanges(self, request: Request) -> Response:
+        asked = request.query_params
+        before, document = int(asked.get("before", 0)), asked.get("document", "")
+        found = [
+            e for e in erp_scene.exchanges(self.hub.now())
+            if (not before or e["id"] < before) and (not document or document in e["document"])
+        ]  # fmt: skip
+        self.hub.asked.append(("exchanges", (document, before)))
+        return hub_json({"exchanges": found[: int(asked["limit"])]})
+
+    async def confirm(self, request: Request) -> Response:
+        number, body = request.path_params["id"], await request.json()
+        self.hub.asked.append(("confirm", (number, body)))
+        if "confirm" in self.hub.refuse:
+            return refusal(*self.hub.refuse["confirm"], "工单又有变更", "The order has changed again")
+        self.hub.confirmed.add(number)
+        return hub_json({"confirmed": True})
+
     # ------------------------------------------------------------- reconciliation
     async def reconciliation(self, _: Request) -> Response:
         found = [{**d, **self.hub.reconciled.get(d["id"], {})} for d in discrepancies(self.hub.now())]
@@ -458,6 +514,35 @@ class Api:
 
     async def rushes(self, _: Request) -> Response:
         return JSONResponse({"rushes": list(self.hub.rushed.values())})
+
+    # ------------------------------------------------------------- customers' orders
+    async def links(self, request: Request) -> Response:
+        number, made, now = request.path_params["number"], self.hub.links, self.hub.now()
+        if request.method == "POST":
+            link = {"id": len(made) + 1, "order": number, "made_by": person("zhang"), "made_at": stamp(now)}
+            made[link["id"]] = link | {"expires_at": stamp(now + timedelta(days=90)), "seen_at": None}
+            return JSONResponse({"link": link, "path": "/o/abcdefghijklmnopqrstuv", "url": "/o/abc"})
+        return JSONResponse({"links": [link for link in made.values() if link["order"] == number]})
+
+    async def unlink(self, request: Request) -> Response:
+        del self.hub.links[request.path_params["id"]]
+        return Response(status_code=204)
+
+    async def sales(self, _: Request) -> Response:
+        now, orders = self.hub.now(), self.hub.board()["orders"]
+        order = next(iter(orders.values()))
+        line = {
+            "product": order["product"], "product_name": order["product_name"], "stage": "running",
+            "ordered": order["quantity"], "made": 12, "due_at": order["due_at"], "late_by": 3600,
+            "finish": stamp(now + timedelta(hours=3)), "changed_at": stamp(now),
+            "operation": {"name": words("冲压", "Stamping"), "state": "running", "good": 12, "quantity": 50},
+        }  # fmt: skip
+        sold = {"number": "SO-1", "customer": "华东机械", "order": order["number"], "lines": [line]}
+        nothing = dict.fromkeys(("finish", "late_by", "operation", "changed_at"))
+        later = line | nothing | {"product": "B200", "product_name": words("阀体", "Valve"), "made": 0}
+        later["stage"] = "unplanned"
+        unplanned = {"number": "SO-2", "customer": "Nova", "order": None, "lines": [later]}
+        return JSONResponse({"sales": [sold, unplanned], "as_of": stamp(now), "stale": ""})
 
     # ------------------------------------------------------------- the board, once a second
     async def feed(self, socket: WebSocket) -> None:

@@ -43,7 +43,7 @@ test('elements never fetch and never write markup', () => {
 })
 
 test('the library that runs without a browser names no document', () => {
-  for (const name of ['merge', 'feed', 'store', 'format', 'board', 'ticket', 'layout', 'queue', 'route', 'table', 'status', 'charts']) {
+  for (const name of ['merge', 'feed', 'store', 'format', 'board', 'ticket', 'layout', 'queue', 'route', 'table', 'status', 'charts', 'change', 'difference', 'erp']) {
     assert.doesNotMatch(read(`lib/${name}.js`), /\bdocument\.|\bwindow\.|localStorage/, name)
   }
 })

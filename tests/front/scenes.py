@@ -144,6 +144,28 @@ def order(
     return {**out, "late_by": late} if late else out
 
 
+def changed(now: datetime) -> Json:
+    """What the office has changed and nobody here has seen yet: a smaller quantity, an order that is cancelled (for
+    too long unseen), one on hold; beside them one that has been on hold for a while."""
+    board = demo(now)
+    orders, minute = board["orders"], timedelta(minutes=1)
+    first, second, third, *_ = sorted(orders)
+    due = {"before": orders[first]["due_at"], "after": stamp(now + 900 * minute)}
+    told: dict[str, Any] = {
+        first: (1, 4, False, {"quantity": {"before": 1200, "after": 1000}, "due_at": due}),
+        second: (2, 22, True, {"state": {"before": "released", "after": "cancelled"}}),
+        third: (3, 1, False, {"state": {"before": "released", "after": "held"}}),
+    }
+    for number, (key, minutes, escalated, fields) in told.items():
+        at = (now.replace(second=0, microsecond=0) - minutes * minute).isoformat()
+        orders[number]["change"] = {"id": key, "at": at, "escalated": escalated, "changed": fields}
+    orders[second]["state"], orders[third]["state"] = "cancelled", "held"
+    rows = [("10", "下料", "Cut", "running", 40), ("20", "铣削", "Mill", "waiting", 0)]
+    kept = order("MO260105-0040", "端盖", "End cap", 60, now + 3000 * minute, False, 0, rows)
+    orders[kept["number"]] = kept | {"state": "held"}
+    return board
+
+
 def alarm(
     n: int, machine: str, where: Json, title: Json, priority: str, state: str, at: datetime, **more: Any
 ) -> Json:
@@ -339,5 +361,5 @@ def empty(now: datetime) -> Json:
 
 SCENES: dict[str, Scene] = {
     f.__name__: f
-    for f in (demo, hot, slight, serious, handled, returned, doubt, flood, few, medium, many, empty)
+    for f in (demo, changed, hot, slight, serious, handled, returned, doubt, flood, few, medium, many, empty)
 }

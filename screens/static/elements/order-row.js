@@ -1,8 +1,9 @@
 import {progress} from '../lib/board.js'
+import {headline, standing, urgency} from '../lib/change.js'
 import {h, keyed, mark, put} from '../lib/dom.js'
 import {age, dayClock, number as digits, percent, shorten, widthOf} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
-import {icon} from '../lib/icons.js'
+import {icon, putIcon} from '../lib/icons.js'
 
 const CELLS = 17.2 // ems that all operations have together
 const FIGURE = 2 // ems of "77%"
@@ -16,25 +17,33 @@ export class OrderRow extends HTMLElement {
     if (order === this.#order) return
     this.#parts ??= this.#build()
     this.#order = order
-    const {number, product, rush, due} = this.#parts
+    const {number, product, rush, due, state, change} = this.#parts
+    const waiting = urgency(order)
     this.dataset.testid = `order-${order.number}`
     put(number, order.number)
     put(this.#parts.quantity, `×${digits(order.quantity)}`)
     put(product, say(order.product_name) || order.product)
     rush.hidden = !order.rush
+    state.hidden = !standing(order)
+    put(state, standing(order) ? t(`change.state.${order.state}`) : '')
+    mark(this, 'standing', standing(order))
+    mark(this, 'change', waiting)
+    change.hidden = !waiting
+    putIcon(change.firstChild, waiting === 'late' ? 'high' : 'clock')
+    put(change.lastChild, waiting ? `${t(waiting === 'late' ? 'change.mark.late' : 'change.mark')} ${headline(order, t, iso => dayClock(iso, this.zone))}` : '')
     mark(this, 'late', order.late_by ? 'yes' : '')
     put(due, order.late_by ? t('order.late', {age: age(order.late_by, t)}) : t('order.due', {at: dayClock(order.due_at, this.zone)}))
     mark(this.#parts.operations, 'many', crowded(order.operations ?? []) ? 'yes' : '')
     keyed(this.#parts.operations, order.operations ?? [], o => o.operation, () => h('li', h('span'), h('b'), h('i')),
       (cell, item) => operation(cell, item, CELLS / order.operations.length - (this.#parts.operations.dataset.many ? 0 : FIGURE)))
-    this.title = `${order.number} ${product.textContent} · ${order.customer ?? ''} · ${due.textContent}`
+    this.title = [order.number, product.textContent, order.customer, due.textContent, change.lastChild.textContent].filter(Boolean).join(' · ')
   }
 
   #build() {
     const parts = {number: h('b.order-number'), product: h('span.order-product'), due: h('span.order-due'), quantity: h('span.order-quantity'),
-      rush: h('span.order-rush', icon('rush'), t('order.rush')), operations: h('ol.order-operations')}
-    this.replaceChildren(h('div.order-head', parts.number, parts.rush, parts.quantity),
-      h('div.order-line', parts.product, parts.due), parts.operations)
+      rush: h('span.order-rush', icon('rush'), t('order.rush')), state: h('span.order-state'), change: h('span.order-change', h('span'), h('span')), operations: h('ol.order-operations')}
+    this.replaceChildren(h('div.order-head', parts.number, parts.rush, parts.state, parts.quantity),
+      h('div.order-line', parts.product, parts.due, parts.change), parts.operations)
     return parts
   }
 }

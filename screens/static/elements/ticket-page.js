@@ -4,6 +4,7 @@ import {say, t} from '../lib/i18n.js'
 import {icon, putIcon} from '../lib/icons.js'
 import {spanOf} from '../lib/spark.js'
 import {downtime, involved, isOpen, mayBegin} from '../lib/ticket.js'
+import './erp-note.js'
 import './photo-view.js'
 import './spark.js'
 import './ticket-history.js'
@@ -16,7 +17,7 @@ export class TicketPage extends HTMLElement {
   #open = true
 
   /** `ticket` as it will stand with what waits on this phone; `alarm`, `machine` and `lines` where known. */
-  show({ticket, alarm, lines, machine, person, now, zone, busy, waiting}) {
+  show({ticket, alarm, lines, erp, machine, person, now, zone, busy, waiting}) {
     this.#parts ??= this.#build()
     const p = this.#parts
     const open = isOpen(ticket)
@@ -28,7 +29,7 @@ export class TicketPage extends HTMLElement {
     put(p.state, t(`ticket.state.${ticket.state}`))
     put(p.waiting, waiting ? t('queue.item') : '')
     put(p.number, ticket.id)
-    put(p.erp, ticket.erp_number ? `${t('ticket.erp')} ${ticket.erp_number}` : t('ticket.erp.none'))
+    p.erp.show({ticket, erp, now, zone})
     put(p.since, sinceWhen(ticket.stopped_at ?? ticket.opened_at, now, zone))
     put(p.bad, severity(alarm, machine))
     put(p.first, say(alarm?.instruction) || t(alarm?.priority === 'critical' ? 'ticket.first.critical' : 'ticket.first.default'))
@@ -63,16 +64,17 @@ export class TicketPage extends HTMLElement {
   #build() {
     const p = {
       sign: h('span.hero-sign'), title: h('h1'), where: h('p.hero-where'), state: h('b.ticket-state', {testid: 'ticket-state'}),
-      waiting: h('span.ticket-waiting'), number: h('span'), erp: h('span'), since: h('b'), bad: h('b'), first: h('p.first'),
+      waiting: h('span.ticket-waiting'), number: h('span'), erp: h('andon-erp-note'), since: h('b'), bad: h('b'), first: h('p.first'),
       knows: h('b'), knowsWord: h('dt', t('ticket.knows')), cause: h('p.cause'), photo: h('andon-photo-view', {hidden: true}), downtime: h('b', {testid: 'downtime'}), spark: h('andon-spark'), sparkText: h('figcaption'), sparkTimes: h('p.spark-times'),
       verify: h('andon-verify'), history: h('andon-ticket-history'), steps: h('andon-steps'),
       begin: h('button.begin', {type: 'button', testid: 'begin'}, icon('maintenance'), h('span', t('verb.begin'))),
     }
     p.begin.onclick = () => this.dispatchEvent(new CustomEvent('step', {detail: 'begin', bubbles: true}))
     this.replaceChildren(
-      h('header.page-head', h('a.back', {href: '#', ariaLabel: t('phone.back')}, icon('back')), h('span.page-number', p.number, p.erp)),
+      h('header.page-head', h('a.back', {href: '#', ariaLabel: t('phone.back')}, icon('back')), h('span.page-number', p.number)),
       h('section.hero', p.sign, h('div', p.where, p.title)),
       h('p.state-line', p.state, p.begin, p.waiting, p.downtime),
+      p.erp,
       p.verify,
       h('dl.facts', h('dt', t('ticket.since')), h('dd', p.since), h('dt', t('ticket.bad')), h('dd', p.bad),
         p.knowsWord, h('dd', p.knows)),

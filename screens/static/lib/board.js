@@ -113,10 +113,11 @@ export const within = (path, at) => !at || path === at || path.startsWith(`${at}
 /** Machines that must stay visible when there is no room for all. */
 export const isAbnormal = machine => Boolean(machine.alarm) || ABNORMAL.has(machine.state)
 
-/** Orders: late ones first (most late first), then rush, then by due date; finished ones last. */
+/** Orders: those whose change the floor has not confirmed, late ones (most late first), then rush, then by due date; finished ones last. */
 export function orders(board) {
   return Object.values(board?.orders ?? {}).sort(
     (a, b) =>
+      urge(b) - urge(a) ||
       finished(a) - finished(b) ||
       (b.late_by ?? 0) - (a.late_by ?? 0) ||
       Number(b.rush ?? false) - Number(a.rush ?? false) ||
@@ -125,6 +126,7 @@ export function orders(board) {
   )
 }
 
+const urge = order => (order.change ? (order.change.escalated ? 2 : 1) : 0)
 const finished = order => Number((order.operations ?? []).length > 0 && order.operations.every(o => o.state === 'done'))
 
 /** Share 0..1 of an operation that is done. */

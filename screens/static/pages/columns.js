@@ -1,5 +1,6 @@
 import {progress, rank} from '../lib/board.js'
-import {age, dayClock, number, percent} from '../lib/format.js'
+import {standing, urgency} from '../lib/change.js'
+import {age, clock, dayClock, number, percent} from '../lib/format.js'
 import {receipts} from '../lib/rush.js'
 import {downtime} from '../lib/ticket.js'
 import {say, t} from '../lib/i18n.js'
@@ -48,16 +49,21 @@ export function ticketColumns(zone) {
     {key: 'state', title: t('column.state'), text: x => t(`ticket.state.${x.state}`)},
     {key: 'technician', title: t('column.technician'), text: x => say(x.technician?.name) || '—'},
     {key: 'stopped', title: t('column.stopped'), text: x => at(x.stopped_at, zone), sort: x => x.stopped_at},
+    {key: 'proof', title: t('column.proof'), text: x => proof(x, zone), sort: x => x.reset_at},
     {key: 'closed', title: t('column.closed'), text: x => at(x.closed_at, zone), sort: x => x.closed_at},
     {key: 'downtime', title: t('column.downtime'), text: x => downtime(x, t), sort: x => x.downtime_seconds ?? null},
     {key: 'cause', title: t('column.cause'), text: x => (x.cause ? `${t(`cause.${x.cause_class || 'other'}`)}: ${x.cause}` : '—')},
   ]
 }
 
+/** The machine's own word that it runs, and its good pieces since. */
+const proof = (x, zone) => (x.reset_at ? `${clock(x.reset_at, zone)} · ${Math.min(x.good_cycles ?? 0, x.cycles_needed ?? 1)}/${x.cycles_needed ?? 1}` : '—')
+
 export function orderColumns(zone) {
   return [
     {key: 'order', title: t('column.order'), text: o => o.number},
     {key: 'product', title: t('column.product'), text: o => say(o.product_name) || o.product},
+    {key: 'state', title: t('column.state'), text: orderState, sort: o => urgency(o) || standing(o) || null, look: orderLook},
     {key: 'quantity', title: t('column.quantity'), text: o => number(o.quantity), sort: o => o.quantity},
     {key: 'progress', title: t('column.progress'), text: operations},
     {key: 'rush', title: t('column.priority'), text: o => (o.rush ? t('order.rush') : ''), sort: o => Number(!o.rush)},
@@ -66,6 +72,14 @@ export function orderColumns(zone) {
     {key: 'customer', title: t('column.customer'), text: o => o.customer ?? '—'},
   ]
 }
+
+/** Cancelled, held, changed and not confirmed yet; empty for the many that simply go on. */
+function orderState(order) {
+  const waiting = urgency(order)
+  return [standing(order) && t(`change.state.${standing(order)}`), waiting && t(waiting === 'late' ? 'change.mark.late' : 'change.mark')].filter(Boolean).join(' · ')
+}
+
+const orderLook = order => (urgency(order) === 'late' ? {priority: 'high'} : urgency(order) ? {state: 'setup', icon: 'clock'} : standing(order) ? {state: standing(order) === 'held' ? 'held' : 'off'} : {})
 
 export function rushColumns(zone) {
   return [

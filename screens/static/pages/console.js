@@ -8,6 +8,7 @@ import {loginAddress} from '../lib/route.js'
 import {alarmsPage} from './alarms.js'
 import {devicesPage, peoplePage} from './accounts.js'
 import {alarmColumns, lineColumns, ticketColumns} from './columns.js'
+import {erpPage} from './erp.js'
 import {ordersPage} from './orders.js'
 import {reconcilePage} from './reconcile.js'
 import {api, follow, speak, zoneOf} from './start.js'
@@ -18,7 +19,7 @@ const [header, main, banner] = ['header', 'main', 'andon-lost'].map(tag => docum
 
 await speak()
 document.title = t('page.console')
-await Promise.all(['data-table', 'alarm-desk', 'service-form', 'rush-sheet', 'discrepancy-card', 'status-board', 'photo-view', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
+await Promise.all(['data-table', 'alarm-desk', 'service-form', 'rush-sheet', 'share-links', 'discrepancy-card', 'erp-note', 'status-board', 'photo-view', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
 const {colours} = await import('../elements/chart.js')
 const person = await whoAmI()
 const {store} = follow(api)
@@ -34,6 +35,7 @@ const PAGES = {
     rows: async () => (await api.get('/api/tickets?open=false')).tickets, history: x => api.get(`/api/tickets/${encodeURIComponent(x.id)}`)}),
   orders: () => ordersPage({api, store, person, orSay}),
   ...(may('operator', 'technician', 'planner', 'manager', 'admin') ? {reconcile: () => reconcilePage({api, store, orSay, may})} : {}),
+  ...(may('planner', 'manager', 'admin') ? {erp: () => erpPage({api, store, orSay})} : {}),
   timeline: timelinePage,
   trend: trendPage,
   ...(may('admin') ? {devices: () => devicesPage({store, orSay}), people: () => peoplePage({store, orSay, me: person})} : {}),
@@ -83,7 +85,7 @@ function logout() {
 }
 
 function open() {
-  const [wanted] = location.hash.slice(1).split('?')
+  const [wanted] = location.hash.slice(1).split(/[?=]/)
   const name = PAGES[wanted] ? wanted : Object.keys(PAGES)[0]
   for (const link of header.querySelectorAll('nav a')) link.ariaCurrent = link.dataset.page === name ? 'page' : 'false'
   seconds = 0
@@ -113,6 +115,7 @@ function statusPage() {
 
 function recordPage({columns, keyOf, testidOf, kind, rows, history}) {
   const [table, trouble, lines, photo, hint] = [h('andon-table'), h('div'), h('andon-table'), h('andon-photo-view', {hidden: true}), h('p.table-empty', t('console.pick'))]
+  const erp = h('andon-erp-note', {hidden: true})
   table.setup({columns: columns(zoneOf(store)), keyOf, testidOf, file: kind})
   const ask = () => orSay(trouble, async () => (table.rows = await rows()))
   if (history) {
@@ -124,11 +127,13 @@ function recordPage({columns, keyOf, testidOf, kind, rows, history}) {
     const found = await history(row)
     lines.rows = found.lines
     photo.show(found.ticket?.photo)
+    erp.hidden = !found.ticket
+    if (found.ticket) erp.show({ticket: found.ticket, erp: found.erp, now: store.now(), zone: zoneOf(store), linked: may('planner', 'manager', 'admin')})
     Object.assign(lines, {hidden: false})
     hint.hidden = true
     lines.scrollIntoView({block: 'nearest'})
   })
-  const below = history ? h('section.history', h('h2', t('console.history')), hint, lines, photo) : ''
+  const below = history ? h('section.history', h('h2', t('console.history')), hint, erp, lines, photo) : ''
   return {element: h('div', trouble, table, below), choose: told, tick: second => second % STATUS_EVERY === 0 && ask()}
 }
 

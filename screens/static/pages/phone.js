@@ -1,5 +1,6 @@
 import {request} from '../lib/alarm.js'
 import {orders} from '../lib/board.js'
+import {mayConfirm} from '../lib/change.js'
 import {browserClock, everySecond} from '../lib/clock.js'
 import {h} from '../lib/dom.js'
 import {say, t} from '../lib/i18n.js'
@@ -10,15 +11,19 @@ import {isOpen as isOpenOrder, mayRush} from '../lib/rush.js'
 import {openShelf} from '../lib/shelf.js'
 import {curveOf, isOpen, withWaiting} from '../lib/ticket.js'
 import {rushOf} from './rush.js'
+import {mayShare, shareOf} from './share.js'
+import {changesOf} from './changes.js'
 import {api, follow, speak, storage, zoneOf} from './start.js'
 
 const KNOWN = 'andon.person' // who was logged in last, for a start without network
+const UNSETTLED = new Set(['waiting', 'refused']) // how a ticket stands in the ERP, while that will change
 const RETELL = 1000 // ms between two askings for the steps of a ticket that has moved on
+const SALES_EVERY = 15_000 // ms
 const FORGET_DETAIL = 5000 // ms after which an open ticket is asked for again when the board does not carry it
 
 await speak()
 document.title = t('page.phone')
-await Promise.all(['ticket-list', 'ticket-page', 'repair-form', 'close-form', 'notices', 'alarm-desk', 'rush-sheet', 'order-list', 'lost-banner', 'lang-switch']
+await Promise.all(['ticket-list', 'ticket-page', 'repair-form', 'close-form', 'notices', 'alarm-desk', 'rush-sheet', 'share-links', 'sales-list', 'order-list', 'change-card', 'lost-banner', 'lang-switch']
   .map(name => import(`../elements/${name}.js`)))
 
 let due = false // a drawing is already asked for
@@ -31,7 +36,10 @@ const shelf = await openShelf()
 const queue = new Queue({shelf, send, onChange: () => soon()})
 await queue.open()
 const {store} = follow(api)
+const confirming = changesOf({api, changed: () => soon()})
 const rush = rushOf({api, person: state.person, now: () => store.now(), changed: () => soon()})
+const share = shareOf({api, changed: () => soon()})
+const sales = {told: null, at: -Infinity, trouble: ''}
 
 store.subscribe(() => {
   if (store.status === 'denied') location.replace(loginAddress(location))
@@ -48,6 +56,9 @@ page.addEventListener('acknowledge', event => attempt(() => api.post(`/api/alarm
 page.addEventListener('wish', event => wish(event.detail))
 page.addEventListener('rush', event => rush.rush(event.detail))
 page.addEventListener('undo', () => rush.undo())
+page.addEventListener('share', () => share.share())
+page.addEventListener('revoke', event => share.revoke(event.detail))
+page.addEventListener('confirm', event => confirming.confirm(event.detail))
 page.addEventListener('step', event => step(event.detail))
 page.addEventListener('repaired', event => act('repair', event.detail, true))
 page.addEventListener('closing', event => closeByHand(event.detail))
@@ -151,9 +162,13 @@ function render() {
     online: navigator.onLine})
   if (!store.board && !queue.items.length) return view('loading', () => h('p.none.loading', t('loading')))
   const {t: id, a, o, do: verb} = asked()
-  if (!o) rush.open('')
+  if (!o) {
+    rush.open('')
+    share.open('')
+  }
   if (a) alarmView(a, zone)
   else if (o === '*') ordersView(zone)
+  else if (asked().s) salesView(zone)
   else if (o) rushView(o, zone)
   else if (id) ticketView(id, verb, zone)
   else listView(zone)
@@ -161,8 +176,10 @@ function render() {
 
 function listView(zone) {
   const list = view('list', () => h('div',
-    h('header.page-head', h('h1', 'Andon Hub'), h('andon-lang'), logoutButton()), h('andon-ticket-list'), ordersLink(),
+    h('header.page-head', h('h1', 'Andon Hub'), h('andon-lang'), logoutButton()), h('andon-changes', {hidden: true}), h('andon-ticket-list'), salesLink(), ordersLink(),
     h('p.list-foot', h('a.plain', {href: '/login?next=%2Fphone#password', testid: 'change-password'}, t('password.change')))))
+  const changed = mayConfirm(state.person) ? confirming.waiting(store.board) : []
+  list?.querySelector('andon-changes').show({orders: changed, allowed: true, state: confirming.state, now: store.now(), zone})
   list?.querySelector('andon-ticket-list')
     .show({board: store.board ?? {}, person: state.person, queue: queue.items, now: store.now(), zone})
 }
@@ -170,11 +187,11 @@ function listView(zone) {
 function ticketView(id, verb, zone) {
   const found = known(id)
   if (!found) return view(`missing ${id}`, () => h('div', h('header.page-head', h('a.back', {href: '#', ariaLabel: t('phone.back')}, icon('back'))), h('p.none', state.details.get(id)?.missing ? t('phone.gone') : t('loading'))))
-  const {ticket, alarm, lines} = found
+  const {ticket, alarm, lines, erp} = found
   if (verb === 'repair' && !ticket.repaired_at) return form(`repair ${id}`, 'andon-repair', ticket)
   if (verb === 'close' && isOpen(ticket)) return form(`close ${id}`, 'andon-close', ticket)
   const shown = view(`ticket ${id}`, () => h('andon-ticket-page'))
-  shown.show({ticket: withWaiting(ticket, queue.items), alarm, lines, machine: store.board?.machines?.[ticket.equipment],
+  shown.show({ticket: withWaiting(ticket, queue.items), alarm, lines, erp, machine: store.board?.machines?.[ticket.equipment],
     person: state.person, now: store.now(), zone, busy: state.busy, waiting: queue.items.some(i => i.ticket === id && !i.conflict)})
   if (alarm?.subject) trend(shown, alarm, ticket)
 }
@@ -213,6 +230,28 @@ function ordersLink() {
   return h('a.button.to-orders', {href: '#o=*', testid: 'orders'}, icon('rush'), t('rush.orders'))
 }
 
+function salesLink() {
+  if (!state.person.roles.includes('sales')) return ''
+  return h('a.button.to-orders', {href: '#s=*', testid: 'sales'}, t('sales.title'))
+}
+
+/** A seller's own customers' orders, asked for again while they are looked at. */
+function salesView(zone) {
+  if (browserClock.now() - sales.at >= SALES_EVERY) askSales()
+  const shown = view('sales', () => h('div', backTo('#', t('sales.title')), h('andon-sales-list')))
+  shown.querySelector('andon-sales-list').show({...sales.told, now: store.now(), zone, trouble: sales.trouble})
+}
+
+async function askSales() {
+  sales.at = browserClock.now()
+  try {
+    Object.assign(sales, {told: await api.get('/api/sales'), trouble: ''})
+  } catch (error) {
+    sales.trouble = say(error.text) || t('error.unreachable')
+  }
+  soon()
+}
+
 function backTo(href, title) {
   return h('header.page-head', h('a.back', {href, ariaLabel: t('phone.back')}, icon('back')), h('h1', title))
 }
@@ -224,13 +263,18 @@ function ordersView(zone) {
 
 function rushView(number, zone) {
   rush.open(number)
-  const shown = view(`rush ${number}`, () => h('div', backTo('#o=*', t('rush.title')), h('p.none'), h('andon-rush', {hidden: true})))
+  const shown = view(`rush ${number}`, () => h('div', backTo(mayRush(state.person) ? '#o=*' : '#s=*', t('rush.title')), h('p.none'), h('andon-rush', {hidden: true}), h('andon-share', {hidden: true})))
   const {answer, busy, trouble} = rush.state
   const order = answer?.order ?? store.board?.orders?.[number]
   shown.querySelector('.none').textContent = order ? '' : trouble || t('loading')
   const sheet = shown.querySelector('andon-rush')
   sheet.hidden = !order
   if (order) sheet.show({order, answer, person: state.person, now: store.now(), zone, busy, trouble})
+  const links = shown.querySelector('andon-share')
+  links.hidden = !order || !mayShare(state.person)
+  if (links.hidden) return
+  share.open(number)
+  links.show({...share.state, zone})
 }
 
 function form(name, tag, ticket) {
@@ -261,8 +305,9 @@ function known(id) {
   const kept = state.details.get(id)
   const ticket = store.board?.tickets?.[id]
   const age = kept ? browserClock.now() - kept.at : Infinity
-  if (ticket ? kept?.told !== ticket.state && age > RETELL : age > FORGET_DETAIL) ask(id)
-  if (ticket) return {ticket, alarm: store.board.alarms?.[ticket.alarm_id] ?? kept?.alarm, lines: kept?.lines}
+  const moved = ticket && (kept?.told !== ticket.state || (ticket.erp_number ?? '') !== (kept.ticket?.erp_number ?? '')) // the ERP may answer later
+  if (ticket ? (moved && age > RETELL) || (UNSETTLED.has(kept?.erp?.state) && age > FORGET_DETAIL) : age > FORGET_DETAIL) ask(id)
+  if (ticket) return {ticket, alarm: store.board.alarms?.[ticket.alarm_id] ?? kept?.alarm, lines: kept?.lines, erp: kept?.erp}
   return kept?.ticket ? kept : null
 }
 
@@ -277,10 +322,10 @@ async function ask(id) {
 }
 
 /** `told`: the state up to which the steps are known. */
-function remember({ticket, alarm, lines}) {
+function remember({ticket, alarm, lines, erp}) {
   if (!ticket) return
   const kept = state.details.get(ticket.id)
-  state.details.set(ticket.id, {ticket, alarm: alarm ?? kept?.alarm, lines: lines ?? kept?.lines,
+  state.details.set(ticket.id, {ticket, alarm: alarm ?? kept?.alarm, lines: lines ?? kept?.lines, erp: erp ?? kept?.erp,
     told: lines ? ticket.state : kept?.told, at: browserClock.now()})
 }
 
