@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
-import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from asyncua import ua
-from asyncua.crypto.uacrypto import CertProperties
-from asyncua.ua.uaerrors import UaError, UaStatusCodeError
-from cryptography import x509
 from numpy.typing import NDArray
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from collectors.named_tags import named_tags
+from collectors.opcua_audit import Audit
+from collectors.opcua_browse import Wanted, document
+from collectors.opcua_conditions import AlarmBlock, Conditions, Watched, wish
 from collectors.opcua_decode import BAD_TYPE_MISMATCH, OVERFLOW, Changes, Published
-from collectors.opcua_line import POLICIES, Line
+from collectors.opcua_line import Line
+from collectors.opcua_nodes import NodeBlock, picked, resolve
 from collectors.opcua_probe import probed
-from collectors.opcua_security import (
-    SecurityBlock,
-    TrustFolder,
-    application_uri,
-    read_certificate,
-    warn_before_expiry,
-)
-from hub.config import Block, Duration
-from hub.errors import SourceRefused, SourceUnavailable
+from collectors.opcua_security import make_certificate
+from collectors.opcua_session import ServerBlock, session
+from collectors.opcua_tree import Walker
+from hub.config import Duration
+from hub.errors import SourceUnavailable
 from hub.model.batch import SampleBatch, micros
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
 from hub.ports import Clock, Sink
@@ -39,76 +35,23 @@ _log = logging.getLogger(__name__)
 
 BAD_NODE_UNKNOWN = 0x80340000
 _BAD = 0x80000000
-_NODE = re.compile(r"^(?:nsu=(?P<uri>[^;]+);|ns=(?P<index>\d+);)?(?P<rest>[isgb]=.+)$")
-_ASK_AGAIN = 30.0  # seconds until a node the server did not know is asked for again
-# The server says no to us, not to this attempt: a person has to change something.
-_REFUSALS = re.compile(
-    r"^Bad(Certificate|Security|Identity|User|ApplicationSignature|UriInvalid|NonceInvalid)"
-)
+_SERVER = ua.NodeId.from_string("i=2253")
+_ASK_AGAIN = 30.0  # seconds until nodes the server did not know are asked for again, and quiet ones looked at
 
 
-class NodeBlock(Block):
-    """One variable. `nsu=` is the namespace's URI, whose number the server may change at every start."""
-
-    tag: str
-    node: str
-    codes: dict[str, float] = Field(default_factory=dict)
-
-    @field_validator("node")
-    @classmethod
-    def _written_right(cls, value: str) -> str:
-        found = _NODE.match(value)
-        try:
-            if found is None:
-                raise ValueError
-            ua.NodeId.from_string(found["rest"])
-        except (UaError, ValueError):
-            raise ValueError(
-                f"{value!r} is no node id; write nsu=URI;s=Name, nsu=URI;i=85 or ns=2;s=Name"
-            ) from None
-        return value
-
-
-class OpcUaConfig(Block):
+class OpcUaConfig(ServerBlock):
     """The `with:` block of a `kind: opcua` collector."""
 
-    endpoint: str
-    security: SecurityBlock | Literal["none"] | None = Field(None, validate_default=True)
-    user: str = ""
-    password: SecretStr | None = None
     interval: Duration = timedelta(milliseconds=200)
     queue: int = Field(10, ge=1, le=10_000)
-    timeout: Duration = timedelta(seconds=4)
     keep_alive: Duration = timedelta(seconds=1)
-    nodes: list[NodeBlock] = Field(min_length=1)
-
-    @field_validator("endpoint")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        if not re.match(r"^opc\.tcp://[^/@]+$|^opc\.tcp://[^/@]+/[^@]*$", value):
-            raise ValueError(
-                "is no endpoint; write opc.tcp://HOST:PORT/PATH, user and password apart from it"
-            )
-        return value
-
-    @field_validator("security")
-    @classmethod
-    def _decided(cls, value: SecurityBlock | str | None) -> SecurityBlock | str:
-        if value is None:
-            raise ValueError(
-                "is missing; give policy, certificate, key and trust_folder,"
-                " or write `security: none` if anybody in that network may listen and speak"
-            )
-        return value
+    nodes: list[NodeBlock] = Field([])
+    alarms: list[AlarmBlock] = Field([], description="Alarms & Conditions of the server, as tags")
 
     @model_validator(mode="after")
-    def _no_open_password(self) -> OpcUaConfig:
-        if self.password and not (
-            isinstance(self.security, SecurityBlock) and self.security.mode == "SignAndEncrypt"
-        ):
-            raise ValueError("password: would be sent in the clear; use security with mode SignAndEncrypt")
-        if bool(self.password) != bool(self.user):
-            raise ValueError("user: and password: go together; give both or neither")
+    def _something(self) -> OpcUaConfig:
+        if not (self.nodes or self.alarms):
+            raise ValueError("nodes: or alarms: must name at least 1")
         return self
 
 
@@ -125,7 +68,10 @@ class OpcUaCollector:
     def __init__(self, config: OpcUaConfig, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
         self._config, self._clock, self._name = config, clock, name
         found = named_tags((n.tag for n in config.nodes), tags, f"collectors.{name}.with.nodes")
+        found += named_tags((a.tag for a in config.alarms), tags, f"collectors.{name}.with.alarms")
         self._numbers = np.array([t.number for t in found], np.int32)
+        self._items = {i: n.item for i, n in enumerate(config.nodes) if n.item}
+        self._conditions: Conditions | None = None
         self._codes = {i: n.codes for i, n in enumerate(config.nodes) if n.codes}
         self._book = _Book(np.array([t.stale_after.total_seconds() * 500_000 for t in found], np.int64))
         self._told: set[tuple[int, str]] = set()
@@ -138,74 +84,43 @@ class OpcUaCollector:
 
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Listen until cancelled; raise SourceUnavailable or SourceRefused."""
-        async with self._line() as line:
+        async with session(self._config, self._clock, self._name) as line:
             await self._listen(line, sink)
 
     async def probe(self) -> Mapping[str, str]:
         """What a look at the server finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
         nodes = [(n.tag, n.node, n.codes) for n in self._config.nodes]
-        async with self._line() as line:
-            return await probed(line, nodes, _resolve, self._clock.now)
+        async with session(self._config, self._clock, self._name) as line:
+            return await probed(line, nodes, self._clock.now)
 
-    @contextlib.asynccontextmanager
-    async def _line(self) -> AsyncIterator[Line]:
-        """A session with the server; what goes wrong in it becomes an error of ours."""
-        line = Line(self._config.endpoint, self._config.timeout)
-        try:
-            await self._protect(line)
-            await line.open()
-            yield line
-        except SourceUnavailable as cause:
-            raise SourceUnavailable(f"{self._name}: {self._config.endpoint}: {cause}") from cause
-        except SourceRefused as cause:
-            raise SourceRefused(f"{self._name}: {self._config.endpoint}: {cause}") from cause
-        except UaStatusCodeError as cause:
-            name = type(cause).__name__
-            kind = SourceRefused if _REFUSALS.match(name) else SourceUnavailable
-            raise kind(f"{self._name}: {self._config.endpoint}: the server says {name}") from None
-        except (OSError, TimeoutError, UaError) as cause:
-            said = type(cause).__name__
-            raise SourceUnavailable(
-                f"{self._name}: no answer from {self._config.endpoint} ({said})"
-            ) from None
-        finally:
-            await line.close()
+    @staticmethod
+    async def browse(
+        given: Mapping[str, Any], clock: Clock, only: Sequence[str], leave_out: Sequence[str], line: str,
+        limits: bool,
+    ) -> dict[str, Any]:  # fmt: skip
+        """What the server of a `with:` block without nodes offers, as a whole configuration file.
 
-    async def _protect(self, line: Line) -> None:
-        security = self._config.security
-        if not isinstance(security, SecurityBlock):
-            _log.warning("%s: security: none; the line to %s is open", self._name, self._config.endpoint)
-            return
-        own = read_certificate(security.certificate)
-        warn_before_expiry(own, self._clock.now(), self._name)
-        trust = TrustFolder.read(security.trust_folder)
+        Patterns after the shell's on `Object/Variable`; `line` is where the machines go; `limits`: rules on
+        the ranges, too. Raises SourceUnavailable, SourceRefused and pydantic's ValidationError.
+        """
+        server = ServerBlock.model_validate(given)
+        async with session(server, clock, "browse") as open_line:
+            walker = Walker(open_line, await open_line.namespaces())
+            top = await walker.tree()
+        if not walker.is_whole:
+            _log.warning("browse: the server shows more than can be taken; the rest is left out")
+        return document(top, Wanted(tuple(only), tuple(leave_out), line, limits), given)
 
-        async def check(certificate: x509.Certificate, server: Any) -> None:
-            trust.check(certificate, server.ApplicationUri or "", self._clock.now())
-
-        client = line.client
-        client.application_uri = application_uri(own) or client.application_uri
-        client.certificate_validator = check
-        secret = security.key_password.get_secret_value() if security.key_password else None
-        mode = ua.MessageSecurityMode[security.mode]
-        try:
-            await client.set_security(
-                POLICIES[security.policy], CertProperties(security.certificate),
-                CertProperties(security.key, password=secret), mode=mode,
-            )  # fmt: skip
-        except UaStatusCodeError:
-            raise
-        except UaError:
-            raise SourceRefused(
-                f"the server offers no {security.policy} with {security.mode}; switch it on there"
-            ) from None
-        if self._config.password:
-            client.set_user(self._config.user)
-            client.set_password(self._config.password.get_secret_value())
+    @staticmethod
+    def make_certificate(folder: Path, name: str, clock: Clock) -> tuple[Path, Path, str]:
+        """(certificate, key, thumbprint) made in `folder`; raises ConfigError rather than replace one."""
+        return make_certificate(folder, name, clock.now())
 
     async def _listen(self, line: Line, sink: Sink[SampleBatch]) -> None:
         await line.subscribe(self._config.interval, self._config.keep_alive)
-        missing = await self._watch(line, sink, range(len(self._numbers)))
+        audit = Audit([n.node for n in self._config.nodes], await line.namespaces())
+        missing = await self._watch(line, sink, range(len(self._config.nodes)))
+        await self._watch_conditions(line, audit.uris)
         ask_again_at = self._clock.monotonic() + _ASK_AGAIN
         sequence = 0
         while True:
@@ -217,16 +132,80 @@ class OpcUaCollector:
                 await self._fill(line, sink, at, range(sequence + 1, heard.sequence))
             sequence = heard.sequence if heard.acknowledge else sequence
             await self._put(sink, heard, at)
-            if missing and self._clock.monotonic() >= ask_again_at:
-                missing = await self._watch(line, sink, missing)
+            await self._hear(line, sink, heard, at)
+            if self._clock.monotonic() >= ask_again_at:
+                missing = await self._watch(line, sink, missing) if missing else []
+                await self._audit(line, sink, audit, missing, at)
+                if self._conditions and not self._conditions.is_whole:
+                    await self._refresh(line, self._conditions)
                 ask_again_at = self._clock.monotonic() + _ASK_AGAIN
+
+    # -------------------------------------------------------------- alarms and conditions
+    async def _watch_conditions(self, line: Line, uris: Sequence[str]) -> None:
+        if not self._config.alarms:
+            return
+        watched = [
+            Watched(
+                resolve(a.condition, uris) or ua.NodeId() if a.condition else None,
+                resolve(a.source, uris) or ua.NodeId() if a.source else None,
+                a.name,
+                a.codes,
+            )
+            for a in self._config.alarms
+        ]
+        refusal = await line.watch_events(len(self._numbers), _SERVER, wish())
+        if refusal:
+            why = ua.StatusCode(ua.UInt32(refusal)).name
+            _log.warning("%s: the server tells no events (%s); alarms: stay without a value", self._name, why)
+            return
+        self._conditions = Conditions(watched)
+        await self._refresh(line, self._conditions)
+
+    async def _refresh(self, line: Line, conditions: Conditions) -> None:
+        refusal = await line.refresh_conditions()
+        if refusal:
+            self._say(-1, refusal, f"ConditionRefresh: {refusal}; only what changes from now on is heard")
+            conditions.without_refresh()
+
+    async def _hear(self, line: Line, sink: Sink[SampleBatch], heard: Published, at: int) -> None:
+        """Events into what stands; what is other than before becomes samples."""
+        conditions = self._conditions
+        if conditions is None:
+            return
+        again = [conditions.hear(fields) for fields in heard.events]
+        if any(again):
+            await self._refresh(line, conditions)
+        news = list(conditions.news())
+        if news:
+            rows = np.array([len(self._config.nodes) + row for row, _ in news], np.uint32)
+            values = np.array([value for _, value in news], np.float64)
+            await sink.put(
+                self._batch(rows, values, np.zeros(len(rows), np.uint32), np.full(len(rows), at, np.int64))
+            )
+
+    # -------------------------------------------------------------- values
+    async def _audit(
+        self, line: Line, sink: Sink[SampleBatch], audit: Audit, missing: Sequence[int], at: int
+    ) -> None:
+        """Nodes that were not heard of for a while, a few in turn; those that are gone turn bad."""
+        quiet = self._book.quiet(at - int(_ASK_AGAIN * 1_000_000), len(self._config.nodes))
+        rows = audit.turn(np.setdiff1d(quiet, np.array(missing, np.intp)))
+        gone = [
+            row
+            for row in await audit.look(line, rows.tolist(), self._book.values, self._book.statuses)
+            if self._book.statuses[row] != BAD_NODE_UNKNOWN
+        ]
+        if gone:
+            handles, none = np.array(gone, np.uint32), np.full(len(gone), np.nan)
+            statuses = np.full(len(gone), BAD_NODE_UNKNOWN, np.uint32)
+            await sink.put(self._batch(handles, none, statuses, np.full(len(gone), at, np.int64)))
 
     async def _watch(self, line: Line, sink: Sink[SampleBatch], rows: Iterable[int]) -> list[int]:
         """Monitor these nodes; those the server refuses turn bad with its reason, and are returned."""
         uris = await line.namespaces()
         items, refused = [], []
         for row in rows:
-            node = _resolve(self._config.nodes[row].node, uris)
+            node = resolve(self._config.nodes[row].node, uris)
             if node is None:
                 refused.append((row, BAD_NODE_UNKNOWN))
             else:
@@ -255,9 +234,12 @@ class OpcUaCollector:
             once_more = await line.again(number)
             if once_more is None:
                 self.gaps += 1
+                if self._conditions:  # it may have been an alarm
+                    await self._refresh(line, self._conditions)
                 _log.warning("%s: notification %d is lost for good", self._name, number)
             else:
                 await self._put(sink, once_more, at)
+                await self._hear(line, sink, once_more, at)
 
     async def _put(self, sink: Sink[SampleBatch], heard: Published, at: int) -> None:
         for changes in heard.changes:
@@ -271,12 +253,15 @@ class OpcUaCollector:
 
     def _understood(self, changes: Changes, at: int) -> SampleBatch:
         """Server's words to samples: codes for texts, no value where there is none to be trusted."""
-        known = changes.handles < len(self._numbers)
+        known = changes.handles < len(self._config.nodes)
         if not known.all():  # not ours: a server that mixes up its clients must not mix up our tags
             return self._understood(_only(changes, known), at)
         values, statuses = changes.values.copy(), changes.statuses.copy()
+        self._book.heard(changes.handles, at)
         texts = dict(changes.texts)
-        for row in self._coded_rows(changes):
+        for row, value, status in changes.others:
+            self._pick(int(changes.handles[row]), row, value, status, (values, statuses, texts))
+        for row in self._coded_rows(changes, texts):
             values[row], statuses[row] = self._code(
                 int(changes.handles[row]), texts.get(row), values[row], int(statuses[row])
             )
@@ -288,8 +273,24 @@ class OpcUaCollector:
             _log.warning("%s: the server's queue ran over for %d values; make queue larger", self._name, lost)
         return self._batch(changes.handles, values, statuses, np.where(changes.times > 0, changes.times, at))
 
-    def _coded_rows(self, changes: Changes) -> list[int]:
-        rows = [row for row, _ in changes.texts]
+    def _pick(
+        self, handle: int, row: int, value: Any, status: int,
+        columns: tuple[NDArray[np.float64], NDArray[np.uint32], dict[int, str]],
+    ) -> None:  # fmt: skip
+        """The wanted part of an array or a structure; where there is none it stays a mismatch."""
+        values, statuses, texts = columns
+        part = picked(value, self._items[handle]) if handle in self._items else None
+        part = getattr(part, "Text", part)
+        if isinstance(part, bool | int | float):
+            values[row], statuses[row] = float(part), status
+        elif isinstance(part, str):
+            texts[row], statuses[row] = part, status
+        elif not status & _BAD:
+            what = type(value).__name__
+            self._say(handle, what, f"{self._config.nodes[handle].tag} is a {what}; item: names a part of it")
+
+    def _coded_rows(self, changes: Changes, texts: Mapping[int, str]) -> list[int]:
+        rows = list(texts)
         if self._codes:
             rows += np.flatnonzero(np.isin(changes.handles, list(self._codes))).tolist()
         return sorted(set(rows))
@@ -333,6 +334,15 @@ class _Book:
         self._at = np.full(len(patience), np.iinfo(np.int64).max)  # never heard: nothing to repeat
         self.values = np.full(len(patience), np.nan)
         self.statuses = np.zeros(len(patience), np.uint32)
+        self._heard_at = np.zeros(len(patience), np.int64)
+
+    def heard(self, handles: NDArray[Any], at: int) -> None:
+        """The server itself spoke of these."""
+        self._heard_at[handles] = at
+
+    def quiet(self, since: int, rows: int) -> NDArray[np.intp]:
+        """Of the first `rows` those that nothing was heard of since then."""
+        return np.flatnonzero(self._heard_at[:rows] <= since)
 
     def note(
         self,
@@ -355,13 +365,5 @@ def _only(changes: Changes, wanted: NDArray[np.bool_]) -> Changes:
         changes.statuses[wanted],
         changes.times[wanted],
         tuple((int(place[row]), text) for row, text in changes.texts if wanted[row]),
+        tuple((int(place[row]), value, status) for row, value, status in changes.others if wanted[row]),
     )
-
-
-def _resolve(node: str, uris: Sequence[str]) -> ua.NodeId | None:
-    """The node id as this server numbers its namespaces now; None when it has no such namespace."""
-    found = _NODE.match(node)
-    if found is None or (found["uri"] and found["uri"] not in uris):
-        return None
-    index = uris.index(found["uri"]) if found["uri"] else int(found["index"] or 0)
-    return ua.NodeId.from_string(f"ns={index};{found['rest']}")

@@ -73,6 +73,7 @@ class Published:
     at: int  # microseconds since 1970 by the server's clock, 0 when it did not say
     changes: tuple[Changes, ...] = ()
     ended: int | None = None
+    events: tuple[Sequence[Any], ...] = ()  # the fields of each, in the order they were wished for
     acknowledge: bool = field(default=True)  # False for a keep-alive, which has nothing to acknowledge
 
 
@@ -314,14 +315,18 @@ def slow(answer: Any) -> Published:
 def slow_message(subscription: int, message: Any) -> Published:
     """Of a `ua.NotificationMessage`, as Republish gives it too."""
     changes: list[Changes] = []
+    events: list[Sequence[Any]] = []
     ended: int | None = None
     for part in message.NotificationData or ():
         if hasattr(part, "MonitoredItems"):
             changes.append(_slow_changes(part.MonitoredItems or ()))
+        elif hasattr(part, "Events"):
+            events += [[v.Value for v in e.EventFields or ()] for e in part.Events or ()]
         elif hasattr(part, "Status"):
             ended = int(part.Status.value)
     return Published(
         subscription, int(message.SequenceNumber), _us(message.PublishTime), tuple(changes), ended,
+        tuple(events),
         acknowledge=bool(message.NotificationData),
     )  # fmt: skip
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -20,7 +20,14 @@ from asyncua.common.connection import TransportLimits
 from asyncua.crypto import security_policies
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.ua_binary import struct_from_binary
-from asyncua.ua.uaerrors import BadMessageNotAvailable, UaError
+from asyncua.ua.uaerrors import (
+    BadEncodingLimitsExceeded,
+    BadMessageNotAvailable,
+    BadResponseTooLarge,
+    BadTooManyOperations,
+    UaError,
+    UaStatusCodeError,
+)
 
 from collectors.opcua_decode import UNREADABLE, Published, fast, slow, slow_message
 from hub.errors import SourceUnavailable
@@ -33,9 +40,15 @@ logging.getLogger("asyncua.client").setLevel(logging.CRITICAL)
 _CHUNK = 65_535  # bytes
 _MESSAGE = 4 * 1024 * 1024  # bytes; 10,000 texts of 300 characters still fit into one answer
 _PER_PUBLISH = 5_000  # notifications
+_EVENTS = 1000  # that the server keeps for us between two answers
 _AT_ONCE = 500  # monitored items in one request
 _WINDOW = 2  # publish requests the server holds, so that it need not wait for us
+_TOO_LARGE = (BadTooManyOperations, BadEncodingLimitsExceeded, BadResponseTooLarge)
 _LIFETIME = 60.0  # seconds after which a server may forget a hub that has gone
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class _Limits(TransportLimits):
@@ -124,18 +137,74 @@ class Line:
         self, items: Sequence[tuple[int, ua.NodeId]], interval: timedelta, queue: int
     ) -> list[tuple[int, int]]:
         """Monitor the value of each (handle, node); (handle, status code) of those the server refused."""
-        refused: list[tuple[int, int]] = []
-        for start in range(0, len(items), _AT_ONCE):
-            some = items[start : start + _AT_ONCE]
-            wish = ua.CreateMonitoredItemsParameters()
-            wish.SubscriptionId = self.subscription
-            wish.TimestampsToReturn = ua.TimestampsToReturn.Both
-            wish.ItemsToCreate = [_item(handle, node, interval, queue) for handle, node in some]
-            results = await self.client.uaclient.session.create_monitored_items(wish)
-            for (handle, _), result in zip(some, results, strict=True):
-                if not result.StatusCode.is_good():
-                    refused.append((handle, int(result.StatusCode.value)))
-        return refused
+
+        async def ask(some: Sequence[tuple[int, ua.NodeId]]) -> list[int]:
+            return await self._create([_item(handle, node, interval, queue) for handle, node in some])
+
+        statuses = await self.in_parts(items, _AT_ONCE, ask)
+        return [(handle, status) for (handle, _), status in zip(items, statuses, strict=True) if status]
+
+    async def watch_events(self, handle: int, node: ua.NodeId, wish: ua.EventFilter) -> int:
+        """Monitor the events of this node; 0, or the status code with which the server refuses."""
+        item = _item(handle, node, timedelta(), _EVENTS)
+        item.ItemToMonitor.AttributeId = AttributeIds.EventNotifier
+        item.RequestedParameters.Filter = wish
+        [status] = await self._create([item])
+        return status
+
+    async def refresh_conditions(self) -> str:
+        """Have the server tell again which conditions stand (part 9, clause 5.5.7); changes nothing there.
+
+        "" when it will, else why not.
+        """
+        asked = ua.CallMethodRequest(
+            ua.NodeId.from_string("i=2782"),  # ConditionType
+            ua.NodeId.from_string("i=3875"),  # its ConditionRefresh, the only method that is called anywhere
+            [ua.Variant(self.subscription, ua.VariantType.UInt32)],
+        )
+        try:
+            [answer] = await self.client.uaclient.session.call([asked])
+        except UaStatusCodeError as cause:
+            return type(cause).__name__
+        return "" if answer.StatusCode.is_good() else str(answer.StatusCode.name)
+
+    async def read(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+        """The value of each with status and times; a node the server does not know is a bad value."""
+
+        async def ask(some: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+            request = ua.ReadRequest()
+            request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+            request.Parameters.NodesToRead = [ua.ReadValueId(n, AttributeIds.Value) for n in some]
+            body = await self.client.uaclient.session._send_request(request)
+            answer = struct_from_binary(ua.ReadResponse, body)
+            answer.ResponseHeader.ServiceResult.check()
+            results: list[ua.DataValue] = answer.Results
+            return results
+
+        return await self.in_parts(nodes, _AT_ONCE, ask)
+
+    async def _create(self, items: list[ua.MonitoredItemCreateRequest]) -> list[int]:
+        """0 for each that the server has taken, else its status code."""
+        wish = ua.CreateMonitoredItemsParameters()
+        wish.SubscriptionId = self.subscription
+        wish.TimestampsToReturn = ua.TimestampsToReturn.Both
+        wish.ItemsToCreate = items
+        results = await self.client.uaclient.session.create_monitored_items(wish)
+        return [0 if r.StatusCode.is_good() else int(r.StatusCode.value) for r in results]
+
+    async def in_parts(
+        self, items: Sequence[T], at_once: int, ask: Callable[[Sequence[T]], Awaitable[list[R]]]
+    ) -> list[R]:
+        """The answers for all items; the parts become smaller while the server finds them too large."""
+        found: list[R] = []
+        while len(found) < len(items):
+            try:
+                found += await ask(items[len(found) : len(found) + at_once])
+            except _TOO_LARGE:
+                if at_once <= 1:
+                    raise
+                at_once = max(at_once // 4, 1)
+        return found
 
     async def next(self) -> Published:
         """The next publish answer, in order. SourceUnavailable when three keep-alives were missed."""

@@ -9,8 +9,8 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
 from collectors.opcua_line import Line
+from collectors.opcua_nodes import resolve
 
-_AT_ONCE = 500
 _APART = timedelta(seconds=5)  # clocks that differ by more make values look old, or of tomorrow
 _NUMBERS = (bool, int, float)
 _REMEDIES = {
@@ -26,7 +26,6 @@ _NOW = "the server has no value for it now; is the machine on?"
 async def probed(
     line: Line,
     nodes: Sequence[tuple[str, str, Mapping[str, float]]],
-    resolve: Callable[[str, Sequence[str]], ua.NodeId | None],
     now: Callable[[], datetime],
 ) -> dict[str, str]:
     """What was found, by the thing looked at; ✗ begins what a person has to mend. Reads only.
@@ -42,13 +41,10 @@ async def probed(
             found[f"{written} ({tag})"] = "✗ the server has no such namespace; correct node:"
         else:
             known.append((tag, written, codes, node))
-    for start in range(0, len(known), _AT_ONCE):
-        some = known[start : start + _AT_ONCE]
-        session = line.client.uaclient.session
-        answers = await session.read_attributes([node for *_, node in some], AttributeIds.Value)
-        for (tag, written, codes, _), answer in zip(some, answers, strict=True):
-            if complaint := _complaint(answer, codes):
-                found[f"{written} ({tag})"] = f"✗ {complaint}"
+    answers = await line.read([node for *_, node in known])
+    for (tag, written, codes, _), answer in zip(known, answers, strict=True):
+        if complaint := _complaint(answer, codes):
+            found[f"{written} ({tag})"] = f"✗ {complaint}"
     bad = len(found)
     summary = f"session opened, {len(nodes) - bad} of {len(nodes)} nodes read"
     return {"server": summary, **await _clock(line, now), **found}

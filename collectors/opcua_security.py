@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,11 +13,14 @@ from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import Field, SecretStr
 
 from hub.config import Block
-from hub.errors import SourceRefused
+from hub.errors import ConfigError, SourceRefused
 
 _log = logging.getLogger(__name__)
 _WARN_AHEAD = timedelta(days=30)
@@ -34,6 +39,54 @@ class SecurityBlock(Block):
     key: Path
     key_password: SecretStr | None = None
     trust_folder: Path = Field(description="certificates of trusted servers; its subfolder crl: revocations")
+
+
+_YEARS = 5
+
+
+def make_certificate(folder: Path, name: str, now: datetime) -> tuple[Path, Path, str]:
+    """(certificate, key, thumbprint) of this hub, self-signed and good for five years (part 6, clause 6.2.2).
+
+    `name` is the hub's in its application URI. Raises ConfigError rather than replace one that servers trust.
+    """
+    certificate, key = folder / "opcua.der", folder / "opcua.pem"
+    if taken := next((p for p in (certificate, key) if p.exists()), None):
+        raise ConfigError(
+            f"{taken} is there already and servers may trust it; name another folder with --into"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    made = _signed(secret, f"urn:andon-hub:{name}", now)
+    handle = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption()))
+    certificate.write_bytes(made.public_bytes(Encoding.DER))
+    return certificate, key, thumbprint(made)
+
+
+def _signed(secret: rsa.RSAPrivateKey, uri: str, now: datetime) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Andon Hub")])
+    usage = x509.KeyUsage(
+        digital_signature=True, content_commitment=True, key_encipherment=True, data_encipherment=True,
+        key_agreement=False, key_cert_sign=True, crl_sign=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    names = [x509.UniformResourceIdentifier(uri), x509.DNSName(socket.gethostname())]
+    public = secret.public_key()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365 * _YEARS))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .sign(secret, hashes.SHA256())
+    )
 
 
 def read_certificate(path: Path) -> x509.Certificate:

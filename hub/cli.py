@@ -1,4 +1,4 @@
-"""`andon`: run | demo | replay | check | doctor | migrate | plugins | password | wall."""
+"""`andon`: run | demo | replay | check | doctor | migrate | plugins | password | wall | browse | ..."""
 
 from __future__ import annotations
 
@@ -412,6 +412,57 @@ def wall(
         _once(make_wall(settings, name, scope, shown.append))
     for line in shown or ["no wall screens"]:
         screen.print(escape(line), soft_wrap=True)
+
+
+@app.command()
+def browse(
+    endpoint: Annotated[str, typer.Argument(help="opc.tcp://HOST:PORT/PATH")],
+    to: Annotated[Path, typer.Option(help="the file to write; must not be there yet")],
+    with_: Annotated[
+        Path | None, typer.Option("--with", help="YAML with security:, user:, password: of the collector")
+    ] = None,
+    insecure: Annotated[bool, typer.Option(help="security: none, said aloud")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="like Press*/Monitoring/*; repeat for more")] = None,
+    leave_out: Annotated[list[str] | None, typer.Option(help="the same for what is not wanted")] = None,
+    line: Annotated[
+        str, typer.Option(help="site/area/line of the plant where the machines stand")
+    ] = "p1/a1/l1",
+    limits: Annotated[bool, typer.Option(help="rules on the ranges the server tells, too")] = False,
+) -> None:
+    """Write what an OPC UA server offers as a configuration: machines, tags, units, ranges, alarms, node ids.
+
+    Machines that speak PackML, MachineTool or Machinery are recognised: their state, mode and counters need
+    no mapping. Reads only.
+    """
+    from hub.browsing import browsed, refuse_taken, written
+
+    refuse_taken(to)
+    found: list[dict[str, Any]] = []
+
+    async def work() -> None:
+        found.append(await browsed(endpoint, with_, insecure, only or (), leave_out or (), line, limits))
+
+    _once(work())
+    for said in written(found[0], to):
+        screen.print(escape(said), soft_wrap=True)
+
+
+@app.command()
+def certificate(
+    into: Annotated[Path, typer.Option(help="folder for opcua.der and opcua.pem")] = Path("certificates"),
+    name: Annotated[str, typer.Option(help="of this hub, in its application URI")] = "hub",
+) -> None:
+    """Make this hub's OPC UA certificate and key; the servers are then to trust the certificate."""
+    from hub.clock import SystemClock
+    from hub.registry import Kinds
+
+    public, key, thumbprint = Kinds("collectors")["opcua"].make_certificate(into, name, SystemClock())
+    screen.print(f"[green]✓[/] {escape(str(public))}  SHA-1 {thumbprint}", soft_wrap=True)
+    screen.print(
+        f"  Put it into each server's list of trusted clients. In the collector: security:"
+        f" {{certificate: {escape(str(public))}, key: {escape(str(key))}, trust_folder: ...}}",
+        soft_wrap=True,
+    )
 
 
 def main() -> None:

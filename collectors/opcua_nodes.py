@@ -1,0 +1,80 @@
+"""Node ids as people write them, and the one number that is wanted of a value with many. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import is_dataclass
+from typing import Any
+
+from asyncua import ua
+from asyncua.ua.uaerrors import UaError
+from pydantic import Field, field_validator
+
+from hub.config import Block
+
+_NODE = re.compile(r"^(?:nsu=(?P<uri>[^;]+);|ns=(?P<index>\d+);)?(?P<rest>[isgb]=.+)$")
+_ITEM = re.compile(r"^(#|(\.?[A-Za-z_]\w*)?(\[\d+\]|\.[A-Za-z_]\w*)*#?)$")
+_STEP = re.compile(r"\[(\d+)\]|\.?([A-Za-z_]\w*)|(#)")
+
+
+def checked(value: str) -> str:
+    """The node id as written; raises ValueError with the remedy."""
+    found = _NODE.match(value)
+    try:
+        if found is None:
+            raise ValueError
+        ua.NodeId.from_string(found["rest"])
+    except (UaError, ValueError):
+        raise ValueError(
+            f"{value!r} is no node id; write nsu=URI;s=Name, nsu=URI;i=85 or ns=2;s=Name"
+        ) from None
+    return value
+
+
+class NodeBlock(Block):
+    """One variable. `nsu=` is the namespace's URI, whose number the server may change at every start."""
+
+    tag: str
+    node: str
+    codes: dict[str, float] = Field(default_factory=dict)
+    item: str = Field(
+        "", description="of an array or structure: [2] an element, Speed a field, [0].Load both, # how many"
+    )
+
+    @field_validator("node")
+    @classmethod
+    def _written_right(cls, value: str) -> str:
+        return checked(value)
+
+    @field_validator("item")
+    @classmethod
+    def _a_way(cls, value: str) -> str:
+        if not _ITEM.match(value):
+            raise ValueError(f"{value!r} leads to no part of a value; write [2], Speed, [0].Load or #")
+        return value
+
+
+def resolve(node: str, uris: Sequence[str]) -> ua.NodeId | None:
+    """The node id as this server numbers its namespaces now; None when it has no such namespace."""
+    found = _NODE.match(node)
+    if found is None or (found["uri"] and found["uri"] not in uris):
+        return None
+    index = uris.index(found["uri"]) if found["uri"] else int(found["index"] or 0)
+    return ua.NodeId.from_string(f"ns={index};{found['rest']}")
+
+
+def picked(value: Any, item: str) -> Any:
+    """The part that `item` leads to; None where there is none."""
+    for index, name, count in _STEP.findall(item):
+        if index or count:
+            if not isinstance(value, list | tuple):
+                return None
+            if count:
+                return len(value)
+            value = value[int(index)] if int(index) < len(value) else None
+        elif isinstance(value, dict):
+            value = value.get(name)
+        else:
+            value = getattr(value, name, None) if is_dataclass(value) else None
+    return value
