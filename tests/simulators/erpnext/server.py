@@ -8,12 +8,10 @@ import email.parser
 import email.policy
 import json
 import secrets
-import socket
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -25,13 +23,10 @@ from tests.simulators.erpnext.methods import READING, called, read, touches
 from tests.simulators.erpnext.query import PAGE as ROWS
 from tests.simulators.erpnext.query import listed
 from tests.simulators.erpnext.site import Site, User
+from tests.simulators.thread_server import SilentHandler, ThreadServer, wall_clock
 
 PAUSE = "7"  # seconds that a busy server asks for
 Asked = dict[str, Any]
-
-
-def wall_clock() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 a simulated vendor has a clock of its own
 
 
 class ErpNextSimulator:
@@ -75,48 +70,17 @@ class ErpNextSimulator:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-    request_queue_size = 128
-
+class _Server(ThreadServer):
     def __init__(self, address: tuple[str, int], site: Site, faults: Faults) -> None:
         self.site, self.faults = site, faults
         self.sessions: dict[str, tuple[User, str]] = {}  # cookie -> (user, CSRF token)
         self.requests: list[str] = []
-        self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
         super().__init__(address, _Handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._open.add(request)
-        super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        """Idle keep-alive connections would hold their threads for ever."""
-        with self._guard:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not our business."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(SilentHandler):
     server_version = "Werkzeug"
-    disable_nagle_algorithm = True
     server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is the base class's
-        """Silent: stdout belongs to the ready line."""
 
     def do_GET(self) -> None:
         self._take()
@@ -347,11 +311,6 @@ class _Handler(BaseHTTPRequestHandler):
         return self._json(200, faults.as_json())
 
     # ------------------------------------------------------------------ answers
-    def _drop(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-
     def _json(self, status: int, body: Any, more: tuple[tuple[str, str], ...] = ()) -> None:
         self._send(status, json.dumps(body, ensure_ascii=False, default=str), "application/json", more)
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 from tests.simulators.generic import seed
 from tests.simulators.generic.books import Books, No, Row
 from tests.simulators.generic.faults import Faults
+from tests.simulators.thread_server import SilentHandler, ThreadServer
 
 USER, SECRET = "andon", "home-made-secret-nobody-reads"
 LISTS = {"machines": "machines", "items": "items", "orders": "orders", "sales-orders": "sales",
@@ -61,44 +60,14 @@ class HomeMadeErp:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-    request_queue_size = 128
-
+class _Server(ThreadServer):
     def __init__(self, address: tuple[str, int], erp: HomeMadeErp) -> None:
         self.erp = erp
-        self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
         super().__init__(address, _Handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._open.add(request)
-        super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        with self._guard:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not our business."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(SilentHandler):
     server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is the base class's
-        """Silent: stdout belongs to the ready line."""
 
     def do_GET(self) -> None:
         self._take()
@@ -270,11 +239,6 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, {"code": no.code, "msg": no.words, "data": None})
         pause = {"Retry-After": "9"} if no.status == 429 else {}
         return self._send(no.status, {"error": {"message": no.words}}, pause)
-
-    def _drop(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
 
     def _send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         self._raw(status, json.dumps(body, ensure_ascii=False).encode(), headers or {})

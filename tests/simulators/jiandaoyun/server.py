@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,14 +16,11 @@ from tests.simulators.jiandaoyun.faults import Fault
 from tests.simulators.jiandaoyun.keys import Key
 from tests.simulators.jiandaoyun.platform import Platform
 from tests.simulators.jiandaoyun.seed import seed
+from tests.simulators.thread_server import SilentHandler, ThreadServer, wall_clock
 
 API_KEY = "jiandaoyun-demo-key"
 ROOT = "/api/"
 PAUSE = "3"  # seconds that a limit asks for
-
-
-def wall_clock() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 a simulated vendor has a clock of its own
 
 
 class JiandaoyunSimulator:
@@ -63,46 +58,15 @@ class JiandaoyunSimulator:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-    request_queue_size = 128
-
+class _Server(ThreadServer):
     def __init__(self, address: tuple[str, int], erp: JiandaoyunSimulator) -> None:
         self.erp = erp
-        self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
         super().__init__(address, _Handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._open.add(request)
-        super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        """Idle keep-alive connections would hold their threads for ever."""
-        with self._guard:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not our business."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(SilentHandler):
     server_version = "nginx"
-    disable_nagle_algorithm = True
     server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is the base class's
-        """Silent: stdout belongs to the ready line."""
 
     def do_GET(self) -> None:
         self._body()
@@ -216,11 +180,6 @@ class _Handler(BaseHTTPRequestHandler):
         except (ValueError, KeyError, TypeError, AttributeError, StopIteration, Refused) as wrong:
             return self._send(400, {"error": str(wrong)})
         return self._send(200, erp.faults.as_json())
-
-    def _drop(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
 
     def _refuse(self, refusal: Refused) -> None:
         self._send(refusal.status, {"code": refusal.code, "msg": refusal.said})

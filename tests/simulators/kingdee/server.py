@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -32,13 +30,10 @@ from tests.simulators.kingdee.seed import admit, seed
 from tests.simulators.kingdee.service import FORM_SERVICE, Service, wrapped
 from tests.simulators.kingdee.sessions import COOKIE, Account, Session
 from tests.simulators.plant.orders import Order
+from tests.simulators.thread_server import SilentHandler, ThreadServer, wall_clock
 
 SUFFIX = ".common.kdsvc"
 BASE = "/k3cloud/"
-
-
-def wall_clock() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 a simulated vendor has a clock of its own
 
 
 class KingdeeSimulator:
@@ -122,46 +117,15 @@ class KingdeeSimulator:
             self.books.commit()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-    request_queue_size = 128
-
+class _Server(ThreadServer):
     def __init__(self, address: tuple[str, int], owner: KingdeeSimulator) -> None:
         self.owner = owner
-        self._connections: set[socket.socket] = set()
-        self._guard = threading.Lock()
         super().__init__(address, _Handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._connections.add(request)
-        super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        """Idle keep-alive connections would hold their threads for ever."""
-        with self._guard:
-            for connection in self._connections:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not our business."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(SilentHandler):
     server_version = "Kingdee"
-    disable_nagle_algorithm = True
     server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is the base class's
-        """Silent: stdout belongs to the ready line."""
 
     # ------------------------------------------------------------------ POST
     def do_POST(self) -> None:
@@ -255,11 +219,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, method: str, refusal: Refusal) -> None:
         self._text(200, json.dumps(wrapped(method, failure(refusal)), ensure_ascii=False))
-
-    def _drop(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
 
     # ------------------------------------------------------------------ control and the clerk's page
     def do_GET(self) -> None:

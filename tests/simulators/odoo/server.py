@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime
 from typing import Any
 from xmlrpc import client as xml
 
@@ -19,13 +17,10 @@ from tests.simulators.odoo.books import ME
 from tests.simulators.odoo.errors import OdooError, not_found
 from tests.simulators.odoo.faults import Faults
 from tests.simulators.odoo.service import LANG, PLACES, READS, Service
+from tests.simulators.thread_server import SilentHandler, ThreadServer, wall_clock
 
 defusedxml.xmlrpc.monkey_patch()
 PAUSE = "7"  # seconds that a crowded server asks for
-
-
-def wall_clock() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 a simulated vendor has a clock of its own
 
 
 @dataclass
@@ -71,36 +66,10 @@ class OdooSimulator:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-    request_queue_size = 128
-
+class _Server(ThreadServer):
     def __init__(self, address: tuple[str, int], erp: OdooSimulator) -> None:
         self.erp = erp
-        self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
         super().__init__(address, _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        """Idle keep-alive connections would hold their threads for ever."""
-        with self._guard:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not our business."""
 
 
 class _Dropped(Exception):
@@ -117,14 +86,9 @@ class _Plain(Exception):
         super().__init__(text)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(SilentHandler):
     server_version = "Werkzeug/3.0"
-    disable_nagle_algorithm = True
     server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is the base class's
-        """Silent: stdout belongs to the ready line."""
 
     def do_GET(self) -> None:
         self._take()
@@ -327,11 +291,6 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, text, "text/xml")
 
     # ------------------------------------------------------------------ the wire
-    def _drop(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-
     def _send(
         self, status: int, text: str, kind: str = "application/json", *headers: tuple[str, str]
     ) -> None:

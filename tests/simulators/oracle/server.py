@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.simulators.oracle.answers import PAGE, OracleError
 from tests.simulators.oracle.faults import Fault
 from tests.simulators.oracle.system import VERSIONS, Account, Answer, Request, System
+from tests.simulators.thread_server import SilentHandler, ThreadServer, wall_clock
 
 PAUSE = "7"  # seconds that a busy server asks for
 TOKEN = "/oauth2/v1/token"
-
-
-def wall_clock() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 a simulated vendor has a clock of its own
 
 
 class OracleSimulator:
@@ -53,47 +48,16 @@ class OracleSimulator:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-    request_queue_size = 128
-
+class _Server(ThreadServer):
     def __init__(self, address: tuple[str, int], system: System) -> None:
         self.system = system
         self.over = threading.Event()
-        self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
         super().__init__(address, _Handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._open.add(request)
-        super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        """Idle keep-alive connections would hold their threads for ever."""
-        with self._guard:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not our business."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(SilentHandler):
     server_version = "Oracle-HTTP-Server"
-    disable_nagle_algorithm = True
     server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is the base class's
-        """Silent: stdout belongs to the ready line."""
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -195,11 +159,6 @@ class _Handler(BaseHTTPRequestHandler):
                 text = f'write {{"fault": kind, "times": n, "resources": [..]}}: {wrong}'
                 return self._send(Answer(400, text, "text/plain"))
         return self._send(Answer(200, {"faults": faults.as_json()}, "application/json"))
-
-    def _drop(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
 
     def _send(self, answer: Answer) -> None:
         text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body, ensure_ascii=False)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.simulators.thread_server import SilentHandler, ThreadServer, wall_clock
 from tests.simulators.yonyou.answers import U9Error, envelope, success
 from tests.simulators.yonyou.faults import Fault
 from tests.simulators.yonyou.sessions import Account
@@ -20,10 +18,6 @@ from tests.simulators.yonyou.system import System, is_write
 ROOT = "/U9C/webapi/"
 CAP = 200
 PAUSE = "7"  # seconds that a busy proxy asks for
-
-
-def wall_clock() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 a simulated vendor has a clock of its own
 
 
 class YonyouSimulator:
@@ -63,47 +57,16 @@ class YonyouSimulator:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-    request_queue_size = 128
-
+class _Server(ThreadServer):
     def __init__(self, address: tuple[str, int], system: System) -> None:
         self.system = system
         self.seen: list[str] = []
-        self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
         super().__init__(address, _Handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._open.add(request)
-        super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        """Idle keep-alive connections would hold their threads for ever."""
-        with self._guard:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not our business."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(SilentHandler):
     server_version = "Microsoft-IIS/10.0"
-    disable_nagle_algorithm = True
     server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is the base class's
-        """Silent: stdout belongs to the ready line."""
 
     def do_GET(self) -> None:
         self._take()
@@ -213,11 +176,6 @@ class _Handler(BaseHTTPRequestHandler):
                     f'write {{"fault": kind, "times": n, "paths": [..]}}: {wrong}', 400, "text/plain"
                 )
         return self._send(json.dumps(faults.as_json()))
-
-    def _drop(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
 
     def _send(self, text: str, status: int = 200, kind: str = "application/json", pause: str = "") -> None:
         body = text.encode()
