@@ -6,27 +6,17 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from datetime import UTC, timedelta
-from typing import Annotated, Any, TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import SecretStr, ValidationError, field_validator
 
-from hub.config import Block, Duration, Text
+from collectors.mes_events import OrderIn, PostingIn, Record, ReportIn, StockIn, SumIn, as_word
+from hub.config import Block, Duration
 from hub.errors import SourceRefused, SourceUnavailable
 from hub.model.discrepancy import MesClaims
-from hub.model.erp import OperationClaim, PostingKind, StockClaim
-from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
+from hub.model.production import JobResponse, Posting, WorkOrder
 from hub.ports import Clock, Sink
 
 _log = logging.getLogger(__name__)
@@ -34,146 +24,6 @@ _PAGE = 500
 _LARGEST = 16 * 1024 * 1024  # bytes of one answer
 _ASK_AGAIN = timedelta(minutes=10)
 _ANSWER_IN = 10.0  # seconds, on top of the time we ask the MES to wait
-
-
-def _as_word(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _as_text(value: object) -> object:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-Word = Annotated[str, BeforeValidator(_as_word), Field(min_length=1, max_length=200)]
-Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
-
-
-class _Record(BaseModel):
-    """What an MES may send: it may know more than we ask for."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class JobIn(_Record):
-    operation: Word
-    name: Text
-    work_center: str = ""
-    quantity: Quantity
-
-
-class OrderIn(_Record):
-    number: Word
-    product: Word
-    product_name: Text
-    quantity: Quantity
-    due_at: AwareDatetime
-    priority: int = 5
-    rush: bool = False
-    customer: str = ""
-    sales_order: str = ""
-    erp_id: str = ""
-    erp_entry_id: str = ""
-    jobs: list[JobIn] = Field(default_factory=list)
-
-    @field_validator("jobs")
-    @classmethod
-    def _apart(cls, jobs: list[JobIn]) -> list[JobIn]:
-        names = [j.operation for j in jobs]
-        if len(set(names)) != len(names):
-            raise ValueError("two jobs have the same operation")
-        return jobs
-
-    def order(self) -> WorkOrder:
-        jobs = tuple(
-            JobOrder(self.number, j.operation, j.name.words(), j.work_center, j.quantity) for j in self.jobs
-        )
-        return WorkOrder(
-            self.number, self.product, self.product_name.words(), self.quantity, self.due_at.astimezone(UTC),
-            self.priority, self.rush, self.sales_order, self.customer, self.erp_id, self.erp_entry_id, jobs,
-        )  # fmt: skip
-
-
-class ReportIn(_Record):
-    id: Word
-    order: Word
-    operation: Word
-    at: AwareDatetime
-    good: Quantity = 0
-    scrap: Quantity = 0
-    state: JobState = JobState.RUNNING
-    equipment: str = ""
-    person: str = ""
-    labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
-
-    def response(self) -> JobResponse:
-        return JobResponse(
-            self.id, self.order, self.operation, self.at.astimezone(UTC), self.good, self.scrap, self.state,
-            self.equipment, self.person, self.labour_seconds,
-        )  # fmt: skip
-
-
-class PostingIn(_Record):
-    """What the books take beside reports: finished goods, material, quality results, hours, scrap."""
-
-    id: Word
-    kind: PostingKind
-    order: Word
-    operation: Annotated[str, BeforeValidator(_as_word)] = ""
-    at: AwareDatetime
-    item: Annotated[str, BeforeValidator(_as_word)] = ""
-    quantity: float = Field(0.0, ge=0, allow_inf_nan=False)
-    unit: str = ""
-    lot: Annotated[str, BeforeValidator(_as_word)] = ""
-    warehouse: Annotated[str, BeforeValidator(_as_word)] = ""
-    reason: str = ""
-    check: str = ""
-    passed: bool | None = None
-    value: Annotated[str, BeforeValidator(_as_text)] = ""
-    sample_size: Quantity = 0
-    labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
-    machine_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
-    equipment: str = ""
-    person: str = ""
-
-    @model_validator(mode="after")
-    def _whole(self) -> PostingIn:
-        match self.kind:
-            case PostingKind.RECEIPT | PostingKind.ISSUE if not self.item or not self.quantity:
-                raise ValueError(f"a posting of kind {self.kind.value} needs item and quantity")
-            case PostingKind.QUALITY if not self.check:
-                raise ValueError("a quality result needs check: what was looked at")
-            case PostingKind.HOURS if not self.labour_seconds and not self.machine_seconds:
-                raise ValueError("hours need labour_seconds or machine_seconds")
-            case PostingKind.SCRAP if not self.quantity:
-                raise ValueError("scrap needs quantity")
-        return self
-
-    def posting(self) -> Posting:
-        return Posting(**(self.model_dump() | {"at": self.at.astimezone(UTC)}))
-
-
-class SumIn(_Record):
-    """What the MES adds up on one operation, for comparison with its reports."""
-
-    order: Word
-    operation: Word
-    good: float = Field(0.0, allow_inf_nan=False)
-    scrap: float = Field(0.0, allow_inf_nan=False)
-
-    def claim(self) -> OperationClaim:
-        return OperationClaim(self.order, self.operation, 0.0, self.good, self.scrap)
-
-
-class StockIn(_Record):
-    """What lies on the shop floor's shelves; `lot` and `warehouse` where the MES tells them apart."""
-
-    item: Word
-    quantity: float = Field(allow_inf_nan=False)
-    lot: Annotated[str, BeforeValidator(_as_word)] = ""
-    warehouse: Annotated[str, BeforeValidator(_as_word)] = ""
-
-    def claim(self) -> StockClaim:
-        return StockClaim(self.item, self.quantity, self.lot, self.warehouse)
 
 
 class MesHttpConfig(Block):
@@ -196,7 +46,7 @@ class MesHttpConfig(Block):
         return value.rstrip("/")
 
 
-R = TypeVar("R", bound=_Record)
+R = TypeVar("R", bound=Record)
 Take = Callable[[R], Awaitable[None]]
 
 
@@ -396,7 +246,7 @@ def _last_id(records: list[Any]) -> str:
     """The id of the last record that has one, readable otherwise or not: it must not hold up the rest."""
     for record in reversed(records):
         if isinstance(record, dict):
-            number = _as_word(record.get("id"))
+            number = as_word(record.get("id"))
             if isinstance(number, str) and number:
                 return number
     return ""

@@ -533,6 +533,7 @@ class App:
             self.settings.file.hub, self.plant, self.record, self.bus, self.clock, self.desk,
             self._trust, self.status, self.health, self.notices, self._erp_changes(),
             self._pushed(), tuple(u.name for u in self.plugins.mes), self._mapped(),
+            self._mes_doors(),
         )  # fmt: skip
         self.feed = web.feed
         self.supervisor.watch("feed", self.feed.run)

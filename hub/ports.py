@@ -28,6 +28,7 @@ from hub.model.erp import (
     StockClaim,
 )
 from hub.model.exchange import Exchange, Letter, Pile
+from hub.model.intake import Reject, RejectState, Uptake, Verdict
 from hub.model.intent import Errand, Intent, IntentKind
 from hub.model.mapping import MappingVersion
 from hub.model.message import Message, Receipt
@@ -203,6 +204,50 @@ class MesSource(Protocol):
         ...
 
 
+class MesIntake(Protocol):
+    """Where a source of typed events puts what it has read, and remembers how far it is."""
+
+    async def alive(self) -> None:
+        """The source answers, whether or not it has news."""
+        ...
+
+    async def take(self, records: Sequence[Any]) -> list[Verdict]:
+        """All of them in one transaction, each with its own verdict, in their order. What is rejected is kept
+        with the reason. Doing it again changes nothing."""
+        ...
+
+    async def mark(self, name: str) -> str:
+        """A position of this source; "" when it was never set."""
+        ...
+
+    async def set_mark(self, name: str, value: str) -> None: ...
+
+    async def remember(self, kind: str, what: str) -> bool:
+        """False when this source has told of it before: a file by the digest of its content."""
+        ...
+
+    async def remembers(self, kind: str, what: str) -> bool: ...
+
+
+class EventSource(Protocol):
+    """An MES that tells typed events (collectors.mes_events). Same life as a collector."""
+
+    @property
+    def Config(self) -> type[BaseModel]: ...
+
+    def __init__(self, config: Any, clock: Clock, name: str) -> None:
+        """Opens nothing."""
+        ...
+
+    def event_of(self, record: Any) -> Any:
+        """The typed event that a record of this source means (pure)."""
+        ...
+
+    async def feed(self, intake: MesIntake) -> None:
+        """Read until cancelled; raise SourceUnavailable or SourceRefused."""
+        ...
+
+
 class Notifier(Protocol):
     @property
     def Config(self) -> type[BaseModel]: ...
@@ -367,6 +412,17 @@ class Tx(Protocol):
         """False when this posting is already on record."""
         ...
 
+    async def take_event(self, source: str, kind: str, event: str, digest: str, at: datetime) -> Uptake:
+        """Remembers that this source has told this event: TAKEN the first time, REPEAT when it says the same
+        again, REJECTED when it says something else under the same id."""
+        ...
+
+    async def knows_event(self, source: str, kind: str, event: str) -> bool: ...
+
+    async def reject(self, reject: Reject) -> None:
+        """Kept for people. The same record of the same source again is one more time of the same reject."""
+        ...
+
     async def add_exchange(self, exchange: Exchange) -> None: ...
 
     async def add_order_change(self, change: OrderChange) -> None:
@@ -518,6 +574,45 @@ class MappingDesk(Protocol):
 
     async def activate(self, number: int, active: int, by: str) -> Mapping[str, Any]:
         """The overview; Refused when the connector cannot be built with it, NotFound, Conflict."""
+        ...
+
+
+class Rejects(Protocol):
+    """Records of an MES that were not taken, until somebody has decided."""
+
+    async def those(
+        self, state: RejectState = RejectState.WAITING, source: str = "", before: int = 0, limit: int = 100
+    ) -> list[Reject]:
+        """The newest first; `before`: the id to go on behind."""
+        ...
+
+    async def one(self, reject_id: int) -> Reject:
+        """Raises NotFound."""
+        ...
+
+    async def decide(
+        self, reject_id: int, state: RejectState, by: str, at: datetime, note: str = ""
+    ) -> bool:
+        """False when it is not waiting (any more)."""
+        ...
+
+    async def waiting(self) -> Mapping[str, int]:
+        """How many of each source."""
+        ...
+
+
+class MesDoor(Protocol):
+    """One MES as the API knows it: what it pushes, and what of it was rejected."""
+
+    pushed: bool  # whether it pushes: others are read by the hub
+
+    async def push(self, request: ErpPush) -> list[Verdict]:
+        """One verdict for each event of the batch. Raises NotAllowed when it is not signed as it should be,
+        Refused when it is no batch."""
+        ...
+
+    async def replay(self, reject: Reject) -> Verdict:
+        """Once more, with the present configuration; kept as it is when it is rejected again."""
         ...
 
 

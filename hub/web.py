@@ -7,7 +7,8 @@ that has it imports it while the database comes up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import uvicorn
@@ -27,9 +28,11 @@ from hub.api.server import server
 from hub.house import Record, shouter
 from hub.model.erp import ErpNews, ErpPush
 from hub.notices import Notices
-from hub.ports import Bus, Clock, Plant
+from hub.ports import Bus, Clock, MesDoor, Plant
 from hub.settings import HubBlock
+from hub.store.figures import PgFigures
 from hub.store.reconciliation import PgReconciliation
+from hub.store.rejects import PgRejects
 from hub.store.rush import PgRushes
 from hub.store.sales import PgSales
 from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
@@ -58,6 +61,7 @@ class Web:
         pushed: Callable[[ErpPush], ErpNews] | None,
         mes: tuple[str, ...] = (),
         erp: ErpInUse | None = None,
+        mes_doors: Mapping[str, MesDoor] = MappingProxyType({}),
     ) -> None:
         """`erp_changes`: there is an ERP that takes changes of orders; `pushed` reads what it pushes."""
         self._hub = hub
@@ -77,7 +81,8 @@ class Web:
             status, health, hub.public_url, tuple(hub.allowed_origins), hub.host, (screens,),
             rush=self.rush, reconciliation=PgReconciliation(record.pool),
             erp_book=record.erp_book, pushed=pushed, shout=shouter(bus), mappings=self._maps,
-            sales=PgSales(record.pool), order_links=hub.order_links, sellers=hub.rush.sellers, mes=mes,
+            sales=PgSales(record.pool), figures=PgFigures(record.pool), order_links=hub.order_links, sellers=hub.rush.sellers, mes=mes,
+            mes_doors=mes_doors, rejects=PgRejects(record.pool) if mes_doors else None,
         )  # fmt: skip
         self._application = build(deps, door)
 

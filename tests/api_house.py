@@ -41,8 +41,9 @@ from hub.model.words import Words
 from hub.ports import Plant, Watched
 from hub.testing.clock import NOON, HandClock
 from tests.api_erp_book import MemoryErpBook
+from tests.api_rejects import MemoryRejects, QuickDoor
 from tests.api_mappings import QuickMappings
-from tests.api_sales_book import MemorySales
+from tests.api_sales_book import MemoryFigures, MemorySales
 
 HOST = "hub.test:8800"
 ORIGIN = f"http://{HOST}"
@@ -534,8 +535,10 @@ def house(
         public_url=public_url, allowed_origins=allowed_origins, bind="hub.test", plugged=plugged,
         rush=QuickRush(),
         reconciliation=MemoryReconciliation(),
+        figures=MemoryFigures([order("MO-1", "p1/stamping/l1"), order("MO-2", "p1/machining/l2")]),
         sales=MemorySales([order("MO-1", "p1/stamping/l1"), order("MO-2", "p1/machining/l2")]),
         erp_book=erp_book,  # type: ignore[arg-type]
+        mes_doors={"mes": QuickDoor()}, rejects=MemoryRejects(),
         mappings=QuickMappings(),
     )  # fmt: skip
     app = build(deps, meter=meter or Meter(burst=1e9))

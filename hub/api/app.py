@@ -13,7 +13,9 @@ from hub.api import (
     devices,
     erp,
     errors,
+    figures,
     mappings,
+    mes,
     order_changes,
     order_links,
     photos,
@@ -38,7 +40,7 @@ __all__ = ["Deps", "Plugged", "build", "table"]
 _ROUTERS: tuple[APIRouter, ...] = (
     session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router,
     photos.router, trend.router, status.router, reconcile.router, rush.router, erp.router,
-    order_changes.router, order_links.router, mappings.router,
+    order_changes.router, order_links.router, figures.router, mappings.router, mes.router,
 )  # fmt: skip
 
 

@@ -14,16 +14,18 @@ from hub.api.rights import Caller, Right
 from hub.model.discrepancy import Comparison, OpenDiscrepancy
 from hub.model.erp import ErpEquipment, ErpNews, ErpPush, SalesOrder
 from hub.model.order_link import OrderLink
-from hub.model.production import JobProgress, WorkOrder
+from hub.model.production import JobProgress, JobResponse, WorkOrder
 from hub.ports import (
     Clock,
     Desk,
     ErpBook,
     Ledger,
     MappingDesk,
+    MesDoor,
     Outbox,
     PeopleStore,
     Plant,
+    Rejects,
     RushDesk,
     SampleStore,
 )
@@ -68,6 +70,15 @@ class SalesBook(Protocol):
     async def revoke_link(self, link_id: int, by: str, at: datetime) -> bool: ...
 
 
+class FigureBook(Protocol):
+    """What the figures of a month are made of."""
+
+    async def due(self, start: datetime, end: datetime) -> tuple[list[WorkOrder], list[JobResponse]]: ...
+    async def issued(self, start: datetime, end: datetime) -> list[dict[str, Any]]: ...
+    async def stock(self, start: datetime, end: datetime) -> dict[str, list[float]]: ...
+    async def costs(self, start: datetime, end: datetime, order: str = "") -> list[dict[str, Any]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Plugged:
     """Routes of somebody else (the screens'), and who may use each path. A path that is missing stops the
@@ -105,9 +116,12 @@ class Deps:
     shout: Callable[[dict[str, Any]], Awaitable[None]] = _to_nobody
     reconciliation: Reconciliation = field(kw_only=True)
     sales: SalesBook | None = None
+    figures: FigureBook | None = None
     order_links: timedelta = timedelta(days=90)  # how long a link shows a customer's order
     sellers: Mapping[str, str] = field(default_factory=dict)  # customer -> person, where the ERP names none
     mes: tuple[str, ...] = ()  # the sources that reports come from
+    mes_doors: Mapping[str, MesDoor] = field(default_factory=dict)  # sources of typed events, by name
+    rejects: Rejects | None = None
 
     @property
     def https(self) -> bool:

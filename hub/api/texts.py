@@ -131,6 +131,17 @@ TEXTS: dict[str, Words] = {
     "no-repair": Words(
         "系统无法自动修复，请人工处理", "this cannot be mended by itself; a person has to decide"
     ),
+    # an MES that pushes, and what of it was not taken
+    "mes-no-events": Words(
+        "events 须为列表，至少含一个事件", "events must be a list with at least one event in it"
+    ),
+    "mes-too-many": Words(
+        "events 中的事件过多，每次最多 1000 个", "events holds too many; send 1000 at a time at most"
+    ),
+    "mes-decided": Words("已有人处理过这条记录", "somebody has decided on this record already"),
+    "mes-gone": Words(
+        "配置中已没有这个 MES，请先恢复配置", "its source is no longer configured; put it back under mes: first"
+    ),
     # the hub
     "unavailable": Words(
         "服务暂时不可用，请稍后再试", "the hub cannot answer just now; please try again shortly"

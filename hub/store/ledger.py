@@ -13,11 +13,12 @@ from hub.errors import Transient
 from hub.model.alarm import Alarm, AlarmLine
 from hub.model.equipment import Count, StateSpan
 from hub.model.exchange import Exchange
+from hub.model.intake import Reject, Uptake
 from hub.model.intent import Intent
 from hub.model.production import JobProgress, JobResponse, OrderChange, Posting, WorkOrder
 from hub.model.ticket import MaintenanceTicket, TicketLine
 from hub.ports import Clock
-from hub.store import alarms, erp_book, machines, orders, outbox, tickets
+from hub.store import alarms, erp_book, machines, orders, outbox, rejects, tickets
 from hub.store.pool import Connection, Pool, borrowed
 
 
@@ -76,6 +77,15 @@ class PgTx:
 
     async def add_posting(self, posting: Posting) -> bool:
         return await erp_book.add_posting(self._connection, posting)
+
+    async def take_event(self, source: str, kind: str, event: str, digest: str, at: datetime) -> Uptake:
+        return await rejects.take(self._connection, source, kind, event, digest, at)
+
+    async def knows_event(self, source: str, kind: str, event: str) -> bool:
+        return await rejects.known(self._connection, source, kind, event) is not None
+
+    async def reject(self, reject: Reject) -> None:
+        await rejects.reject(self._connection, reject)
 
     async def add_exchange(self, exchange: Exchange) -> None:
         await erp_book.add_exchange(self._connection, exchange)

@@ -26,11 +26,14 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long: raw samples, minutes, intents that were carried out. Hours and days are kept for ever."""
+    """How long: raw samples, minutes, intents that were carried out, ids of what an MES told. Hours and days
+    are kept for ever."""
 
     raw: timedelta = timedelta(days=7)
     minutes: timedelta = timedelta(days=90)
     intents: timedelta = timedelta(days=30)
+    exchanges: timedelta = timedelta(days=400)  # with the ERP: an audit looks back over a whole year
+    events: timedelta = timedelta(days=400)
 
 
 class Upkeep:
@@ -119,8 +122,12 @@ async def retain(connection: Connection, edition: Edition, now: datetime, keep: 
     dropped += await _drop_minutes(connection, edition, now - keep.minutes)
     for statement, before in (
         (OLD_INTENTS, now - keep.intents),
+        (OLD_EXCHANGES, now - keep.exchanges),
+        (OLD_CHANGES, now - keep.exchanges),
         (OLD_FAILURES, now - DAY),
         (OLD_SESSIONS, now - DAY),
+        (OLD_EVENTS, now - keep.events),
+        (OLD_REJECTS, now - keep.events),
     ):
         await connection.execute(statement, [before])
     return dropped
@@ -179,5 +186,9 @@ insert into horizons as old (source, since) values (%(source)s, %(since)s)
 on conflict (source) do update set since = excluded.since where old.since < excluded.since
 """
 OLD_INTENTS = "delete from outbox where state = 'done' and finished_at < %s"
+OLD_EXCHANGES = "delete from erp_exchanges where at < %s"
+OLD_CHANGES = "delete from order_changes where confirmed_at < %s"
 OLD_FAILURES = "delete from login_failures where at < %s"
+OLD_EVENTS = "delete from mes_events where at < %s"
+OLD_REJECTS = "delete from mes_rejects where state <> 'waiting' and last_at < %s"
 OLD_SESSIONS = "delete from sessions where made_at < %s"

@@ -29,6 +29,7 @@ from hub.api.tokens import csrf_of, new_token, token_hash
 from hub.model.alarm import Priority
 from hub.model.people import Person, Role
 from hub.notices import Notices
+from hub.store.figures import PgFigures
 from hub.store.ledger import PgLedger
 from hub.store.people import PgPeopleStore
 from hub.store.pool import open_pool
@@ -72,6 +73,7 @@ FIELDS = {
     "/api/tickets/{ticket_id}/repaired": ("cause_class", "cause", "photo", "device_time"),
     "/api/tickets/{ticket_id}/close": ("reason",),
     "/api/erp/letters/{letter_id}/aside": ("reason",),
+    "/api/mes/rejects/{reject_id}/aside": ("reason",),
     "/api/erp/mappings": ("documents", "latest", "note"),
     "/api/erp/mappings/test": ("documents",),
     "/api/erp/mappings/documents/{document}/preview": ("block", "ours", "theirs"),
@@ -97,6 +99,8 @@ QUERIES = {
     "/api/timeline": ("hours",),
     "/api/orders/{number}/rush": ("due_at",),
     "/api/rushes": ("limit",),
+    "/api/delivery": ("month",),
+    "/api/costs": ("month", "order"),
 }
 
 
@@ -120,7 +124,13 @@ async def it(dsn: str) -> AsyncIterator[House]:
         crowd = Crowd(Notices(made.deps.plant, ("group",)))
         rush = OrderRushDesk(made.deps.plant, PgRushes(pool, made.clock), made.clock, _quiet, crowd)
         deps = replace(
-            made.deps, ledger=ledger, people=people, desk=AlarmDesk(book), rush=rush, sales=PgSales(pool)
+            made.deps,
+            ledger=ledger,
+            people=people,
+            desk=AlarmDesk(book),
+            rush=rush,
+            sales=PgSales(pool),
+            figures=PgFigures(pool),
         )
         async with ledger.begin() as tx:
             await tx.save_order(order("MO-1", "p1/stamping/l1"))

@@ -202,12 +202,20 @@ TABLE = [
         "DELETE /api/order-links/{link_id}", SHARE, "/api/order-links/1", good=204,
         other="/api/order-links/2",
     ),
+    Row("POST /api/mes/{source}", "public", "/api/mes/nobody", {"events": []}, 404),
+    Row("GET /api/mes/rejects", KEEP, "/api/mes/rejects"),
+    Row("POST /api/mes/rejects/{reject_id}/replay", KEEP, "/api/mes/rejects/1/replay"),
+    Row("POST /api/mes/rejects/{reject_id}/aside", KEEP, "/api/mes/rejects/1/aside", REASON),
+    Row("GET /api/delivery", SHARE, "/api/delivery?month=2026-01"),
+    Row("GET /api/costs", KEEP, "/api/costs?month=2026-01"),
+    Row("GET /api/equipment-map", RECONCILE, "/api/equipment-map"),
     Row("GET /api/timeline", ALL, "/api/timeline"),
     Row("GET /api/status", LEAD, "/api/status"),
     Row("GET /metrics", ADMIN, "/metrics"),
     Row("GET /api/openapi.json", ADMIN, "/api/openapi.json"),
 ]  # fmt: skip
 IDS = [row.route for row in TABLE]
+SIGNED = ("POST /api/erp/push", "POST /api/mes/{source}")  # have no Origin
 CLOSED = [row for row in TABLE if row.roles != "public"]
 
 
@@ -291,7 +299,7 @@ async def test_a_cookie_that_was_logged_out_opens_no_route(row: Row, it: House) 
 
 @pytest.mark.parametrize(
     "row",
-    [r for r in TABLE if not r.route.startswith("GET") and r.route != "POST /api/erp/push"],  # has no Origin
+    [r for r in TABLE if not r.route.startswith("GET") and r.route not in SIGNED],
     ids=lambda row: row.route,
 )
 async def test_a_page_of_another_site_can_post_nothing(row: Row, it: House) -> None:

@@ -1,0 +1,342 @@
+"""What an MES may tell, as the hub reads it: one model of events for every kind of source.
+
+An event has a `type`, an `id` of its own, and the fields of its type:
+
+order 工单, report 报工 (start, stop, good, scrap), posting (any of those below by its `kind`), labour 工时,
+quality 检验, material 投料 (a lot that goes into an order), stock 出入库 (in: finished goods, out: material).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from collectors.mes_faults import Unreadable, faults_of
+from hub.config import Text
+from hub.model.erp import OperationClaim, PostingKind, StockClaim
+from hub.model.intake import Fault
+from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
+from hub.model.words import Words
+
+LONGEST_ID = 200
+
+
+def as_word(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_text(value: object) -> object:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _unsound(value: str) -> bool:
+    """Whether the record could not hold it."""
+    return any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in value)
+
+
+def _plain(value: str) -> str:
+    if _unsound(value):
+        raise ValueError("contains characters that are no text; remove them")
+    return value
+
+
+def _within(value: datetime) -> datetime:
+    if not 1970 <= value.year <= 2200:
+        raise ValueError("its year must lie between 1970 and 2200")
+    return value
+
+
+Word = Annotated[str, BeforeValidator(as_word), Field(min_length=1, max_length=200), AfterValidator(_plain)]
+Code = Annotated[str, BeforeValidator(as_word), Field(max_length=200), AfterValidator(_plain)]
+Short = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
+Note = Annotated[str, Field(max_length=2000), AfterValidator(_plain)]
+Moment = Annotated[AwareDatetime, AfterValidator(_within)]
+Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class Record(BaseModel):
+    """What an MES may send: it may know more than we ask for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class JobIn(Record):
+    operation: Word
+    name: Text
+    work_center: Short = ""
+    quantity: Quantity
+
+
+class OrderIn(Record):
+    number: Word
+    product: Word
+    product_name: Text
+    quantity: Quantity
+    due_at: Moment
+    priority: int = Field(5, ge=-1000, le=1000)
+    rush: bool = False
+    customer: Short = ""
+    sales_order: Short = ""
+    erp_id: Short = ""
+    erp_entry_id: Short = ""
+    jobs: list[JobIn] = Field(default_factory=list)
+
+    @field_validator("jobs")
+    @classmethod
+    def _apart(cls, jobs: list[JobIn]) -> list[JobIn]:
+        names = [j.operation for j in jobs]
+        if len(set(names)) != len(names):
+            raise ValueError("two jobs have the same operation")
+        return jobs
+
+    def order(self) -> WorkOrder:
+        jobs = tuple(
+            JobOrder(self.number, j.operation, j.name.words(), j.work_center, j.quantity) for j in self.jobs
+        )
+        return WorkOrder(
+            self.number, self.product, self.product_name.words(), self.quantity, self.due_at.astimezone(UTC),
+            self.priority, self.rush, self.sales_order, self.customer, self.erp_id, self.erp_entry_id, jobs,
+        )  # fmt: skip
+
+
+class ReportIn(Record):
+    id: Word
+    order: Word
+    operation: Word
+    at: Moment
+    good: Quantity = 0
+    scrap: Quantity = 0
+    state: JobState = JobState.RUNNING
+    equipment: Short = ""
+    person: Short = ""
+    labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+
+    def response(self) -> JobResponse:
+        return JobResponse(
+            self.id, self.order, self.operation, self.at.astimezone(UTC), self.good, self.scrap, self.state,
+            self.equipment, self.person, self.labour_seconds,
+        )  # fmt: skip
+
+
+class PostingIn(Record):
+    """What the books take beside reports: finished goods, material, quality results, hours, scrap."""
+
+    id: Word
+    kind: PostingKind
+    order: Word
+    operation: Code = ""
+    at: Moment
+    item: Code = ""
+    quantity: float = Field(0.0, ge=0, allow_inf_nan=False)
+    unit: Short = ""
+    lot: Code = ""
+    warehouse: Code = ""
+    reason: Note = ""
+    check: Short = ""
+    passed: bool | None = None
+    value: Annotated[str, BeforeValidator(_as_text), Field(max_length=200)] = ""
+    sample_size: Quantity = 0
+    labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    machine_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    equipment: Short = ""
+    person: Short = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> PostingIn:
+        match self.kind:
+            case PostingKind.RECEIPT | PostingKind.ISSUE if not self.item or not self.quantity:
+                raise ValueError(f"a posting of kind {self.kind.value} needs item and quantity")
+            case PostingKind.QUALITY if not self.check:
+                raise ValueError("a quality result needs check: what was looked at")
+            case PostingKind.HOURS if not self.labour_seconds and not self.machine_seconds:
+                raise ValueError("hours need labour_seconds or machine_seconds")
+            case PostingKind.SCRAP if not self.quantity:
+                raise ValueError("scrap needs quantity")
+        return self
+
+    def posting(self) -> Posting:
+        return Posting(**(self.model_dump() | {"at": self.at.astimezone(UTC)}))
+
+
+class SumIn(Record):
+    """What the MES adds up on one operation, for comparison with its reports."""
+
+    order: Word
+    operation: Word
+    good: float = Field(0.0, allow_inf_nan=False)
+    scrap: float = Field(0.0, allow_inf_nan=False)
+
+    def claim(self) -> OperationClaim:
+        return OperationClaim(self.order, self.operation, 0.0, self.good, self.scrap)
+
+
+class StockIn(Record):
+    """What lies on the shop floor's shelves; `lot` and `warehouse` where the MES tells them apart."""
+
+    item: Word
+    quantity: float = Field(allow_inf_nan=False)
+    lot: Code = ""
+    warehouse: Code = ""
+
+    def claim(self) -> StockClaim:
+        return StockClaim(self.item, self.quantity, self.lot, self.warehouse)
+
+
+# ------------------------------------------------------------------ postings under names of their own
+class LabourIn(Record):
+    """Hours of a person or a machine on one operation."""
+
+    id: Word
+    order: Word
+    operation: Word
+    at: Moment
+    labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    machine_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    equipment: Short = ""
+    person: Short = ""
+
+    def posting(self) -> Posting:
+        return _posting(PostingKind.HOURS, self)
+
+
+class QualityIn(Record):
+    """A result of an inspection; `passed` is left out when nobody has judged."""
+
+    id: Word
+    order: Word
+    operation: Code = ""
+    at: Moment
+    check: Word
+    passed: bool | None = None
+    value: Annotated[str, BeforeValidator(_as_text), Field(max_length=200)] = ""
+    unit: Short = ""
+    item: Code = ""
+    lot: Code = ""
+    quantity: float = Field(0.0, ge=0, allow_inf_nan=False)
+    sample_size: Quantity = 0
+    reason: Note = ""
+    equipment: Short = ""
+    person: Short = ""
+
+    def posting(self) -> Posting:
+        return _posting(PostingKind.QUALITY, self)
+
+
+class MaterialIn(Record):
+    """A lot that goes into an order."""
+
+    id: Word
+    order: Word
+    operation: Code = ""
+    at: Moment
+    item: Word
+    quantity: float = Field(gt=0, allow_inf_nan=False)
+    unit: Short = ""
+    lot: Code = ""
+    warehouse: Code = ""
+    equipment: Short = ""
+    person: Short = ""
+
+    def posting(self) -> Posting:
+        return _posting(PostingKind.ISSUE, self)
+
+
+class MovementIn(MaterialIn):
+    """In: into the store (finished goods); out: out of it, into the order."""
+
+    direction: Literal["in", "out"]
+
+    def posting(self) -> Posting:
+        return _posting(PostingKind.RECEIPT if self.direction == "in" else PostingKind.ISSUE, self)
+
+
+def _posting(kind: PostingKind, found: Record) -> Posting:
+    """Checked by PostingIn, which knows what each kind needs."""
+    return PostingIn.model_validate(found.model_dump() | {"kind": kind}).posting()
+
+
+EventType = Literal["order", "report", "posting", "labour", "quality", "material", "stock"]
+MODELS: Mapping[str, type[Record]] = {
+    "order": OrderIn, "report": ReportIn, "posting": PostingIn, "labour": LabourIn, "quality": QualityIn,
+    "material": MaterialIn, "stock": MovementIn,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`kind` and `id` name it once in its source; `id` is "" of an order that only says how it is now."""
+
+    kind: str
+    id: str
+    thing: WorkOrder | JobResponse | Posting
+
+    @property
+    def digest(self) -> str:
+        said = json.dumps(asdict(self.thing), sort_keys=True, default=str)
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+def read(found: Any) -> Event:
+    """Raises Unreadable with every fault, each with its field."""
+    if not isinstance(found, Mapping):
+        raise Unreadable(Fault("", Words("应为一个对象", "must be an object with type, id and fields")))
+    model = MODELS.get(str(found.get("type")))
+    if model is None:
+        known = ", ".join(MODELS)
+        raise Unreadable(Fault("type", Words(f"须为 {known} 之一", f"must be one of {known}")))
+    try:
+        made = model.model_validate(found)
+        return _event(made, found)
+    except ValidationError as cause:
+        raise Unreadable(*faults_of(cause)) from None
+
+
+def _event(made: Record, found: Mapping[str, Any]) -> Event:
+    match made:
+        case OrderIn():
+            return Event("order", _id_of(found), made.order())
+        case ReportIn():
+            return Event("report", made.id, made.response())
+        case PostingIn() | LabourIn() | QualityIn() | MaterialIn():
+            posting = made.posting()
+            return Event(posting.kind.value, posting.id, posting)
+        case _:
+            raise AssertionError(made)
+
+
+def _id_of(found: Mapping[str, Any]) -> str:
+    """Of an order, whose own key is its number."""
+    told = as_word(found.get("id", ""))
+    if not isinstance(told, str) or len(told) > LONGEST_ID or _unsound(told):
+        raise Unreadable(
+            Fault("id", Words("须为文本，最多 200 个字符", "must be a text of 200 characters at most"))
+        )
+    return told
+
+
+def named(found: Any) -> tuple[str, str]:
+    """(type, id) as far as they can be told of something that may be no event at all."""
+    if not isinstance(found, Mapping):
+        return "", ""
+    return _scrap(found.get("type")), _scrap(found.get("id") or found.get("number"))
+
+
+def _scrap(value: Any) -> str:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return "" if _unsound(text) else text[:LONGEST_ID]

@@ -1,0 +1,298 @@
+"""MES by its database: rows are polled from a watermark on, with a window for those that come late.
+
+Only reading: each statement is a SELECT of the configuration with bound parameters, in a transaction that is
+told to be read-only where the database can be. PostgreSQL's driver is part of the hub; MySQL/MariaDB and SQL
+Server are the extras `mysql` and `mssql`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator, model_validator
+
+from collectors import mes_tables as tables
+from collectors.mes_tables import Row, TableBlock
+from hub import sql_text
+from hub.config import Duration
+from hub.databases import Driver, Failure, SqlBlock, driver
+from hub.errors import SourceRefused, SourceUnavailable
+from hub.ports import Clock, MesIntake
+
+_log = logging.getLogger(__name__)
+_PARAMETERS = frozenset({"since", "limit"})
+_STEP = 500  # events of one transaction
+Mark = datetime | int
+
+
+class ReadBlock(TableBlock):
+    """One statement. `watermark`: a column that only grows, by which it is ordered; without one the whole
+    answer is read every time, and what has not changed since is passed over."""
+
+    statement: str
+    watermark: str = ""
+    late: Duration = Field(timedelta(minutes=10), description="how much later than its time a row may appear")
+    late_numbers: int = Field(1000, ge=0, description="the same where the watermark is a number")
+    start: str = Field("", description="watermark to begin with: a time or a whole number")
+    limit: int = Field(1000, ge=1, le=10_000, description="rows of one answer, as :limit")
+
+    @field_validator("statement")
+    @classmethod
+    def _reads(cls, value: str) -> str:
+        if faults := sql_text.faults(value, _PARAMETERS, write=False):
+            raise ValueError("; ".join(faults))
+        return value
+
+    @model_validator(mode="after")
+    def _bound(self) -> Self:
+        used = sql_text.names(self.statement)
+        if unknown := [n for n in used if n not in _PARAMETERS]:
+            raise ValueError(f"statement: :{unknown[0]} is unknown; there are :since and :limit")
+        if bool(self.watermark) != ("since" in used):
+            raise ValueError("watermark and :since go together: write both, or neither")
+        if self.watermark and "limit" not in used:
+            raise ValueError("statement: needs :limit, with order by the watermark")
+        if self.watermark and any(n.startswith("job.") for n in self.fields):
+            raise ValueError("orders with a row for each operation are read whole: leave watermark: out")
+        if self.watermark:
+            self.first(ZoneInfo("UTC"))
+        return self
+
+    def first(self, zone: ZoneInfo) -> Mark:
+        """The watermark to begin with."""
+        try:
+            return _parsed(self.start, zone)
+        except ValueError:
+            raise ValueError("start: say where to begin, '2026-01-01' or '0', in quotes") from None
+
+
+class MesSqlConfig(SqlBlock):
+    """The `with:` block of a `kind: mes-sql` source."""
+
+    time_zone: str = Field("Asia/Shanghai", description="of times that name none")
+    every: Duration = timedelta(seconds=5)
+    reads: list[ReadBlock] = Field(min_length=1)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        tables.zone_of(value)
+        return value
+
+    @field_validator("reads")
+    @classmethod
+    def _apart(cls, value: list[ReadBlock]) -> list[ReadBlock]:
+        names = [r.name for r in value]
+        if len(set(names)) != len(names):
+            raise ValueError("two reads have the same name")
+        return value
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far one read is, and what it has seen behind its watermark already."""
+
+    mark: Mark | None = None
+    seen: set[str] = field(default_factory=set)
+
+
+class MesSqlSource:
+    """Lives for one connection. The supervisor gives it the next one."""
+
+    Config = MesSqlConfig
+
+    def __init__(self, config: MesSqlConfig, clock: Clock, name: str) -> None:
+        self._config, self._clock, self._name = config, clock, name
+        self._zone = ZoneInfo(config.time_zone)
+        self._reads = {r.name: r for r in config.reads}
+
+    def event_of(self, record: Any) -> Any:
+        return tables.event_of(self._reads, self._zone, record)
+
+    async def feed(self, intake: MesIntake) -> None:
+        """Raises SourceUnavailable, or SourceRefused when a statement or its answer cannot be worked with."""
+        line = await asyncio.to_thread(_Line, driver(self._config.driver), self._config, self._zone)
+        try:
+            places = {r.name: await self._place(intake, r) for r in self._config.reads}
+            while True:
+                for read in self._config.reads:
+                    await self._poll(line, read, places[read.name], intake)
+                await intake.alive()
+                await self._clock.sleep(self._config.every.total_seconds())
+        finally:
+            line.close()
+
+    async def probe(self) -> Mapping[str, str]:
+        """What each statement finds; changes nothing."""
+        line = await asyncio.to_thread(_Line, driver(self._config.driver), self._config, self._zone)
+        try:
+            found = {}
+            for read in self._config.reads:
+                rows = await self._rows_of(line, read, read.first(self._zone) if read.watermark else None)
+                lost = tables.missing_columns(read, list(rows[0])) if rows else []
+                told = f"✗ has no column {', '.join(lost)}" if lost else f"{len(rows)} rows"
+                found[read.name] = told
+            return found
+        finally:
+            line.close()
+
+    async def _place(self, intake: MesIntake, read: ReadBlock) -> _Place:
+        if not read.watermark:
+            return _Place()
+        first, known = read.first(self._zone), await intake.mark(read.name)
+        mark = _parsed(known, self._zone) if known else first
+        return _Place(mark if type(mark) is type(first) else first)
+
+    async def _poll(self, line: _Line, read: ReadBlock, place: _Place, intake: MesIntake) -> None:
+        """Everything from the late window on; the mark is put on record after what lies before it."""
+        since = None if place.mark is None else _earlier(place.mark, read)
+        seen: set[str] = set()
+        while True:
+            rows = await self._rows(line, read, since)
+            await self._take(read, rows, place.seen | seen, intake)
+            seen |= {_key(row) for row in rows}
+            if not read.watermark or not rows:
+                break
+            last = self._last(read, rows)
+            place.mark = await self._move(read, place.mark, last, intake)
+            if len(rows) < read.limit:
+                break
+            if last == since:
+                raise SourceRefused(
+                    f"{self._name}: {read.name}: {read.limit} rows share the watermark {_written(last)}; "
+                    "raise limit:, or choose a finer watermark"
+                )
+            since = last
+        place.seen = seen
+
+    async def _move(self, read: ReadBlock, mark: Mark | None, last: Mark, intake: MesIntake) -> Mark:
+        """Never into the future: one row of a clock that is wrong would hide all that come after it."""
+        reached: Mark = min(last, self._clock.now()) if isinstance(last, datetime) else last
+        if mark is None or isinstance(mark, int) is not isinstance(reached, int):
+            raise SourceRefused(f"{self._name}: {read.name}: start: is no {type(last).__name__}; correct it")
+        if _number(reached) <= _number(mark):
+            return mark
+        await intake.set_mark(read.name, _written(reached))
+        return reached
+
+    async def _rows_of(self, line: _Line, read: ReadBlock, since: Mark | None) -> list[Row]:
+        return await asyncio.to_thread(line.rows, read, _as_parameter(since, self._zone))
+
+    async def _rows(self, line: _Line, read: ReadBlock, since: Mark | None) -> list[Row]:
+        rows = await self._rows_of(line, read, since)
+        if rows and (lost := tables.missing_columns(read, list(rows[0]))):
+            raise SourceRefused(
+                f"{self._name}: {read.name}: the statement gives no column {', '.join(lost)}; correct fields:"
+            )
+        return rows
+
+    async def _take(self, read: ReadBlock, rows: Sequence[Row], seen: set[str], intake: MesIntake) -> None:
+        groups = [g for g in tables.folded(read, rows) if not all(_key(row) in seen for row in g)]
+        records = [
+            {"table": read.name, "rows": [{n: tables.plain(v) for n, v in row.items()} for row in group]}
+            for group in groups
+        ]
+        for start in range(0, len(records), _STEP):
+            await intake.take(records[start : start + _STEP])
+
+    def _last(self, read: ReadBlock, rows: Sequence[Row]) -> Mark:
+        """The watermark of the last row; raises SourceRefused when they are not in its order."""
+        if read.watermark not in rows[0]:
+            raise SourceRefused(
+                f"{self._name}: {read.name}: the statement gives no column {read.watermark}; select it too"
+            )
+        marks = [_as_mark(row[read.watermark], self._zone) for row in rows]
+        known = [_number(m) for m in marks if m is not None]
+        if len(known) != len(marks) or len({type(m) for m in marks}) != 1:
+            raise SourceRefused(
+                f"{self._name}: {read.name}: {read.watermark} has to be a time or a whole number in every row"
+            )
+        if any(a > b for a, b in pairwise(known)):
+            raise SourceRefused(f"{self._name}: {read.name}: write order by {read.watermark}")
+        last = marks[-1]
+        assert last is not None
+        return last
+
+
+class _Line:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, made: Driver, config: MesSqlConfig, zone: ZoneInfo) -> None:
+        self._driver, self._config = made, config
+        try:
+            self._connection = made.connect(config, zone)
+        except (made.Error, OSError) as cause:
+            raise self._complaint("connect", cause) from None
+
+    def rows(self, read: ReadBlock, since: Any) -> list[Row]:
+        values = {"since": since, "limit": read.limit}
+        text, used = sql_text.bound(read.statement, values)
+        try:
+            self._driver.begin(self._connection, write=False)
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute(text, used)
+                names = [column[0] for column in cursor.description or ()]
+                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            finally:
+                cursor.close()
+                self._connection.rollback()
+        except (self._driver.Error, OSError) as cause:
+            raise self._complaint(read.name, cause) from None
+
+    def close(self) -> None:
+        try:
+            self._connection.close()
+        except (self._driver.Error, OSError):
+            _log.debug("the connection to the MES's database was gone already")
+
+    def _complaint(self, what: str, cause: BaseException) -> SourceUnavailable | SourceRefused:
+        kind, said = self._driver.failure(cause)
+        where, said = f"{self._config.host}/{self._config.database}", " ".join(said.split())[:300]
+        if kind in (Failure.LOST, Failure.BUSY):
+            return SourceUnavailable(f"{where}: {what}: {type(cause).__name__}; is the database on?")
+        if kind is Failure.STRANGER:
+            return SourceRefused(f"{where}: does not accept user, password or database; correct them")
+        return SourceRefused(f"{where}: {what}: {said}")
+
+
+def _key(row: Row) -> str:
+    return repr(sorted((n, str(v)) for n, v in row.items()))
+
+
+def _number(mark: Mark) -> float:
+    return mark.timestamp() if isinstance(mark, datetime) else mark
+
+
+def _parsed(text: str, zone: ZoneInfo) -> Mark:
+    if text.lstrip("-").isdecimal():
+        return int(text)
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=zone)
+
+
+def _written(mark: Mark) -> str:
+    return str(mark) if isinstance(mark, int) else mark.astimezone(UTC).isoformat()
+
+
+def _as_mark(value: Any, zone: ZoneInfo) -> Mark | None:
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    whole = tables.plain(value)
+    return whole if isinstance(whole, int) and not isinstance(whole, bool) else None
+
+
+def _earlier(mark: Mark, read: ReadBlock) -> Mark:
+    return mark - read.late_numbers if isinstance(mark, int) else mark - read.late
+
+
+def _as_parameter(since: Mark | None, zone: ZoneInfo) -> Any:
+    """A time without its zone, in the database's own: columns with and without one are compared alike."""
+    return since.astimezone(zone).replace(tzinfo=None) if isinstance(since, datetime) else since
