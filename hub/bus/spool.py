@@ -26,8 +26,8 @@ from hub.model.batch import from_micros, micros
 
 log = logging.getLogger(__name__)
 
-RESERVE = 1_048_576  # bytes put by: on a full disk even forgetting needs room to write
-PAGE_ROUND = 250  # pages of the write-ahead log after which it is worked in
+RESERVE = 1_048_576  # bytes put by: on a disk that has become full even forgetting needs room to write
+PAGE_ROUND = 100  # pages of the write-ahead log after which it is worked in
 
 
 class Kept(NamedTuple):
@@ -50,7 +50,7 @@ class Spool:
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
-        self._folder, self.limit = folder, limit
+        self._folder, self.limit, self._bound = folder, limit, limit
         self._file = folder / "spool.db"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,12 @@ class Spool:
     def _open(self) -> None:
         self._db = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
         try:
-            for pragma in ("journal_mode=wal", "synchronous=full", f"wal_autocheckpoint={PAGE_ROUND}"):
+            for pragma in (
+                "journal_mode=wal",
+                "synchronous=full",
+                f"wal_autocheckpoint={PAGE_ROUND}",
+                "secure_delete=off",
+            ):
                 self._db.execute(f"pragma {pragma}")
             self._db.executescript(TABLES)
             self._begin_again_if_empty()
@@ -115,23 +120,25 @@ class Spool:
         packed = zlib.compress(body, 1)
         row = (micros(taken), zlib.crc32(packed), packed)
         try:
-            return self._append(row, self.limit)
+            return self._append(row)
         except sqlite3.Error as full:
             log.warning("the spool's disk refuses a batch (%s): older ones are forgotten", full)
         try:
             self._reserve.unlink(missing_ok=True)
-            return self._append(row, self.fill * 7 // 8)
+            self._work_in()
+            self._bound = self.fill * 7 // 8  # more than this the disk has no room for, until all is told
+            return self._append(row)
         except (sqlite3.Error, OSError) as cause:
             raise DiskRefuses(f"spool: {cause}") from None
-        finally:
-            with suppress(sqlite3.Error):
-                self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
-            self._put_by()
 
-    def _append(self, row: tuple[int, int, bytes], limit: int) -> int:
+    def _work_in(self) -> None:
+        """The write-ahead log into the file: its room is free again."""
+        self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    def _append(self, row: tuple[int, int, bytes]) -> int:
         size = len(row[2])
-        if self.fill + size > limit:
-            self._forget_oldest(max(limit - size - limit // 16, 0))
+        if self.fill + size > self._bound:
+            self._forget_oldest(max(self._bound - size - self._bound // 16, 0))
         with self._transaction():
             number = self._db.execute("insert into spool (taken, crc, body) values (?, ?, ?)", row).lastrowid
         assert number is not None
@@ -183,6 +190,9 @@ class Spool:
             with self._transaction():
                 self._db.execute(f"delete {gone}", (upto,))
             self.fill -= size
+            if not self.fill:
+                self._bound = self.limit
+                self._put_by()
 
     @property
     def oldest(self) -> datetime | None:

@@ -31,6 +31,12 @@ LATE = 0.5  # seconds by which our own loop overslept: then it is not the databa
 FOLLOW = 0.5  # ... and it has so much more
 FRESH = 1.0  # seconds for which a connection that answered is lent without asking it
 GIVE_UP = 4.0  # seconds of trying to replace a connection; from then on the next borrower tries
+# Of the levels of synchronous_commit all but `off` wait for our server's disk; a stronger one stays.
+DURABLE = """
+select set_config('timezone', 'UTC', false), set_config('synchronous_commit', case
+    when current_setting('synchronous_commit') = 'off' then 'on' else current_setting('synchronous_commit')
+end, false)
+"""
 _answered: WeakKeyDictionary[AsyncConnection[Any], float] = WeakKeyDictionary()  # by the loop's clock
 # Half-open connections (a cable, a firewall that forgot us) end within about ten seconds.
 WIRE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
@@ -64,8 +70,9 @@ async def open_pool(
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
+    """What is told to be on record is on the disk, whatever the server's own settings say."""
     with _cut_after(connection, SILENT):
-        await connection.execute("set timezone = 'UTC'")
+        await connection.execute(DURABLE)
 
 
 async def _check(connection: Connection) -> None:
