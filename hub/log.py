@@ -37,6 +37,7 @@ _CHATTY = {
     "multipart": logging.WARNING,
     "python_multipart": logging.WARNING,
     "redis": logging.WARNING,
+    "paho": logging.WARNING,
 }
 _IN_URL = re.compile(
     r"(?i)([?&](?:key|access_token|sign|signature|token|secret|password|appsecret|code)=)[^&\s\"'<>\\#)\]}]+"

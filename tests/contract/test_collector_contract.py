@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ import pytest
 from asyncua import ua
 
 from collectors.modbus import ModbusCollector
+from collectors.mqtt import MqttCollector
 from collectors.opcua import OpcUaCollector
 from collectors.runner import CollectorRunner
 from hub.clock import SystemClock
@@ -19,6 +21,8 @@ from hub.model.sample import BAD_NO_COMMUNICATION, Tag
 from hub.model.words import Words
 from hub.ports import Collector
 from tests.simulators.devices import Heard, ModbusDevice, OpcUaPlant, Proxy
+from tests.simulators.mqtt_broker import MqttBroker
+from tests.simulators.mqtt_device import MqttDevice
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +96,44 @@ class OpcUaStand:
         return OpcUaCollector(OpcUaCollector.Config.model_validate(settings), SystemClock(), TAGS, "m")
 
 
-@pytest.fixture(params=[ModbusStand, OpcUaStand], ids=["modbus", "opcua"], scope="module")
+class MqttStand:
+    """The broker is what comes and goes; it keeps the device's last words."""
+
+    def __init__(self) -> None:
+        self._broker = MqttBroker()
+        self._device = MqttDevice(self._broker.port, "press")
+        self.port = self._broker.port
+
+    async def start(self) -> None:
+        await self._broker.start()
+        await self._device.start()
+
+    async def stop(self) -> None:
+        await self._device.stop()
+        await self._broker.stop()
+
+    async def show(self, temp: float, parts: int) -> None:
+        at = SystemClock().now().timestamp() * 1000
+        said = json.dumps({"ts": at, "temp": round(temp * 10), "count": {"parts": parts}})
+        await self._device.say("plant/a/l1/m", said, retained=True)
+
+    def collector(self, port: int, temp_tag: str = "p1/a/l1/m/temp") -> Collector:
+        settings = {
+            "broker": f"mqtt://127.0.0.1:{port}", "security": "none", "keep_alive": "1s", "timeout": "2s",
+            "topics": [
+                {
+                    "topic": "plant/a/l1/m", "payload": "json", "time": "ts",
+                    "values": [
+                        {"tag": temp_tag, "value": "temp", "scale": 0.1},
+                        {"tag": "p1/a/l1/m/parts", "value": "count.parts"},
+                    ],
+                },
+            ],
+        }  # fmt: skip
+        return MqttCollector(MqttCollector.Config.model_validate(settings), SystemClock(), TAGS, "m")
+
+
+@pytest.fixture(params=[ModbusStand, OpcUaStand, MqttStand], ids=["modbus", "opcua", "mqtt"], scope="module")
 async def machine(request: pytest.FixtureRequest) -> AsyncIterator[Stand]:
     """Made once: an OPC UA server takes its seconds to fill its address space."""
     one: Stand = request.param()

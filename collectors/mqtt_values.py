@@ -1,0 +1,214 @@
+"""What stands in an MQTT message: numbers, words, JSON, times. Pure: bytes in, readings out."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Literal, NamedTuple
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from hub.model.batch import micros
+from hub.model.sample import BAD_OUT_OF_RANGE, GOOD
+
+BAD_DECODING = 0x80070000  # the message cannot be read at all
+BAD_NO_DATA = 0x809B0000  # it can, and holds nothing for this tag
+BAD_TYPE_MISMATCH = 0x80740000
+UNCERTAIN_LAST_USABLE = 0x40900000  # the broker kept it: who knows since when
+_EARLIEST = micros(datetime(2000, 1, 1, tzinfo=UTC))  # a device whose clock has forgotten the time says 1970
+_AHEAD = 86_400_000_000
+_SIMPLE = re.compile(r"^[A-Za-z_][\w-]*(?:\[\d+\])*(?:\.[A-Za-z_][\w-]*(?:\[\d+\])*)*$")
+_STEP = re.compile(r"[A-Za-z_][\w-]*|\d+")
+_NUMBER = re.compile(r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
+_WORDS = {"true": 1.0, "false": 0.0}
+
+Unit = Literal["s", "ms", "us", "ns", "iso"]
+_MICROS: Mapping[str, float] = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
+NOTHING: Any = object()  # there is no such place in the document; null is a place that holds None
+Find = Callable[[Any], Any]
+
+
+class Unreadable(ValueError):
+    """The text says why."""
+
+
+class Point(NamedTuple):
+    """One value of a message. `row` is the collector's number for it."""
+
+    row: int
+    find: Find
+    scale: float = 1.0
+    offset: float = 0.0
+    codes: Mapping[str, float] = {}
+
+
+class Plan(NamedTuple):
+    """How messages of one topic are read."""
+
+    points: Sequence[Point]
+    json: bool = False
+    each: Find | None = None
+    time: Find | None = None
+    unit: Unit = "ms"
+    zone: tzinfo = UTC
+    keep_retained: bool = True
+
+
+class Reading(NamedTuple):
+    row: int
+    at: int  # microseconds since 1970, UTC
+    value: float  # NaN where there is none
+    status: int
+    why: str = ""  # a complaint for the log
+
+
+def path(expression: str) -> Find:
+    """A place in a document: `data.temp`, `readings[0].v`, or JMESPath; "" is the whole of it.
+
+    Raises ValueError when it is neither.
+    """
+    if not expression:
+        return lambda document: document
+    if _SIMPLE.match(expression):
+        steps = [int(s) if s.isdigit() else s for s in _STEP.findall(expression)]
+        return lambda document: _walked(document, steps)
+    try:
+        compiled = jmespath.compile(expression)
+    except JMESPathError:
+        raise ValueError(f"{expression!r} is no path; write for example data.temp or readings[0].v") from None
+    return lambda document: _searched(compiled, document)
+
+
+def _walked(node: Any, steps: Sequence[str | int]) -> Any:
+    for step in steps:
+        if isinstance(step, int):
+            if not isinstance(node, list) or step >= len(node):
+                return NOTHING
+            node = node[step]
+        elif isinstance(node, dict) and step in node:
+            node = node[step]
+        else:
+            return NOTHING
+    return node
+
+
+def _searched(compiled: Any, document: Any) -> Any:
+    try:
+        found = compiled.search(document)
+    except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError):
+        return NOTHING
+    return NOTHING if found is None else found
+
+
+def readings(plan: Plan, body: bytes, arrived: int, *, retained: bool = False) -> list[Reading]:
+    """One message. What cannot be read becomes bad readings that say why; what is not there is no news.
+
+    Times are the message's where it has them; a kept message without one is only the last usable value.
+    """
+    if retained and not plan.keep_retained:
+        return []
+    try:
+        documents = _documents(plan, body)
+    except Unreadable as cause:
+        return [Reading(p.row, arrived, math.nan, BAD_DECODING, str(cause)) for p in plan.points]
+    out: list[Reading] = []
+    for document in documents:
+        out += _of_one(plan, document, arrived, retained=retained)
+    if not out and documents:
+        said = "holds none of the values; correct value:"
+        return [Reading(p.row, arrived, math.nan, BAD_NO_DATA, said) for p in plan.points]
+    return out
+
+
+def _documents(plan: Plan, body: bytes) -> Sequence[Any]:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unreadable("is no text (UTF-8)") from None
+    if not plan.json:
+        return [text.strip()]
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Unreadable("is no JSON") from None
+    if plan.each is None:
+        return [whole]
+    several = plan.each(whole)
+    if not isinstance(several, list):
+        raise Unreadable("has no list where each: looks for one")
+    return several
+
+
+def _of_one(plan: Plan, document: Any, arrived: int, *, retained: bool) -> list[Reading]:
+    found = [(point, raw) for point in plan.points if (raw := point.find(document)) is not NOTHING]
+    if not found:
+        return []
+    at, floor, why = arrived, UNCERTAIN_LAST_USABLE if retained else GOOD, ""
+    if plan.time is not None:
+        told = instant(plan.time(document), plan.unit, plan.zone)
+        if told is None or not _EARLIEST <= told <= arrived + _AHEAD:
+            why = "has no time that can be meant; correct time: and time_unit:, or the device's clock"
+            floor = UNCERTAIN_LAST_USABLE
+        else:
+            at, floor = told, GOOD
+    return [_reading(point, raw, at, floor, why) for point, raw in found]
+
+
+def _reading(point: Point, raw: Any, at: int, floor: int, why: str) -> Reading:
+    value, status, complaint = number(raw, point.codes)
+    if status == GOOD:
+        value = value * point.scale + point.offset
+        status = floor
+    return Reading(point.row, at, value, status, complaint or why)
+
+
+def number(raw: Any, codes: Mapping[str, float]) -> tuple[float, int, str]:
+    """(value, status, complaint) of one raw value; texts by their codes, or as the number they spell."""
+    if raw is None:
+        return math.nan, BAD_NO_DATA, ""
+    if isinstance(raw, bool | int | float):
+        return _plain(float(raw) if abs(raw) < 1e300 else math.inf, codes, raw)
+    if isinstance(raw, str):
+        if codes:
+            return _coded(raw, codes)
+        if _NUMBER.match(raw):
+            return _plain(float(raw), {}, raw)
+        if raw.lower() in _WORDS:
+            return _WORDS[raw.lower()], GOOD, ""
+        return math.nan, BAD_TYPE_MISMATCH, f"is a text ({raw[:40]!r}); give it codes: {{TEXT: number}}"
+    return math.nan, BAD_TYPE_MISMATCH, f"holds a {type(raw).__name__}; name a value in it"
+
+
+def _plain(value: float, codes: Mapping[str, float], raw: Any) -> tuple[float, int, str]:
+    if codes:
+        return _coded(str(raw).lower() if isinstance(raw, bool) else f"{value:.15g}", codes)
+    if not math.isfinite(value):
+        return math.nan, BAD_OUT_OF_RANGE, "is no finite number"
+    return value, GOOD, ""
+
+
+def _coded(word: str, codes: Mapping[str, float]) -> tuple[float, int, str]:
+    if word in codes:
+        return codes[word], GOOD, ""
+    return math.nan, BAD_OUT_OF_RANGE, f"says {word[:40]!r}, which is not among its codes:; add it"
+
+
+def instant(raw: Any, unit: Unit, zone: tzinfo) -> int | None:
+    """Microseconds since 1970; None where it is no time."""
+    try:
+        if unit == "iso":
+            at = datetime.fromisoformat(raw.strip())
+            return micros(at if at.tzinfo else at.replace(tzinfo=zone))
+        if isinstance(raw, str):
+            raw = float(raw) if not raw.strip().isdigit() else int(raw)
+        if isinstance(raw, bool) or not isinstance(raw, int | float):
+            return None
+        if isinstance(raw, int):
+            return raw // 1000 if unit == "ns" else raw * int(_MICROS[unit])
+        return round(raw * _MICROS[unit])
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return None

@@ -1,0 +1,167 @@
+"""What a host knows of its tags: the last value of each, which still holds, and what time it is at its node.
+
+Pure: time is an argument, in microseconds since 1970 (`arrived`) and in seconds (`now`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectors.mqtt_values import number
+from collectors.sparkplug_edge import Absent, Stale, Told, Value
+from collectors.sparkplug_payload import meant
+from hub.model.batch import SampleBatch
+from hub.model.sample import BAD_NO_COMMUNICATION, GOOD
+
+BAD_NODE_UNKNOWN = 0x80340000
+GOOD_ENTRY_INSERTED = 0x00A20000  # put into the history after the fact (OPC UA part 11): good, and no news
+_EARLIEST = 946_684_800_000_000  # 2000-01-01: a device that has forgotten the time says 1970
+_AHEAD = 86_400_000_000
+_SECOND = 1_000_000
+
+
+class Row(NamedTuple):
+    """One metric as configured."""
+
+    tag: int  # its number
+    scale: float
+    offset: float
+    codes: Mapping[str, float]
+    patience: int  # microseconds until its silence looks stale
+    node: int
+
+
+class Line(NamedTuple):
+    """One row of a batch to be."""
+
+    row: int
+    at: int
+    value: float
+    status: int
+
+
+class Rows:
+    """`put` what an edge told; `take` it as batches, what is past last and apart."""
+
+    def __init__(self, rows: Sequence[Row], nodes: int, source: str) -> None:
+        self._rows, self._source = rows, source
+        self._tags = np.array([r.tag for r in rows], np.int32)
+        self._patience = np.array([r.patience for r in rows], np.int64) // 2
+        self._node = np.array([r.node for r in rows], np.intp)
+        self._last = np.zeros(len(rows), np.int64)
+        self._values = np.full(len(rows), np.nan)
+        self._statuses = np.full(len(rows), BAD_NO_COMMUNICATION, np.uint32)
+        self._holds = np.zeros(len(rows), bool)  # somebody speaks for it
+        self._node_at = np.zeros(nodes, np.int64)  # time at the node when it was heard last
+        self._node_now = np.zeros(nodes)  # ... in our own seconds
+        self._lines: list[Line] = []
+        self._past: list[Line] = []
+        self.complaints: list[tuple[int, str]] = []  # the caller takes and empties them
+
+    def heard(self, node: int, at: int, arrived: int, now: float) -> None:
+        """A message came with this time of the node's clock."""
+        usable = _EARLIEST <= at <= arrived + _AHEAD
+        self._node_at[node] = max(at if usable else arrived, self.time_at(node, now))
+        self._node_now[node] = now
+
+    def time_at(self, node: int, now: float) -> int:
+        """The node's clock as far as it can be known; 0 before it was heard."""
+        if not self._node_at[node]:
+            return 0
+        return int(self._node_at[node]) + int((now - self._node_now[node]) * _SECOND)
+
+    # ------------------------------------------------------------------ what edges tell
+    def put(self, told: Sequence[Told], node: int, arrived: int, now: float) -> None:
+        present = self.time_at(node, now) or arrived
+        for one in told:
+            match one:
+                case Value():
+                    self._value(one, arrived, present)
+                case Absent(rows):
+                    self._nobody(rows, BAD_NODE_UNKNOWN, present)
+                case Stale(rows):
+                    self._nobody(rows, BAD_NO_COMMUNICATION, present)
+
+    def _value(self, told: Value, arrived: int, present: int) -> None:
+        row = told.row
+        at = told.at if _EARLIEST <= told.at <= arrived + _AHEAD else present
+        value, status = self._understood(told)
+        last = int(self._last[row])
+        if told.birth:
+            at = max(at, present) if at <= last else at  # it holds now, since whenever
+            at = max(at, last + 1)
+        elif told.past or at < last:
+            self._past.append(Line(row, at, value, GOOD_ENTRY_INSERTED if status == GOOD else status))
+            return
+        elif at == last:
+            if status == self._statuses[row] and value == self._values[row]:
+                return  # the very same once more
+            at += 1
+        self._holds[row] = True
+        self._line(row, at, value, status)
+
+    def _understood(self, told: Value) -> tuple[float, int]:
+        value, text, status, why = meant(told.metric, told.kind)
+        config = self._rows[told.row]
+        if not why and status < 0x80000000 and (text is not None or config.codes):
+            raw = text if text is not None else value
+            value, said, why = number(raw, config.codes)
+            status = said or status
+        elif math.isfinite(value):
+            value = value * config.scale + config.offset
+        if why:
+            self.complaints.append((told.row, why))
+        return (math.nan if status >= 0x80000000 else value), status
+
+    def _nobody(self, rows: Sequence[int], status: int, present: int) -> None:
+        for row in rows:
+            self._holds[row] = False
+            self._line(row, max(present, int(self._last[row]) + 1), math.nan, status)
+
+    def _line(self, row: int, at: int, value: float, status: int) -> None:
+        self._last[row], self._values[row], self._statuses[row] = at, value, status
+        self._lines.append(Line(row, at, value, status))
+
+    # ------------------------------------------------------------------ what the house is told
+    def take(self, now: float, silent: Sequence[int] = ()) -> list[SampleBatch]:
+        """First how it is, then what was. Values that hold are said again before anybody takes their silence
+        for a dead line, but not those of the nodes in `silent`.
+
+        What is past comes behind a value of the present for the same tag, so that no rule takes it for news.
+        """
+        current = self._lines
+        self._lines = []
+        clocks = self._node_at + ((now - self._node_now) * _SECOND).astype(np.int64)
+        present = clocks[self._node]
+        due = self._holds & (present - self._last >= self._patience)
+        if len(silent):
+            due &= ~np.isin(self._node, list(silent))
+        newest_of: dict[int, int] = {}
+        for line in self._past:
+            newest_of[line.row] = max(line.at, newest_of.get(line.row, 0))
+        for row, newest in newest_of.items():
+            due[row] |= self._last[row] <= newest
+            present[row] = max(present[row], newest + 1)
+        rows = np.flatnonzero(due)
+        self._last[rows] = np.maximum(present[rows], self._last[rows] + 1)
+        again = SampleBatch(
+            self._tags[rows], self._last[rows], self._values[rows], self._statuses[rows], self._source
+        )
+        past, self._past = self._past, []
+        out = [self._batch(current), again, self._batch(past)]
+        return [batch for batch in out if len(batch)]
+
+    def _batch(self, lines: Sequence[Line]) -> SampleBatch:
+        rows: NDArray[np.intp] = np.array([line.row for line in lines], np.intp)
+        return SampleBatch(
+            self._tags[rows],
+            np.array([line.at for line in lines], np.int64),
+            np.array([line.value for line in lines], np.float64),
+            np.array([line.status for line in lines], np.uint32),
+            self._source,
+        )

@@ -1,0 +1,110 @@
+"""A real MQTT broker for tests: rumqttd in a process of its own (the wheel `iotcore`), 3.1.1 and 5, TLS.
+
+ANDON_TEST_MOSQUITTO may name a mosquitto to be used in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from iotcore import Broker as Rumqttd
+
+from tests.simulators.devices import free_port
+
+_LISTENER = """
+[{version}.{name}]
+name = "{name}"
+listen = "127.0.0.1:{port}"
+next_connection_delay_ms = 1
+{tls}
+[{version}.{name}.connections]
+connection_timeout_ms = 10000
+max_payload_size = 4194304
+max_inflight_count = 100
+dynamic_filters = true
+"""
+_ROUTER = """
+id = 0
+[router]
+id = 0
+max_connections = 100
+max_outgoing_packet_count = 2000
+max_segment_size = 16777216
+max_segment_count = 4
+"""
+
+
+class MqttBroker:
+    """Open listeners for both versions, and one with TLS for 3.1.1 where a certificate is given.
+
+    Its memory does not outlive `stop`: kept messages and sessions are gone, as after a broker lost its disk.
+    """
+
+    def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
+        self._certificate, self._key = certificate, key
+        self.port, self.port5, self.tls_port = free_port(), free_port(), free_port()
+        self._running: Rumqttd | subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> MqttBroker:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        mosquitto = os.environ.get("ANDON_TEST_MOSQUITTO")
+        with TemporaryDirectory(prefix="andon-mqtt-") as folder:  # read once, at the start
+            file = Path(folder) / "broker.toml"
+            Path(folder).chmod(0o755)
+            file.write_text(self._mosquitto() if mosquitto else self._rumqttd(), encoding="utf-8")
+            if mosquitto:
+                self._running = subprocess.Popen([mosquitto, "-c", str(file)])
+                await asyncio.gather(*map(_answers, (self.port, self.port5)))
+            else:
+                self._running = await asyncio.to_thread(Rumqttd(config_path=str(file)).start)
+
+    async def stop(self) -> None:
+        running, self._running = self._running, None
+        if isinstance(running, subprocess.Popen):
+            running.kill()
+            await asyncio.to_thread(running.wait)
+        elif running is not None:
+            await asyncio.to_thread(running.stop)
+
+    def _rumqttd(self) -> str:
+        parts = [
+            _ROUTER,
+            _LISTENER.format(version="v4", name="plain", port=self.port, tls=""),
+            _LISTENER.format(version="v5", name="plain5", port=self.port5, tls=""),
+        ]
+        if self._certificate and self._key:
+            tls = f'[v4.tls.tls]\ncertpath = "{self._certificate}"\nkeypath = "{self._key}"\n'
+            parts.append(_LISTENER.format(version="v4", name="tls", port=self.tls_port, tls=tls))
+        return "".join(parts)
+
+    def _mosquitto(self) -> str:
+        lines = [
+            "allow_anonymous true",
+            f"listener {self.port} 127.0.0.1",
+            f"listener {self.port5} 127.0.0.1",
+        ]
+        if self._certificate and self._key:
+            lines.append(f"listener {self.tls_port} 127.0.0.1")
+            lines += [f"certfile {self._certificate}", f"keyfile {self._key}"]
+        return "\n".join(lines) + "\n"
+
+
+async def _answers(port: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.02)
