@@ -57,10 +57,13 @@ def make_certificate(folder: Path, name: str, now: datetime) -> tuple[Path, Path
     folder.mkdir(parents=True, exist_ok=True)
     secret = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     made = _signed(secret, f"urn:andon-hub:{name}", now)
-    handle = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption()))
-    certificate.write_bytes(made.public_bytes(Encoding.DER))
+    private = secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption())
+    for path, mode, content in (
+        (key, 0o600, private),
+        (certificate, 0o644, made.public_bytes(Encoding.DER)),
+    ):
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
     return certificate, key, thumbprint(made)
 
 

@@ -19,12 +19,20 @@ from pydantic import ValidationError
 
 from collectors.opcua import BAD_NODE_UNKNOWN, OpcUaCollector
 from collectors.opcua_decode import BAD_TYPE_MISMATCH
+from collectors.opcua_security import (
+    application_uri,
+    make_certificate,
+    read_certificate,
+    thumbprint,
+    warn_before_expiry,
+)
 from hub.clock import SystemClock
-from hub.errors import SourceRefused, SourceUnavailable
+from hub.errors import ConfigError, SourceRefused, SourceUnavailable
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
 from hub.model.words import Words
 from tests.certificates import Authority, Owner
 from tests.simulators.devices import Heard, OpcUaPlant, Proxy
+from tests.simulators.opcua_alarms import AlarmPlant
 
 pytestmark = pytest.mark.anyio
 
@@ -194,6 +202,82 @@ async def test_thousands_of_nodes_are_monitored(open_plant: OpcUaPlant) -> None:
     assert all(sink.last(n).value == 0.5 for n in (0, 499, 500, 1199))
 
 
+async def test_a_part_of_an_array_is_a_value_and_a_part_that_is_not_there_is_bad(
+    open_plant: OpcUaPlant,
+) -> None:
+    nodes = (node(1, "list", item="[1]"), node(2, "list", item="[9]"), node(3, "list", item="#"))
+    async with listening(config(open_plant.endpoint, *nodes)) as sink:
+        await sink.said(1, 2.0)
+        await sink.said(3, 2)
+        assert sink.last(2)[1:] == (None, BAD_TYPE_MISMATCH)
+
+
+async def test_a_model_loaded_anew_turns_its_nodes_bad_and_then_brings_a_new_subscription(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server says nothing of it: a node that is quiet is looked at, in turn."""
+    monkeypatch.setattr("collectors.opcua._ASK_AGAIN", 0.1)
+    async with OpcUaPlant({"speed": ua.Variant(3, T.Int16)}) as plant:
+        sink = Heard()
+        one = OpcUaCollector(config(plant.endpoint, node(1, "speed")), SystemClock(), TAGS, "cnc")
+        task = asyncio.create_task(one.run(sink))
+        await sink.said(1, 3)
+        plant.forget("speed")
+        await sink.until(lambda: sink.last(1).status == BAD_NODE_UNKNOWN)
+        plant.remember("speed")
+        with pytest.raises(SourceUnavailable, match="is there again"):
+            async with asyncio.timeout(20):
+                await task
+
+
+# ------------------------------------------------------------------ alarms and conditions
+@pytest.fixture
+async def alarming() -> AsyncIterator[AlarmPlant]:
+    async with AlarmPlant() as plant:
+        yield plant
+
+
+def alarms(*blocks: dict[str, Any]) -> dict[str, Any]:
+    return {"alarms": list(blocks)}
+
+
+async def test_conditions_are_told_refreshed_and_reconciled_after_a_reconnect(alarming: AlarmPlant) -> None:
+    settings = config(alarming.endpoint, **alarms({"tag": "m/t1", "source": alarming.source}))
+    await alarming.stand("hot", 700)
+    async with listening(settings) as sink:
+        await sink.said(1, 700)  # stood before we came: the refresh tells it
+        await alarming.stand("door", 900)
+        await sink.said(1, 900)
+        await alarming.clear("door")
+        await sink.said(1, 700)
+    await alarming.clear("hot")  # while nobody listens
+    await alarming.stand("door", 300)
+    async with listening(settings) as sink:
+        await sink.said(1, 300)
+        assert [s.value for s in sink.of(1)] == [300]
+    assert alarming.refreshes == 2
+
+
+async def test_a_condition_is_a_code_and_says_zero_where_none_stands(alarming: AlarmPlant) -> None:
+    by_name = {"tag": "m/t1", "name": "h*", "codes": {"hot": 301}}
+    async with listening(config(alarming.endpoint, **alarms(by_name, {"tag": "m/t2"}))) as sink:
+        await sink.said(1, 0)
+        await sink.said(2, 0)
+        await alarming.stand("door", 900)
+        await sink.said(2, 900)
+        await alarming.stand("hot", 100)
+        await sink.said(1, 301)
+    assert 900 not in {s.value for s in sink.of(1)}
+
+
+async def test_a_server_without_refresh_is_heard_from_now_on(
+    open_plant: OpcUaPlant, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(config(open_plant.endpoint, node(2, "load"), alarms=[{"tag": "m/t1"}])) as sink:
+        await sink.said(1, 0)
+    assert "only what changes from now on is heard" in caplog.text
+
+
 # ------------------------------------------------------------------ security
 class OnePassword(UserManager):  # type: ignore[misc]
     def get_user(
@@ -253,6 +337,42 @@ async def test_a_trusted_server_is_listened_to_and_the_password_is_nowhere(
     ours = "".join(r.getMessage() for r in caplog.records if not r.name.startswith("asyncua.server"))
     assert PASSWORD not in ours
     assert PASSWORD not in repr(settings)
+
+
+async def test_a_certificate_we_made_opens_the_line_and_is_never_replaced(
+    safe_plant: OpcUaPlant, owners: Path, tmp_path: Path
+) -> None:
+    certificate, key, shown_as = make_certificate(tmp_path / "own", "plant-1", SystemClock().now())
+    assert key.stat().st_mode & 0o077 == 0
+    found = read_certificate(certificate)
+    assert (thumbprint(found), application_uri(found)) == (shown_as, "urn:andon-hub:plant-1")
+    server = Owner.make(owners, "server", URI)
+    server.put_into(tmp_path)
+    block = {"certificate": str(certificate), "key": str(key), "trust_folder": str(tmp_path)}
+    settings = config(
+        safe_plant.endpoint, node(1, "load"), security=block, user="operator", password=PASSWORD
+    )
+    async with shown(safe_plant, server):
+        said = await refused_or_heard(settings)
+    assert said == 0.5
+    with pytest.raises(ConfigError, match="there already"):
+        make_certificate(tmp_path / "own", "plant-1", SystemClock().now())
+
+
+async def refused_or_heard(settings: Any) -> float | None:
+    async with listening(settings) as sink:
+        await sink.until(lambda: bool(sink.of(1)))
+        return sink.last(1).value
+
+
+@pytest.mark.parametrize(("days", "warned"), [(31, False), (29, True)])
+async def test_a_certificate_is_warned_of_thirty_days_before_its_end(
+    owners: Path, caplog: pytest.LogCaptureFixture, days: int, warned: bool
+) -> None:
+    own = read_certificate(Owner.make(owners, "old", "urn:andon-hub:old").certificate)
+    now = own.not_valid_after_utc - timedelta(days=days)
+    warn_before_expiry(own, now, "cnc")
+    assert ("renew it" in caplog.text) is warned
 
 
 async def refused(settings: Any) -> str:

@@ -255,6 +255,7 @@ class OpcUaPlant:
         self._server: Server | None = None
         self._serving = False
         self._ids: dict[str, ua.NodeId] = {}
+        self._forgotten: dict[str, Any] = {}
 
     @property
     def endpoint(self) -> str:
@@ -292,6 +293,16 @@ class OpcUaPlant:
             await server.nodes.objects.add_variable(node, ua.QualifiedName(name, index), value)
             self._ids[name] = node
         return server
+
+    def forget(self, name: str) -> None:
+        """Take a variable out of the model without a word, as a program that is loaded anew does."""
+        assert self._server is not None
+        self._forgotten[name] = self._server.iserver.aspace._nodes.pop(self._ids[name])
+
+    def remember(self, name: str) -> None:
+        """And put it in again."""
+        assert self._server is not None
+        self._server.iserver.aspace._nodes[self._ids[name]] = self._forgotten.pop(name)
 
     async def stop(self) -> None:
         """As if switched off; `start` brings it back with the values it had."""

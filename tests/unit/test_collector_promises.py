@@ -37,5 +37,22 @@ def test_collectors_only_read(path: Path) -> None:
 @pytest.mark.parametrize("path", COLLECTORS, ids=lambda p: p.name)
 def test_no_protocol_server_ships(path: Path) -> None:
     assert [
-        n for n in imports(path) if n.startswith(("asyncua.server", "asyncua.Server", "pymodbus.server"))
+        n
+        for n in imports(path)
+        if n.startswith(("asyncua.server", "asyncua.Server", "pymodbus.server", "iotcore"))
     ] == []
+
+
+def test_the_only_method_called_on_a_machine_is_the_one_that_asks_which_alarms_stand() -> None:
+    """ConditionRefresh (OPC 10000-9, clause 5.5.7) changes nothing at the server."""
+    called = {
+        (path.name, node.attr)
+        for path in COLLECTORS
+        if path.name.startswith("opcua")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("call", "CallMethodRequest")
+    }
+    assert called == {("opcua_line.py", "call"), ("opcua_line.py", "CallMethodRequest")}
+    line = (ROOT / "collectors/opcua_line.py").read_text(encoding="utf-8")
+    assert line.count("CallMethodRequest(") == 1
+    assert 'ua.NodeId.from_string("i=3875")' in line
