@@ -365,13 +365,14 @@ async def test_a_session_that_is_gone_is_not_shown_again(
     assert len(erp.system.books.where(NOTIFICATIONS)) == 2
 
 
-async def test_a_second_refusal_for_want_of_a_token_is_an_error(
+async def test_a_session_that_dies_again_at_once_is_tried_later_and_not_given_up(
     erp: SapSimulator, connector: SapConnector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await connector.find_ticket(KEY)
     monkeypatch.setattr(erp.system.sessions, "fetched", lambda headers: [("X-CSRF-Token", "stale")])
-    with pytest.raises(ErpRefused, match="403"):
+    with pytest.raises(ErpUnavailable, match="does not keep our session") as trouble:
         await connector.open_ticket(KEY, opened())
+    assert not trouble.value.in_doubt, "nothing was done"
 
 
 async def test_two_with_our_reference_are_one_to_us(

@@ -57,7 +57,7 @@ async def test_a_card_with_all_its_pieces_is_submitted_and_counts(
 ) -> None:
     await connector.report_operation("R-1", report(good=340, scrap=4))
     assert [c["docstatus"] for c in cards(erp)] == [1, 0]
-    erp.faults.add("drop_after_commit", after=1, on=["Job Card"])
+    erp.faults.add("drop_after_commit", skip=1, on=["Job Card"])
     with pytest.raises(ErpUnavailable) as trouble:
         await connector.report_operation("R-2", report(good=6))
     assert trouble.value.in_doubt

@@ -65,7 +65,7 @@ async def _lived(clock: HandClock, connect: Connect, fault: str = "", nth: int =
     after a failure is a new process, which remembers nothing."""
     with ErpNextSimulator(now=clock.now) as erp:
         if fault:
-            erp.faults.add(fault, after=nth)
+            erp.faults.add(fault, skip=nth)
         connector = connect(erp, page_rows=500)
         for one in _day(KEY):
             for _ in range(3):

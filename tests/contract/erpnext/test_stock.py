@@ -27,7 +27,7 @@ async def test_what_is_consumed_is_worked_out_by_erpnext(
 async def test_a_posting_that_was_half_made_is_taken_up_again(
     erp: ErpNextSimulator, connect: Connect
 ) -> None:
-    erp.faults.add("drop_before", after=1, on=["Stock Entry"])
+    erp.faults.add("drop_before", skip=1, on=["Stock Entry"])
     with pytest.raises(ErpUnavailable):
         await connect(erp).post(PostingKind.RECEIPT, "P-1", posting())
     assert [e["docstatus"] for e in erp.site.every("Stock Entry")] == [0]

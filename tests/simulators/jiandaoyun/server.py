@@ -153,7 +153,7 @@ class _Handler(SilentHandler):
             case "empty_after_commit":
                 self._send(200, "")
             case "delay":
-                self.server.erp.faults.cleared.wait(60)
+                self.server.erp.faults.released.wait(60)
                 return False
             case _:
                 return False

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+
+from tests.simulators import fault_plan
 
 KINDS = {
     "drop_before": "close the connection without having done anything",
@@ -25,68 +25,20 @@ KINDS = {
     "down": "every connection is closed at once",
     "lag": "readers do not see what was written in the last `seconds`",
 }
-LASTING = frozenset({"down", "lag"})
 
 
 @dataclass
-class Fault:
-    kind: str
-    times: int = 1  # 0: until cleared
+class Fault(fault_plan.Fault):
     paths: list[str] = field(default_factory=list)  # beginnings, as CompleteDoc/ ; empty: every write
-    seconds: float = 0.0
-    skip: int = 0  # writes that go well first
-    used: int = 0
 
-    def meets(self, path: str) -> bool:
-        return not self.paths or any(path.startswith(p) for p in self.paths)
+    def meets(self, name: str) -> bool:
+        return not self.paths or any(name.startswith(p) for p in self.paths)
 
 
-class Faults:
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._planned: list[Fault] = []
-        self.released = threading.Event()
+class Faults(fault_plan.FaultPlan[Fault]):
+    kinds = KINDS
+    fault = Fault
 
-    def add(self, kind: str, **how: Any) -> None:
-        """Raises ValueError for a kind there is not."""
-        if kind not in KINDS:
-            raise ValueError(f"no fault {kind!r}; there are {', '.join(KINDS)}")
-        if kind in LASTING:
-            how["times"] = 0
-        with self._guard:
-            self.released.clear()
-            self._planned.append(Fault(kind, **how))
-
-    def clear(self) -> None:
-        with self._guard:
-            self._planned.clear()
-            self.released.set()
-
-    def take(self, path: str) -> list[Fault]:
-        """What this write meets; each passage counts."""
-        with self._guard:
-            met: list[Fault] = []
-            for fault in self._planned:
-                if fault.kind in LASTING or not fault.meets(path):
-                    continue
-                if fault.skip:
-                    fault.skip -= 1
-                    continue
-                fault.used += 1
-                met.append(fault)
-            self._planned = [f for f in self._planned if not f.times or f.used < f.times]
-            return met
-
-    @property
-    def down(self) -> bool:
-        with self._guard:
-            return any(f.kind == "down" for f in self._planned)
-
-    @property
-    def lag(self) -> float:
-        with self._guard:
-            return max((f.seconds for f in self._planned if f.kind == "lag"), default=0.0)
-
-    def as_json(self) -> list[dict[str, Any]]:
-        with self._guard:
-            return [asdict(f) for f in self._planned]
+    def take(self, name: str) -> list[Fault]:
+        """What this write meets."""
+        return self.met(lambda f: f.meets(name))
