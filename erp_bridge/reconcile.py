@@ -6,12 +6,12 @@ one, made a little later, found the same (`confirmed`); and of sums it is known 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from erp_bridge.books import TINY, At, MesBook, OurBook, OurSum, Pieces, TheirBook
 from erp_bridge.mapping import enriched
+from hub.kpi.assets import Orphan, asset_map
 from hub.model.discrepancy import Discrepancy, DiscrepancyKind, Repair
 from hub.model.production import WorkOrder, WorkOrderState
 from hub.model.ticket import MaintenanceTicket, TicketState
@@ -231,13 +231,10 @@ def twice(ours: OurBook, keyed: Mapping[str, tuple[str, ...]]) -> Iterator[Discr
 
 # ------------------------------------------------------------------ equipment
 def equipment(ours: OurBook, theirs: TheirBook) -> Iterator[Discrepancy]:
-    there = {e.number: e for e in theirs.equipment or () if e.active}
-    known = Counter(m.erp_id for m in ours.equipment if m.erp_id)
-    for machine in ours.equipment:
-        if machine.erp_id not in there:
-            yield Discrepancy(
-                K.EQUIPMENT_NOT_IN_ERP, machine.path, ours=machine.erp_id, equipment=machine.path
-            )
-    for number, asset in sorted(there.items()):
-        if number not in known:
-            yield Discrepancy(K.EQUIPMENT_NOT_HERE, number, theirs=asset.name.in_("zh"))
+    """Several machines on one asset are a slip of our configuration, which `andon doctor` names."""
+    names = {e.number: e.name.in_("zh") for e in theirs.equipment or ()}
+    found = asset_map(ours.equipment, theirs.equipment or ())
+    for lost in found.of(Orphan.NO_NUMBER, Orphan.NOT_THERE, Orphan.INACTIVE):
+        yield Discrepancy(K.EQUIPMENT_NOT_IN_ERP, lost.machine, ours=lost.asset, equipment=lost.machine)
+    for lost in found.of(Orphan.NO_MACHINE):
+        yield Discrepancy(K.EQUIPMENT_NOT_HERE, lost.asset, theirs=names[lost.asset])

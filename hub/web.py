@@ -81,7 +81,8 @@ class Web:
             status, health, hub.public_url, tuple(hub.allowed_origins), hub.host, (screens,),
             rush=self.rush, reconciliation=PgReconciliation(record.pool),
             erp_book=record.erp_book, pushed=pushed, shout=shouter(bus), mappings=self._maps,
-            sales=PgSales(record.pool), figures=PgFigures(record.pool), order_links=hub.order_links, sellers=hub.rush.sellers, mes=mes,
+            sales=PgSales(record.pool), figures=PgFigures(record.pool), order_links=hub.order_links,
+            sellers=hub.rush.sellers, mes=mes,
             mes_doors=mes_doors, rejects=PgRejects(record.pool) if mes_doors else None,
         )  # fmt: skip
         self._application = build(deps, door)

@@ -5,13 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from hub.errors import NotFound
 from hub.model.erp import ErpEquipment, SalesOrder
 from hub.model.order_link import OrderLink
-from hub.model.production import JobProgress, WorkOrder
+from hub.model.production import JobProgress, JobResponse, WorkOrder
 from hub.model.words import Words
 from hub.testing.clock import NOON
+
+HOUR = timedelta(hours=1)
+
+
+class MemoryFigures:
+    """One order that was due here and one elsewhere, with what was booked on them."""
+
+    def __init__(self, orders: Iterable[WorkOrder]) -> None:
+        self.orders = [replace(o, due_at=NOON - timedelta(hours=1)) for o in orders]
+        self.reports = [
+            JobResponse(f"R-{o.number}", o.number, "10", NOON - HOUR * 2, 60) for o in self.orders
+        ]
+        self.levels: dict[str, list[float]] = {}
+
+    async def due(self, start: datetime, end: datetime) -> tuple[list[WorkOrder], list[JobResponse]]:
+        return [o for o in self.orders if start <= o.due_at < end], self.reports
+
+    async def issued(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
+        return [
+            {"item": "R-STEEL", "work_center": o.jobs[0].work_center, "quantity": 10.0} for o in self.orders
+        ]
+
+    async def stock(self, start: datetime, end: datetime) -> dict[str, list[float]]:
+        return self.levels
+
+    async def costs(self, start: datetime, end: datetime, order: str = "") -> list[dict[str, Any]]:
+        booked = {"what": "machine", "item": "", "unit": "s", "booked": 60.0, "taken": 45.0, "documents": 4}
+        counts = {"documents_taken": 3, "documents_refused": 1}
+        return [{"work_order": o.number, **booked, **counts} for o in self.orders]
 
 
 class MemorySales:

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from hub.doctor.assets import machines
 from hub.doctor.finding import Finding
 from hub.errors import AndonError, ConfigError, Permanent
 from hub.house import Use, read_plugins, with_numbers
+from hub.kpi.assets import asset_map
 from hub.ports import Clock, Plant
 from hub.settings import Settings
 
@@ -35,6 +37,7 @@ async def examine_outside(settings: Settings, clock: Clock) -> AsyncIterator[Fin
         *(_looked_at(use, lambda use=use: _collector(use, clock, plant)) for use in used.collectors),
         *(_looked_at(use, lambda use=use: use.cls(use.config, clock, use.name)) for use in used.mes),
         *(_looked_at(use, lambda use=use: use.cls(use.config, clock)) for use in _erps(used.erp)),
+        *(_compared(use, clock, plant) for use in _erps(used.erp)),
         *(_carrier(use) for use in used.notifiers),
     ]
     for findings in await asyncio.gather(*looks):
@@ -88,6 +91,24 @@ def _complaint(name: str, said: str, otherwise: str = ADVICE) -> Finding:
     what, _, remedy = said.partition("; ")
     what = what.removeprefix(f"{name}: ")
     return Finding(False, f"{name}: {what}", remedy or otherwise)
+
+
+# ------------------------------------------------------------------ machines beside the asset list
+async def _compared(use: Use, clock: Clock, plant: Plant) -> list[Finding]:
+    """What is in the way of the ERP's answer is told by its own probe."""
+    try:
+        connector = use.cls(use.config, clock)
+    except ConfigError:
+        return []
+    try:
+        if "equipment" not in connector.capabilities:
+            return []
+        async with asyncio.timeout(LOOK):
+            return machines(use.name, asset_map(plant.machines(), await connector.equipment()))
+    except (TimeoutError, AndonError):
+        return []
+    finally:
+        await connector.close()
 
 
 # ------------------------------------------------------------------ carriers: nothing is sent

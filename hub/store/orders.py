@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from hub.model.production import JobOrder, JobProgress, JobResponse, JobState, WorkOrder, WorkOrderState
@@ -109,6 +110,11 @@ async def of_sales(connection: Connection, sales: Sequence[str], numbers: Sequen
     return held.under(await held.terms(connection), await _with_jobs(connection, found))
 
 
+async def due(connection: Connection, start: datetime, end: datetime) -> list[WorkOrder]:
+    """Those due in [start, end) by what the ERP says, ended or not."""
+    return await _with_jobs(connection, await (await connection.execute(DUE, [start, end])).fetchall())
+
+
 async def progress(connection: Connection) -> list[JobProgress]:
     return [_progress(row) async for row in await connection.execute(PROGRESS)]
 
@@ -146,6 +152,7 @@ order by rush desc, priority, due_at, number
 OF_SALES = f"""{_ORDERS}
 where o.sales_order = any (%(sales)s) or o.number = any (%(numbers)s) order by o.due_at, o.number
 """
+DUE = f"{_ORDERS} where o.due_at >= %s and o.due_at < %s order by o.due_at, o.number"
 THOSE = f"{_ORDERS} where number = any (%s) order by number"
 JOBS = "select * from job_orders where work_order = any (%s) order by work_order, place"
 # The state is what the latest report says; of two at one instant, the one that is further on.
