@@ -32,6 +32,8 @@ test('every family that the code builds keys for is complete', () => {
     'alarm.state': ['normal', 'unacked', 'acked', 'rtn-unacked', 'shelved', 'suppressed', 'out-of-service'],
     'ticket.state': ['new', 'sent', 'accepted', 'on-site', 'repairing', 'verifying', 'closed', 'wait-parts', 'false-alarm', 'reopened'],
     cause: ['mechanical', 'electrical', 'tooling', 'material', 'operation', 'other'],
+    'event.type': ['order', 'report', 'posting', 'labour', 'quality', 'material', 'stock'],
+    'reject.state': ['waiting', 'replayed', 'aside'],
     job: ['waiting', 'running', 'inspection', 'done'],
     feed: ['live', 'connecting', 'polling', 'lost', 'denied'],
     verb: ['accept', 'arrive', 'begin', 'repair', 'close', 'acknowledge'],

@@ -11,6 +11,7 @@ import {alarmColumns, lineColumns, ticketColumns} from './columns.js'
 import {erpPage} from './erp.js'
 import {ordersPage} from './orders.js'
 import {reconcilePage} from './reconcile.js'
+import {rejectsPage} from './rejects.js'
 import {api, follow, speak, zoneOf} from './start.js'
 
 const STATUS_EVERY = 2 // seconds
@@ -19,7 +20,7 @@ const [header, main, banner] = ['header', 'main', 'andon-lost'].map(tag => docum
 
 await speak()
 document.title = t('page.console')
-await Promise.all(['data-table', 'alarm-desk', 'service-form', 'rush-sheet', 'share-links', 'discrepancy-card', 'erp-note', 'status-board', 'photo-view', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
+await Promise.all(['data-table', 'alarm-desk', 'service-form', 'rush-sheet', 'share-links', 'discrepancy-card', 'reject-card', 'erp-note', 'status-board', 'photo-view', 'chart', 'lost-banner', 'lang-switch'].map(name => import(`../elements/${name}.js`)))
 const {colours} = await import('../elements/chart.js')
 const person = await whoAmI()
 const {store} = follow(api)
@@ -36,6 +37,7 @@ const PAGES = {
   orders: () => ordersPage({api, store, person, orSay}),
   ...(may('operator', 'technician', 'planner', 'manager', 'admin') ? {reconcile: () => reconcilePage({api, store, orSay, may})} : {}),
   ...(may('planner', 'manager', 'admin') ? {erp: () => erpPage({api, store, orSay})} : {}),
+  ...(may('planner', 'manager', 'admin') ? {rejects: () => rejectsPage({api, store, orSay})} : {}),
   timeline: timelinePage,
   trend: trendPage,
   ...(may('admin') ? {devices: () => devicesPage({store, orSay}), people: () => peoplePage({store, orSay, me: person})} : {}),

@@ -1,0 +1,67 @@
+import {h, put} from '../lib/dom.js'
+import {dayClock} from '../lib/format.js'
+import {say, t} from '../lib/i18n.js'
+
+/** A record of the MES that was not taken: what it said, why not, and what may be done. Sends `replay`, and `aside` with a reason. */
+export class RejectCard extends HTMLElement {
+  #parts
+  #of = null
+
+  show({reject, zone, told = ''}) {
+    this.#parts ??= this.#build()
+    const p = this.#parts
+    if (this.#of !== reject.id) {
+      this.#of = reject.id
+      p.reason.value = ''
+    }
+    put(p.title, [reject.source, typeWord(reject.type), reject.event].filter(Boolean).join(' · '))
+    put(p.why, say(reject.reason))
+    put(p.facts, t('reject.seen', {n: reject.times, first: dayClock(reject.first_at, zone), last: dayClock(reject.last_at, zone)}))
+    put(p.record, laidOut(reject.record))
+    put(p.result, told || decided(reject, zone))
+    p.acts.hidden = reject.state !== 'waiting'
+  }
+
+  #send(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, {detail, bubbles: true}))
+  }
+
+  #build() {
+    const p = {
+      title: h('b.desk-title', {testid: 'reject-title'}), why: h('p', {testid: 'reject-why'}), facts: h('p.desk-facts'), record: h('pre', {testid: 'reject-record'}),
+      result: h('p', {role: 'status', testid: 'reject-result'}), reason: h('input', {required: true, maxLength: 500, testid: 'reject-reason'}),
+    }
+    const replay = h('button.button', {type: 'button', testid: 'reject-replay', onclick: () => this.#send('replay')}, t('reject.replay'))
+    const form = h('form.desk-why', h('label.field', h('span', t('wish.reason')), p.reason),
+      h('div.desk-buttons', h('button.quiet', {type: 'submit', testid: 'reject-aside'}, t('reject.put-aside'))))
+    form.onsubmit = event => {
+      event.preventDefault()
+      const reason = p.reason.value.trim()
+      if (reason) this.#send('aside', reason)
+    }
+    p.acts = h('div', replay, form)
+    this.replaceChildren(p.title, p.why, p.facts, p.record, p.result, p.acts)
+    return p
+  }
+}
+
+/** A type of event in our words; what a source made up stays as it is. */
+export function typeWord(type) {
+  const word = t(`event.type.${type}`)
+  return word === `event.type.${type}` ? type || '—' : word
+}
+
+function decided(reject, zone) {
+  if (reject.state === 'waiting') return ''
+  return [t(`reject.state.${reject.state}`), reject.decided_by, reject.decided_at && dayClock(reject.decided_at, zone), reject.note].filter(Boolean).join(' · ')
+}
+
+function laidOut(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2)
+  } catch {
+    return text
+  }
+}
+
+customElements.define('andon-reject', RejectCard)
