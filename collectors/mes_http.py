@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ import httpx
 from pydantic import SecretStr, ValidationError, field_validator
 
 from collectors.mes_events import OrderIn, PostingIn, Record, ReportIn, StockIn, SumIn, as_word
+from collectors.mes_teller import Told, post
 from hub.config import Block, Duration
 from hub.errors import SourceRefused, SourceUnavailable
 from hub.model.discrepancy import MesClaims
@@ -103,6 +104,11 @@ class MesHttpSource:
         if self.skipped:
             return {self._config.base_url: f"✗ {found}; {self.skipped} records cannot be read; see the log"}
         return {self._config.base_url: found}
+
+    async def tell(self, tickets: Sequence[Told]) -> bool:
+        """How repairs stand, to /mes/tickets; False when this MES has no such door. Raises as `run` does."""
+        async with self._http(timedelta(0)) as http:
+            return await post(http, f"{self._config.base_url}/mes/tickets", self._name, tickets)
 
     async def claims(self) -> MesClaims:
         """Of /mes/sums and /mes/stock, each None where there is none. Raises as `run` does."""

@@ -403,6 +403,11 @@ class App:
                 self._source_state(use.name),
             )  # fmt: skip
             self.supervisor.watch(f"mes {use.name}", runner.run, outside=True)
+            if hasattr(use.cls, "tell"):
+                from collectors.mes_teller import MesTeller
+
+                teller = MesTeller(use.name, self._mes(use), self.record.ledger, self.clock)
+                self.supervisor.watch(f"mes {use.name} tickets", teller.run, teller.health, outside=True)
             self.say("mes", use.name)
 
     def _mes_doors(self) -> dict[str, MesDoor]:

@@ -3,6 +3,9 @@
 GET /mes/orders                      every order that is open or was finished lately
 GET /mes/reports?after=ID&limit=500  reports told after ID; `wait=20` waits so long for one
 GET /mes/postings?...                the same for what the books take: lots, material, checks, hours, scrap
+POST /mes/tickets                    how repairs stand, one record a ticket; the newest one counts
+GET /mes/tickets                     what has been told, for whoever looks at the MES's screen
+GET /mes/machines                    the same by machine: is it under repair, has it said that it runs again
 """
 
 from __future__ import annotations
@@ -29,9 +32,33 @@ class Shop(Protocol):
 
     def postings(self, after: str, limit: int) -> list[dict[str, Any]]: ...
 
+    repairs: Repairs
+
     async def news(self, seconds: float) -> None:
         """Until something was reported, or so long."""
         ...
+
+
+class Repairs:
+    """Tickets as the hub has told them: by their number, the newest telling of each."""
+
+    def __init__(self) -> None:
+        self.by_ticket: dict[str, dict[str, Any]] = {}
+        self.tellings = 0
+
+    def take(self, told: list[dict[str, Any]]) -> None:
+        self.tellings += 1
+        self.by_ticket |= {one["ticket"]: one for one in told}
+
+    def machines(self) -> list[dict[str, Any]]:
+        """Of each machine its last ticket; `reset` once the machine itself has said that it runs again."""
+        last = {t["equipment"]: t for t in sorted(self.by_ticket.values(), key=lambda t: str(t["opened_at"]))}
+        return [
+            {"equipment": path, "ticket": t["ticket"], "repair": t["state"],
+             "reset": t["reset_at"] is not None, "good_cycles": t["good_cycles"],
+             "under_repair": t["closed_at"] is None}
+            for path, t in sorted(last.items())
+        ]  # fmt: skip
 
 
 class MemoryShop:
@@ -41,6 +68,7 @@ class MemoryShop:
         self.book = list(orders)
         self.told: list[dict[str, Any]] = []
         self.posted: list[dict[str, Any]] = []
+        self.repairs = Repairs()
         self._news = asyncio.Event()
 
     def report(self, **fields: Any) -> dict[str, Any]:
@@ -85,7 +113,23 @@ def mes_routes(shop: Shop) -> list[Route]:
 
         return answer
 
+    async def take(request: Request) -> JSONResponse:
+        told = await request.json()
+        if not isinstance(told, list) or not all(isinstance(t, dict) and t.get("ticket") for t in told):
+            return JSONResponse({"error": "a list of tickets, each with its number as ticket"}, 400)
+        shop.repairs.take(told)
+        return JSONResponse({"taken": len(told)})
+
+    async def tickets(request: Request) -> JSONResponse:
+        return JSONResponse(list(shop.repairs.by_ticket.values()))
+
+    async def machines(request: Request) -> JSONResponse:
+        return JSONResponse(shop.repairs.machines())
+
     return [
+        Route("/mes/tickets", take, methods=["POST"]),
+        Route("/mes/tickets", tickets),
+        Route("/mes/machines", machines),
         Route("/mes/orders", orders),
         Route("/mes/reports", told(shop.reports)),
         Route("/mes/postings", told(shop.postings)),

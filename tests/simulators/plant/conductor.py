@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from hub.clock import SystemClock
 from tests.simulators.fleet import Fleet
-from tests.simulators.mes import mes_routes
+from tests.simulators.mes import Repairs, mes_routes
 from tests.simulators.plant.books import postings_of
 from tests.simulators.plant.machines import STATE_WORDS, UNITS, wiring
 from tests.simulators.plant.memory import Journal, recall, remember
@@ -44,6 +44,7 @@ class Conductor:
         self.journal = Journal(state) if state else None
         self.slate = Slate(state) if state else None
         self._kept_at = float("-inf")
+        self.repairs = Repairs()  # as the hub has told them
         self._news = asyncio.Event()
         self._open()
 
