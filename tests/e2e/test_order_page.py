@@ -135,3 +135,24 @@ async def test_a_seller_finds_the_order_makes_a_link_and_takes_it_back() -> None
             await page.get_by_test_id("share-revoke").wait_for(state="detached")
             assert hub.links == {}
             assert not wrong
+
+
+async def test_the_console_tells_the_month_and_which_machine_is_which_asset() -> None:
+    with running(Hub("hot", roles=("manager",))) as mock:
+        async with phone(locale="zh-CN") as (page, _):
+            wrong: list[str] = []
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            await page.set_viewport_size({"width": 1366, "height": 768})
+            await page.goto(f"{mock.url}/console#delivery")
+            text = await page.get_by_test_id("figures-p1/paint/l2").inner_text()
+            assert text.count("无数据") == 3
+            assert "93.4%" in await page.get_by_test_id("figures-all").inner_text()
+            assert "2.00 小时" in await page.get_by_test_id("cost-MO260105-0031-machine").inner_text()
+            if folder := os.environ.get("ANDON_PICTURES"):
+                await page.screenshot(path=Path(folder) / "delivery.png")
+            await page.goto(f"{mock.url}/console#assets")
+            assert "press-02" in await page.get_by_test_id("orphan-p1/stamping/l1/press-02").inner_text()
+            assert "EQ-OVEN-01 固化炉" in await page.get_by_test_id("orphan-EQ-OVEN-01").inner_text()
+            if folder := os.environ.get("ANDON_PICTURES"):
+                await page.screenshot(path=Path(folder) / "assets.png")
+            assert not wrong

@@ -29,7 +29,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hub.api.errors import json as hub_json
 from hub.clock import SystemClock
-from tests.front import erp_scene
+from tests.front import erp_scene, figures_scene
 from tests.front.reconcile_scene import discrepancies, run
 from tests.front.rush_scene import foreseen, rush
 from tests.front.scenes import SCENES, Json, person, stamp, words
@@ -140,6 +140,9 @@ class Api:
             Route("/api/orders/{number}/links", self.guarded(self.links), methods=["GET", "POST"]),
             Route("/api/order-links/{id:int}", self.guarded(self.unlink), methods=["DELETE"]),
             Route("/api/sales", self.guarded(self.sales)),
+            Route("/api/delivery", self.guarded(self.delivery)),
+            Route("/api/costs", self.guarded(self.costs)),
+            Route("/api/equipment-map", self.guarded(self.assets)),
             Route("/api/reconciliation", self.guarded(self.reconciliation)),
             Route("/api/reconciliation/run", self.guarded(self.compare), methods=["POST"]),
             Route("/api/reconciliation/{id:int}/{verb}", self.guarded(self.reconcile), methods=["POST"]),
@@ -527,6 +530,15 @@ class Api:
     async def unlink(self, request: Request) -> Response:
         del self.hub.links[request.path_params["id"]]
         return Response(status_code=204)
+
+    async def delivery(self, request: Request) -> Response:
+        return JSONResponse(figures_scene.delivery(request.query_params["month"]))
+
+    async def costs(self, request: Request) -> Response:
+        return JSONResponse(figures_scene.costs(request.query_params["month"]))
+
+    async def assets(self, _: Request) -> Response:
+        return JSONResponse(figures_scene.equipment_map(stamp(self.hub.now())))
 
     async def sales(self, _: Request) -> Response:
         now, orders = self.hub.now(), self.hub.board()["orders"]

@@ -9,6 +9,7 @@ import {alarmsPage} from './alarms.js'
 import {devicesPage, peoplePage} from './accounts.js'
 import {alarmColumns, lineColumns, ticketColumns} from './columns.js'
 import {erpPage} from './erp.js'
+import {assetsPage, deliveryPage} from './figures.js'
 import {ordersPage} from './orders.js'
 import {reconcilePage} from './reconcile.js'
 import {rejectsPage} from './rejects.js'
@@ -38,6 +39,8 @@ const PAGES = {
   ...(may('operator', 'technician', 'planner', 'manager', 'admin') ? {reconcile: () => reconcilePage({api, store, orSay, may})} : {}),
   ...(may('planner', 'manager', 'admin') ? {erp: () => erpPage({api, store, orSay})} : {}),
   ...(may('planner', 'manager', 'admin') ? {rejects: () => rejectsPage({api, store, orSay})} : {}),
+  ...(may('planner', 'sales', 'manager', 'admin') ? {delivery: () => deliveryPage({api, store, orSay, may})} : {}),
+  ...(may('technician', 'planner', 'manager', 'admin') ? {assets: () => assetsPage({api, store, orSay})} : {}),
   timeline: timelinePage,
   trend: trendPage,
   ...(may('admin') ? {devices: () => devicesPage({store, orSay}), people: () => peoplePage({store, orSay, me: person})} : {}),
