@@ -1,4 +1,4 @@
-"""`andon`: run | demo | replay | check | doctor | migrate | plugins | password | wall | browse | ..."""
+"""`andon`: run | demo | replay | check | doctor | migrate | backup | plugins | password | wall | ..."""
 
 from __future__ import annotations
 
@@ -283,6 +283,47 @@ def migrate(config: ConfigOption = PLANT) -> None:
             if server:
                 await server.stop()
         screen.print("\n".join(f"[green]✓[/] {name}" for name in applied) or "up to date")
+
+    _once(work())
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="the file to make; it must not be there yet")],
+    config: ConfigOption = PLANT,
+) -> None:
+    """The whole record into one file, of one moment, while the hub works on; read back before it counts."""
+    from hub.clock import SystemClock
+    from hub.house import database_of
+    from hub.store import backup as store
+
+    settings = _load(config)
+
+    async def work() -> None:
+        async with database_of(settings) as dsn:
+            counts = await store.backup(dsn, target, SystemClock().now())
+        told = f"{sum(counts.values())} rows of {len(counts)} tables"
+        screen.print(f"[green]✓[/] {escape(str(target))}: {told}", soft_wrap=True)
+
+    _once(work())
+
+
+@app.command()
+def restore(
+    archive: Annotated[Path, typer.Argument(help="a file that andon backup made")],
+    config: ConfigOption = PLANT,
+) -> None:
+    """A backup into the empty database of the configuration, counted there."""
+    from hub.house import database_of
+    from hub.store import backup as store
+
+    settings = _load(config)
+
+    async def work() -> None:
+        async with database_of(settings) as dsn:
+            counts = await store.restore(dsn, archive)
+        rows = sum(counts.values())
+        screen.print(f"[green]✓[/] {rows} rows of {len(counts)} tables are back", soft_wrap=True)
 
     _once(work())
 

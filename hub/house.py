@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,20 @@ def embedded(settings: Settings) -> EmbeddedPostgres | None:
     if settings.file.hub.database is not None:
         return None
     return EmbeddedPostgres(Path(settings.file.hub.data) / "postgres")
+
+
+@contextlib.asynccontextmanager
+async def database_of(settings: Settings) -> AsyncIterator[str]:
+    """The DSN of the configuration's server. An embedded one that no hub has running is started meanwhile."""
+    if settings.file.hub.database is not None:
+        yield settings.file.hub.database.get_secret_value()
+        return
+    server = EmbeddedPostgres(Path(settings.file.hub.data) / "postgres")
+    if (dsn := server.running_dsn()) is not None:
+        yield dsn
+        return
+    async with server:
+        yield server.dsn
 
 
 def shouter(bus: Bus) -> Any:

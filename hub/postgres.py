@@ -150,8 +150,21 @@ class EmbeddedPostgres:
         except BaseException:
             await self.stop()
             raise
-        self._dsn = f"postgresql://{USER}@/{DATABASE}?{where}"
+        self._dsn = _dsn_at(sockets)
         return self._dsn
+
+    def running_dsn(self) -> str | None:
+        """Of the server that another process, a hub that lives, has running on this folder; None without."""
+        account = server_account()
+        base = _reachable_base(self._asked, account)
+        try:
+            self._take_lock(base)
+        except ConfigError:
+            return _dsn_at(_socket_folder(base, account))
+        assert self._lock is not None
+        os.close(self._lock)
+        self._lock = None
+        return None
 
     async def wait(self) -> int:
         """Until the server ends, by whatever cause; its exit code. At once when it does not run."""
@@ -256,6 +269,10 @@ def _own(folder: Path, account: Account) -> None:
     if account.switch:
         os.chown(folder, account.uid, account.gid)
     folder.chmod(0o700)
+
+
+def _dsn_at(sockets: Path) -> str:
+    return f"postgresql://{USER}@/{DATABASE}?host={quote(str(sockets), safe='')}"
 
 
 def _socket_folder(base: Path, account: Account) -> Path:

@@ -51,19 +51,29 @@ def _read(path: Path) -> Migration:
     return Migration(path.stem, frozenset(editions or Edition), path.read_text(encoding="utf-8"))
 
 
+async def bring_up_to(dsn: str, numbers: set[str], folder: Path = FOLDER) -> list[str]:
+    """As `migrate`, with these only (`0001_record`): the schema that a backup was made of."""
+    known = [m for m in read_migrations(folder) if m.name.partition(".")[0] in numbers]
+    return await _migrate(dsn, known)
+
+
 async def migrate(dsn: str, folder: Path = FOLDER) -> list[str]:
     """Apply what is missing and answer with the names applied now; several callers at once take turns.
 
     Raises ConfigError, and changes nothing, when a file that was applied has changed since, when the database
     is newer than this code, or when its edition is not the one it was made with.
     """
+    return await _migrate(dsn, read_migrations(folder))
+
+
+async def _migrate(dsn: str, known: list[Migration]) -> list[str]:
     async with await psycopg.AsyncConnection.connect(
         dsn, autocommit=True, prepare_threshold=None
     ) as connection:
         await connection.execute("set client_min_messages = warning")
         await connection.execute("select pg_advisory_lock(%s)", [LOCK])
         try:
-            return await _bring_up(connection, read_migrations(folder))
+            return await _bring_up(connection, known)
         finally:
             await connection.execute("select pg_advisory_unlock(%s)", [LOCK])
 

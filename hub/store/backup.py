@@ -1,0 +1,236 @@
+"""The whole record in one file, and back into an empty database: any edition, any server of ours.
+
+A zip of one binary COPY for each table, read in one snapshot while the hub works on, and `manifest.json` with
+the migrations, counts and digests. The schema is not in it: our migrations make it, up to where the backup
+was; what is newer is applied after the rows are in. Sign-ins that were open are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, sql
+
+from hub.errors import ConfigError
+from hub.store.edition import Edition
+from hub.store.migrate import FOLDER, bring_up_to, migrate, read_migrations
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+LEFT_OUT = ("schema_migrations", "schema_edition", "sessions")
+CHUNK = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    name: str
+    columns: tuple[str, ...]  # without what the database computes itself
+    needs: frozenset[str]  # tables its foreign keys name
+
+
+async def backup(dsn: str, target: Path, now: datetime) -> dict[str, int]:
+    """Rows of each table, once the file is whole, read back and in its place, closed to all but its owner.
+
+    Raises ConfigError when the file exists.
+    """
+    _refuse_a_taken(target)
+    part = target.with_name(target.name + ".part")
+    try:
+        with (
+            _private(part) as raw,
+            zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive,
+        ):
+            async with await psycopg.AsyncConnection.connect(dsn) as connection:
+                await connection.execute("set transaction isolation level repeatable read, read only")
+                manifest = await _write(connection, archive, now)
+            archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
+        verify(part)
+        with part.open("rb") as whole:
+            os.fsync(whole.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return {name: int(t["rows"]) for name, t in manifest["tables"].items()}
+
+
+def verify(archive: Path) -> dict[str, Any]:
+    """The manifest, after every byte was read and its digest compared. Raises ConfigError."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            manifest: dict[str, Any] = json.loads(opened.read(MANIFEST))
+            for name, told in manifest["tables"].items():
+                digest = hashlib.sha256()
+                with opened.open(f"{name}.copy") as rows:
+                    while part := rows.read(CHUNK):
+                        digest.update(part)
+                if digest.hexdigest() != told["sha256"]:
+                    raise ConfigError(f"{archive}: table {name} is not what was written; use another backup")
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError) as cause:
+        raise ConfigError(
+            f"{archive}: is no whole backup ({type(cause).__name__}); use another one"
+        ) from None
+    if manifest.get("format") != FORMAT:
+        raise ConfigError(f"{archive}: format {manifest.get('format')}; this release reads {FORMAT}")
+    return manifest
+
+
+async def restore(dsn: str, archive: Path, folder: Path = FOLDER) -> dict[str, int]:
+    """Rows of each table, counted in the database.
+
+    Raises ConfigError, and leaves the database as it was, when the file is not whole, the database holds
+    something already, or this release is older than the backup.
+    """
+    manifest = verify(archive)
+    known = {m.name.partition(".")[0]: m for m in read_migrations(folder)}
+    if newer := [n for n in manifest["migrations"] if n not in known]:
+        raise ConfigError(
+            f"{archive}: was made by a newer release (it has {newer[0]}); install that one first"
+        )
+    await _refuse_a_used(dsn)
+    await bring_up_to(dsn, set(manifest["migrations"]), folder)
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        with zipfile.ZipFile(archive) as opened:
+            counts = await _read(connection, opened, manifest)
+        await connection.commit()
+    await migrate(dsn, folder)
+    return counts
+
+
+# ------------------------------------------------------------------ out
+async def _write(connection: AsyncConnection[Any], archive: zipfile.ZipFile, now: datetime) -> dict[str, Any]:
+    rows = await (await connection.execute("select name from schema_migrations order by name")).fetchall()
+    edition = await (await connection.execute("select edition from schema_edition")).fetchone()
+    tables: dict[str, Any] = {}
+    for table in await _tables(connection):
+        tables[table.name] = await _write_table(connection, archive, table)
+    sequences = await (await connection.execute(SEQUENCES)).fetchall()
+    return {
+        "format": FORMAT,
+        "at": now.astimezone(UTC).isoformat(),
+        "edition": edition[0] if edition else Edition.PLAIN.value,
+        "migrations": sorted({str(r[0]).partition(".")[0] for r in rows}),
+        "tables": tables,
+        "sequences": {name: value for name, value in sequences if value is not None},
+    }
+
+
+async def _write_table(
+    connection: AsyncConnection[Any], archive: zipfile.ZipFile, table: Table
+) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    cursor = connection.cursor()
+    query = sql.SQL("copy (select {} from {}) to stdout (format binary)").format(
+        _listed(table.columns), sql.Identifier(table.name)
+    )
+    with archive.open(f"{table.name}.copy", "w", force_zip64=True) as out:
+        async with cursor.copy(query) as rows:
+            async for part in _in_chunks(rows):
+                digest.update(part)
+                out.write(part)
+    return {"columns": table.columns, "rows": cursor.rowcount, "sha256": digest.hexdigest()}
+
+
+async def _in_chunks(rows: Any) -> AsyncIterator[bytes]:
+    """A server gives row by row."""
+    held = bytearray()
+    async for part in rows:
+        held += part
+        if len(held) >= CHUNK:
+            yield bytes(held)
+            held.clear()
+    yield bytes(held)
+
+
+def _refuse_a_taken(target: Path) -> None:
+    if target.exists():
+        raise ConfigError(f"{target}: is there already; name another file")
+
+
+def _private(path: Path) -> Any:
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
+
+
+# ------------------------------------------------------------------ in
+async def _refuse_a_used(dsn: str) -> None:
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        row = await (await connection.execute(USED)).fetchone()
+    if row is not None:
+        raise ConfigError(
+            f"hub.database: holds tables already ({row[0]}); restore into an empty database, "
+            "or into a new folder under hub.data"
+        )
+
+
+async def _read(
+    connection: AsyncConnection[Any], archive: zipfile.ZipFile, manifest: Mapping[str, Any]
+) -> dict[str, int]:
+    here = {t.name: t for t in await _tables(connection)}
+    counts: dict[str, int] = {}
+    for table in _in_order([here[n] for n in manifest["tables"] if n in here]):
+        told = manifest["tables"][table.name]
+        name = sql.Identifier(table.name)
+        await connection.execute(sql.SQL("delete from {}").format(name))  # what the migrations have put in
+        into = sql.SQL("copy {} ({}) from stdin (format binary)").format(name, _listed(told["columns"]))
+        with archive.open(f"{table.name}.copy") as rows:
+            async with connection.cursor().copy(into) as copy:
+                while part := rows.read(CHUNK):
+                    await copy.write(part)
+        row = await (await connection.execute(sql.SQL("select count(*) from {}").format(name))).fetchone()
+        counts[table.name] = int(row[0]) if row else 0
+        if counts[table.name] != told["rows"]:
+            raise ConfigError(f"table {table.name}: {counts[table.name]} of {told['rows']} rows came in")
+    for sequence, value in manifest["sequences"].items():
+        await connection.execute("select setval(to_regclass(%s), %s)", [sequence, value])
+    return counts
+
+
+def _in_order(tables: Sequence[Table]) -> list[Table]:
+    """Those that others name before those others."""
+    out: list[Table] = []
+    left = {t.name: t for t in tables}
+    while left:
+        ready = [t for t in left.values() if not (t.needs - {t.name}) & set(left)]
+        for table in ready or list(left.values()):
+            out.append(left.pop(table.name))
+    return out
+
+
+async def _tables(connection: AsyncConnection[Any]) -> list[Table]:
+    rows = await (await connection.execute(TABLES, [list(LEFT_OUT)])).fetchall()
+    return [Table(name, tuple(columns), frozenset(needs)) for name, columns, needs in rows]
+
+
+def _listed(columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+TABLES = """
+select c.relname::text,
+       array(select a.attname::text from pg_attribute a
+             where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+             order by a.attnum),
+       array(select f.relname::text from pg_constraint k join pg_class f on f.oid = k.confrelid
+             where k.conrelid = c.oid and k.contype = 'f')
+from pg_class c
+where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+  and c.relname <> all (%s)
+order by 1
+"""
+SEQUENCES = """
+select format('%I', sequencename), last_value from pg_sequences where schemaname = current_schema() order by 1
+"""
+USED = """
+select relname from pg_class
+where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') order by 1 limit 1
+"""

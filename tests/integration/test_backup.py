@@ -1,0 +1,163 @@
+"""The whole record out and in again: every row, every counter, in every edition that is here."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from hub.errors import ConfigError
+from hub.model.batch import SampleBatch
+from hub.store import backup as store
+from hub.store.migrate import FOLDER, migrate
+from hub.store.pool import Pool, open_pool
+from hub.store.samples import PgSampleStore
+from hub.store.tag_table import TagTable
+from hub.testing.clock import NOON
+from tests.conftest import database
+
+pytestmark = pytest.mark.anyio
+FILL = """
+insert into marks (name, value) values ('mes:a', '17');
+insert into equipment_states (equipment, since, state) values ('p1/a', '2026-01-05', 'executing');
+insert into audit (at, who, what, about, detail) values (now(), 'me', 'tested', '压机', '{"a": 1}');
+insert into sessions (token_hash, person_id, made_at, seen_at) values ('x', 'li', now(), now());
+"""
+
+
+@pytest.fixture
+async def pool(dsn: str) -> AsyncIterator[Pool]:
+    opened = await open_pool(dsn)
+    yield opened
+    await opened.close()
+
+
+async def fill(pool: Pool) -> None:
+    await TagTable(pool).number(["p1/a/x", "p1/a/y"])
+    batch = SampleBatch.at(range(1, 500), NOON, [0.1] * 499)
+    await PgSampleStore(pool).write([batch], "7-0", {"edge": 7})
+    async with pool.connection() as connection:
+        await connection.execute(FILL)
+
+
+async def everything(dsn: str) -> dict[str, Any]:
+    """Each table's rows as text, and what each sequence gives out next."""
+    out: dict[str, Any] = {}
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        for table in await store._tables(connection):
+            query = sql.SQL("select t::text from {} t order by 1").format(sql.Identifier(table.name))
+            out[table.name] = await (await connection.execute(query)).fetchall()
+        out["sequences"] = await (await connection.execute(store.SEQUENCES)).fetchall()
+    return out
+
+
+async def test_what_went_in_is_there_again_to_the_row(
+    dsn: str, empty_dsn: str, pool: Pool, tmp_path: Path
+) -> None:
+    await fill(pool)
+    file = tmp_path / "record.zip"
+    told = await store.backup(dsn, file, NOON)
+    assert (told["samples"], told["tags"], told["audit"]) == (499, 2, 1)
+    assert file.stat().st_mode & 0o077 == 0
+    assert list(tmp_path.iterdir()) == [file]
+    assert await store.restore(empty_dsn, file) == told
+    assert await everything(empty_dsn) == await everything(dsn)
+    assert await migrate(empty_dsn) == []
+    then = await open_pool(empty_dsn)
+    try:
+        assert await TagTable(then).number(["p1/a/z"]) == {"p1/a/z": 3}
+        assert await PgSampleStore(then).reached("edge") == 7
+    finally:
+        await then.close()
+
+
+async def test_it_is_of_one_moment_while_the_hub_writes_on(dsn: str, pool: Pool, tmp_path: Path) -> None:
+    """The second table is read after somebody has changed both: neither change is in the file."""
+    await fill(pool)
+    file = tmp_path / "record.zip"
+    with pytest.MonkeyPatch.context() as patch:
+        write = store._write_table
+        changed: list[str] = []
+
+        async def late(connection: Any, archive: Any, table: Any) -> Any:
+            if not changed:
+                changed.append(table.name)
+                batch = SampleBatch.at([1], NOON + timedelta(seconds=1), [2.0])
+                await PgSampleStore(pool).write([batch], "8-0", {"edge": 8})
+            return await write(connection, archive, table)
+
+        patch.setattr(store, "_write_table", late)
+        told = await store.backup(dsn, file, NOON)
+    assert changed and told["samples"] == 499
+
+
+async def test_an_older_backup_is_brought_up_to_date(
+    empty_dsn: str, dsn: str, pool: Pool, tmp_path: Path
+) -> None:
+    older = tmp_path / "older"
+    older.mkdir()
+    for migration in sorted(FOLDER.glob("*.sql"))[:-1]:
+        (older / migration.name).write_bytes(migration.read_bytes())
+    await migrate(empty_dsn, older)
+    file = tmp_path / "record.zip"
+    await store.backup(empty_dsn, file, NOON)
+    with database(dsn, "template1") as fresh:
+        await store.restore(fresh, file)
+        assert await migrate(fresh) == []
+
+
+@pytest.mark.parametrize("harm", ["cut", "flipped", "no archive"])
+async def test_a_file_that_is_not_whole_changes_nothing(
+    dsn: str, empty_dsn: str, pool: Pool, tmp_path: Path, harm: str
+) -> None:
+    await fill(pool)
+    file = tmp_path / "record.zip"
+    await store.backup(dsn, file, NOON)
+    whole = bytearray(file.read_bytes())
+    if harm == "flipped":
+        with zipfile.ZipFile(file) as archive:
+            member = archive.getinfo("samples.copy")
+        whole[member.header_offset + 100] ^= 0xFF
+    harmed: dict[str, bytes | bytearray] = {
+        "cut": whole[: len(whole) // 2],
+        "flipped": whole,
+        "no archive": b"text",
+    }
+    file.write_bytes(harmed[harm])
+    with pytest.raises(ConfigError, match=r"record\.zip: "):
+        await store.restore(empty_dsn, file)
+    async with await psycopg.AsyncConnection.connect(empty_dsn) as connection:
+        assert await store._tables(connection) == []
+
+
+async def test_a_database_that_holds_something_is_left_alone(dsn: str, pool: Pool, tmp_path: Path) -> None:
+    file = tmp_path / "record.zip"
+    await store.backup(dsn, file, NOON)
+    with pytest.raises(ConfigError, match="empty database"):
+        await store.restore(dsn, file)
+
+
+async def test_a_backup_never_overwrites_another(dsn: str, tmp_path: Path) -> None:
+    file = tmp_path / "record.zip"
+    file.write_bytes(b"precious")
+    with pytest.raises(ConfigError, match="already"):
+        await store.backup(dsn, file, NOON)
+    assert file.read_bytes() == b"precious"
+
+
+async def test_it_goes_from_plain_into_timescaledb(
+    dsn: str, pool: Pool, timescale_server: str, tmp_path: Path
+) -> None:
+    await fill(pool)
+    file = tmp_path / "record.zip"
+    told = await store.backup(dsn, file, NOON)
+    with database(timescale_server, "template0") as other:
+        assert (await store.restore(other, file))["samples"] == told["samples"]
+        back = tmp_path / "back.zip"
+        assert (await store.backup(other, back, NOON))["samples"] == told["samples"]
