@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 Receipt = dict[str, Any]
 Found = TypeVar("Found")
 
+PATIENT_TRIES = 4  # of a change to a ticket: some fifteen seconds
 SETTLE_SECONDS = 6.0  # a slow server may still be committing, or hiding, what an earlier try has sent
 
 
@@ -79,7 +81,8 @@ class ErpErrands:
     async def _update(self, errand: Errand) -> Receipt:
         erp_id = await self._erp_id(errand)
         await self._mine(errand)
-        await self.connector.update_ticket(erp_id, mapping.update(errand.intent.payload))
+        with _once_more(errand):
+            await self.connector.update_ticket(erp_id, mapping.update(errand.intent.payload))
         return {"erp_id": erp_id}
 
     async def _close(self, errand: Errand) -> Receipt:
@@ -87,7 +90,8 @@ class ErpErrands:
         fields = mapping.closing(errand.intent.payload)
         photo = await self._photo(fields)
         await self._mine(errand)
-        await self.connector.close_ticket(erp_id, fields | photo)
+        with _once_more(errand):
+            await self.connector.close_ticket(erp_id, fields | photo)
         return {"erp_id": erp_id}
 
     async def _erp_id(self, errand: Errand) -> str:
@@ -157,3 +161,15 @@ class ErpErrands:
     async def _news(self, errand: Errand) -> Receipt:
         subject = ErpSubject(errand.intent.payload["subject"])
         return {"changed": await self.look(subject)}
+
+
+@contextmanager
+def _once_more(errand: Errand) -> Iterator[None]:
+    """An ERP that does not show what was made a moment ago refuses to change it: asked some seconds later, it
+    does. What is refused for good is refused then too."""
+    try:
+        yield
+    except ErpRefused as refusal:
+        if errand.attempts < PATIENT_TRIES:
+            raise Transient(str(refusal)) from None
+        raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     BeforeValidator,
@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from erp_bridge.fieldmap import MapBlock, Table
-from hub.config import Block, Duration
+from hub.config import Block, Duration, TimeZoneName
 from hub.databases import SqlBlock
 
 
@@ -227,7 +227,7 @@ class GenericConfig(Block):
     name: str = Field("the ERP", description="as complaints name it")
     rest: RestBlock | None = None
     sql: SqlBlock | None = None
-    time_zone: str = Field("Asia/Shanghai", description="of times that name none, and of times we write")
+    time_zone: TimeZoneName = Field("Asia/Shanghai", description="of times that name none, and of ours")
     overlap: Duration = Field(
         timedelta(minutes=5), description="changes are asked for from this much earlier"
     )
@@ -258,15 +258,6 @@ class GenericConfig(Block):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{value!r} is not an IANA time zone; write for example Asia/Shanghai") from None
-        return value
 
 
 def _again(kind: str, place: tuple[int | str, ...], said: str) -> InitErrorDetails:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from erp_bridge.fieldmap import MapBlock
 from erp_bridge.jiandaoyun_maps import DOCUMENTS
 from erp_bridge.mapping import Capability
-from hub.config import Block, Duration
+from hub.config import Block, Duration, TimeZoneName, WrittenSecret
 
 Creation = Literal["batch", "single"]
 
@@ -39,9 +39,9 @@ class JiandaoyunConfig(Block):
     base_url: HttpUrl = Field(
         HttpUrl("https://api.jiandaoyun.com/api"), description="private clouds have a host of their own"
     )
-    api_key: SecretStr = Field(description="开放平台 → 密钥管理")
+    api_key: WrittenSecret = Field(description="开放平台 → 密钥管理")
     app_id: str = Field(min_length=1, description="24 hex digits, in the address of the app")
-    time_zone: str = Field("Asia/Shanghai", description="of times that come without a zone")
+    time_zone: TimeZoneName = Field("Asia/Shanghai", description="of times that come without a zone")
     timeout: Duration = timedelta(seconds=30)
     page_rows: int = Field(100, ge=1, le=100)
     overlap: Duration = Field(
@@ -78,22 +78,6 @@ class JiandaoyunConfig(Block):
     without: list[Capability] = Field(
         [Capability.STOCK], description="what this app does not have or does not want from us"
     )
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{value!r} is not an IANA time zone; write for example Asia/Shanghai") from None
-        return value
-
-    @field_validator("api_key")
-    @classmethod
-    def _not_empty(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value():
-            raise ValueError("is empty; write {env: NAME} or {file: PATH}")
-        return value
 
     @field_validator("push_secrets")
     @classmethod

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import Field, HttpUrl, model_validator
 
 from erp_bridge.fieldmap import MapBlock
 from erp_bridge.mapping import Capability
 from erp_bridge.own_pushes import PushSecrets
 from erp_bridge.tryton_maps import DOCUMENTS, LOOKUPS
-from hub.config import Block, Duration
+from hub.config import Block, Duration, TimeZoneName, WrittenSecret
 
 
 class TrytonConfig(Block):
     url: HttpUrl = Field(description="of the server, without the database: http://erp.example:8000/")
     database: str = Field(min_length=1)
     user: str = Field(min_length=1)
-    password: SecretStr
-    time_zone: str = Field("Asia/Shanghai", description="of the plant: Tryton's dates have no zone")
+    password: WrittenSecret
+    time_zone: TimeZoneName = Field("Asia/Shanghai", description="of the plant: Tryton's dates have no zone")
     timeout: Duration = timedelta(seconds=30)
     page_rows: int = Field(500, ge=1, le=10000)
     overlap: Duration = Field(
@@ -53,22 +53,6 @@ class TrytonConfig(Block):
     )
     lookups: dict[str, str] = Field({}, description="model: field by which a text names one of its records")
     documents: dict[str, MapBlock] = Field({}, description="laid over the connector's own, field by field")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{value!r} is not an IANA time zone; write for example Asia/Shanghai") from None
-        return value
-
-    @field_validator("password")
-    @classmethod
-    def _not_empty(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value():
-            raise ValueError("is empty; write {env: NAME} or {file: PATH}")
-        return value
 
     @model_validator(mode="after")
     def _known_documents(self) -> TrytonConfig:

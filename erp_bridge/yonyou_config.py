@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, HttpUrl, field_validator
 
 from erp_bridge.fieldmap import MapBlock
 from erp_bridge.mapping import Capability
 from erp_bridge.own_pushes import PushSecrets
-from hub.config import Block, Duration
+from hub.config import Block, Duration, TimeZoneName, WrittenSecret
 
 NumberText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)]
 Posting = Literal["report", "receipt", "issue", "quality", "hours", "scrap"]
@@ -60,13 +60,15 @@ class ServiceBlock(Block):
 class YonyouConfig(Block):
     server_url: HttpUrl = Field(description="with the site's name: http://host[:port]/U9C")
     client_id: str = Field(min_length=1, description="应用ID; of this hub alone: each log-in ends the last")
-    client_secret: SecretStr
+    client_secret: WrittenSecret
     ent_code: NumberText = Field(min_length=1, description="enterprise 企业编码")
     user_code: NumberText = Field(min_length=1)
     org_code: NumberText = Field(min_length=1, description="organisation 组织: the token is bound to it")
     login_type: Literal[1, 2] = Field(1, description="1 ordinary, 2 domain account")
     language: str = "zh-CN"
-    time_zone: str = Field("Asia/Shanghai", description="of the server: it speaks local time without a zone")
+    time_zone: TimeZoneName = Field(
+        "Asia/Shanghai", description="of the server: its local times have no zone"
+    )
     timeout: Duration = timedelta(seconds=60)
     parallel: int = Field(2, ge=1, le=10, description="calls at the same time")
     rows_at_once: int = Field(50, ge=1, le=100, description="rows of one query by number")
@@ -133,22 +135,6 @@ class YonyouConfig(Block):
         description="words of a row that there is nothing to delete",
     )
     without: list[Capability] = Field([], description="what this site does not have or does not want from us")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{value!r} is not an IANA time zone; write for example Asia/Shanghai") from None
-        return value
-
-    @field_validator("client_secret")
-    @classmethod
-    def _not_empty(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value():
-            raise ValueError("is empty; write {env: NAME} or {file: PATH}")
-        return value
 
     @field_validator("server_url")
     @classmethod

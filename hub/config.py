@@ -7,8 +7,17 @@ import re
 from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Annotated, Any, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
 
@@ -45,6 +54,24 @@ def parse_clock(value: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 ClockTime = Annotated[time, BeforeValidator(parse_clock)]
+
+
+def known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{value!r} is not an IANA time zone; write for example Asia/Shanghai") from None
+    return value
+
+
+def written(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value():
+        raise ValueError("is empty; write {env: NAME} or {file: PATH}")
+    return value
+
+
+TimeZoneName = Annotated[str, AfterValidator(known_zone)]
+WrittenSecret = Annotated[SecretStr, AfterValidator(written)]  # one that is not empty
 
 
 class Block(BaseModel):

@@ -211,7 +211,7 @@ class Documents:
             code_of(line, "ItemMaster"),
             code_of(line, "Wh"),
             -line["IssueQty"],
-            lot and lot["ID"],
+            lot["ID"] if lot else None,
         )
 
     def _inspect(self, row: Row) -> Row:
