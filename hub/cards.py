@@ -86,6 +86,7 @@ CARDS: Mapping[str, Mapping[str, str]] = {
     "kingdee-galaxy": _all_but(
         "erp", tried="to do: the vendor's SDK works against the simulator; no tenant yet"
     ),
+    "sap-s4": _all_but("erp", tried=_NOT_TRIED),
     "erpnext": _all_but("erp", tried=_NOT_TRIED),
     "oracle-fusion": _all_but("erp", tried=_NOT_TRIED),
     "yonyou-u9": _all_but("erp", tried=_NOT_TRIED),
