@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -109,12 +110,19 @@ async def test_a_press_overheats_and_is_repaired(folder: Path) -> None:
             return found if found["state"] == "DONE" else None
 
         done = await until(closed, "closed in the ERP")
-        async with await here.login(TECHNICIAN, PASSWORD) as person:
+        async with aclosing(await here.login(TECHNICIAN, PASSWORD)) as person:
             ours = (await person.get(f"/api/tickets/{ticket}")).json()["ticket"]
         minutes = ours["downtime_seconds"] / 60  # none in a break of the plant: OEE loses none there either
         assert float(done["downtime_minutes"]) == pytest.approx(minutes, abs=0.051)
         assert done["cause_class"] == "mechanical" and "冷却泵" in done["result"] and done["photo"]
         await expect(phone.get_by_test_id("ticket-state")).to_contain_text(re.compile("关闭"), timeout=SOON)
+
+        # and the MES sees that the machine itself says it runs again
+        async def known_to_the_mes() -> bool:
+            told = [m for m in await here.mes_machines() if m["ticket"] == ticket]
+            return bool(told) and told[0]["reset"] and not told[0]["under_repair"]
+
+        await until(known_to_the_mes, "the MES sees the repair and the reset")
         await expect(band).not_to_contain_text("冲压机01", timeout=SOON)
 
         # order progress of every operation flows from the MES to the ERP and to the wall

@@ -139,6 +139,10 @@ class World:
     async def machines(self) -> dict[str, dict[str, Any]]:
         return dict((await self.http.get(self.plant.addresses["plant"] + "/control/machines")).json())
 
+    async def mes_machines(self) -> list[dict[str, Any]]:
+        """Which of its machines the MES takes to be under repair, or to run again."""
+        return list((await self.http.get(self.plant.addresses["plant"] + "/mes/machines")).json())
+
     async def mes_reports(self) -> list[dict[str, Any]]:
         """All that the MES has, from its first."""
         found: list[dict[str, Any]] = []
