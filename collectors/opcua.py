@@ -24,6 +24,7 @@ from collectors.opcua_nodes import NodeBlock, picked, resolve
 from collectors.opcua_probe import probed
 from collectors.opcua_security import make_certificate
 from collectors.opcua_session import ServerBlock, session
+from collectors.opcua_structures import Structures
 from collectors.opcua_tree import Walker
 from hub.config import Duration
 from hub.errors import SourceUnavailable
@@ -71,6 +72,7 @@ class OpcUaCollector:
         found += named_tags((a.tag for a in config.alarms), tags, f"collectors.{name}.with.alarms")
         self._numbers = np.array([t.number for t in found], np.int32)
         self._items = {i: n.item for i, n in enumerate(config.nodes) if n.item}
+        self._structures = Structures()
         self._conditions: Conditions | None = None
         self._codes = {i: n.codes for i, n in enumerate(config.nodes) if n.codes}
         self._book = _Book(np.array([t.stale_after.total_seconds() * 500_000 for t in found], np.int64))
@@ -89,9 +91,8 @@ class OpcUaCollector:
 
     async def probe(self) -> Mapping[str, str]:
         """What a look at the server finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
-        nodes = [(n.tag, n.node, n.codes) for n in self._config.nodes]
         async with session(self._config, self._clock, self._name) as line:
-            return await probed(line, nodes, self._clock.now)
+            return await probed(line, self._config.nodes, self._clock.now)
 
     @staticmethod
     async def browse(
@@ -210,6 +211,8 @@ class OpcUaCollector:
                 refused.append((row, BAD_NODE_UNKNOWN))
             else:
                 items.append((row, node))
+        if parts := [node for row, node in items if row in self._items]:
+            await self._structures.learn(line, parts)
         refused += await line.watch(items, self._config.interval, self._config.queue)
         for row, status in refused:
             block = self._config.nodes[row]
@@ -279,7 +282,8 @@ class OpcUaCollector:
     ) -> None:  # fmt: skip
         """The wanted part of an array or a structure; where there is none it stays a mismatch."""
         values, statuses, texts = columns
-        part = picked(value, self._items[handle]) if handle in self._items else None
+        item = self._items.get(handle)
+        part = picked(self._structures.decoded(value), item) if item else None
         part = getattr(part, "Text", part)
         if isinstance(part, bool | int | float):
             values[row], statuses[row] = float(part), status

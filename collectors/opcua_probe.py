@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
 from collectors.opcua_line import Line
-from collectors.opcua_nodes import resolve
+from collectors.opcua_nodes import NodeBlock, picked, resolve
+from collectors.opcua_structures import Structures
 
 _APART = timedelta(seconds=5)  # clocks that differ by more make values look old, or of tomorrow
 _NUMBERS = (bool, int, float)
@@ -25,32 +26,35 @@ _NOW = "the server has no value for it now; is the machine on?"
 
 async def probed(
     line: Line,
-    nodes: Sequence[tuple[str, str, Mapping[str, float]]],
+    nodes: Sequence[NodeBlock],
     now: Callable[[], datetime],
 ) -> dict[str, str]:
     """What was found, by the thing looked at; ✗ begins what a person has to mend. Reads only.
 
-    `nodes` as (tag, node id as written, codes), on a line that is open.
+    On a line that is open.
     """
     found: dict[str, str] = {}
     uris = await line.namespaces()
-    known: list[tuple[str, str, Mapping[str, float], ua.NodeId]] = []
-    for tag, written, codes in nodes:
-        node = resolve(written, uris)
+    known: list[tuple[NodeBlock, ua.NodeId]] = []
+    for block in nodes:
+        node = resolve(block.node, uris)
         if node is None:
-            found[f"{written} ({tag})"] = "✗ the server has no such namespace; correct node:"
+            found[f"{block.node} ({block.tag})"] = "✗ the server has no such namespace; correct node:"
         else:
-            known.append((tag, written, codes, node))
-    answers = await line.read([node for *_, node in known])
-    for (tag, written, codes, _), answer in zip(known, answers, strict=True):
-        if complaint := _complaint(answer, codes):
-            found[f"{written} ({tag})"] = f"✗ {complaint}"
+            known.append((block, node))
+    structures = Structures()
+    if parts := [node for block, node in known if block.item]:
+        await structures.learn(line, parts)
+    answers = await line.read([node for _, node in known])
+    for (block, _), answer in zip(known, answers, strict=True):
+        if complaint := _complaint(answer, block, structures):
+            found[f"{block.node} ({block.tag})"] = f"✗ {complaint}"
     bad = len(found)
     summary = f"session opened, {len(nodes) - bad} of {len(nodes)} nodes read"
     return {"server": summary, **await _clock(line, now), **found}
 
 
-def _complaint(answer: ua.DataValue, codes: Mapping[str, float]) -> str:
+def _complaint(answer: ua.DataValue, block: NodeBlock, structures: Structures) -> str:
     """ "" for a value that the hub can use."""
     status = answer.StatusCode or ua.StatusCode(ua.UInt32(0))
     if not status.is_good() and not status.is_uncertain():
@@ -58,12 +62,15 @@ def _complaint(answer: ua.DataValue, codes: Mapping[str, float]) -> str:
     value = answer.Value.Value if answer.Value is not None else None
     if value is None:
         return f"holds nothing: {_NOW}"
+    if block.item and (value := picked(structures.decoded(value), block.item)) is None:
+        return f"has no part {block.item}; correct item:"
+    codes, value = block.codes, getattr(value, "Text", value)
     if isinstance(value, str):
         if not codes:
             return f"is a text ({value[:40]!r}); give it codes: {{TEXT: number}}"
         return "" if value in codes else f"{value[:40]!r} is not among its codes:; add it"
     if not isinstance(value, _NUMBERS):
-        return f"is a {type(value).__name__}, no number; name a node that holds one"
+        return f"is a {type(value).__name__}, no number; name a node that holds one, or a part of it by item:"
     if codes and f"{float(value):g}" not in codes:
         return f"{float(value):g} is not among its codes:; add it"
     return ""

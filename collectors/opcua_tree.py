@@ -93,7 +93,8 @@ class Walker:
         """Those not seen before, hung below their parent."""
         for ref in refs:
             node = _plain(ref.NodeId)
-            standard = parent == OBJECTS and not int(node.NamespaceIndex)
+            own = int(node.NamespaceIndex) or int(ref.BrowseName.NamespaceIndex)  # some number theirs as 0
+            standard = parent == OBJECTS and not own
             if node in self._things or standard or ref.NodeClass not in _SHOWN:
                 continue
             if len(self._things) >= self._most:

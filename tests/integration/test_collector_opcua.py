@@ -212,6 +212,27 @@ async def test_a_part_of_an_array_is_a_value_and_a_part_that_is_not_there_is_bad
         assert sink.last(2)[1:] == (None, BAD_TYPE_MISMATCH)
 
 
+async def test_a_field_of_a_structure_is_read_by_the_definition_that_the_server_tells() -> None:
+    """A server's own type: asyncua's importer is not asked, so a type it cannot load does not matter."""
+    async with OpcUaPlant({"steady": ua.Variant(1, T.Int16)}) as plant:
+        await plant.add_structure()
+        nodes = [
+            node(n, "axes", item=item)
+            for n, item in enumerate(
+                ("[1].Load", "[0].Count", "[1].Mode", "[0].Limits[2]", "[0].Gone", "#"), 1
+            )
+        ]
+        nodes[2] |= {"codes": {"fast": 8}}
+        async with listening(config(plant.endpoint, *nodes)) as sink:
+            for number, value in ((1, 2.5), (2, 7), (3, 8), (4, 30.0), (6, 2)):
+                await sink.said(number, value)
+            await sink.until(lambda: bool(sink.of(5)))
+            assert sink.last(5)[1:] == (None, BAD_TYPE_MISMATCH)
+        one = OpcUaCollector(config(plant.endpoint, *nodes), SystemClock(), TAGS, "cnc")
+        found = await one.probe()
+        assert [k for k, v in found.items() if v.startswith("✗")] == [f"{plant.node('axes')} (m/t5)"]
+
+
 async def test_a_model_loaded_anew_turns_its_nodes_bad_and_then_brings_a_new_subscription(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from asyncua import ua
+from asyncua.common.structures104 import new_struct, new_struct_field
 from asyncua.server.server import Server
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
@@ -293,6 +294,32 @@ class OpcUaPlant:
             await server.nodes.objects.add_variable(node, ua.QualifiedName(name, index), value)
             self._ids[name] = node
         return server
+
+    async def add_structure(self) -> None:
+        """Variable `axes`: two structures of a type of this server's own, with optional and array fields."""
+        assert self._server is not None
+        index = await self._server.get_namespace_index(self.NAMESPACE)
+        kinds = ua.VariantType
+        fields = [
+            new_struct_field("Name", kinds.String), new_struct_field("Count", kinds.UInt16),
+            new_struct_field("Note", kinds.String, optional=True), new_struct_field("Load", kinds.Double),
+            new_struct_field("Mode", kinds.LocalizedText),
+            new_struct_field("Limits", kinds.Double, array=True),
+        ]  # fmt: skip
+        kind, _ = await new_struct(self._server, index, "AxisType", fields)
+        made = (await self._server.load_data_type_definitions())["AxisType"]
+        fast = ua.LocalizedText("fast")
+        axes = [
+            made(Name=f"axis {n}", Count=7 + n, Load=1.5 + n, Mode=fast, Limits=[10.0, 20.0, 30.0])
+            for n in range(2)
+        ]
+        # whoever decodes in this process is not to know the type from us
+        known = ua.extension_objects_by_typeid
+        known.pop(next(number for number, cls in known.items() if cls is made))
+        node = ua.NodeId.from_string(f"ns={index};s=axes")
+        value = ua.Variant(axes, kinds.ExtensionObject)
+        name = ua.QualifiedName("axes", index)
+        await self._server.nodes.objects.add_variable(node, name, value, datatype=kind.nodeid)
 
     def forget(self, name: str) -> None:
         """Take a variable out of the model without a word, as a program that is loaded anew does."""
