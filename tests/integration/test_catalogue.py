@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from erp_bridge.catalogue import Catalogue
 from erp_bridge.connector import Connector
+from erp_bridge.runner import BridgeRunner
 from hub.errors import ErpRefused
 from hub.model.erp import ErpEquipment, ErpSubject, Item, PostingKind, SalesOrder, StockClaim
+from hub.model.intent import Intent, IntentKind
 from hub.model.production import Posting, WorkOrder
 from hub.model.words import Words
+from hub.notices import Notices
 from hub.store.catalogue import PgCatalogue
 from hub.store.erp_book import PgErpBook
 from hub.store.ledger import PgLedger
 from hub.store.pool import Pool, open_pool
 from hub.testing.clock import NOON
-from tests.integration.bridge_house import QuickClock, kingdee
+from tests.integration.bridge_house import QuickClock, bridge_house, kingdee
 from tests.simulators.kingdee.server import KingdeeSimulator
 
 pytestmark = pytest.mark.anyio
@@ -219,3 +223,26 @@ async def test_an_order_names_the_seller_of_its_sales_order(catalogue: Catalogue
             )
     await catalogue.due()
     assert {o.number: o.seller for o in await ledger.orders()} == {"MO-1": "SA01", "MO-2": ""}
+
+
+# ------------------------------------------------------------------ in the bridge
+async def test_a_push_of_sales_orders_is_looked_into_at_once(
+    dsn: str, pool: Pool, erp: KingdeeSimulator, clock: QuickClock
+) -> None:
+    async with bridge_house(dsn, erp.url, clock) as house:
+        bridge = BridgeRunner(
+            house.ledger, house.outbox, house.desk, house.connector, clock, quiet, "test/catalogue",
+            Notices(house.plant), book=house.book, shelf=PgCatalogue(pool),
+        )  # fmt: skip
+        told = {"subject": "sales-orders", "documents": []}
+        async with house.ledger.begin() as tx:
+            await tx.intend(Intent(IntentKind.ERP_NEWS, "erp-push:1", "erp-news:sales-orders", told))
+        assert await bridge.deliver_one()
+        assert await PgCatalogue(pool).open_sales_orders()
+        assert await PgCatalogue(pool).equipment() == []  # nobody spoke of machines
+        assert await bridge.poll_rest()  # the schedule has them
+        assert await PgCatalogue(pool).equipment()
+        assert {"sales_orders_at", "items_at", "equipment_at"} <= set(bridge.health())
+
+
+async def quiet(_: dict[str, Any]) -> None: ...
