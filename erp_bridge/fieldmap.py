@@ -8,6 +8,7 @@ comes out as null is left out, so an ERP never receives a field we know nothing 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -73,10 +74,15 @@ def compiled(block: MapBlock, zone: ZoneInfo, where: str) -> FieldMap:
 
     def parsed(text: str, place: str) -> ParsedResult | None:
         try:
-            return jmespath.compile(text)
+            made = jmespath.compile(text)
         except JMESPathError as cause:
             complaints.append(f"{where}.{place}: {text!r} cannot be read: {_plainly(cause)}")
             return None
+        called = [n for n in _called(made.parsed) if n not in options.custom_functions.FUNCTION_TABLE]
+        complaints.extend(
+            f"{where}.{place}: {text!r}: there is no function {n}(); {_near(n)}" for n in called
+        )
+        return made
 
     def side(fields: Mapping[str, str], place: str) -> dict[str, ParsedResult]:
         read = {name: parsed(text, f"{place}.{name}") for name, text in fields.items() if text}
@@ -101,6 +107,21 @@ def asked(block: MapBlock) -> list[str]:
     for. `FMaterialId.FNumber` is one; arguments of functions count, literals do not."""
     texts = [*block.read.values(), *(text for v in block.variants for text in v.read.values())]
     return list(dict.fromkeys(p for text in texts if text for p in _paths(jmespath.compile(text).parsed)))
+
+
+def _called(node: Mapping[str, Any]) -> Iterator[str]:
+    """Functions, wherever in the expression they stand."""
+    if node["type"] == "function_expression":
+        yield node["value"]
+    for child in node["children"]:
+        if isinstance(child, Mapping):
+            yield from _called(child)
+
+
+def _near(name: str) -> str:
+    known = sorted(Functions.FUNCTION_TABLE)
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
 
 
 _OF_LISTS = frozenset({"projection", "filter_projection", "value_projection", "flatten"})

@@ -16,6 +16,7 @@ from erp_bridge.connector import Connector
 from erp_bridge.erp_in_use import ErpInUse, Fit, plainly, refuse_too_deep
 from erp_bridge.fieldmap import MapBlock, asked, compiled, plain
 from erp_bridge.map_samples import EXTRA, Ours, names, ours
+from erp_bridge.our_titles import TITLES
 from erp_bridge.preview import CALLED, Known, Preview, previewed
 from hub.config import explain
 from hub.errors import ConfigError, ErpRefused, ErpUnavailable, NotFound, Refused
@@ -91,6 +92,7 @@ class ErpMappingDesk:
             "theirs_trouble": records.trouble,
             "ours": [{"title": o.title.as_dict(), "fields": o.fields, "real": o.real} for o in mine],
             "names": [{"name": n, "example": v} for n, v in names(mine)],
+            "titles": {n: title.as_dict() for n, title in TITLES.items()},
         }
 
     # ------------------------------------------------------------------ trying

@@ -781,3 +781,27 @@ def test_the_floor_confirms_a_change_as_it_was_read(visit: Any, hub: Hub) -> Non
     hub.roles = ("sales",)
     desk = visit("/console#orders", (1366, 768))
     assert not desk.see("change-MO260105-0031").get_by_test_id("confirm-change").is_visible()
+
+
+# ------------------------------------------------------------------ field maps
+def test_a_key_user_maps_a_new_custom_field_with_the_keyboard_alone(visit: Any, hub: Hub) -> None:
+    seen = visit("/console?lang=zh-CN#mapping", (1920, 1080))
+    seen.see("row-write-F_AH_ExtKey")
+    seen.see("open-write").press("Enter")
+    seen.see("new-write-to").fill("本厂故障")
+    seen.page.keyboard.press("Enter")
+    seen.see("new-write-from").fill("故障代码")
+    seen.page.keyboard.press("Enter")
+    seen.page.get_by_test_id("new-write-value").get_by_text("17").wait_for()
+    seen.page.keyboard.press("Enter")
+    seen.page.get_by_test_id("map-written").get_by_text('"F_PLANT_Code": "17"').wait_for()
+    seen.see("map-unsaved").get_by_text("F_PLANT_Code").wait_for()
+    seen.see("map-note").fill("本厂故障代码")
+    seen.page.keyboard.press("Enter")
+    seen.see("map-activate").press("Enter")
+    seen.see("map-activate").press("Enter")
+    seen.until('[data-testid="version-1"][data-active="yes"]')
+    seen.see("row-write-F_AH_Level").get_by_role("textbox").fill("tabel('levels', priority)")
+    seen.see("row-write-F_AH_Level").get_by_text("改成 table").click()
+    seen.until('[data-testid="row-write-F_AH_Level"][data-origin="own"]:not([data-bad])')
+    assert seen.overflow() == []

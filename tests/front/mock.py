@@ -29,7 +29,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hub.api.errors import json as hub_json
 from hub.clock import SystemClock
-from tests.front import erp_scene, figures_scene
+from hub.errors import Refused
+from tests.front import erp_scene, figures_scene, mapping_scene
 from tests.front.reconcile_scene import discrepancies, run
 from tests.front.rush_scene import foreseen, rush
 from tests.front.scenes import SCENES, Json, person, stamp, words
@@ -67,6 +68,7 @@ class Hub:
         self.settled: set[int] = set()  # letters that were sent again or put aside
         self.links: dict[int, Json] = {}  # to customers' orders
         self.steps: list[Json] = []  # lines of the tickets' history that people have added
+        self.maps = mapping_scene.desk()
         self.clock = SystemClock()
 
     def board(self) -> Json:
@@ -143,6 +145,7 @@ class Api:
             Route("/api/delivery", self.guarded(self.delivery)),
             Route("/api/costs", self.guarded(self.costs)),
             Route("/api/equipment-map", self.guarded(self.assets)),
+            Route("/api/erp/mappings{rest:path}", self.guarded(self.mappings), methods=["GET", "POST"]),
             Route("/api/reconciliation", self.guarded(self.reconciliation)),
             Route("/api/reconciliation/run", self.guarded(self.compare), methods=["POST"]),
             Route("/api/reconciliation/{id:int}/{verb}", self.guarded(self.reconcile), methods=["POST"]),
@@ -465,6 +468,17 @@ class Api:
             return refusal(*self.hub.refuse["confirm"], "工单又有变更", "The order has changed again")
         self.hub.confirmed.add(number)
         return hub_json({"confirmed": True})
+
+    # ------------------------------------------------------------- field maps
+    async def mappings(self, request: Request) -> Response:
+        body = await request.json() if request.method == "POST" else None
+        try:
+            found = await mapping_scene.answer(
+                self.hub.maps, request.method, request.path_params["rest"], body
+            )
+        except Refused as cause:
+            return refusal(cause.status, cause.code, str(cause), str(cause))
+        return hub_json(found)
 
     # ------------------------------------------------------------- reconciliation
     async def reconciliation(self, _: Request) -> Response:

@@ -194,6 +194,12 @@ async def test_what_the_connector_refuses_is_neither_saved_nor_activated(shop: S
     assert (await shop.get())["active"] == 0
 
 
+async def test_a_function_nobody_knows_is_refused_before_a_ticket_meets_it(shop: Shop) -> None:
+    typo = {"ticket": {"write": {"F_PLANT_Code": "tabel('plant', fault_code)"}}}
+    said = await shop.post("", {"documents": typo, "latest": 0, "note": ""})
+    assert said.status_code == 400 and "'table'" in said.json()["error"]["text"]["en"]
+
+
 async def test_a_version_that_can_no_longer_be_used_is_told_and_the_one_before_it_is_used(shop: Shop) -> None:
     record = shop._in_use.mappings
     await record.save(KIND, CUSTOM, 0, "a", "", NOON)

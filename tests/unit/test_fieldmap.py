@@ -152,7 +152,6 @@ def test_every_unreadable_expression_is_named_with_its_place() -> None:
         ("table('nope', priority)", "no table 'nope'"),
         ("number(title)", "is not a number"),
         ("over(priority, `0`)", "division by zero"),
-        ("nosuch(title)", "Unknown function"),
         ("join(title)", "Expected 2 arguments"),
     ],
 )
@@ -163,3 +162,9 @@ def test_an_expression_that_fails_is_refused_by_its_field(expression: str, said:
 
 def test_a_written_document_is_json() -> None:
     assert made(write={"all": "@"}).written(TICKET)["all"]["downtime"] == 5700.0
+
+
+def test_a_function_that_there_is_not_is_told_before_any_record_meets_it() -> None:
+    block = MapBlock(write={"F_Level": "if(rush, tabel('levels', priority), '1')"})
+    with pytest.raises(ConfigError, match=r"erp\.ticket\.write\.F_Level.*no function tabel\(\).*'table'"):
+        compiled(block, ZoneInfo("Asia/Shanghai"), "erp.ticket")

@@ -9,6 +9,7 @@ import pytest
 from erp_bridge.fieldmap import MapBlock
 from erp_bridge.kingdee_maps import DOCUMENTS
 from erp_bridge.map_samples import names, ours
+from erp_bridge.our_titles import TITLES
 from erp_bridge.preview import Known, Preview, Row, previewed, too_deep
 from hub.model.exchange import Direction, Exchange, Outcome
 from hub.testing.clock import NOON
@@ -119,6 +120,13 @@ def test_every_written_document_of_kingdee_has_records_of_ours_that_its_own_map_
     for record in records:
         found = previewed(DOCUMENTS[name], ZONE, record.fields, {}, known)
         assert [r.place for r in found.rows if r.error or r.remark] == []
+
+
+def test_every_field_that_a_key_user_meets_has_a_name_in_both_languages() -> None:
+    met = {n for name, block in DOCUMENTS.items() for n, _ in names(ours(name, block, []))}
+    met |= {n for block in DOCUMENTS.values() for n in block.read}
+    assert met - set(TITLES) == set()
+    assert all(title.zh and title.en for title in TITLES.values())
 
 
 def test_the_last_that_was_sent_is_a_record_to_try_on_before_any_made_up_one() -> None:

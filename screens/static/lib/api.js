@@ -25,7 +25,7 @@ export class Api {
   }
 
   get = path => this.#ask('GET', path)
-  post = (path, body = {}) => this.#ask('POST', path, JSON.stringify(body), {'Content-Type': 'application/json'})
+  post = (path, body = {}, patience = PATIENCE) => this.#ask('POST', path, JSON.stringify(body), {'Content-Type': 'application/json'}, patience)
 
   remove = path => this.#ask('DELETE', path)
 

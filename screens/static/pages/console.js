@@ -9,6 +9,7 @@ import {alarmsPage} from './alarms.js'
 import {devicesPage, peoplePage} from './accounts.js'
 import {alarmColumns, lineColumns, ticketColumns} from './columns.js'
 import {erpPage} from './erp.js'
+import {mappingPage} from './mapping.js'
 import {assetsPage, deliveryPage} from './figures.js'
 import {ordersPage} from './orders.js'
 import {reconcilePage} from './reconcile.js'
@@ -38,6 +39,7 @@ const PAGES = {
   orders: () => ordersPage({api, store, person, orSay}),
   ...(may('operator', 'technician', 'planner', 'manager', 'admin') ? {reconcile: () => reconcilePage({api, store, orSay, may})} : {}),
   ...(may('planner', 'manager', 'admin') ? {erp: () => erpPage({api, store, orSay})} : {}),
+  ...(may('planner', 'admin') ? {mapping: () => mappingPage({api, store, orSay, may})} : {}),
   ...(may('planner', 'manager', 'admin') ? {rejects: () => rejectsPage({api, store, orSay})} : {}),
   ...(may('planner', 'sales', 'manager', 'admin') ? {delivery: () => deliveryPage({api, store, orSay, may})} : {}),
   ...(may('technician', 'planner', 'manager', 'admin') ? {assets: () => assetsPage({api, store, orSay})} : {}),
