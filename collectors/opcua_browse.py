@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from collectors.opcua_companion import Machine, Signal, machines, readable
+from collectors.opcua_companion import Machine, Signal, alarms, machines, readable
 from collectors.opcua_tree import Thing
 
 _OUTSIDE = re.compile(r"[^A-Za-z0-9_-]+")
@@ -25,6 +25,10 @@ class Wanted:
     line: str = "p1/a1/l1"  # site, area and line of the plant that the machines stand in
     limits: bool = False  # rules on the ranges, too
 
+    def concerns(self, machine: str) -> bool:
+        """Whether a pattern is about this machine; its state, mode and counters come with it then."""
+        return not self.only or any(fnmatch.fnmatchcase(machine, p.partition("/")[0]) for p in self.only)
+
     def takes(self, path: str) -> bool:
         return (not self.only or _matches(path, self.only)) and not _matches(path, self.leave_out)
 
@@ -39,6 +43,8 @@ def document(top: Thing, wanted: Wanted, line: Mapping[str, Any]) -> dict[str, A
     rules: list[dict[str, Any]] = []
     ids = _Ids()
     for machine in [*found, *_others(top, known)]:
+        if not wanted.concerns(machine.thing.name[1]):
+            continue
         drawn = _Drawn(machine, f"{wanted.line}/{ids.new(machine.thing.name[1])}", wanted)
         if drawn.tags:
             blocks.append(drawn.block())
@@ -84,8 +90,9 @@ class _Drawn:
             where = "/".join((machine.thing.name[1], *names))
             if id(thing) not in taken and wanted.takes(where):
                 self._add(ids.new(*names), thing.label, Signal(thing), shown=len(self.tags) < 12)
-        for condition in machine.alarms:
-            self._alarm(ids.new("alarm", condition.name[1]), condition)
+        for condition in alarms(machine.thing):
+            if wanted.takes(f"{machine.thing.name[1]}/{condition.name[1]}"):
+                self._alarm(ids.new("alarm", condition.name[1]), condition)
 
     def _add(self, tag: str, label: str, signal: Signal, *, shown: bool) -> None:
         thing = signal.thing

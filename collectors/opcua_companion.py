@@ -46,7 +46,6 @@ class Machine:
     state: tuple[str, str, Mapping[int, str]] | None = None  # tag id, numbering, number -> state
     good: str = ""
     scrap: str = ""
-    alarms: list[Thing] = field(default_factory=list)  # conditions that the server shows
 
 
 def machines(root: Thing) -> list[Machine]:
@@ -90,8 +89,11 @@ def _fill(machine: Machine) -> None:
     for below in thing.below():
         if (job := _JOB_LISTS.get(below.name[1])) and below.is_variable:
             machine.signals[job] = Signal(below, item="#")
-        if not below.is_variable and below.is_a(_CONDITION):
-            machine.alarms.append(below)
+
+
+def alarms(thing: Thing) -> list[Thing]:
+    """The alarms that the server shows as objects; others are only told of in events."""
+    return [t for t in thing.below() if not t.is_variable and t.is_a(_CONDITION)]
 
 
 def _state(

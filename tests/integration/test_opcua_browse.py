@@ -64,8 +64,9 @@ async def test_units_and_ranges_are_the_servers_and_names_keep_their_characters(
     load_ = settings.plant.tags["p1/hall/l2/lathe_7/monitoring_spindle_load"]
     assert (load_.unit, load_.range) == ("%", (0.0, 120.0))
     oven = [t for t in settings.plant.tags.values() if t.equipment == "p1/hall/l2/oven"]
-    assert {t.label.in_("zh") for t in oven} == {"温度", "ActualPower"}  # a text is no number
+    assert {t.label.in_("zh") for t in oven} == {"温度", "ActualPower", "Door open"}  # a text is no number
     assert {r.name for r in settings.file.rules} == {
+        "oven-alarm_door_open",
         "low-lathe_7-monitoring_spindle_load", "high-lathe_7-monitoring_spindle_load"
     }  # fmt: skip
 
@@ -96,11 +97,19 @@ async def test_what_was_written_is_collected_as_it_is(made: dict[str, Any], tmp_
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_an_alarm_that_the_server_shows_becomes_a_tag_with_a_rule(made: dict[str, Any]) -> None:
+    [alarm] = made["collectors"][0]["with"]["alarms"]
+    assert alarm["tag"] == "p1/hall/l2/oven/alarm_door_open"
+    assert MAKER in alarm["condition"]
+    rule = next(r for r in made["rules"] if r["name"] == "oven-alarm_door_open")
+    assert (rule["kind"], rule["tag"], rule["limit"]) == ("high-limit", alarm["tag"], 0)
+
+
 async def test_patterns_choose_and_leave_out(models: Models) -> None:
-    made = await browsed(models.endpoint, None, True, ("Oven/*",), ("*Power",), "p1/hall/l2", False)
+    made = await browsed(models.endpoint, None, True, ("Oven/*",), ("*Power", "*Door*"), "p1/hall/l2", False)
     machines = {m["id"]: m for m in made["plant"]["areas"][0]["lines"][0]["machines"]}
     assert [t["name"] for t in machines["oven"]["tags"].values()] == ["温度"]
-    assert "monitoring_spindle_load" not in machines["lathe_7"]["tags"]
+    assert list(machines) == ["oven"]
 
 
 async def test_the_line_has_to_be_protected_or_said_to_be_open() -> None:

@@ -85,6 +85,8 @@ class Models:
         zone = await self._object(oven, "Zone 1", None)
         await self._variable(zone, "温度", ua.Variant(180.0, T.Float))
         await self._variable(zone, "ActualPower", ua.Variant(7, T.Int16))
+        alarm = self.server.get_node(ua.ObjectIds.AlarmConditionType)
+        await self._object(oven, "Door open", alarm)
         await self._variable(zone, "Recipe", ua.Variant("bread", T.String))
 
 
