@@ -126,6 +126,8 @@ class Incoming:
                 for intent in self._unconfirmed(change):
                     await tx.intend(intent)
         await self._book.escalated([c.id for c in late], now)
+        for change in late:  # the walls mark it strongly from now on
+            await self._shout({"kind": "order", "order": change.order})
         return len(late)
 
     def _unconfirmed(self, change: OrderChange) -> list[Any]:

@@ -146,7 +146,10 @@ select o.*, (select min(s.seller) from sales_orders s
     where s.number = o.sales_order and s.seller <> '' and o.sales_order <> '') as seller
 from work_orders o
 """
+_UNSEEN = "select work_order from order_changes where confirmed_at is null"
+# One that has ended stays for a day; until the floor has seen that the office has ended it, also longer.
 PRESENT = f"""{_ORDERS} where ended_at is null or ended_at > clock_timestamp() - interval '1 day'
+    or o.number in ({_UNSEEN})
 order by rush desc, priority, due_at, number
 """
 OF_SALES = f"""{_ORDERS}

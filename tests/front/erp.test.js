@@ -22,7 +22,7 @@ test('a state is told by its outcome, in every language', () => {
   for (const [after, text] of [['cancelled', '已取消'], ['held', '已暂停'], ['released', '恢复生产']]) {
     assert.equal(headline(order('A', {state: {before: 'released', after}}), t, when), text)
   }
-  assert.equal(headline(order('A', {quantity: {before: 1, after: 2}, state: {before: 'released', after: 'cancelled'}}), t, when), '已取消 另 1 项')
+  assert.equal(headline(order('A', {quantity: {before: 1, after: 2}, state: {before: 'released', after: 'cancelled'}}), t, when), '已取消 +1 项')
   assert.equal(changes(order('A', {rush: {before: true, after: false}}), t, when)[0].text, '取消加急')
   assert.equal(changes(order('A', {product: {before: '', after: 'B'}}), t, when)[0].text, '产品 —→B')
 })

@@ -182,11 +182,31 @@ async def test_what_nobody_confirms_is_escalated_once(house: BridgeHouse, erp: K
     await house.bridge.poll_orders()
     assert not await house.bridge._incoming.escalate()
     house.clock.turn(CONFIRM_WITHIN.total_seconds())
+    house.shouted.clear()
     assert await house.bridge._incoming.escalate() == 1
+    assert house.shouted == [{"kind": "order", "order": "MO0003"}], "the walls look again"
     assert not await house.bridge._incoming.escalate()
     (told,) = await house.told()
     assert "MO0003" in told["title"]["zh"]
     assert "→ 999" in told["lines"][0]["text"]["zh"]
+
+
+async def test_an_order_that_ended_stays_in_sight_until_the_floor_has_seen_it(
+    house: BridgeHouse, erp: KingdeeSimulator
+) -> None:
+    await house.bridge.poll_orders()
+    house.clock.turn(60)
+    change(erp, "MO0003", fqty=999.0)
+    await house.bridge.poll_orders()
+    (waiting,) = await house.ledger.order_changes()
+    async with house.book._pool.connection() as connection:
+        await connection.execute(
+            "update work_orders set state = 'cancelled', ended_at = now() - interval '9 days'"
+            " where number = 'MO0003'"
+        )
+    assert "MO0003" in {o.number for o in await house.ledger.orders()}
+    await house.book.confirm_change(waiting.id, waiting.at, "op-a", house.clock.now())
+    assert "MO0003" not in {o.number for o in await house.ledger.orders()}
 
 
 async def test_an_order_that_left_the_floor_while_the_bridge_was_down_is_known_after_its_start(

@@ -361,6 +361,13 @@ def test_orders_are_those_that_touch_the_scope_with_the_operations_that_do() -> 
     assert [o["work_center"] for o in board["orders"]["MO1"]["operations"]] == ["p1/a1/l1"]
 
 
+def test_a_change_of_an_order_that_names_no_operation_concerns_everybody() -> None:
+    bare = replace(order("MO9"), jobs=())
+    change = OrderChange("MO9", {"quantity": (100, 80)}, NOON, id=3)
+    assert "MO9" in shown(Facts(orders=[bare], changes=[change]), "p1/a2/l1")["orders"]
+    assert "MO9" not in shown(Facts(orders=[bare]), "p1/a2/l1")["orders"]
+
+
 def test_sources_and_parts_of_others_are_left_out() -> None:
     health = shown(crowded(), "p1/a1/l1/m1")["health"]
     assert list(health["sources"]) == ["plc-1"]

@@ -23,8 +23,8 @@ export class OrderRow extends HTMLElement {
     put(number, order.number)
     put(this.#parts.quantity, `×${digits(order.quantity)}`)
     put(product, say(order.product_name) || order.product)
-    rush.hidden = !order.rush
-    state.hidden = !standing(order)
+    rush.hidden = !order.rush || standing(order) === 'cancelled'
+    state.hidden = !standing(order) || Boolean(order.change?.changed.state) // then the change says it
     put(state, standing(order) ? t(`change.state.${order.state}`) : '')
     mark(this, 'standing', standing(order))
     mark(this, 'change', waiting)
