@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -27,7 +28,10 @@ from hub.errors import SourceRefused, SourceUnavailable
 _VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 _FULL = 10_000  # messages that wait here before nothing more is read
 _FULL_BYTES = 8 << 20
-_UNREADABLE = (struct.error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_UNREADABLE = (
+    struct.error, ArithmeticError, AssertionError, AttributeError, LookupError, MQTTException, TypeError,
+    ValueError,
+)  # fmt: skip
 _PING = b"\xc0\x00"
 # The broker says no to us, not to this attempt: a person has to change something.
 _REFUSALS = {
@@ -261,11 +265,9 @@ class Line:
             self._say(lambda: self._packets.publish(topic, payload, 1, retained).mid)
 
     async def _answered(self, number: int | None, answer: asyncio.Future[list[int]]) -> list[int]:
-        if number is None:
-            raise SourceUnavailable("the line is not up")
+        if self._fault is not None or number is None:
+            raise self._fault or SourceUnavailable("the line is not up")
         self._answers[number] = answer
-        if self._fault is not None:
-            raise self._fault
         try:
             async with asyncio.timeout(self._block.timeout.total_seconds()):
                 return await answer

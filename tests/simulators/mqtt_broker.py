@@ -48,6 +48,7 @@ class MqttBroker:
     def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
         self._certificate, self._key = certificate, key
         self.port, self.port5, self.tls_port = free_port(), free_port(), free_port()
+        self.authority = Path()  # where the test put it
         self._running: Rumqttd | subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> MqttBroker:

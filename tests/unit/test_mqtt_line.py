@@ -1,0 +1,124 @@
+"""What a broker may send: thousands of spoiled talks, none of which ends in anything but an error of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from collectors.mqtt_broker import BrokerBlock
+from collectors.mqtt_line import Line, Message
+from hub.errors import AndonError, SourceUnavailable
+
+pytestmark = pytest.mark.anyio
+
+GREETING = {"3.1.1": b"\x20\x02\x00\x00", "5": b"\x20\x03\x00\x00\x00"}
+TALK = {
+    "3.1.1": b"\x90\x03\x00\x01\x01" b"\x32\x08\x00\x03a/b\x00\x075" b"\xd0\x00"
+    b"\x34\x08\x00\x03a/b\x00\x085" b"\x62\x02\x00\x08",
+    "5": b"\x90\x04\x00\x01\x00\x01" b"\x32\x0e\x00\x03a/b\x00\x07\x05\x02\x00\x00\x00\x095" b"\xd0\x00"
+    b"\x34\x09\x00\x03a/b\x00\x08\x005" b"\x62\x02\x00\x08" b"\xe0\x02\x8b\x00",
+}  # fmt: skip
+
+
+class Wire(asyncio.Transport):
+    """Takes what is sent, and says whether it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.sent += bytes(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def is_reading(self) -> bool:
+        return True
+
+
+def up(version: str, largest: int = 4096) -> tuple[Line, Any, Wire]:
+    settings = {"broker": "mqtt://h", "security": "none", "version": version, "largest": largest}
+    line, wire = Line(BrokerBlock.model_validate(settings), "me"), Wire()
+    line._greeted = asyncio.get_running_loop().create_future()
+    pipe = line._pipe
+    pipe.connection_made(wire)
+    line._connect("h", 1883)
+    pipe.data_received(GREETING[version])
+    assert line._greeted.done()
+    return line, pipe, wire
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_a_talk_cut_anywhere_into_pieces_says_the_same(version: str) -> None:
+    for at in range(1, len(TALK[version])):
+        line, pipe, _ = up(version)
+        pipe.data_received(TALK[version][:at])
+        pipe.data_received(TALK[version][at:])
+        heard = await line.next(0)
+        assert [(m.topic, m.payload, m.qos) for m in heard] == [("a/b", b"5", 1), ("a/b", b"5", 2)]
+
+
+async def test_nothing_is_acknowledged_before_the_house_has_it() -> None:
+    line, pipe, wire = up("3.1.1")
+    wire.sent = b""
+    pipe.data_received(TALK["3.1.1"])
+    heard = await line.next(0)
+    assert wire.sent == b"\x50\x02\x00\x08"  # only that the second has been received, once
+    line.done(heard)
+    assert wire.sent.endswith(b"\x40\x02\x00\x07\x70\x02\x00\x08")
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_spoiled_talks_end_the_line_or_are_told_as_they_came(version: str) -> None:
+    chance = random.Random(20)
+    outcomes = {"ended": 0, "heard": 0}
+    for _ in range(1500):
+        line, pipe, wire = up(version)
+        said = bytearray(TALK[version])
+        for _ in range(chance.randint(1, 4)):
+            where = chance.randrange(len(said))
+            match chance.randrange(4):
+                case 0:
+                    said[where] ^= 1 << chance.randrange(8)
+                case 1:
+                    del said[where:]
+                    said += b"\x00"
+                case 2:
+                    said[where] = chance.choice((0, 0x7F, 0x80, 0xFF))
+                case _:
+                    said.insert(where, chance.randrange(256))
+        pipe.data_received(bytes(said))
+        try:
+            heard = await line.next(0)
+        except AndonError:
+            outcomes["ended"] += 1
+            assert wire.closed
+            continue
+        outcomes["heard"] += 1
+        assert all(isinstance(m, Message) for m in heard)
+    assert min(outcomes.values()) > 50, outcomes
+
+
+async def test_a_message_that_is_too_large_ends_the_line_at_its_first_bytes() -> None:
+    line, pipe, wire = up("3.1.1")
+    pipe.data_received(b"\x30\xff\xff\xff\x7f")  # 256 MB to come
+    with pytest.raises(SourceUnavailable, match="more than 4096 bytes"):
+        await line.next(0)
+    assert wire.closed
+
+
+async def test_another_client_of_our_name_is_told_as_such() -> None:
+    line, pipe, _ = up("5")
+    pipe.data_received(b"\xe0\x02\x8e\x00")
+    with pytest.raises(SourceUnavailable, match="give each hub its own"):
+        await line.next(0)

@@ -1,0 +1,165 @@
+"""Messages to readings: what is understood, what is bad and why, and that nothing at all is an exception."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.mqtt_values import (
+    BAD_DECODING,
+    BAD_NO_DATA,
+    BAD_TYPE_MISMATCH,
+    NOTHING,
+    UNCERTAIN_LAST_USABLE,
+    Plan,
+    Point,
+    instant,
+    path,
+    readings,
+)
+from collectors.templates import expanded, topic_filter, topic_pattern
+from hub.errors import ConfigError
+from hub.model.batch import micros
+from hub.model.sample import BAD_OUT_OF_RANGE, Tag
+from hub.model.words import Words
+
+NOW = micros(datetime(2026, 5, 1, tzinfo=UTC))
+PLAIN = Plan([Point(0, path(""))])
+STAMPED = Plan([Point(0, path("a")), Point(1, path("b.c[1]"), scale=10, offset=1)], json=True, time=path("t"))
+TAGS = {
+    p: Tag(n, p, Words("", "")) for n, p in enumerate(("p/l1/a/x", "p/l1/b/x", "p/l2/a/x", "p/l2/a/y"), 1)
+}
+
+
+def one(plan: Plan, body: str | bytes, **more: bool) -> tuple[float, int]:
+    [reading] = readings(plan, body.encode() if isinstance(body, str) else body, NOW, **more)
+    return reading.value, reading.status
+
+
+@pytest.mark.parametrize(
+    ("said", "value"), [("5", 5), (" -7.5e2 ", -750), ("\ufeff.5", 0.5), ("true", 1), ("False", 0)]
+)
+def test_plain_numbers_are_read_as_people_write_them(said: str, value: float) -> None:
+    assert one(PLAIN, said) == (value, 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("", BAD_TYPE_MISMATCH), ("nan", BAD_TYPE_MISMATCH), ("1,5", BAD_TYPE_MISMATCH),
+        ("1e999", BAD_OUT_OF_RANGE), ("0x10", BAD_TYPE_MISMATCH), ("1_000", BAD_TYPE_MISMATCH),
+        (b"\xff", BAD_DECODING),
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_number_is_bad(said: str | bytes, status: int) -> None:
+    value, found = one(PLAIN, said)
+    assert math.isnan(value)
+    assert found == status
+
+
+def test_a_part_that_is_not_told_is_no_news_and_null_is_no_value() -> None:
+    [only] = readings(STAMPED, b'{"a": 4, "t": 1777000000000}', NOW)
+    assert (only.row, only.value, only.at) == (0, 4, 1777000000000000)
+    empty = readings(STAMPED, b'{"a": null, "b": {"c": [0, 2]}, "t": 1777000000000}', NOW)
+    assert [(r.row, r.status) for r in empty] == [(0, BAD_NO_DATA), (1, 0)]
+    assert empty[1].value == 21
+    assert [r.status for r in readings(STAMPED, b"{}", NOW)] == [BAD_NO_DATA] * 2
+
+
+@pytest.mark.parametrize("told", ['"yesterday"', "0", "99999999999999", "null", "true", "[]"])
+def test_a_time_that_cannot_be_meant_leaves_the_value_uncertain_at_its_arrival(told: str) -> None:
+    [reading] = readings(STAMPED, f'{{"a": 4, "t": {told}}}'.encode(), NOW)
+    assert (reading.value, reading.at, reading.status) == (4, NOW, UNCERTAIN_LAST_USABLE)
+    assert "no time" in reading.why
+
+
+def test_a_kept_message_is_the_last_usable_value_or_nothing() -> None:
+    assert one(PLAIN, "5", retained=True) == (5, UNCERTAIN_LAST_USABLE)
+    assert readings(PLAIN._replace(keep_retained=False), b"5", NOW, retained=True) == []
+
+
+def test_a_list_is_read_entry_by_entry() -> None:
+    plan = Plan([Point(0, path("v"))], json=True, each=path("readings"), time=path("ts"), unit="s")
+    body = json.dumps({"readings": [{"v": n, "ts": 1777000000 + n} for n in range(3)]}).encode()
+    assert [(r.value, r.at) for r in readings(plan, body, NOW)] == [
+        (n, (1777000000 + n) * 1_000_000) for n in range(3)
+    ]
+    assert readings(plan, b'{"readings": []}', NOW) == []
+    assert readings(plan, b"{}", NOW)[0].status == BAD_DECODING
+
+
+def test_codes_turn_words_and_numbers_into_numbers() -> None:
+    plan = Plan([Point(0, path(""), codes={"RUN": 1, "3": 7, "true": 9})], json=True)
+    assert [one(plan, said)[0] for said in ('"RUN"', "3", "3.0", "true")] == [1, 7, 7, 9]
+    assert one(plan, '"WALK"')[1] == BAD_OUT_OF_RANGE
+
+
+@pytest.mark.parametrize(("unit", "raw"), [("s", 1777000000), ("ms", 1777000000000), ("us", 1777 * 10**12)])
+def test_times_come_in_every_unit_and_lose_nothing(unit: str, raw: int) -> None:
+    assert instant(raw, unit, UTC) == 1777 * 10**12  # type: ignore[arg-type]
+    assert instant(str(raw), unit, UTC) == 1777 * 10**12  # type: ignore[arg-type]
+
+
+def test_a_time_without_a_zone_is_in_the_zone_that_is_named() -> None:
+    east = timezone(timedelta(hours=8))
+    assert instant("2026-05-01T08:00:00", "iso", east) == NOW
+    assert instant("2026-05-01T00:00:00Z", "iso", east) == NOW
+
+
+def test_paths_reach_into_documents_and_never_fail() -> None:
+    document = {"a": [{"b-c": 1}], "n": None}
+    assert path("a[0].b-c")(document) == 1
+    assert path("n")(document) is None
+    assert all(path(p)(document) is NOTHING for p in ("a[1]", "a.b", "n.x", "x", "a[?x=='y'] | [0]"))
+    with pytest.raises(ValueError, match="is no path"):
+        path("a..b")
+
+
+documents = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abct"), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.binary(max_size=60) | documents.map(lambda d: json.dumps(d).encode()))
+def test_whatever_comes_is_readings_with_a_number_or_a_bad_status(body: bytes) -> None:
+    for plan in (PLAIN, STAMPED, STAMPED._replace(each=path("a"), unit="iso"), STAMPED._replace(unit="ns")):
+        for reading in readings(plan, body, NOW):
+            assert math.isfinite(reading.value) != (reading.status >= 0x80000000)
+            assert reading.at == NOW or 946684800_000_000 <= reading.at <= NOW + 86_400_000_000
+
+
+def test_braces_are_filled_from_the_tags_of_the_plant() -> None:
+    found = expanded("p/{line}/{m}/x", TAGS, ("t/{line}/{m}",), "w")
+    assert [(t.number, b["line"], b["m"]) for t, b in found] == [
+        (1, "l1", "a"),
+        (2, "l1", "b"),
+        (3, "l2", "a"),
+    ]
+    with pytest.raises(ConfigError, match="stands nowhere else"):
+        expanded("p/{line}/{m}/x", TAGS, ("t/{line}",), "w")
+    with pytest.raises(ConfigError, match="no tag of the plant fits"):
+        expanded("q/{line}", TAGS, ("t/{line}",), "w")
+
+
+@pytest.mark.parametrize(
+    ("topic", "fits", "not_these"),
+    [
+        ("a/+/c", ["a/b/c", "a//c"], ["a/b", "a/b/c/d"]),
+        ("a/#", ["a", "a/b", "a/b/c"], ["b", "ab"]),
+        ("#", ["a", "a/b"], ["$SYS/x"]),
+        ("+/x", ["a/x"], ["$SYS/x"]),
+        ("a/{m}-{m}/c", ["a/b-b/c"], ["a/b-d/c"]),
+    ],
+)
+def test_topics_fit_as_the_standard_says(topic: str, fits: list[str], not_these: list[str]) -> None:
+    pattern = topic_pattern(topic)
+    assert all(pattern.fullmatch(t) for t in fits)
+    assert not any(pattern.fullmatch(t) for t in not_these)
+    assert topic_filter("a/press-{n}/+") == "a/+/+"

@@ -1,0 +1,293 @@
+"""An edge node's life as its host sees it: order, births, deaths, doubt, and when births are asked for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from collectors.sparkplug_edge import NODE, Absent, Edge, Patience, Stale, Told, Value
+from collectors.sparkplug_payload import Payload, parsed
+from collectors.sparkplug_rows import GOOD_ENTRY_INSERTED, Row, Rows
+from hub.model.sample import BAD_NO_COMMUNICATION
+from tests.simulators.sparkplug.wire import UINT64, Entry, payload
+
+AT = 1_777_000_000_000
+A, B, D = 0, 1, 2  # rows
+WANTED = {NODE: {"a": A, "b": B}, "dev": {"d": D}}
+
+
+def msg(seq: int | None, *entries: Entry, at: int = AT) -> Payload:
+    return parsed(payload(at, seq, entries))
+
+
+def data(seq: int, value: float, alias: int = 1, at: int = AT) -> Payload:
+    return msg(seq, Entry(alias=alias, value=value, told_kind=False, at=at), at=at)
+
+
+def birth(session: int = 1, seq: int = 0, a: int = 1, b: int = 2) -> Payload:
+    bd = Entry("bdSeq", kind=UINT64, value=session)
+    return msg(seq, bd, Entry("a", a, value=1.0), Entry("b", b, value=2.0))
+
+
+def edge(**more: float) -> Edge:
+    return Edge(WANTED, Patience(**more), 0.0)  # type: ignore[arg-type]
+
+
+def born(**more: float) -> Edge:
+    one = edge(**more)
+    one.take("NBIRTH", NODE, birth(), 0)
+    one.take("DBIRTH", "dev", msg(1, Entry("d", 3, value=3.0)), 0)
+    return one
+
+
+def values(told: Sequence[Told]) -> list[tuple[int, float]]:
+    return [(t.row, t.metric.raw) for t in told if isinstance(t, Value)]
+
+
+def stale(told: Sequence[Told]) -> list[int]:
+    return [row for t in told if isinstance(t, Stale) for row in t.rows]
+
+
+def test_messages_in_any_order_within_the_window_are_told_in_theirs() -> None:
+    chance = random.Random(3)
+    for _ in range(50):
+        one, order = born(), list(range(2, 12))
+        chance.shuffle(order)
+        told = [t for seq in order for t in one.take("NDATA", NODE, data(seq, seq), 0.1)]
+        assert values(told) == [(A, seq) for seq in range(2, 12)]
+        assert not one.ask(1)
+
+
+def test_numbers_begin_again_after_255_and_a_repeat_is_told_once() -> None:
+    one = born()
+    told: list[Told] = []
+    for n in range(2, 700):
+        told += one.take("NDATA", NODE, data(n % 256, n), 0)
+        told += one.take("NDATA", NODE, data(n % 256, n), 0)
+    assert values(told) == [(A, n) for n in range(2, 700)]
+
+
+def test_a_gap_asks_for_a_birth_only_when_the_window_is_over() -> None:
+    one = born(reorder=2)
+    assert one.take("NDATA", NODE, data(3, 9), 1) == []
+    assert (one.tick(2.9), one.ask(2.9)) == ([], False)
+    one.tick(3.1)
+    assert one.ask(3.1)
+    assert one.gaps == 1
+
+
+def test_in_doubt_an_alias_is_not_guessed_and_a_name_is_taken() -> None:
+    one = born(reorder=0)
+    one.take("NDATA", NODE, data(3, 9), 1)
+    told = one.tick(1)
+    assert values(told) == []
+    assert values(one.take("NDATA", NODE, msg(9, Entry("b", value=7.0)), 1)) == [(B, 7)]
+    told = one.take("NBIRTH", NODE, birth(), 2)
+    assert values(told) == [(A, 1), (B, 2), (A, 9)]
+    assert [t.past for t in told if isinstance(t, Value)] == [False, False, True]
+
+
+def test_what_waited_is_dropped_when_its_alias_means_something_else_now() -> None:
+    one = born(reorder=0)
+    one.take("NDATA", NODE, data(3, 9), 1)
+    one.tick(1)
+    assert values(one.take("NBIRTH", NODE, birth(a=2, b=1), 2)) == [(A, 1), (B, 2)]
+    assert one.dropped == 1
+
+
+def test_doubt_that_no_birth_ends_turns_everything_bad_once() -> None:
+    one = born(reorder=0, ask_every=10)
+    one.take("NDATA", NODE, data(3, 9), 1)
+    one.tick(1)
+    assert stale(one.tick(10.9)) == []
+    assert stale(one.tick(11.1)) == [A, B, D]
+    assert stale(one.tick(12)) == []
+    assert values(one.take("NBIRTH", NODE, birth(), 13))[:2] == [(A, 1), (B, 2)]
+
+
+def test_a_node_that_numbers_wrongly_can_be_taken_as_it_is() -> None:
+    one = Edge(WANTED, Patience(sequence=False), 0)
+    one.take("NBIRTH", NODE, birth(), 0)
+    assert values([t for s in (7, 3, 3) for t in one.take("NDATA", NODE, data(s, s), 0)]) == [
+        (A, 7),
+        (A, 3),
+        (A, 3),
+    ]
+
+
+def test_asking_grows_rarer_and_never_stops_within_a_storm_of_births() -> None:
+    one, asked = born(reorder=0, ask_every=10), []
+    for tenth in range(6000):
+        now = tenth / 10
+        one.take("NDATA", NODE, data(200, 9), now)  # a node whose numbers are always wrong
+        one.tick(now)
+        if one.ask(now):
+            asked.append(now)
+            one.take("NBIRTH", NODE, birth(), now)
+    assert len(asked) <= 13
+    assert all(later - sooner >= 10 for sooner, later in pairwise(asked))
+
+
+def test_a_death_ends_only_its_own_session() -> None:
+    one = born()
+    old = msg(None, Entry("bdSeq", kind=UINT64, value=0))
+    assert one.take("NDEATH", NODE, old, 1) == []
+    own = msg(None, Entry("bdSeq", kind=UINT64, value=1))
+    assert stale(one.take("NDEATH", NODE, own, 1)) == [A, B, D]
+    assert one.take("NDEATH", NODE, own, 1) == []
+    assert values(one.take("NDATA", NODE, data(2, 5), 2)) == []
+    one.tick(100)
+    assert one.ask(100)  # it speaks and was never born
+
+
+def test_a_dead_node_is_left_in_peace() -> None:
+    one = born()
+    one.take("NDEATH", NODE, msg(None), 1)
+    assert one.tick(1000) == []
+    assert not one.ask(1000)
+
+
+def test_a_device_dies_alone_and_one_that_is_not_born_again_turns_bad() -> None:
+    one = born(reorder=2)
+    assert stale(one.take("DDEATH", "dev", msg(2), 1)) == [D]
+    assert values(one.take("DDATA", "dev", data(3, 5, alias=3), 1)) == []
+    one = born(reorder=2)
+    one.take("NBIRTH", NODE, birth(), 5)
+    assert stale(one.tick(6)) == []
+    assert stale(one.tick(7)) == [D]
+    assert not one.ask(7)  # a device may be switched off: that is no reason for births without end
+
+
+def test_a_metric_that_its_birth_does_not_have_is_told_with_its_name() -> None:
+    one = edge()
+    told = one.take("NBIRTH", NODE, msg(0, Entry("a", 1, value=1.0)), 0)
+    assert told[1] == Absent([B])
+    assert "no metric b" in one.complaints[0]
+
+
+def test_data_before_the_birth_that_they_overtook_are_told_after_it() -> None:
+    one = edge()
+    assert one.take("NDATA", NODE, data(1, 9), 0) == []
+    assert values(one.take("NBIRTH", NODE, birth(), 0.1)) == [(A, 1), (B, 2), (A, 9)]
+
+
+def test_a_node_that_falls_silent_is_asked_and_counts_as_dead_when_it_never_answers() -> None:
+    one, fell, asked = born(silence=60, ask_every=10), 0.0, 0
+    for now in range(1, 400):
+        if stale(one.tick(now)):
+            fell = now
+            break
+        asked += one.ask(now)
+    assert asked == 3
+    assert 60 < fell < 200
+    alive = born(silence=60)
+    alive.tick(61)
+    assert alive.ask(61)
+    alive.take("NDATA", NODE, data(2, 1), 62)  # it cannot give births, but it lives
+    assert (stale(alive.tick(110)), alive.ask(110)) == ([], False)
+
+
+def test_nothing_that_comes_is_an_exception() -> None:
+    chance = random.Random(11)
+    verbs = ("NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH")
+    for _ in range(60):
+        one = edge(reorder=1)
+        for step in range(200):
+            kind = chance.choice(verbs)
+            entries = [
+                Entry(chance.choice(("", "a", "d", "bdSeq")), chance.choice((None, 1, 2, 3)), value=1.0)
+                for _ in range(chance.randrange(3))
+            ]
+            device = chance.choice(("dev", "other")) if kind[0] == "D" else NODE
+            one.take(kind, device, msg(chance.choice((None, step % 256, 0, 255, 999)), *entries), step / 10)  # type: ignore[arg-type]
+            one.tick(step / 10)
+            one.ask(step / 10)
+        assert len(one._held) <= 2000
+        assert len(one._early) <= 65
+
+
+# ------------------------------------------------------------------ rows
+US = AT * 1000
+
+
+def rows() -> Rows:
+    return Rows([Row(n + 1, 1.0, 0.0, {}, 5_000_000, 0) for n in range(3)], 1, "s")
+
+
+def test_a_value_that_holds_is_said_again_at_the_nodes_own_time() -> None:
+    one, told = rows(), born_values()
+    one.heard(0, US - 9_000_000, US, 0)  # its clock is nine seconds slow
+    one.put(told, 0, US, 0)
+    [first] = one.take(0)
+    assert one.take(2.4) == []
+    [again] = one.take(2.6)
+    assert list(again.values) == list(first.values)
+    assert set(np.unique(again.source_times)) == {US - 9_000_000 + 2_600_000}
+    assert one.take(10, silent=[0]) == []
+
+
+def born_values() -> list[Told]:
+    metrics = birth().metrics[1:]
+    return [Value(n, m, 10, US - 9_000_000, birth=True) for n, m in enumerate(metrics)]
+
+
+def test_a_birth_tells_how_it_is_now_even_with_a_time_from_before_the_death() -> None:
+    one, told = rows(), born_values()
+    one.heard(0, US, US, 0)
+    one.put(told, 0, US, 0)
+    one.put([Stale([A, B], "died")], 0, US, 1)
+    one.put(told, 0, US, 2)
+    [batch] = one.take(2)
+    of_a = [
+        (int(t), int(s))
+        for t, s, n in zip(batch.source_times, batch.statuses, batch.tags, strict=True)
+        if n == 1
+    ]
+    assert [s for _, s in of_a] == [0, BAD_NO_COMMUNICATION, 0]
+    assert [t for t, _ in of_a] == sorted({t for t, _ in of_a})
+
+
+def test_history_comes_after_a_newer_word_of_the_present() -> None:
+    one, told = rows(), born_values()
+    one.heard(0, US, US, 0)
+    one.put(told, 0, US, 0)
+    one.take(0)
+    old = [replace_past(told[0], US - 7200_000_000 + n) for n in range(3)]
+    late = replace_past(told[0], US + 500_000)  # newer than the last word of it
+    one.put([*old, late], 0, US, 1)
+    present, past = one.take(1)
+    assert list(past.statuses) == [GOOD_ENTRY_INSERTED] * 4
+    assert int(present.source_times.max()) > int(past.source_times.max())
+    assert list(present.tags) == [1]
+
+
+def replace_past(told: Told, at: int) -> Value:
+    assert isinstance(told, Value)
+    return told._replace(at=at, past=True, birth=False)
+
+
+@pytest.mark.parametrize("told_at", [0, 5_000, US + 999 * 86_400_000_000])
+def test_a_clock_that_cannot_be_meant_is_not_believed(told_at: int) -> None:
+    one = rows()
+    one.heard(0, told_at, US, 0)
+    one.put([v._replace(at=told_at) for v in born_values() if isinstance(v, Value)], 0, US, 0)
+    [batch] = one.take(0)
+    assert set(batch.source_times) == {US}
+
+
+def test_rows_keep_scale_and_codes() -> None:
+    config = [Row(1, 2.0, 1.0, {}, 5_000_000, 0), Row(2, 1.0, 0.0, {"2": 20.0}, 5_000_000, 0)]
+    one = Rows(config, 1, "s")
+    one.heard(0, US, US, 0)
+    one.put(born_values(), 0, US, 0)
+    batch, _ = one.take(0)  # the second says again what was told with a time of long ago
+    assert list(batch.values) == [3, 20]
+    odd = Entry("b", 2, value=9.0)
+    one.put([Value(1, msg(0, odd).metrics[0], 10, US + 1)], 0, US, 0)
+    [batch] = one.take(0)
+    assert np.isnan(batch.values[0])
+    assert "not among its codes" in one.complaints[0][1]
