@@ -22,7 +22,13 @@ from collectors.opcua_decode import BAD_TYPE_MISMATCH, OVERFLOW, Changes, Publis
 from collectors.opcua_line import Line
 from collectors.opcua_nodes import NodeBlock, picked, resolve
 from collectors.opcua_probe import probed
-from collectors.opcua_security import make_certificate
+from collectors.opcua_security import (
+    SecurityBlock,
+    expiry,
+    make_certificate,
+    read_certificate,
+    warn_before_expiry,
+)
 from collectors.opcua_session import ServerBlock, session
 from collectors.opcua_structures import Structures
 from collectors.opcua_tree import Walker
@@ -37,6 +43,7 @@ _log = logging.getLogger(__name__)
 BAD_NODE_UNKNOWN = 0x80340000
 _BAD = 0x80000000
 _SERVER = ua.NodeId.from_string("i=2253")
+_DAY = 86_400.0  # seconds
 _ASK_AGAIN = 30.0  # seconds until nodes the server did not know are asked for again, and quiet ones looked at
 
 
@@ -92,7 +99,12 @@ class OpcUaCollector:
     async def probe(self) -> Mapping[str, str]:
         """What a look at the server finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
         async with session(self._config, self._clock, self._name) as line:
-            return await probed(line, self._config.nodes, self._clock.now)
+            found = await probed(line, self._config.nodes, self._clock.now)
+        security = self._config.security
+        if isinstance(security, SecurityBlock):
+            complaint = expiry(read_certificate(security.certificate), self._clock.now())
+            found["certificate"] = f"✗ {complaint}" if complaint else "ours is good for more than 30 days"
+        return found
 
     @staticmethod
     async def browse(
@@ -123,6 +135,7 @@ class OpcUaCollector:
         missing = await self._watch(line, sink, range(len(self._config.nodes)))
         await self._watch_conditions(line, audit.uris)
         ask_again_at = self._clock.monotonic() + _ASK_AGAIN
+        warn_at = self._clock.monotonic() + _DAY
         sequence = 0
         while True:
             heard = await line.next()
@@ -134,12 +147,19 @@ class OpcUaCollector:
             sequence = heard.sequence if heard.acknowledge else sequence
             await self._put(sink, heard, at)
             await self._hear(line, sink, heard, at)
+            if self._clock.monotonic() >= warn_at:  # a connection may live for months
+                self._warn()
+                warn_at = self._clock.monotonic() + _DAY
             if self._clock.monotonic() >= ask_again_at:
                 missing = await self._watch(line, sink, missing) if missing else []
                 await self._audit(line, sink, audit, missing, at)
                 if self._conditions and not self._conditions.is_whole:
                     await self._refresh(line, self._conditions)
                 ask_again_at = self._clock.monotonic() + _ASK_AGAIN
+
+    def _warn(self) -> None:
+        if isinstance(security := self._config.security, SecurityBlock):
+            warn_before_expiry(read_certificate(security.certificate), self._clock.now(), self._name)
 
     # -------------------------------------------------------------- alarms and conditions
     async def _watch_conditions(self, line: Line, uris: Sequence[str]) -> None:

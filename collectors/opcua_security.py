@@ -122,10 +122,19 @@ def application_uri(certificate: x509.Certificate) -> str:
     return next(iter(names.get_values_for_type(x509.UniformResourceIdentifier)), "")
 
 
-def warn_before_expiry(certificate: x509.Certificate, now: datetime, whose: str) -> None:
+def expiry(certificate: x509.Certificate, now: datetime) -> str:
+    """A complaint from thirty days before the end on; "" before that."""
     left = certificate.not_valid_after_utc - now
-    if left < _WARN_AHEAD:
-        _log.warning("%s: our OPC UA certificate ends in %d days; renew it", whose, left.days)
+    if left >= _WARN_AHEAD:
+        return ""
+    return (
+        f"our OPC UA certificate ends in {left.days} days; renew it (andon certificate), let servers trust it"
+    )
+
+
+def warn_before_expiry(certificate: x509.Certificate, now: datetime, whose: str) -> None:
+    if complaint := expiry(certificate, now):
+        _log.warning("%s: %s", whose, complaint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -396,6 +396,24 @@ async def test_a_certificate_is_warned_of_thirty_days_before_its_end(
     assert ("renew it" in caplog.text) is warned
 
 
+async def test_a_probe_and_a_long_connection_tell_that_our_certificate_ends_soon(
+    safe_plant: OpcUaPlant, owners: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    own = Authority.make().issue(owners, "ending", "urn:andon-hub:ending", (-1, 20))
+    server = Owner.make(owners, "server", URI)
+    server.put_into(tmp_path)
+    settings = config(safe_plant.endpoint, node(1, "load"), **secured(own, tmp_path))
+    monkeypatch.setattr("collectors.opcua._DAY", 0.0)
+    async with shown(safe_plant, server):
+        found = await OpcUaCollector(settings, SystemClock(), TAGS, "cnc").probe()
+        caplog.clear()
+        async with listening(settings) as sink:
+            await sink.until(lambda: len(sink.of(1)) >= 2)
+    assert found["certificate"].startswith("✗ our OPC UA certificate ends in 19 days")
+    assert caplog.text.count("ends in 19 days") >= 2  # when it connected, and later
+
+
 async def refused(settings: Any) -> str:
     one = OpcUaCollector(settings, SystemClock(), TAGS, "cnc")
     sink = Heard()
