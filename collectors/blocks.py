@@ -6,16 +6,22 @@ handful of numpy calls and no Python object per point.
 
 from __future__ import annotations
 
+import contextlib
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Table = Literal["holding", "input", "coil", "discrete"]
-Kind = Literal["bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+Kind = Literal[
+    "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64",
+    "bcd16", "bcd32", "bcd64", "string",
+]  # fmt: skip
 Order = Literal["big", "little"]
 
 MAX_REGISTERS = 125  # Modbus Application Protocol 1.1b3, 6.3 and 6.4
@@ -23,9 +29,14 @@ MAX_BITS = 2000  # 6.1 and 6.2
 DTYPES: dict[str, str] = {
     "bool": "<u2", "int16": "<i2", "uint16": "<u2", "int32": "<i4", "uint32": "<u4",
     "int64": "<i8", "uint64": "<u8", "float32": "<f4", "float64": "<f8",
+    "bcd16": "<u2", "bcd32": "<u4", "bcd64": "<u8",
 }  # fmt: skip
 WIDTHS = {kind: np.dtype(dtype).itemsize // 2 for kind, dtype in DTYPES.items()}  # in registers
 BIT_TABLES = frozenset({"coil", "discrete"})
+STRING = "string"  # last in a block, cast by nothing
+_TENS = 10.0 ** np.arange(16)
+_NIBBLES = np.arange(0, 64, 4, dtype=np.uint64)
+_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{0,18})?", re.ASCII)
 _HARMLESS = 1e200  # no whole number times this, and plus this, is more than a float64 holds
 
 
@@ -34,7 +45,8 @@ class Point:
     """One value in a device. `address` counts from 0 as on the wire (40001 in a manual is holding 0).
 
     `word_order`: which register of a value comes first; `byte_order`: which byte within a register
-    (big is what the standard says). `codes` turn a raw number into another one and leave out all others.
+    (big is what the standard says). `codes` turn a raw number (of a string: its text) into another one and
+    leave out all others. `length` is that of a string, in registers; `unit` the device behind a gateway.
     """
 
     tag: int
@@ -46,7 +58,9 @@ class Point:
     word_order: Order = "big"
     byte_order: Order = "big"
     bit: int | None = None
-    codes: Mapping[float, float] = field(default_factory=dict)
+    codes: Mapping[Any, float] = field(default_factory=dict)
+    length: int = 0
+    unit: int = 0
 
     @property
     def is_bit(self) -> bool:
@@ -55,17 +69,19 @@ class Point:
     @property
     def width(self) -> int:
         """In registers, or in bits on the tables of bits."""
-        return 1 if self.table in BIT_TABLES else WIDTHS[self.kind]
+        if self.table in BIT_TABLES:
+            return 1
+        return self.length if self.kind == STRING else WIDTHS[self.kind]
 
     @property
     def end(self) -> int:
         return self.address + self.width
 
-    def numbered(self, tag: int) -> Point:
+    def numbered(self, tag: int, unit: int | None = None) -> Point:
         """The same with its tag's number; what `dataclasses.replace` does, ten thousand times at a start."""
         return Point(
             tag, self.address, self.kind, self.table, self.scale, self.offset, self.word_order,
-            self.byte_order, self.bit, self.codes,
+            self.byte_order, self.bit, self.codes, self.length, self.unit if unit is None else unit,
         )  # fmt: skip
 
 
@@ -84,7 +100,10 @@ class Block:
     offset: NDArray[np.float64] | None
     as_sent: str  # dtype of answers that are nothing but whole numbers of one kind, in order; else ""
     masked: tuple[tuple[int, int | None], ...]  # row, bit of its register (None: any bit)
-    coded: tuple[tuple[int, Mapping[float, float]], ...]
+    coded: tuple[tuple[int, Mapping[Any, float]], ...]
+    unit: int
+    in_digits: NDArray[np.intp]  # rows of BCD
+    texts: tuple[tuple[int, NDArray[np.intp], Mapping[Any, float]], ...]  # row, its bytes, its codes
 
     @property
     def bytes_expected(self) -> int:
@@ -100,13 +119,13 @@ def plan(
 ) -> tuple[Block, ...]:
     """As few reads as `limit` and `hole` (registers read in vain between two points) allow."""
     blocks: list[Block] = []
-    ordered = sorted(points, key=lambda p: (p.table, p.address, p.end))
+    ordered = sorted(points, key=lambda p: (p.unit, p.table, p.address, p.end))
     run: list[Point] = []
     end = 0
     for point in ordered:
         most = bit_limit if point.is_bit else limit
         gap = hole * 16 if point.is_bit else hole
-        fits = run and run[0].table == point.table
+        fits = run and (run[0].unit, run[0].table) == (point.unit, point.table)
         if fits and point.address <= end + gap and point.end - run[0].address <= most:
             run.append(point)
             end = max(end, point.end)
@@ -123,20 +142,24 @@ def block(points: Sequence[Point]) -> Block:
     """The read that covers these points of one table, with its decoder worked out."""
     table, start = points[0].table, min(p.address for p in points)
     count = max(p.end for p in points) - start
-    ordered = tuple(sorted(points, key=lambda p: (DTYPES[p.kind], p.address)))
+    ordered = tuple(sorted(points, key=lambda p: (p.kind == STRING, DTYPES.get(p.kind, ""), p.address)))
+    numbers = [p for p in ordered if p.kind != STRING]
     plain = all(p.scale == 1.0 for p in ordered)
     level = all(p.offset == 0.0 for p in ordered)
     in_bits = table in BIT_TABLES
     return Block(
         table, start, count, ordered,
         np.array([p.tag for p in ordered], np.int32),
-        np.array([p.address - start for p in ordered] if in_bits else _bytes(ordered, start), np.intp),
-        () if in_bits else _runs(ordered),
+        np.array([p.address - start for p in ordered] if in_bits else _bytes(numbers, start), np.intp),
+        () if in_bits else _runs(numbers),
         None if plain else np.array([p.scale for p in ordered]),
         None if level else np.array([p.offset for p in ordered]),
         _as_sent(ordered),
         () if in_bits else tuple((i, p.bit) for i, p in enumerate(ordered) if p.kind == "bool"),
-        tuple((i, dict(p.codes)) for i, p in enumerate(ordered) if p.codes),
+        tuple((i, dict(p.codes)) for i, p in enumerate(numbers) if p.codes),
+        points[0].unit,
+        np.array([i for i, p in enumerate(numbers) if p.kind.startswith("bcd")], np.intp),
+        tuple((i, _letters(p, start), dict(p.codes)) for i, p in enumerate(ordered) if p.kind == STRING),
     )  # fmt: skip
 
 
@@ -161,6 +184,12 @@ def _bytes(points: Sequence[Point], start: int) -> list[int]:
         for register in reversed(registers) if point.word_order == "big" else registers:
             places += [2 * register + low_first[0], 2 * register + low_first[1]]
     return places
+
+
+def _letters(point: Point, start: int) -> NDArray[np.intp]:
+    first = (0, 1) if point.byte_order == "big" else (1, 0)
+    registers = range(point.address - start, point.end - start)
+    return np.array([2 * r + half for r in registers for half in first], np.intp)
 
 
 def _runs(points: Sequence[Point]) -> tuple[tuple[str, int, int, int, int], ...]:
@@ -200,10 +229,38 @@ def _unpacked(plan_of: Block, answer: bytes) -> NDArray[np.float64]:
         values = np.empty(len(plan_of.points), np.float64)
         for dtype, first, last, top, bottom in plan_of.runs:
             values[top:bottom] = picked[first:last].view(dtype)
+            if len(plan_of.in_digits) and dtype.startswith("<u"):
+                rows = plan_of.in_digits[(plan_of.in_digits >= top) & (plan_of.in_digits < bottom)]
+                values[rows] = _digits(picked[first:last].view(dtype)[rows - top])
+        for row, places, codes in plan_of.texts:
+            values[row] = _spelled(raw[places].tobytes(), codes)
     for row, bit in plan_of.masked:
         word = int(values[row])
         values[row] = bool(word) if bit is None else word >> bit & 1
     return values
+
+
+def _digits(words: NDArray[Any]) -> NDArray[np.float64]:
+    """Binary-coded decimals, four bits a digit; NaN where a digit is above nine."""
+    nibbles = words.astype(np.uint64)[:, None] >> _NIBBLES & np.uint64(15)
+    return np.where((nibbles > 9).any(axis=1), np.nan, nibbles.astype(np.float64) @ _TENS)
+
+
+def _spelled(letters: bytes, codes: Mapping[Any, float]) -> float:
+    """The number that a text stands for by its codes; without codes, the one that it spells."""
+    text = text_of(letters)
+    if codes:
+        return codes.get(text, math.nan)
+    return float(text) if _NUMBER.fullmatch(text) else math.nan
+
+
+def text_of(letters: bytes) -> str:
+    """Up to the first NUL, without the blanks around it; UTF-8, else GB18030 as in China."""
+    held = letters.partition(b"\0")[0]
+    for encoding in ("utf-8", "gb18030"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return held.decode(encoding).strip()
+    return ""
 
 
 def _engineering(plan_of: Block, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -228,10 +285,11 @@ def rejoin(
 ) -> tuple[Block, ...]:
     """Blocks that touch become one again: every register of the result was in a read that worked."""
     out: list[Block] = []
-    for one in sorted(blocks, key=lambda b: (b.table, b.start, b.end)):
+    for one in sorted(blocks, key=lambda b: (b.unit, b.table, b.start, b.end)):
         most = bit_limit if one.table in BIT_TABLES else limit
         last = out[-1] if out else None
-        if last and last.table == one.table and one.start <= last.end and one.end - last.start <= most:
+        alike = last and (last.unit, last.table) == (one.unit, one.table)
+        if last and alike and one.start <= last.end and one.end - last.start <= most:
             out[-1] = block(last.points + one.points)
         else:
             out.append(one)

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import math
+import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from collectors.blocks import (
-    BIT_TABLES,
-    WIDTHS,
-    Block,
-    Kind,
-    Order,
-    Point,
-    Table,
-    decode,
-    halves,
-    plan,
-    rejoin,
-)
-from collectors.deadband import news
-from collectors.modbus_line import Broken, Denied, ModbusLine, connected
+from collectors.blocks import MAX_BITS, MAX_REGISTERS, Block, Point, Table, decode, halves, plan
+from collectors.modbus_lane import Lane
+from collectors.modbus_line import Broken, Denied, ModbusLine, Silent, connected
+from collectors.modbus_map import MapBlock, points_of
+from collectors.modbus_points import Asked, PointBlock
 from collectors.modbus_probe import FUNCTION, probed
 from collectors.named_tags import named_tags
 from hub.config import Block as ConfigBlock
-from hub.config import Duration, Kept
+from hub.config import Duration, Kept, explain
 from hub.errors import SourceUnavailable
 from hub.model.batch import SampleBatch, micros
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
@@ -51,55 +44,19 @@ _ASK_AGAIN = 30.0  # seconds until a refused register is tried again: programs g
 _ASK_SOON = 5.0  # the same for one that the device could not read just now
 _ASK_AT_MOST = 5  # refused registers asked for in one go
 _HEARTBEAT = 1.0  # seconds at most until a fast point that stands still is told again
+_FIRST_REST, _LONGEST_REST = 2.0, 60.0  # seconds until a unit behind a gateway is asked again
 BAD_DEVICE_FAILURE = 0x808B0000
 
 
-class Asked(NamedTuple):
-    """What stays of a point's block."""
-
-    tag: str
-    fast: bool
-    point: Point  # its tag's number still 0
-
-
-class PointBlock(ConfigBlock):
-    """One register or bit. `address` counts from 0, as on the wire."""
-
-    tag: str
-    address: int = Field(ge=0, le=65535)
-    type: Kind = "uint16"
-    table: Table = "holding"
-    scale: float = Field(1.0, allow_inf_nan=False)
-    offset: float = Field(0.0, allow_inf_nan=False)
-    word_order: Order = "big"
-    byte_order: Order = "big"
-    bit: int | None = Field(None, ge=0, le=15)
-    fast: bool = False
-    codes: dict[float, float] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _sensible(self) -> PointBlock:
-        if self.bit is not None and (self.type != "bool" or self.table in BIT_TABLES):
-            raise ValueError("bit: picks one bit of a register; write type: bool and a table of registers")
-        if self.scale == 0:
-            raise ValueError("scale: 0 would make every value the same; leave it out or correct it")
-        if self.codes and (self.scale != 1 or self.offset != 0):
-            raise ValueError("codes: already name the final numbers; leave out scale and offset")
-        if self.address + self._width > 65536:
-            raise ValueError(f"address: a {self.type} at {self.address} reaches past 65535")
-        return self
-
-    @property
-    def _width(self) -> int:
-        return 1 if self.table in BIT_TABLES else WIDTHS[self.type]
-
-    def kept(self) -> Asked:
-        kind: Kind = "bool" if self.table in BIT_TABLES else self.type
-        point = Point(
-            0, self.address, kind, self.table, self.scale, self.offset,
-            self.word_order, self.byte_order, self.bit, self.codes,
-        )  # fmt: skip
-        return Asked(self.tag, self.fast, point)
+def _from_file(written: object) -> object:
+    """`points: {file: map.csv}` as the points in that file."""
+    if not isinstance(written, dict):
+        return written
+    try:
+        block = MapBlock.model_validate(written)
+    except ValidationError as cause:
+        raise ValueError("; ".join(explain(cause, "file"))) from None
+    return points_of(block)
 
 
 class ModbusConfig(ConfigBlock):
@@ -107,19 +64,60 @@ class ModbusConfig(ConfigBlock):
 
     host: str
     port: int = Field(502, ge=1, le=65535)
-    unit: int = Field(1, ge=0, le=255)
+    unit: int = Field(1, ge=0, le=255, description="of the points that name none")
     every: Duration = timedelta(seconds=1)
     fast: Duration | None = Field(None, description="interval of the points marked fast; 100ms if any is")
+    groups: dict[str, Duration] = Field({}, description="name: interval, for the points with that group")
     timeout: Duration = timedelta(seconds=1)
     hole: int = Field(8, ge=0, le=123, description="registers read in vain rather than asked for apart")
-    points: list[Annotated[Asked, Kept(PointBlock)]] = Field(min_length=1)
+    max_registers: int = Field(
+        MAX_REGISTERS, ge=1, le=MAX_REGISTERS, description="what the device gives at once"
+    )
+    max_bits: int = Field(MAX_BITS, ge=1, le=MAX_BITS, description="the same of coils and discrete inputs")
+    points: Annotated[
+        list[Annotated[Asked, Kept(PointBlock)]], Field(min_length=1), BeforeValidator(_from_file)
+    ]
 
     @model_validator(mode="after")
     def _positive(self) -> ModbusConfig:
-        for name, span in (("every", self.every), ("fast", self.fast), ("timeout", self.timeout)):
+        spans = {"every": self.every, "fast": self.fast, "timeout": self.timeout}
+        spans |= {f"groups.{name}": span for name, span in self.groups.items()}
+        for name, span in spans.items():
             if span is not None and span < timedelta(milliseconds=1):
                 raise ValueError(f"{name}: is too short; write for example 100ms or 1s")
         return self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModbusConfig:
+        if "fast" in self.groups:
+            raise ValueError("groups.fast: is said with fast: beside it; choose another name")
+        for tag, group, point in self.points:
+            if group not in ("", "fast", *self.groups):
+                near = difflib.get_close_matches(group, self.groups, 1)
+                hint = f"did you mean {near[0]!r}?" if near else "add it to groups:"
+                raise ValueError(f"points: {tag}: no group {group!r}; {hint}")
+            if not point.is_bit and point.width > self.max_registers:
+                raise ValueError(f"max_registers: {tag} alone has {point.width} registers; raise it")
+        return self
+
+    def numbered(self) -> list[Point]:
+        """Every point with its unit; its row stands for the tag's number."""
+        return [
+            p.point.numbered(n, self.unit if p.point.unit < 0 else p.point.unit)
+            for n, p in enumerate(self.points)
+        ]
+
+
+class _Away(Exception):
+    """The unit gives no answer at all; others behind the same gateway may."""
+
+
+@dataclass(slots=True)
+class _Rest:
+    """How long a unit that is away is left in peace."""
+
+    pause: float
+    until: float
 
 
 class _NotHere(Exception):
@@ -132,34 +130,6 @@ class _NotHere(Exception):
     @property
     def status(self) -> int:
         return BAD_DEVICE_FAILURE if self.code in _NOT_NOW else BAD_OUT_OF_RANGE
-
-
-class _Lane:
-    """Blocks read at one interval, always at whole multiples of it; told whole every `whole` seconds."""
-
-    def __init__(self, interval: float, whole: float, points: Sequence[Point], hole: int) -> None:
-        self.interval, self._whole = interval, whole
-        self.due = self._whole_due = -math.inf
-        self._said: SampleBatch | None = None
-        self.planned = plan(points, hole)
-        self.reset()
-
-    def reset(self) -> None:
-        """As configured again: whatever was refused is asked for anew."""
-        self.blocks: tuple[Block, ...] = self.planned
-        self.refused: tuple[tuple[Block, int], ...] = ()  # one point each, and its status
-
-    def news(self, batch: SampleBatch, now: float) -> SampleBatch:
-        """What of this round is worth telling."""
-        said, self._said = self._said, batch
-        if said is not None and now < self._whole_due - 1e-6:
-            return news(said, batch)
-        self._whole_due = (math.floor(now / self._whole + 1e-6) + 1) * self._whole
-        return batch
-
-    def done(self, now: float) -> None:
-        """Next at the grid point after `now`; rounds that were missed meanwhile stay missed."""
-        self.due = (math.floor(now / self.interval + 1e-6) + 1) * self.interval
 
 
 class ModbusCollector:
@@ -177,21 +147,14 @@ class ModbusCollector:
         self._config, self._clock, self._name = config, clock, name
         self._where = f"{config.host}:{config.port}"
         found = named_tags((p.tag for p in config.points), tags, f"collectors.{name}.with.points")
-        points = [p.point.numbered(t.number) for p, t in zip(config.points, found, strict=True)]
+        points = [p.numbered(t.number) for p, t in zip(config.numbered(), found, strict=True)]
         self._tag_numbers = [p.tag for p in points]
-        fast = [p for p, c in zip(points, config.points, strict=True) if c.fast]
-        slow = [p for p, c in zip(points, config.points, strict=True) if not c.fast]
-        quick = (config.fast or min(config.every, timedelta(milliseconds=100))).total_seconds()
-        every = config.every.total_seconds()
+        self._units = {unit: [p.tag for p in points if p.unit == unit] for unit in {p.unit for p in points}}
         patience = min(tags[p.tag].stale_after for p in config.points).total_seconds()
-        heartbeat = max(quick, min(every, _HEARTBEAT, patience / 2))
-        self._lanes = [
-            _Lane(interval, whole, some, config.hole)
-            for interval, whole, some in ((quick, heartbeat, fast), (every, every, slow))
-            if some
-        ]
+        self._lanes = _lanes(config, points, patience)
+        self._away: dict[int, _Rest] = {}
         self._ask_again_at = math.inf
-        self._told: set[tuple[Table, int]] = set()
+        self._told: set[tuple[int, Table, int]] = set()
 
     @property
     def tag_numbers(self) -> Sequence[int]:
@@ -201,7 +164,8 @@ class ModbusCollector:
         """Poll until cancelled; raise SourceUnavailable when the device goes silent or talks nonsense."""
         config = self._config
         try:
-            line = await connected(config.host, config.port, config.unit, config.timeout.total_seconds())
+            seconds, several = config.timeout.total_seconds(), len(self._units) > 1
+            line = await connected(config.host, config.port, config.unit, seconds, patient=several)
             try:
                 await self._poll(line, sink)
             finally:
@@ -212,58 +176,99 @@ class ModbusCollector:
     async def probe(self) -> Mapping[str, str]:
         """What a look at the device finds; changes nothing."""
         config = self._config
-        points = [(p.tag, p.point) for p in config.points]
-        seconds = config.timeout.total_seconds()
-        return await probed(config.host, config.port, config.unit, seconds, config.hole, points)
+        points = list(zip((p.tag for p in config.points), config.numbered(), strict=True))
+        blocks = plan([p for _, p in points], config.hole, config.max_registers, config.max_bits)
+        return await probed(config.host, config.port, config.timeout.total_seconds(), blocks, points)
 
     async def _poll(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
         while True:
             await self._serve(line, sink, self._lanes)
             if self._clock.monotonic() >= self._ask_again_at:
-                await self._ask_the_refused(line)
-            due = min(lane.due for lane in self._lanes)
+                await self._ask_the_refused(line, sink)
+            await self._try_the_away(line)
+            due = min(chain((lane.due for lane in self._lanes), (r.until for r in self._away.values())))
             await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
 
-    async def _serve(self, line: ModbusLine, sink: Sink[SampleBatch], lanes: Sequence[_Lane]) -> None:
+    async def _serve(self, line: ModbusLine, sink: Sink[SampleBatch], lanes: Sequence[Lane]) -> None:
         """Read those of the lanes that are due, fast ones first and again between a slow one's blocks."""
         for i, lane in enumerate(lanes):
             if lane.due > self._clock.monotonic():
                 continue
             at = micros(self._clock.now())  # of a whole round: the moment before its first question
-            tags: list[NDArray[np.int32]] = []
-            values: list[NDArray[np.float64]] = []
+            read: list[tuple[Block, NDArray[np.float64]]] = []
             for n, block in enumerate(lane.blocks):
                 if n and i:
                     await self._serve(line, sink, lanes[:i])
-                for good, column in await self._read_or_hunt(line, lane, block):
-                    tags.append(good.tags)
-                    values.append(column)
-            batch = self._batch(at, tags, values, lane.refused)
-            if len(batch := lane.news(batch, self._clock.monotonic())):
+                if block.unit not in self._away:
+                    read += await self._read_or_hunt(line, lane, block, sink)
+            batch = self._batch(at, read, lane.refused)
+            if len(batch) and len(batch := lane.news(batch, self._clock.monotonic())):
                 await sink.put(batch)
             lane.done(self._clock.monotonic())
 
     async def _read_or_hunt(
-        self, line: ModbusLine, lane: _Lane, block: Block
+        self, line: ModbusLine, lane: Lane, block: Block, sink: Sink[SampleBatch]
     ) -> list[tuple[Block, NDArray[np.float64]]]:
         try:
             return [(block, await self._read(line, block))]
         except _NotHere:
+            pass
+        except _Away as cause:
+            await self._lose(block.unit, str(cause), sink)
+            return []
+        try:
             return await self._hunt(line, lane, block)
+        except _Away as cause:
+            await self._lose(block.unit, str(cause), sink)
+            return []
+
+    # ---------------------------------------------------------------- several units behind one gateway
+    async def _lose(self, unit: int, why: str, sink: Sink[SampleBatch]) -> None:
+        """This unit's tags turn bad, once; the others go on. Raises where none is left."""
+        self._away[unit] = _Rest(_FIRST_REST, self._clock.monotonic() + _FIRST_REST)
+        if len(self._away) == len(self._units):
+            raise SourceUnavailable(f"{self._name}: {self._where}: no unit answers, {unit} for one: {why}")
+        _log.warning("%s: %s: unit %d is away (%s); the others go on", self._name, self._where, unit, why)
+        await sink.put(SampleBatch.lost(self._units[unit], self._clock.now(), self._name))
+
+    async def _try_the_away(self, line: ModbusLine) -> None:
+        """One question to one unit at a time: each may cost the others a whole timeout."""
+        now = self._clock.monotonic()
+        unit = next((u for u, rest in self._away.items() if rest.until <= now), None)
+        if unit is None:
+            return
+        block = next(b for lane in self._lanes for b in lane.planned if b.unit == unit)
+        try:
+            await self._read(line, block)
+        except _Away:
+            rest = self._away.pop(unit)
+            rest.pause = min(rest.pause * 2, _LONGEST_REST)
+            rest.until = self._clock.monotonic() + rest.pause * random.uniform(0.8, 1.2)
+            self._away[unit] = rest  # behind the others
+            return
+        except _NotHere:
+            pass
+        del self._away[unit]
+        _log.info("%s: %s: unit %d answers again", self._name, self._where, unit)
 
     def _batch(
         self,
         at: int,
-        tags: list[NDArray[np.int32]],
-        values: list[NDArray[np.float64]],
+        read: Sequence[tuple[Block, NDArray[np.float64]]],
         refused: Sequence[tuple[Block, int]],
     ) -> SampleBatch:
-        if not values and any(status == BAD_DEVICE_FAILURE for _, status in refused):
+        if self._away:  # what was read of a unit before it went is older than the mark that it is lost
+            read = [(b, v) for b, v in read if b.unit not in self._away]
+            refused = [(b, status) for b, status in refused if b.unit not in self._away]
+        if not read and any(status == BAD_DEVICE_FAILURE for _, status in refused):
             raise SourceUnavailable(f"{self._name}: {self._where} cannot read any of its points")
+        tags, values = [b.tags for b, _ in read], [v for _, v in read]
         good = sum(len(v) for v in values)
         if refused:
             tags += [block.tags for block, _ in refused]
             values.append(np.full(len(refused), np.nan))
+        if not values:
+            return SampleBatch.lost([], self._clock.now(), self._name)
         column = _joined(values)
         times, statuses = np.empty(len(column), np.int64), np.zeros(len(column), np.uint32)
         times.fill(at)
@@ -276,17 +281,21 @@ class ModbusCollector:
 
     async def _read(self, line: ModbusLine, block: Block) -> NDArray[np.float64]:
         try:
-            return decode(block, await line.ask(FUNCTION[block.table], block.start, block.count))
+            return decode(block, await line.ask(FUNCTION[block.table], block.start, block.count, block.unit))
+        except Silent as cause:
+            raise _Away(str(cause)) from None
         except Denied as cause:
             if cause.code in _NOT_HERE | _NOT_NOW:
                 raise _NotHere(cause.code) from None
-            said = _said(cause.code)
-            raise SourceUnavailable(f"{self._name}: {self._where} answered with exception {said}") from None
+            said = f"exception {_said(cause.code)}"
+            if len(self._units) > 1:
+                raise _Away(said) from None
+            raise SourceUnavailable(f"{self._name}: {self._where} answered with {said}") from None
         except ValueError as cause:
             raise SourceUnavailable(f"{self._name}: {self._where}: {cause}") from None
 
     async def _hunt(
-        self, line: ModbusLine, lane: _Lane, whole: Block
+        self, line: ModbusLine, lane: Lane, whole: Block
     ) -> list[tuple[Block, NDArray[np.float64]]]:
         """The block was refused: halve it until only points the device does not know are left out."""
         good: list[tuple[Block, NDArray[np.float64]]] = []
@@ -301,41 +310,59 @@ class ModbusCollector:
                     todo.extend(halves(block))
                 else:
                     bad.append((block, cause.status))
-        self._remember(lane, whole, [b for b, _ in good], bad)
+        lane.remember(whole, [b for b, _ in good], bad)
+        self._tell(bad)
         return good
 
-    def _remember(
-        self, lane: _Lane, whole: Block, good: Sequence[Block], bad: Sequence[tuple[Block, int]]
-    ) -> None:
-        rest = (b for b in lane.blocks if b is not whole)
-        lane.blocks = tuple(chain(rest, rejoin(good)))
-        lane.refused += tuple(bad)
+    def _tell(self, bad: Sequence[tuple[Block, int]]) -> None:
         for block, status in bad:
             self._ask_again(status)
             point = block.points[0]
-            if (point.table, point.address) not in self._told:
-                self._told.add((point.table, point.address))
+            if (place := (point.unit, point.table, point.address)) not in self._told:
+                self._told.add(place)
                 _log.warning(
-                    "%s: %s gives nothing for %s %d (0x%08X); check points: the others go on",
-                    self._name, self._where, point.table, point.address, status,
+                    "%s: %s unit %d gives nothing for %s %d (0x%08X); check points: the others go on",
+                    self._name, self._where, *place, status,
                 )  # fmt: skip
 
     def _ask_again(self, status: int) -> None:
         pause = _ASK_SOON if status == BAD_DEVICE_FAILURE else _ASK_AGAIN
         self._ask_again_at = min(self._ask_again_at, self._clock.monotonic() + pause)
 
-    async def _ask_the_refused(self, line: ModbusLine) -> None:
+    async def _ask_the_refused(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
         """A question each: where a refused point answers now, its lane is read as configured again."""
         self._ask_again_at = math.inf
         for lane in self._lanes:
-            for block, status in lane.refused[:_ASK_AT_MOST]:
+            here = [r for r in lane.refused if r[0].unit not in self._away]
+            for block, status in here[:_ASK_AT_MOST]:
                 try:
                     await self._read(line, block)
                 except _NotHere:
                     self._ask_again(status)
+                except _Away as cause:
+                    await self._lose(block.unit, str(cause), sink)
+                    break
                 else:
                     lane.reset()
                     break
+            if lane.refused and self._ask_again_at == math.inf:
+                self._ask_again(lane.refused[0][1])
+
+
+def _lanes(config: ModbusConfig, points: Sequence[Point], patience: float) -> list[Lane]:
+    """One for each interval that has points, the shortest first. `patience`: seconds until a tag is stale."""
+    every = config.every.total_seconds()
+    quick = (config.fast or min(config.every, timedelta(milliseconds=100))).total_seconds()
+    told = min(_HEARTBEAT, patience / 2)
+    intervals = {"fast": (quick, max(quick, min(every, told))), "": (every, every)}
+    intervals |= {n: (s, max(s, told)) for n, d in config.groups.items() if (s := d.total_seconds())}
+    found = []
+    for group, (interval, whole) in sorted(intervals.items(), key=lambda item: item[1][0]):
+        some = [p for p, c in zip(points, config.points, strict=True) if c.group == group]
+        if some:
+            blocks = plan(some, config.hole, config.max_registers, config.max_bits)
+            found.append(Lane(interval, whole, blocks))
+    return found
 
 
 def _joined(columns: list[NDArray[Any]]) -> NDArray[Any]:

@@ -22,6 +22,10 @@ class Broken(Exception):
     """The line is of no use any more; the text says why, for a person who knows the address."""
 
 
+class Silent(Broken):
+    """No answer in time; the line goes on where it was made to."""
+
+
 class Denied(Exception):
     """The device says why it gives no answer: its exception code."""
 
@@ -31,29 +35,34 @@ class Denied(Exception):
 
 
 class ModbusLine(asyncio.Protocol):
-    """Made by `connected`. One question at a time; `close` when done."""
+    """Made by `connected`. One question at a time; `close` when done.
 
-    def __init__(self, unit: int, timeout: float) -> None:
-        self._unit, self._timeout = unit, timeout
+    `patient`: a question without an answer does not end the line. Behind a gateway the next unit may well
+    answer; what still comes for the last question bears its number and is dropped.
+    """
+
+    def __init__(self, unit: int, timeout: float, *, patient: bool = False) -> None:
+        self._unit, self._timeout, self._patient = unit, timeout, patient
         self._loop = asyncio.get_running_loop()
         self._transaction = random.randrange(1, 60_000)  # not from 1 again: see above
-        self._function = 0
+        self._function, self._asked = 0, unit
         self._heard = b""
         self._waiting: asyncio.Future[bytes] | None = None
         self._ended = ""
 
-    async def ask(self, function: int, start: int, count: int) -> bytes:
-        """The data bytes of the answer, as many as the device says they are.
+    async def ask(self, function: int, start: int, count: int, unit: int | None = None) -> bytes:
+        """The data bytes of the answer, as many as the device says they are; of the line's unit when none is
+        named.
 
-        Raises Denied with the device's reason, or Broken.
+        Raises Denied with the device's reason, Silent where the line goes on without an answer, or Broken.
         """
         if self._ended or self._transport.is_closing():
             raise Broken(self._ended or "the connection is closed")
         self._transaction = self._transaction % 0xFFFF + 1
-        self._function = function
+        self._function, self._asked = function, self._unit if unit is None else unit
         self._waiting = self._loop.create_future()
-        late = self._loop.call_later(self._timeout, self._end, f"No response within {self._timeout:g} s")
-        self._transport.write(_QUESTION.pack(self._transaction, 0, 6, self._unit, function, start, count))
+        late = self._loop.call_later(self._timeout, self._late)
+        self._transport.write(_QUESTION.pack(self._transaction, 0, 6, self._asked, function, start, count))
         try:
             return await self._waiting
         finally:
@@ -87,7 +96,7 @@ class ModbusLine(asyncio.Protocol):
     def _answered(self, unit: int, pdu: bytes) -> None:
         if self._waiting is None or self._waiting.done():
             return
-        if unit != self._unit or pdu[0] & ~_FAILED != self._function:
+        if unit != self._asked or pdu[0] & ~_FAILED != self._function:
             self._end("answered a question we did not ask")
         elif pdu[0] & _FAILED:
             self._waiting.set_exception(Denied(pdu[1]))
@@ -96,6 +105,13 @@ class ModbusLine(asyncio.Protocol):
         else:
             self._waiting.set_result(pdu[2:])
 
+    def _late(self) -> None:
+        why = f"No response within {self._timeout:g} s"
+        if not self._patient:
+            self._end(why)
+        elif self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(Silent(why))
+
     def _end(self, why: str) -> None:
         self._ended = self._ended or why
         self._transport.abort()
@@ -103,12 +119,14 @@ class ModbusLine(asyncio.Protocol):
             self._waiting.set_exception(Broken(self._ended))
 
 
-async def connected(host: str, port: int, unit: int, timeout: float) -> ModbusLine:
+async def connected(host: str, port: int, unit: int, timeout: float, *, patient: bool = False) -> ModbusLine:
     """Raises Broken when nobody answers there within `timeout` seconds."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout):
-            _, line = await loop.create_connection(lambda: ModbusLine(unit, timeout), host, port)
+            _, line = await loop.create_connection(
+                lambda: ModbusLine(unit, timeout, patient=patient), host, port
+            )
     except (OSError, TimeoutError) as cause:
         raise Broken("no answer") from cause
     return line

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from collectors.blocks import Block, Point, Table, decode, halves, plan
+from collectors.blocks import Block, Point, Table, decode, halves
 from collectors.modbus_line import Broken, Denied, ModbusLine, connected
 
 FUNCTION: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
@@ -22,36 +22,43 @@ _ELSE = "look it up in the device's manual"
 
 
 async def probed(
-    host: str, port: int, unit: int, timeout: float, hole: int, points: Sequence[tuple[str, Point]]
+    host: str, port: int, timeout: float, blocks: Sequence[Block], points: Sequence[tuple[str, Point]]
 ) -> dict[str, str]:
     """What was found, by the thing looked at; ✗ begins what a person has to mend. Reads only.
 
     `points` with the names of their tags. A device that is away or odd is something found, and no error.
     """
     where = f"{host}:{port}"
+    units = sorted({block.unit for block in blocks})
     try:
-        line = await connected(host, port, unit, timeout)
+        line = await connected(host, port, units[0], timeout, patient=True)
     except Broken:
         return {where: "✗ no answer; is it on, is the address right, is a firewall between?"}
+    names = {id(point): name for name, point in points}
+    found: dict[str, str] = {}
     try:
-        return await _read(line, f"{where} unit {unit}", hole, points)
-    except Broken as cause:
-        return {where: f"✗ unit {unit}: {cause}; is unit: right, and does the device speak Modbus TCP?"}
+        for unit in units:
+            try:
+                some = [b for b in blocks if b.unit == unit]
+                found |= await _read(line, f"{where} unit {unit}", some, names)
+            except Broken as cause:
+                key = where if len(units) == 1 else f"{where} unit {unit}"
+                found[key] = f"✗ unit {unit}: {cause}; is unit: right, and does the device speak Modbus TCP?"
     finally:
         line.close()
+    return found
 
 
 async def _read(
-    line: ModbusLine, where: str, hole: int, points: Sequence[tuple[str, Point]]
+    line: ModbusLine, where: str, blocks: Sequence[Block], names: Mapping[int, str]
 ) -> dict[str, str]:
-    names = {id(point): name for name, point in points}
-    blocks = plan([point for _, point in points], hole)
     found: dict[str, str] = {}
     good, todo = 0, list(reversed(blocks))
+    asked = sum(len(block.points) for block in blocks)
     while todo:
         block = todo.pop()
         try:
-            answer = await line.ask(FUNCTION[block.table], block.start, block.count)
+            answer = await line.ask(FUNCTION[block.table], block.start, block.count, block.unit)
         except Denied as cause:
             if len(block.points) > 1:
                 todo.extend(reversed(halves(block)))
@@ -61,7 +68,7 @@ async def _read(
         else:
             good += len(block.points)
             found |= _odd(block, answer, names)
-    said = f"{good} of {len(points)} points answer, {len(blocks)} questions a round"
+    said = f"{good} of {asked} points answer, {len(blocks)} questions a round"
     return {where: said, **found}
 
 

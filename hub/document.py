@@ -20,6 +20,8 @@ _QUOTED = re.compile(r"'(?!\\.')[^']{2,}'")  # PyYAML quotes what it found; one 
 MOST_REPEATED = 1_000_000  # values that aliases stand for; ten thousand tags said by aliases are a tenth
 _PYTHON = re.compile(r"'tag:yaml\.org,2002:(python/[^']*)'")  # other tags may be passwords that begin with !
 
+_DATA = frozenset({"points"})  # keys whose {file: ...} is a table: a register map
+
 # What PyYAML lets through where a value is not what it looks like: 2001-99-99, a bare !!int, !!bool maybe.
 _UNREADABLE = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
 
@@ -130,6 +132,8 @@ def _put(node: Any, env: Mapping[str, str], base: Path, at: _At, complaints: lis
         return [_put(n, env, base, (at, i), complaints) for i, n in enumerate(node)]
     if not isinstance(node, dict):
         return node
+    if at is not None and at[1] in _DATA and isinstance(node.get("file"), str):
+        return {**node, "file": str(base / node["file"])}  # read by who needs it, and no secret
     if len(node) == 1:
         match node:
             case {"file": str(name)}:

@@ -7,13 +7,14 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 
 from collectors.modbus import BAD_DEVICE_FAILURE, ModbusCollector
 from hub.errors import SourceUnavailable
-from hub.model.sample import BAD_OUT_OF_RANGE, Tag
+from hub.model.sample import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, Tag
 from hub.model.words import Words
 from hub.testing.clock import NOON, HandClock
 from tests.simulators.devices import Heard, ModbusDevice, RawServer, free_port
@@ -281,3 +282,132 @@ async def test_a_reply_that_comes_after_the_timeout_is_never_taken_for_the_next_
         async with running(one, sink):
             await sink.until(lambda: len(sink.batches) == 1)
     assert [s.value for s in sink.of(1)] == [42]
+
+
+# ------------------------------------------------------------------ several devices
+class Gateway:
+    """Units behind one address; `away` keep silent, or say `why` as an exception. Keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.away: set[int] = set()
+        self.why: int | None = None
+
+    def __call__(self, asked: bytes) -> bytes | None:
+        unit = asked[6]
+        self.asked.append(unit)
+        assert len(asked) == 12, "a question before the last one was answered"
+        if unit not in self.away:
+            return reply(asked, pdu=b"\x03\x02\x00" + bytes([unit]))
+        return None if self.why is None else reply(asked, pdu=bytes([0x83, self.why]))
+
+
+UNITS = (point(1, 0, unit=11), point(2, 0, unit=12), point(3, 0))
+
+
+@pytest.mark.parametrize("why", [None, 6, 10, 11], ids=["silent", "busy", "no path", "no answer"])
+async def test_a_dead_unit_behind_a_gateway_is_lost_alone_and_asked_seldom(why: int | None) -> None:
+    gateway, clock, sink = Gateway(), HandClock(), Heard()
+    gateway.away, gateway.why = {12}, why
+    async with RawServer(gateway) as server, running(collector(clock, server.port, *UNITS), sink):
+        await sink.said(3, 1)
+        assert sink.last(2)[1:] == (None, BAD_NO_COMMUNICATION)
+        assert sink.last(1).value == 11
+        gateway.asked.clear()
+        await ticks(clock, sink, 1)
+        assert gateway.asked == [1, 11]
+        gateway.away = set()
+        await ticks(clock, sink, 1)
+        await asleep(clock)
+        await ticks(clock, sink, 1)
+        await sink.said(2, 12)
+        assert len(sink.of(2)) == 2  # lost once, then well
+
+
+async def test_a_gateway_whose_units_are_all_silent_is_a_lost_source() -> None:
+    gateway = Gateway()
+    gateway.away = {1, 11, 12}
+    async with RawServer(gateway) as server:
+        one = collector(HandClock(), server.port, *UNITS, timeout="50ms")
+        async with running(one, Heard()) as task:
+            assert "no unit answers" in await lost(task)
+
+
+async def test_an_answer_that_comes_after_its_unit_was_given_up_is_not_taken() -> None:
+    """It arrives together with the next unit's answer."""
+    kept: list[bytes] = []
+
+    def muddled(asked: bytes) -> bytes | None:
+        if asked[6] == 11:
+            kept.append(reply(asked, pdu=b"\x03\x02\x00\x07"))
+            return None
+        return b"".join(kept) + reply(asked)
+
+    clock, sink = HandClock(), Heard()
+    async with RawServer(muddled) as server, running(collector(clock, server.port, *UNITS), sink):
+        await sink.said(2, 42)
+        await sink.said(3, 42)
+    assert [s.value for s in sink.of(1)] == [None]
+
+
+def _heard(sink: Heard, times: int) -> bool:
+    return len(sink.of(1)) == times
+
+
+async def test_one_dead_device_among_a_hundred_holds_nobody_up() -> None:
+    """Its question stays unanswered for as long as the test lasts; the others go from round to round."""
+    async with RawServer(reply) as good, RawServer(lambda _: None) as dead:
+        clock, sinks = HandClock(), [Heard() for _ in range(100)]
+        ports = [dead.port, *[good.port] * 99]
+        devices = [collector(clock, port, point(1, 0), timeout="1h") for port in ports]
+        tasks = [asyncio.create_task(d.run(s)) for d, s in zip(devices, sinks, strict=True)]
+        for rounds in range(1, 4):
+            for sink in sinks[1:]:
+                await sink.until(partial(_heard, sink, rounds), 60)
+            async with asyncio.timeout(60):
+                while len(clock._sleepers) < 99:
+                    await asyncio.sleep(0.001)
+            clock.turn(1)
+        assert sinks[0].batches == []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# ------------------------------------------------------------------ what a device allows
+async def test_a_device_that_gives_fewer_registers_at_once_is_asked_as_it_wants_from_then_on() -> None:
+    def at_most_10(asked: bytes) -> bytes:
+        count = int.from_bytes(asked[10:12], "big")
+        counts.append(count)
+        return reply(asked, pdu=b"\x83\x02" if count > 10 else bytes([3, 2 * count]) + bytes(2 * count))
+
+    counts: list[int] = []
+    clock, sink = HandClock(), Heard()
+    points = [point(n, n) for n in range(1, 41)]
+    async with RawServer(at_most_10) as server, running(collector(clock, server.port, *points), sink):
+        await sink.said(40, 0)
+        counts.clear()
+        await ticks(clock, sink, 1)
+    assert counts == [10, 10, 10, 10]
+
+
+async def test_no_question_is_longer_than_the_configuration_says() -> None:
+    points = [point(n, n) for n in range(1, 41)]
+    async with polling({"holding": {n: n for n in range(1, 41)}}, *points, max_registers=16) as scene:
+        await scene.sink.said(40, 40)
+    assert sorted(scene.device.requests) == [("holding", 1, 16), ("holding", 17, 16), ("holding", 33, 8)]
+
+
+async def test_each_group_is_read_at_its_own_interval() -> None:
+    points = (point(1, 0, group="quick"), point(2, 100), point(3, 200, group="slow"))
+    groups = {"quick": "15.625ms", "slow": "2s"}
+    async with polling({"holding": {0: 1, 100: 2, 200: 3}}, *points, groups=groups) as scene:
+        await scene.sink.until(lambda: len(scene.sink.batches) == 3)
+        for step in range(1, 129):
+            await asleep(scene.clock)
+            scene.device.memory["holding"][0] = step
+            scene.clock.turn(1 / 64)
+            await scene.sink.said(1, step)
+        await scene.sink.until(lambda: len(scene.sink.of(3)) == 2)
+    asked = [address for _, address, _ in scene.device.requests]
+    assert (asked.count(0), asked.count(100), asked.count(200)) == (129, 3, 2)

@@ -18,7 +18,7 @@ FORMATS = {
     "int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q", "uint64": "Q", "float32": "f",
     "float64": "d",
 }  # fmt: skip
-KINDS = ["bool", *FORMATS]
+KINDS: list[Any] = ["bool", *FORMATS]
 
 
 def words_of(point: Point, value: float) -> list[int]:
@@ -191,3 +191,85 @@ def test_reads_with_a_register_between_them_stay_apart() -> None:
     touching = rejoin([block([Point(0, 0)]), block([Point(1, 1)])])
     assert [(b.start, b.count) for b in apart] == [(0, 1), (2, 1)]
     assert [(b.start, b.count) for b in touching] == [(0, 2)]
+
+
+# ------------------------------------------------------------------ against brute force
+@st.composite
+def a_few_points(draw: st.DrawFn) -> list[Point]:
+    """They may overlap, as a word and its bits do."""
+    kinds: st.SearchStrategy[Any] = st.sampled_from(["bool", "uint16", "int32", "float64", "bcd32"])
+    return [
+        Point(tag, draw(st.integers(0, 24)), draw(kinds), unit=draw(st.integers(1, 2)))
+        for tag in range(draw(st.integers(1, 7)))
+    ]
+
+
+def fewest(points: list[Point], hole: int, limit: int) -> int:
+    """Every way to put them into reads is tried."""
+
+    def allowed(some: list[Point]) -> bool:
+        inside = {a for p in some for a in range(p.address, p.end)}
+        gaps = (b - a - 1 for a, b in pairwise(sorted(inside)))
+        one_device = len({p.unit for p in some}) == 1
+        return one_device and max(inside) - min(inside) < limit and all(gap <= hole for gap in gaps)
+
+    def ways(left: list[Point], reads: list[list[Point]]) -> int:
+        if not left:
+            return len(reads) if all(map(allowed, reads)) else 99
+        first, *rest = left
+        joined = [ways(rest, [*reads[:i], [*r, first], *reads[i + 1 :]]) for i, r in enumerate(reads)]
+        return min(*joined, ways(rest, [*reads, [first]])) if joined else ways(rest, [[first]])
+
+    return ways(points, [])
+
+
+@settings(deadline=None, max_examples=60)
+@given(a_few_points(), st.integers(0, 6), st.integers(4, 16))
+def test_no_other_way_to_read_them_needs_fewer_questions(points: list[Point], hole: int, limit: int) -> None:
+    assert len(plan(points, hole, limit)) == fewest(points, hole, limit)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["bcd16", "bcd32", "bcd64"]), st.data(), st.sampled_from(["big", "little"]),
+    st.sampled_from(["big", "little"]),
+)  # fmt: skip
+def test_coded_decimals_are_read_in_all_four_orders(kind: Any, data: Any, words: Any, letters: Any) -> None:
+    point = Point(1, 5, kind, word_order=words, byte_order=letters)
+    number = data.draw(st.integers(0, 10 ** (4 * point.width) - 1))
+    held = bytes.fromhex(f"{number:0{4 * point.width}d}")
+    registers = [held[i : i + 2] for i in range(0, len(held), 2)]
+    registers = registers[::-1] if words == "little" else registers
+    sent = b"".join(r[::-1] if letters == "little" else r for r in registers)
+    beside = block([point, Point(2, 5 + point.width, "uint16", scale=0.5)])
+    values = dict(zip(beside.tags.tolist(), decode(beside, sent + b"\x00\x07"), strict=True))
+    assert values == {1: float(number), 2: 3.5}
+
+
+def test_four_bits_above_nine_are_no_decimal() -> None:
+    one = block([Point(1, 0, "bcd16"), Point(2, 1, "bcd16")])
+    wrong, right = decode(one, b"\x12\x3a\x12\x34")
+    assert math.isnan(wrong)
+    assert right == 1234
+
+
+@pytest.mark.parametrize(
+    ("sent", "order", "codes", "means"),
+    [
+        (b"RUN\x00\xff\xff", "big", {"RUN": 1.0}, 1.0),
+        (b"UR\x00N\x00\x00", "little", {"RUN": 1.0}, 1.0),
+        (b"\xe8\xbf\x90\xe8\xa1\x8c", "big", {"运行": 2.0}, 2.0),
+        ("运行".encode("gb18030") + b"  ", "big", {"运行": 2.0}, 2.0),
+        (b"STOP  ", "big", {"RUN": 1.0}, None),
+        (b" 12.5 ", "big", {}, 12.5),
+        (b"1e9999", "big", {}, None),
+        (b"inf\x00\x00\x00", "big", {}, None),
+        (b"\xff" * 6, "big", {"": 1.0}, 1.0),
+    ],
+)
+def test_a_text_stands_for_a_number(sent: bytes, order: Any, codes: Any, means: float | None) -> None:
+    text = Point(1, 1, "string", length=3, byte_order=order, codes=codes)
+    one = block([text, Point(2, 0, "int16"), Point(3, 4, "float32", scale=2.0)])
+    values = dict(zip(one.tags.tolist(), decode(one, b"\xff\xfe" + sent + b"\x3f\x80\x00\x00"), strict=True))
+    assert (values[2], values[3]) == (-2, 2)
+    assert math.isnan(values[1]) if means is None else values[1] == means

@@ -1,0 +1,48 @@
+"""A lane: the blocks of a device that are read at one interval, and which of their values are news. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import chain
+
+from collectors.blocks import Block, rejoin
+from collectors.deadband import news
+from hub.model.batch import SampleBatch
+
+
+class Lane:
+    """Blocks read at one interval, always at whole multiples of it; told whole every `whole` seconds."""
+
+    def __init__(self, interval: float, whole: float, planned: tuple[Block, ...]) -> None:
+        self.interval, self._whole = interval, whole
+        self.due = self._whole_due = -math.inf
+        self._said: SampleBatch | None = None
+        self.planned = planned
+        self.reset()
+
+    def reset(self) -> None:
+        """As configured again: whatever was refused is asked for anew."""
+        self.blocks: tuple[Block, ...] = self.planned
+        self.refused: tuple[tuple[Block, int], ...] = ()  # one point each, and its status
+
+    def news(self, batch: SampleBatch, now: float) -> SampleBatch:
+        """What of this round is worth telling."""
+        said, self._said = self._said, batch
+        if said is not None and now < self._whole_due - 1e-6:
+            return news(said, batch)
+        self._whole_due = (math.floor(now / self._whole + 1e-6) + 1) * self._whole
+        return batch
+
+    def done(self, now: float) -> None:
+        """Next at the grid point after `now`; rounds that were missed meanwhile stay missed."""
+        self.due = (math.floor(now / self.interval + 1e-6) + 1) * self.interval
+
+    def remember(self, whole: Block, good: Sequence[Block], bad: Sequence[tuple[Block, int]]) -> None:
+        """What came out of hunting through a block that was refused.
+
+        Where every point answered it was too long, or had a hole in it: then nothing is put together again.
+        """
+        rest = (b for b in self.blocks if b is not whole)
+        self.blocks = tuple(chain(rest, rejoin(good) if bad else good))
+        self.refused += tuple(bad)
