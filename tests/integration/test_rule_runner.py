@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import time
 
 import pytest
 
 from hub.errors import Transient
 from hub.model.alarm import AlarmState
 from hub.model.equipment import EquipmentState
+from hub.model.people import Break, Shift
 from hub.model.ticket import TicketState
+from hub.model.words import Words
+from hub.testing.clock import NOON
 from tests.buses import MakeBus
 from tests.integration.rule_house import (
     BOSS,
@@ -313,6 +318,22 @@ async def test_a_ticket_closes_by_the_machines_own_proof(house: RuleHouse) -> No
         ).fetchone()
     assert row is not None
     assert (row["payload"]["ticket"], row["payload"]["downtime_seconds"]) == (number, 5.0)
+
+
+async def test_the_time_of_a_break_is_no_downtime(house: RuleHouse) -> None:
+    """Down from the second second to the seventh, of which three lie in the break."""
+    begins = time(NOON.hour, 0, 4)
+    pause = Break(begins, time(NOON.hour, 30))
+    day = Shift(Words("白班", "Day"), time(6), time(22), breaks=(pause,))
+    house.book.plant = replace(house.plant, time_zone="UTC", shifts=(day,))
+    async with house.running():
+        await repaired(house)
+        await house.say(7, EXECUTING, "state")
+        await house.say(8, 13, "good")
+        await house.turn(1)
+    ticket = await house.ticket()
+    assert (ticket.state, ticket.reset_at) == (TicketState.CLOSED, at(7))
+    assert ticket.downtime_seconds == (NOON.replace(second=4) - ticket.stopped_at).total_seconds() > 0
 
 
 async def test_a_transaction_needs_no_second_connection(dsn: str) -> None:
