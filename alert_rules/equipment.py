@@ -22,6 +22,7 @@ class MachineWatch:
     scrap: int | None = None
     good_at: datetime | None = None
     scrap_at: datetime | None = None
+    retold: EquipmentState | None = None  # what it was, as far as is told, when it was taken for unknown
 
     def knows(self, what: str, at: datetime) -> bool:
         """Whether the record is at least as new as `at`: what it tells is not told a second time."""
@@ -47,6 +48,22 @@ class MachineWatch:
     def read_state(self, code: float, at: datetime) -> StateSpan | None:
         """A code that the map does not name is UNKNOWN, not the last state."""
         return self.become(self.machine.state_map.get(int(code), EquipmentState.UNKNOWN), at)
+
+    def retell(self, code: float, at: datetime) -> StateSpan | None:
+        """A state from before the moment in which silence made it unknown, told late."""
+        state = self.machine.state_map.get(int(code), EquipmentState.UNKNOWN)
+        if state is self.retold:
+            return None
+        self.retold = state
+        return StateSpan(self.machine.path, state, at)
+
+    def take_back(self) -> StateSpan | None:
+        """The past is told beyond that moment: then it was what it had been, not unknown."""
+        state, self.retold = self.retold, None
+        if state is None or state is self.state or self.since is None:
+            return None
+        self.state = state
+        return StateSpan(self.machine.path, state, self.since)
 
     def read_counter(self, reading: float, good: bool, at: datetime) -> Count | None:
         """Pieces since the last reading. The very first reading only sets the mark.

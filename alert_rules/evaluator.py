@@ -279,19 +279,24 @@ class Evaluator:
         gap = (self._told[tags] != _NEVER) & (times - self._told[tags] > self._patience[tags])
         wanted = gap | (values != self._shown[tags]) | (len(np.unique(tags)) < len(tags))
         for row in rows[wanted]:
-            self._machine(
-                int(batch.tags[row]), float(batch.values[row]), int(batch.source_times[row]), out, recalled
-            )
+            said = int(batch.tags[row]), float(batch.values[row]), int(batch.source_times[row])
+            self._machine(*said, out, recalled, late=batch.historical)
         self._told[tags] = times
 
-    def _machine(self, tag: int, value: float, time: int, out: Happenings, recalled: bool) -> None:
+    def _machine(
+        self, tag: int, value: float, time: int, out: Happenings, recalled: bool, *, late: bool
+    ) -> None:
         self._shown[tag] = value
         at, lost_at = from_micros(time), self._lost_at(tag, time)
         self._told[tag] = time
         for watch, what in self._meaning[tag]:
             if recalled and watch.knows(what, at):
                 continue
-            if what == "state":
+            if what == "state" and late and watch.state is EquipmentState.UNKNOWN and watch.knows(what, at):
+                out.states.extend(span for span in (watch.retell(value, at),) if span is not None)
+                self._shown[tag] = np.nan  # the next one counts, also when it says the same
+            elif what == "state":
+                out.states.extend(span for span in (watch.take_back(),) if span is not None)
                 unheard = watch.become(EquipmentState.UNKNOWN, lost_at) if lost_at and watch.state else None
                 spans = (unheard, watch.read_state(value, at))
                 out.states.extend(span for span in spans if span is not None)

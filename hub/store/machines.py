@@ -16,7 +16,8 @@ from hub.store.pool import Connection
 
 
 async def add_states(connection: Connection, spans: Sequence[StateSpan]) -> None:
-    """`until` is not stored: it follows from the next change. The first word on an instant stands."""
+    """`until` is not stored: it follows from the next change. The first word on an instant stands,
+    unless it was that nobody knew: what is told late may know better."""
     rows = [(s.equipment, s.since, s.state.value) for s in spans]
     await connection.cursor().executemany(ADD_STATE, rows)
 
@@ -70,7 +71,8 @@ async def last_counts(connection: Connection) -> dict[tuple[str, bool], Count]:
 
 ADD_STATE = """
 insert into equipment_states (equipment, since, state) values (%s, %s, %s)
-on conflict (equipment, since) do nothing
+on conflict (equipment, since) do update set state = excluded.state
+    where equipment_states.state = 'unknown' and excluded.state <> 'unknown'
 """
 ADD_COUNT = """
 insert into counts (equipment, good, at, delta, reading) values (%s, %s, %s, %s, %s)

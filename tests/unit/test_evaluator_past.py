@@ -111,6 +111,37 @@ def test_a_machine_does_not_flicker_between_the_past_and_unknown() -> None:
     assert at(10) < span.since < at(LATER)
 
 
+def test_what_is_told_late_takes_back_that_nobody_knew() -> None:
+    """Heard until 1 s, unknown from 6 s on; then the edge tells what it saw between 2 and 9 s."""
+    what = evaluator()
+    feed(what, 1, STATE, 1)
+    [unknown] = until(what, LATER).states
+    assert (unknown.state, unknown.since) == (EquipmentState.UNKNOWN, at(6))
+    spans = [
+        s for n, code in ((2, 1), (4, 7), (8, 7), (9, 1)) for s in told_late(what, n, STATE, code).states
+    ]
+    assert [(s.state, s.since) for s in spans] == [
+        (EquipmentState.EXECUTING, at(2)),
+        (EquipmentState.FAULT, at(4)),
+        (EquipmentState.FAULT, at(6)),
+        (EquipmentState.EXECUTING, at(9)),
+    ]
+
+
+def test_what_the_edge_did_not_see_either_stays_unknown_from_its_last_word_on() -> None:
+    what = evaluator()
+    feed(what, 1, STATE, 1)
+    until(what, LATER)
+    told_late(what, 2, STATE, 1)
+    batch = SampleBatch.at([STATE], at(LATER), [1.0])
+    spans = what.take(batch, at(LATER), origin=EDGE).states
+    assert [(s.state, s.since) for s in spans] == [
+        (EquipmentState.EXECUTING, at(6)),
+        (EquipmentState.UNKNOWN, at(7)),
+        (EquipmentState.EXECUTING, at(LATER)),
+    ]
+
+
 def test_old_samples_are_no_sign_of_life() -> None:
     what = evaluator(LOST)
     feed(what, 1, TEMP, 60)
