@@ -91,6 +91,7 @@ class MqttBroker:
 
     def _mosquitto(self) -> str:
         lines = [
+            "user root",
             "allow_anonymous true",
             f"listener {self.port} 127.0.0.1",
             f"listener {self.port5} 127.0.0.1",

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.mqtt import MqttCollector
 from collectors.mqtt_values import (
     BAD_DECODING,
     BAD_NO_DATA,
@@ -22,11 +27,13 @@ from collectors.mqtt_values import (
     path,
     readings,
 )
+from collectors.sparkplug import SparkplugCollector
 from collectors.templates import expanded, topic_filter, topic_pattern
 from hub.errors import ConfigError
 from hub.model.batch import micros
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
 from hub.model.words import Words
+from hub.testing.clock import HandClock
 
 NOW = micros(datetime(2026, 5, 1, tzinfo=UTC))
 PLAIN = Plan([Point(0, path(""))])
@@ -163,3 +170,20 @@ def test_topics_fit_as_the_standard_says(topic: str, fits: list[str], not_these:
     assert all(pattern.fullmatch(t) for t in fits)
     assert not any(pattern.fullmatch(t) for t in not_these)
     assert topic_filter("a/press-{n}/+") == "a/+/+"
+
+
+def test_the_blocks_of_the_page_can_be_used_as_they_stand() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text(encoding="utf-8")
+    names = ("oil_temp", "state", "pressure", "good")
+    tags = {
+        path: Tag(n, path, Words("", ""))
+        for n, path in enumerate((f"p1/stamping/l1/press-01/{name}" for name in names), 1)
+    }
+    seen = []
+    for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
+        [collector] = yaml.safe_load(block)["collectors"]
+        settings = {k: "secret" if k == "password" else v for k, v in collector["with"].items()}
+        cls: Any = {"mqtt": MqttCollector, "sparkplug-b": SparkplugCollector}[collector["kind"]]
+        made = cls(cls.Config.model_validate(settings), HandClock(), tags, collector["name"])
+        seen.append(sorted(made.tag_numbers))
+    assert seen == [[1, 2, 3, 4], [1, 2]]
