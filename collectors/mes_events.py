@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from collectors.mes_faults import Unreadable, faults_of
-from hub.config import Text
+from hub.config import Text, WordsBlock
 from hub.model.erp import OperationClaim, PostingKind, StockClaim
 from hub.model.intake import Fault
 from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
@@ -56,6 +56,13 @@ def _plain(value: str) -> str:
     return value
 
 
+def _told(value: WordsBlock) -> WordsBlock:
+    _plain(value.zh + value.en)
+    if len(value.zh + value.en) > 4000:
+        raise ValueError("is longer than 2000 characters; shorten it")
+    return value
+
+
 def _within(value: datetime) -> datetime:
     if not 1970 <= value.year <= 2200:
         raise ValueError("its year must lie between 1970 and 2200")
@@ -67,6 +74,7 @@ Code = Annotated[str, BeforeValidator(as_word), Field(max_length=200), AfterVali
 Short = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
 Note = Annotated[str, Field(max_length=2000), AfterValidator(_plain)]
 Moment = Annotated[AwareDatetime, AfterValidator(_within)]
+Title = Annotated[Text, AfterValidator(_told)]
 Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -78,7 +86,7 @@ class Record(BaseModel):
 
 class JobIn(Record):
     operation: Word
-    name: Text
+    name: Title
     work_center: Short = ""
     quantity: Quantity
 
@@ -86,7 +94,7 @@ class JobIn(Record):
 class OrderIn(Record):
     number: Word
     product: Word
-    product_name: Text
+    product_name: Title
     quantity: Quantity
     due_at: Moment
     priority: int = Field(5, ge=-1000, le=1000)

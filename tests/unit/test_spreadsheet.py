@@ -1,0 +1,182 @@
+# ruff: noqa: E501  parts of a workbook read better as they are
+"""Other people's CSV and XLSX files: read as they mean it, and refused where they could do harm (S18)."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from datetime import datetime
+
+import pytest
+
+from collectors import spreadsheet
+from collectors.spreadsheet import Unfit, is_formula, rows_of
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def book(cells: str, parts: Mapping[str, str] = {}, sheets: str = "", pr: str = "") -> bytes:
+    """A workbook as spreadsheet programs write it, with these cells in its only row."""
+    own = {
+        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}">{pr}<sheets>'
+        f'<sheet name="报工" sheetId="1" r:id="rId1"/>{sheets}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{RELATIONS}">'
+        '<Relationship Id="rId1" Target="worksheets/sheet1.xml"/>'
+        '<Relationship Id="rId2" Target="/xl/worksheets/sheet2.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": sheet(cells),
+        "xl/sharedStrings.xml": f'<sst xmlns="{MAIN}"><si><t>工单</t></si>'
+        "<si><r><t>外</t></r><r><t>径</t></r><rPh><t>wai</t></rPh></si></sst>",
+        "xl/styles.xml": f'<styleSheet xmlns="{MAIN}"><numFmts><numFmt numFmtId="164" '
+        'formatCode="yyyy&quot;年&quot;m"/><numFmt numFmtId="165" formatCode="0.0&quot;days&quot;"/></numFmts>'
+        '<cellXfs><xf numFmtId="0"/><xf numFmtId="22"/><xf numFmtId="164"/><xf numFmtId="165"/></cellXfs>'
+        "</styleSheet>",
+    }
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, text in (own | dict(parts)).items():
+            made.writestr(name, text)
+    return out.getvalue()
+
+
+def sheet(cells: str) -> str:
+    return f'<worksheet xmlns="{MAIN}"><sheetData><row r="1">{cells}</row></sheetData></worksheet>'
+
+
+def test_cells_of_every_kind_are_what_they_show() -> None:
+    cells = (
+        '<c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c><c r="D1"><v>10</v></c><c r="E1"><v>2.5</v></c>'
+        '<c r="F1" s="1"><v>46027.375</v></c><c r="G1" s="2"><v>46027</v></c><c r="H1" s="3"><v>3</v></c>'
+        '<c r="I1" t="b"><v>1</v></c><c r="J1" t="inlineStr"><is><t>x</t></is></c><c r="K1" t="str"><v>y</v></c>'
+        '<c r="L1"/>'
+    )
+    assert rows_of("a.xlsx", book(cells)) == [
+        [
+            "工单",
+            "外径",
+            None,
+            10,
+            2.5,
+            datetime.fromisoformat("2026-01-05T09:00"),
+            datetime.fromisoformat("2026-01-05"),
+            3,
+            True,
+            "x",
+            "y",
+            None,
+        ]
+    ]
+
+
+def test_days_of_a_1904_workbook_are_its_own() -> None:
+    made = book('<c r="A1" s="1"><v>44565</v></c>', pr='<workbookPr date1904="1"/>')
+    assert rows_of("a.xlsx", made) == [[datetime.fromisoformat("2026-01-05")]]
+
+
+def test_a_sheet_is_chosen_by_its_name() -> None:
+    second = {"xl/worksheets/sheet2.xml": sheet('<c r="A1"><v>2</v></c>')}
+    made = book('<c r="A1"><v>1</v></c>', second, '<sheet name="two" sheetId="2" r:id="rId2"/>')
+    assert (rows_of("a.xlsx", made), rows_of("a.xlsx", made, "two")) == ([[1]], [[2]])
+    with pytest.raises(Unfit, match="no sheet 'three'; it has 报工, two"):
+        rows_of("a.xlsx", made, "three")
+
+
+BOMB = '<!DOCTYPE l [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
+OUTSIDE = '<!DOCTYPE l SYSTEM "file:///etc/passwd">'
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (book('<c r="B7"><f>1+1</f><v>2</v></c>'), "cell B7 holds a formula"),
+        (book('<c r="A1" t="e"><v>#REF!</v></c>'), "cell A1 holds the error"),
+        (book("", {"xl/worksheets/sheet1.xml": BOMB + sheet("")}), "entities"),
+        (book("", {"xl/sharedStrings.xml": OUTSIDE + "<sst/>"}), "entities"),
+        (book("", {"xl/worksheets/sheet1.xml": "<worksheet><row>"}), "damaged"),
+        (book('<c r="A1" t="s"><v>99</v></c>'), "damaged"),
+        (book('<c r="A1"><v>x</v></c>'), "damaged"),
+        (book('<c r="A1" s="1"><v>1e300</v></c>'), "damaged"),
+        (book('<c r="ZZZ1"><v>1</v></c>'), "cells"),
+        (b"PK\x03\x04 no zip", "no XLSX"),
+        (b"", "no XLSX"),
+        (book("x")[:200], "no XLSX"),
+    ],
+)
+def test_a_workbook_that_could_do_harm_or_is_damaged_is_refused(made: bytes, why: str) -> None:
+    with pytest.raises(Unfit, match=why):
+        rows_of("a.xlsx", made)
+
+
+def test_a_zip_bomb_is_refused_by_its_directory_and_by_what_comes_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = book(f'<c r="A1" t="str"><v>{"a" * 200_000}</v></c>')
+    assert len(made) < 5_000
+    monkeypatch.setattr(spreadsheet, "LARGEST", 100_000)
+    with pytest.raises(Unfit, match="unpacks to more"):
+        rows_of("a.xlsx", made)
+    monkeypatch.setattr(spreadsheet, "_measured", lambda book: None)  # a directory that lies
+    with pytest.raises(Unfit, match="unpacks to more"):
+        rows_of("a.xlsx", made)
+
+
+def test_more_cells_than_anybody_needs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreadsheet, "MOST_CELLS", 3)
+    with pytest.raises(Unfit, match="more than 3 cells"):
+        rows_of("a.csv", b"1,2\n3,4\n")
+    with pytest.raises(Unfit, match="more than 3 cells"):
+        rows_of("a.xlsx", book('<c r="A1"/><c r="B1"/><c r="C1"/><c r="D1"/>'))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_chinese_csv_is_read_in_the_encodings_that_plants_write(encoding: str) -> None:
+    assert rows_of("a.csv", "工单,产品\nMO-1,油泵𠮷\n".encode(encoding)) == [
+        ["工单", "产品"],
+        ["MO-1", "油泵𠮷"],
+    ]
+
+
+@pytest.mark.parametrize("text", ["a;b\n1;2,5\n", "a\tb\n1\t2,5\n", "a|b\n1|2,5\n"])
+def test_the_delimiter_is_told_from_the_first_line(text: str) -> None:
+    assert rows_of("a.txt", text.encode()) == [["a", "b"], ["1", "2,5"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "encoding", "why"),
+    [
+        (b"a,b\n\x81\xff,2\n", "a.csv", "", "UTF-8 or GB18030"),
+        ("外".encode("gb18030"), "a.csv", "utf-8", "not written in utf-8"),
+        (b"a\n\x00\n", "a.csv", "", "NUL"),
+        (b'a\n"b\n', "a.csv", "", "line 2"),
+        (b"x", "a.exe", "", "is not read"),
+    ],
+)
+def test_what_is_no_table_is_told_with_a_remedy(content: bytes, name: str, encoding: str, why: str) -> None:
+    with pytest.raises(Unfit, match=why):
+        rows_of(name, content, encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        '=HYPERLINK("http://x")',
+        "@SUM(A1)",
+        "+cmd|' /C calc'!A0",
+        "-2+3+cmd|' /C'!A0",
+        "\t=1",
+        " =1",
+        "\r=1",
+    ],
+)
+def test_what_a_spreadsheet_would_compute_is_a_formula(text: str) -> None:
+    assert is_formula(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["-5", "+3.5", "-1e-3", "-A1", "+86 10 1234", "a=b", "a@b.cn", "", None, 5, "-"]
+)
+def test_what_is_written_every_day_is_none(text: object) -> None:
+    assert not is_formula(text)
