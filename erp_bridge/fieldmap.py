@@ -78,7 +78,7 @@ def compiled(block: MapBlock, zone: ZoneInfo, where: str) -> FieldMap:
         except JMESPathError as cause:
             complaints.append(f"{where}.{place}: {text!r} cannot be read: {_plainly(cause)}")
             return None
-        called = [n for n in _called(made.parsed) if n not in options.custom_functions.FUNCTION_TABLE]
+        called = [n for n in _called(made.parsed) if n not in Functions.FUNCTION_TABLE]
         complaints.extend(
             f"{where}.{place}: {text!r}: there is no function {n}(); {_near(n)}" for n in called
         )
@@ -222,13 +222,15 @@ def plain(value: Any) -> Any:
 def _put(out: dict[str, Any], name: str, value: Any) -> None:
     """`a.b` is {"a": {"b": value}}; `a[].b` is {"a": [{"b": value}]}."""
     *above, last = name.split(".")
-    here = out
+    here: Any = out
     for step in above:
         if step.endswith("[]"):
             rows = here.setdefault(step[:-2], [{}])
-            here = rows[0]
+            here = rows[0] if isinstance(rows, list) and rows else None
         else:
             here = here.setdefault(step, {})
+        if not isinstance(here, dict):
+            raise ErpRefused(f"field {name}: {step} is written as a value already; take one of them out")
     here[last] = value
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -237,10 +238,26 @@ def _laid(connector: ErpConnector, own: MapBlock, site: MapBlock) -> MapBlock:
 
 def _block(draft: Any) -> MapBlock:
     """Raises Refused with what is wrong with its shape."""
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in "".join(_strings(draft))):
+        raise Refused("mapping-refused", "block: a text contains control characters; remove them")
     try:
+        refuse_too_deep({"block": draft})
         return MapBlock.model_validate(draft)
     except ValidationError as cause:
         raise Refused("mapping-refused", "; ".join(explain(cause, "block"))) from None
+    except ConfigError as cause:
+        raise Refused("mapping-refused", str(cause)) from None
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from (str(name), *_strings(inner))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
 
 
 def _blocks(documents: Mapping[str, Any]) -> dict[str, Any]:

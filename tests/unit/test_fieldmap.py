@@ -168,3 +168,9 @@ def test_a_function_that_there_is_not_is_told_before_any_record_meets_it() -> No
     block = MapBlock(write={"F_Level": "if(rush, tabel('levels', priority), '1')"})
     with pytest.raises(ConfigError, match=r"erp\.ticket\.write\.F_Level.*no function tabel\(\).*'table'"):
         compiled(block, ZoneInfo("Asia/Shanghai"), "erp.ticket")
+
+
+@pytest.mark.parametrize("below", ["F_Machine.FNumber", "F_Machine[].FNumber"])
+def test_a_field_that_is_a_value_cannot_hold_fields(below: str) -> None:
+    with pytest.raises(ErpRefused, match=r"F_Machine.* is written as a value already"):
+        made(write={"F_Machine": "title", below: "title"}).written(TICKET)
