@@ -58,6 +58,7 @@ class PaperLedger:
     alarms: list[Alarm] = field(default_factory=list)
     ended: list[Alarm] = field(default_factory=list)
     tickets: list[MaintenanceTicket] = field(default_factory=list)
+    closed: list[MaintenanceTicket] = field(default_factory=list)
     spans: list[StateSpan] = field(default_factory=list)
     counted: list[Count] = field(default_factory=list)
     booked: list[WorkOrder] = field(default_factory=list)
@@ -82,6 +83,10 @@ class PaperLedger:
     async def open_tickets(self) -> list[MaintenanceTicket]:
         self._ask()
         return list(self.tickets)
+
+    async def recent_tickets(self, limit: int) -> list[MaintenanceTicket]:
+        self._ask()
+        return [*self.closed, *self.tickets][:limit]
 
     async def current_states(self) -> dict[str, StateSpan]:
         self._ask()

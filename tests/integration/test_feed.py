@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 import orjson
 import pytest
@@ -16,9 +17,10 @@ from hub.model.batch import SampleBatch
 from hub.model.equipment import Count, EquipmentState, StateSpan
 from hub.model.production import WorkOrder
 from hub.model.ticket import MaintenanceTicket, TicketState
-from hub.ports import EVENTS, SAMPLES
+from hub.ports import EVENTS, SAMPLES, Ledger
 from hub.testing.clock import NOON
 from screens.channel import PATIENCE, QUEUE
+from screens.record import Record
 from tests.buses import MakeBus
 from tests.integration.feed_stage import L1, M1, M2, TEMP1, TEMP2, Stage, alarm, executing, settle
 
@@ -446,3 +448,30 @@ async def test_the_snapshot_over_http_is_the_one_that_sockets_get(stage: Stage) 
     async with stage.reader(L1) as reader:
         frame = await reader.next()
     assert stage.feed.snapshot((L1,))["board"] == frame["board"]
+
+
+async def test_a_ticket_that_was_closed_in_this_shift_still_counts_its_maintenance_as_lost(
+    stage: Stage,
+) -> None:
+    hour = timedelta(hours=1)
+    stage.ledger.spans = [
+        StateSpan(M1, EquipmentState.EXECUTING, NOON - 4 * hour, NOON - 2 * hour),
+        StateSpan(M1, EquipmentState.MAINTENANCE, NOON - 2 * hour, NOON - hour),
+        StateSpan(M1, EquipmentState.EXECUTING, NOON - hour),
+    ]
+    record = Record(stage.plant, cast(Ledger, stage.ledger), stage.clock)
+
+    async def availability() -> float:
+        await record.read({"state", "count"})
+        await record.rake()
+        await record.reckon()
+        found: float = record.facts.lines[L1]["oee"]["availability"]
+        return found
+
+    assert await availability() == 1.0, "nobody has a ticket: it was planned"
+    stopped, reset = NOON - 2 * hour, NOON - hour
+    stage.ledger.closed = [
+        MaintenanceTicket("AH-1", 1, M1, TicketState.CLOSED, stopped, stopped, reset_at=reset, closed_at=NOON)
+    ]
+    record = Record(stage.plant, cast(Ledger, stage.ledger), stage.clock)
+    assert await availability() == 0.75
