@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub.bus.memory import MemoryBus
-from hub.bus.redis_streams import RedisBus
+from hub.bus.redis_streams import BusUnavailable, RedisBus
 from hub.model.stamp import Stamp
 from hub.ports import Bus
 from tests.buses import MakeBus
@@ -137,3 +137,22 @@ async def test_positions_grow_where_the_bus_has_them(bus: Bus) -> None:
         assert positions == ["", "", ""]
     else:
         assert positions == sorted(set(positions)) and len(positions) == 3
+
+
+async def test_a_server_that_lost_what_a_batch_follows_refuses_it_until_the_sender_begins_again(
+    make_bus: MakeBus,
+) -> None:
+    """A crash of Redis takes the last second of its log: the entries, and the mark that they were there."""
+    bus = make_bus(GROUPS)
+    if not isinstance(bus, RedisBus):  # a bus in our own process loses nothing while we live
+        assert isinstance(bus, MemoryBus)
+        return
+    await bus.publish("samples", b"1", Stamp("edge", 1, 0))
+    await bus.publish("samples", b"2", Stamp("edge", 2, 1))
+    await bus._redis.set(f"{bus._prefix}samples:given:edge", 1)  # as it stood a moment before
+    with pytest.raises(BusUnavailable, match="lost"):
+        await bus.publish("samples", b"3", Stamp("edge", 3, 2))
+    await bus.publish("samples", b"2", Stamp("edge", 2, 0))
+    await bus.publish("samples", b"3", Stamp("edge", 3, 2))
+    got = await take(bus.consume("samples", "store"), 4)
+    assert [(d.body, d.stamp) for d in got[2:]] == [(b"2", Stamp("edge", 2)), (b"3", Stamp("edge", 3))]
