@@ -29,6 +29,7 @@ from alert_rules.runner import RuleRunner
 from collectors.event_runner import EventRunner
 from collectors.intake import Intake
 from collectors.mes_push import MesDesk
+from collectors.normaliser import normalised
 from collectors.runner import BusSink, CollectorRunner, MesRunner, OnState, pass_on, source_state
 from hub import metrics
 from hub.bus.numbers import keep_numbers, known_numbers
@@ -376,7 +377,7 @@ class App:
         return self._spooled
 
     def _furnish_collectors(self) -> None:
-        sink = BusSink(self._spool())
+        sink = normalised(BusSink(self._spool()), self.plant.tags)
         for use in self.plugins.collectors:
             runner = CollectorRunner(
                 use.name,

@@ -98,7 +98,18 @@ def readable_plugins(settings: Settings, complaints: list[str]) -> Plugins:
 def with_numbers(plant: Plant, numbers: Mapping[str, int]) -> Plant:
     """The plant with the tag numbers that the record has given out."""
     numbered = {
-        path: Tag(numbers[path], path, t.label, t.unit, t.decimals, t.stale_after, t.shown)
+        path: Tag(
+            numbers[path],
+            path,
+            t.label,
+            t.unit,
+            t.decimals,
+            t.stale_after,
+            t.shown,
+            t.range,
+            t.deadband,
+            t.formula,
+        )
         for path, t in plant.tags.items()
     }
     return replace(plant, tags=numbered)

@@ -31,6 +31,8 @@ from pydantic import (
 from hub import document
 from hub.config import Block, ClockTime, Duration, Text, explain
 from hub.errors import ConfigError
+from hub.kpi.derived import derivations
+from hub.kpi.formula import parse
 from hub.mending import mended
 from hub.model.discrepancy import Book, DiscrepancyKind
 from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState
@@ -59,6 +61,18 @@ class TagBlock(Block):
     stale_after: Duration = timedelta(seconds=5)
     shown: bool = True
     range: tuple[float, float] | None = Field(None, description="[low, high] of normal operation")
+
+    deadband: float = Field(
+        0, ge=0, allow_inf_nan=False, description="changes up to this, in the tag's unit, are not told"
+    )
+    formula: str = Field("", description="of a derived tag, over tags of its machine or {p1/...} paths")
+
+    @field_validator("formula")
+    @classmethod
+    def _a_formula(cls, value: str) -> str:
+        if value:
+            parse(value)
+        return value
 
     @field_validator("range")
     @classmethod
@@ -399,6 +413,7 @@ def _draw(file: File, complaints: list[str]) -> Plant:
             for m, machine in enumerate(line.machines):
                 where = f"{at}.machines[{m}]"
                 add(_machine(machine, line_path, tags, where, complaints), where)
+    derivations(tags, complaints)
     people = {p.id: _person(p, site.path, nodes, complaints) for p in file.people}
     shifts = tuple(_shift(s, i, nodes, people, complaints) for i, s in enumerate(file.shifts))
     for customer, person in file.hub.rush.sellers.items():
@@ -436,8 +451,9 @@ def _machine(
     for tag_id, tag in block.tags.items():
         full = f"{path}/{tag_id}"
         tags[full] = Tag(
-            0, full, tag.name.words(), tag.unit, tag.decimals, tag.stale_after, tag.shown, tag.range
-        )
+            0, full, tag.name.words(), tag.unit, tag.decimals, tag.stale_after, tag.shown, tag.range,
+            tag.deadband, tag.formula,
+        )  # fmt: skip
 
     def tag_path(tag_id: str, where: str) -> str:
         if not tag_id:

@@ -51,6 +51,8 @@ class Tag:
     stale_after: timedelta = timedelta(seconds=5)
     shown: bool = True  # a number on the machine's tile
     range: tuple[float, float] | None = None  # of normal operation (OPC UA's EURange)
+    deadband: float = 0.0  # in its unit: a value that differs less from the last one told is not told
+    formula: str = ""  # of a derived tag (hub.kpi.formula)
 
     @property
     def equipment(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import time, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from hub.config import Block, Kept, explain, parse_duration
 from hub.errors import ConfigError
+from hub.house import with_numbers
 from hub.model.equipment import EquipmentState
 from hub.model.people import Role
 from hub.settings import Settings, load
@@ -119,6 +121,10 @@ def test_what_is_repeated_by_an_anchor_may_be_changed(tmp_path: Path) -> None:
         ("name: Line\n", "name: 5\n", "lines[0].name", "keys with values"),
         ("4.5s", "4.5", ".ideal_cycle", "write 500ms, 10s"),
         ("stale_after: 2s", "stale_after: 9999999999999d", ".stale_after", "for example 7d"),
+        ("stale_after: 2s", "deadband: -1", ".deadband", "greater than or equal to 0"),
+        ("stale_after: 2s", "formula: 2 **", "oil_temp.formula", "position 4: expected a number"),
+        ("stale_after: 2s", "formula: oil + 1", "oil_temp: formula: no tag", "did you mean"),
+        ("stale_after: 2s", "formula: oil_temp + 1", "oil_temp: formula: ", "names its own"),
         ("Asia/Shanghai", "Asia/Peking", "plant.time_zone", "write for example Asia/Shanghai"),
         ("Asia/Shanghai", "Asia", "plant.time_zone", "write for example Asia/Shanghai"),
         ("Asia/Shanghai", "../../etc/passwd", "plant.time_zone", "write for example Asia/Shanghai"),
@@ -358,3 +364,11 @@ def test_a_block_that_is_not_kept_is_refused_by_its_place_all_the_same() -> None
 def test_a_plant_is_kept_once(tmp_path: Path) -> None:
     here = read(tmp_path, PLANT)
     assert here.plant.tags and not here.file.plant.areas
+
+
+def test_a_tag_keeps_what_is_said_of_it_when_it_gets_its_number(tmp_path: Path) -> None:
+    more = "stale_after: 2s, range: [0, 90], deadband: 0.5, decimals: 2, shown: false"
+    plant = read(tmp_path, changed("stale_after: 2s", more)).plant
+    numbered = with_numbers(plant, dict.fromkeys(plant.tags, 7))
+    path = "p1/a1/l1/press-07/oil_temp"
+    assert numbered.tags[path] == replace(plant.tags[path], number=7)

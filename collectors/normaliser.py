@@ -1,0 +1,155 @@
+"""What every kind of collector's samples go through on their way to the bus: derived tags, deadbands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hub.kpi.derived import Derivation, derivations
+from hub.kpi.formula import worked_out
+from hub.model.batch import SampleBatch
+from hub.model.sample import BAD_OUT_OF_RANGE, Tag
+from hub.ports import Sink
+
+_SEVERITY = 0xC0000000  # the top two bits of a status (OPC UA part 4, 7.39)
+_NEVER = np.iinfo(np.int64).min // 2
+
+
+def normalised(sink: Sink[SampleBatch], tags: Mapping[str, Tag]) -> Sink[SampleBatch]:
+    """The same sink where no tag is derived and none has a deadband."""
+    if not any(t.deadband or t.formula for t in tags.values()):
+        return sink
+    return _Normalised(sink, Normaliser(tags))
+
+
+class _Normalised:
+    def __init__(self, sink: Sink[SampleBatch], normaliser: Normaliser) -> None:
+        self._sink, self._normaliser = sink, normaliser
+
+    async def put(self, item: SampleBatch) -> None:
+        told = self._normaliser.told(item)
+        if len(told):
+            await self._sink.put(told)
+
+
+@dataclass(slots=True)
+class _Known:
+    """The newest of a tag that a formula needs."""
+
+    time: int
+    value: float
+    status: int
+
+
+class Normaliser:
+    """For one process: derived tags see the sources that it reads. Pure.
+
+    A derived tag is told whenever one of its inputs is, once all of them were heard, at the time of the
+    newest one. A bad input makes it bad with the same status; a formula without a result is BadOutOfRange.
+
+    A tag with a deadband is told when it has moved by more than that since it was last told, when its status
+    changes, and often enough not to be taken for stale. What is told late (historical) passes as it is.
+    """
+
+    def __init__(self, tags: Mapping[str, Tag]) -> None:
+        size = 1 + max((t.number for t in tags.values()), default=0)
+        self._band, self._quiet = np.zeros(size), np.zeros(size, np.int64)
+        self._value, self._at = np.full(size, np.nan), np.full(size, _NEVER)
+        self._status = np.zeros(size, np.uint32)
+        self._needed = np.zeros(size, np.bool_)
+        for tag in tags.values():
+            self._band[tag.number] = tag.deadband
+            self._quiet[tag.number] = tag.stale_after.total_seconds() * 1e6 / 3
+        self._banded = bool(self._band.any())
+        self._derived = [
+            (d, tuple(tags[i].number for i in d.inputs)) for d in derivations(tags, []) if d.inputs
+        ]
+        for _, inputs in self._derived:
+            self._needed[list(inputs)] = True
+        self._known: dict[int, _Known] = {}
+
+    def told(self, batch: SampleBatch) -> SampleBatch:
+        """What of a batch goes on, and what follows from it."""
+        if batch.historical:
+            return batch
+        return self._thinned(self._with_derived(batch))
+
+    # ---------------------------------------------------------------- derived tags
+    def _with_derived(self, batch: SampleBatch) -> SampleBatch:
+        rows = np.flatnonzero(self._needed[batch.tags])
+        if not len(rows):
+            return batch
+        touched: set[int] = set()
+        for row in rows.tolist():
+            tag, at = int(batch.tags[row]), int(batch.source_times[row])
+            known = self._known.get(tag)
+            if known is None or known.time <= at:
+                self._known[tag] = _Known(at, float(batch.values[row]), int(batch.statuses[row]))
+                touched.add(tag)
+        return _with(
+            batch, [self._follow(d, i, touched) for d, i in self._derived if touched.intersection(i)]
+        )
+
+    def _follow(self, derivation: Derivation, inputs: tuple[int, ...], touched: set[int]) -> _Row:
+        number = derivation.tag.number
+        heard = [self._known.get(i) for i in inputs]
+        known = [k for k in heard if k is not None]
+        if len(known) < len(heard):
+            return None
+        status = max((k.status for k in known), key=lambda s: s & _SEVERITY)
+        value = worked_out(derivation.formula, [k.value for k in known])
+        if status & _SEVERITY >= 0x80000000:
+            value = math.nan
+        elif math.isnan(value):
+            status = BAD_OUT_OF_RANGE
+        result = self._known[number] = _Known(max(k.time for k in known), value, status)
+        touched.add(number)
+        return number, result
+
+    # ---------------------------------------------------------------- report by exception
+    def _thinned(self, batch: SampleBatch) -> SampleBatch:
+        if not self._banded:
+            return batch
+        rows = np.flatnonzero(self._band[batch.tags] > 0)
+        if not len(rows):
+            return batch
+        keep = np.ones(len(batch), np.bool_)
+        if len(np.unique(batch.tags[rows])) == len(rows):
+            keep[rows] = self._news(batch, rows)
+        else:  # several readings of one tag: each is measured by the one that was told before it
+            for row in rows:
+                keep[row] = self._news(batch, np.array([row]))[0]
+        return batch if keep.all() else batch.take(keep)
+
+    def _news(self, batch: SampleBatch, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        tags, at = batch.tags[rows], batch.source_times[rows]
+        values, statuses = batch.values[rows], batch.statuses[rows]
+        nothing = np.isnan(values) & np.isnan(self._value[tags])
+        still = nothing | (np.abs(values - self._value[tags]) <= self._band[tags])
+        told: NDArray[np.bool_] = (
+            ~still | (statuses != self._status[tags]) | (at - self._at[tags] >= self._quiet[tags])
+        )
+        now = tags[told]
+        self._value[now], self._at[now] = values[told], at[told]
+        self._status[now] = statuses[told]
+        return told
+
+
+_Row = tuple[int, _Known] | None
+
+
+def _with(batch: SampleBatch, rows: list[_Row]) -> SampleBatch:
+    found = [row for row in rows if row is not None]
+    if not found:
+        return batch
+    return SampleBatch(
+        np.concatenate([batch.tags, np.array([n for n, _ in found], np.int32)]),
+        np.concatenate([batch.source_times, np.array([k.time for _, k in found], np.int64)]),
+        np.concatenate([batch.values, np.array([k.value for _, k in found])]),
+        np.concatenate([batch.statuses, np.array([k.status for _, k in found], np.uint32)]),
+        batch.source,
+    )
