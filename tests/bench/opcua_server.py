@@ -19,7 +19,7 @@ import uvloop
 from asyncua import Server, ua
 
 from hub.clock import SystemClock
-from tests.bench.plant import NAMESPACE, free_port
+from tests.bench.plant import NAMESPACE, SIGNALS, free_port
 from tests.simulators.process import announce, say, told_to_stop
 
 PEAK = (900.0, 5, 20)  # the first variable: so much, for 5 of every 20 ticks
@@ -60,9 +60,10 @@ async def _serve(chosen: argparse.Namespace) -> None:
     server.set_endpoint(endpoint)
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     index = await server.register_namespace(NAMESPACE)
-    folder = await server.nodes.objects.add_folder(index, "bench")
-    ids = []
+    ids: list[ua.NodeId] = []
     for n in range(chosen.nodes):
+        if n % SIGNALS == 0:  # each new child is compared with all that its folder has
+            folder = await server.nodes.objects.add_folder(index, f"m{n // SIGNALS}")
         node = await folder.add_variable(ua.NodeId.from_string(f"ns={index};s=v{n}"), f"v{n}", 0.0)
         ids.append(node.nodeid)
     machine = Machine(server, ids)
