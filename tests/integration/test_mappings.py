@@ -71,6 +71,8 @@ async def test_of_two_who_save_at_once_one_is_told_to_look_first(record: PgMappi
         *(record.save(KIND, CUSTOM, 0, who, "", NOON) for who in ("a", "b")), return_exceptions=True
     )
     assert sorted(isinstance(s, Conflict) for s in saved) == [False, True]
+    with pytest.raises(Conflict):
+        await record.save(KIND, CUSTOM, 5, "c", "", NOON)
     assert [v.number for v in await record.versions(KIND)] == [1]
 
 
