@@ -49,6 +49,11 @@ class MachineWatch:
         """A code that the map does not name is UNKNOWN, not the last state."""
         return self.become(self.machine.state_map.get(int(code), EquipmentState.UNKNOWN), at)
 
+    def unheard_at(self, at: datetime, patience: timedelta) -> bool:
+        """It was on its way when silence was taken for not knowing: late, however long."""
+        since = self.since
+        return self.state is EquipmentState.UNKNOWN and since is not None and since - patience <= at <= since
+
     def retell(self, code: float, at: datetime) -> StateSpan | None:
         """A state from before the moment in which silence made it unknown, told late."""
         state = self.machine.state_map.get(int(code), EquipmentState.UNKNOWN)

@@ -280,19 +280,17 @@ class Evaluator:
         wanted = gap | (values != self._shown[tags]) | (len(np.unique(tags)) < len(tags))
         for row in rows[wanted]:
             said = int(batch.tags[row]), float(batch.values[row]), int(batch.source_times[row])
-            self._machine(*said, out, recalled, late=batch.historical)
+            self._machine(*said, out, recalled)
         self._told[tags] = times
 
-    def _machine(
-        self, tag: int, value: float, time: int, out: Happenings, recalled: bool, *, late: bool
-    ) -> None:
+    def _machine(self, tag: int, value: float, time: int, out: Happenings, recalled: bool) -> None:
         self._shown[tag] = value
         at, lost_at = from_micros(time), self._lost_at(tag, time)
         self._told[tag] = time
         for watch, what in self._meaning[tag]:
             if recalled and watch.knows(what, at):
                 continue
-            if what == "state" and late and watch.state is EquipmentState.UNKNOWN and watch.knows(what, at):
+            if what == "state" and watch.unheard_at(at, timedelta(microseconds=int(self._patience[tag]))):
                 out.states.extend(span for span in (watch.retell(value, at),) if span is not None)
                 self._shown[tag] = np.nan  # the next one counts, also when it says the same
             elif what == "state":

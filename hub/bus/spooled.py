@@ -142,7 +142,13 @@ class SpooledBus:
         if not self._under_way or self._clock.now() - self._moved < LOST:
             return
         self._moved = self._clock.now()
-        if (await self._bus.behind(SAMPLES)).get("store") == 0:
+        if (await self._bus.behind(SAMPLES)).get("store") != 0:
+            return
+        before = self._on_record
+        await self._is_on_record(
+            await self._reached(self._spool.origin)
+        )  # it may have moved between two looks
+        if self._on_record == before:
             raise Transient(
                 f"spool: the bus has lost what came after batch {self._on_record}; it is given again"
             )

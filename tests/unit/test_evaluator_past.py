@@ -142,6 +142,18 @@ def test_what_the_edge_did_not_see_either_stays_unknown_from_its_last_word_on() 
     ]
 
 
+def test_a_sample_that_was_slow_on_its_way_makes_no_flash_of_the_unknown() -> None:
+    what = evaluator()
+    feed(what, 1, STATE, 1)
+    until(what, 7)  # unknown from 6 s on
+    assert [(s.state, s.since) for s in feed(what, 2, STATE, 1, late=6).states] == [
+        (EquipmentState.EXECUTING, at(2))
+    ]
+    assert [(s.state, s.since) for s in feed(what, 7, STATE, 1, late=1).states] == [
+        (EquipmentState.EXECUTING, at(6))
+    ]
+
+
 def test_old_samples_are_no_sign_of_life() -> None:
     what = evaluator(LOST)
     feed(what, 1, TEMP, 60)
