@@ -204,7 +204,8 @@ class MesFilesSource:
     def _refuse(self, path: Path, digest: str, why: str) -> None:
         moved = self._move(path, self._failed, digest)
         if moved is not None:
-            moved.with_name(moved.name + ".reason.txt").write_text(f"{path.name} {why}\n", encoding="utf-8")
+            with moved.with_name(moved.name + ".reason.txt").open("w", encoding="utf-8") as reason:
+                reason.write(f"{path.name} {why}\n")
 
     def _move(self, path: Path, where: Path, digest: str) -> Path | None:
         target = where / path.name

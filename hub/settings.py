@@ -26,6 +26,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from hub import document
@@ -36,6 +37,7 @@ from hub.kpi.formula import parse
 from hub.mending import mended
 from hub.model.discrepancy import Book, DiscrepancyKind
 from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState
+from hub.model.packml import NUMBERINGS
 from hub.model.people import Break, Person, Role, Shift
 from hub.model.sample import Tag
 from hub.places import located
@@ -85,15 +87,30 @@ class TagBlock(Block):
 class StateBlock(Block):
     tag: str
     numbering: str = Field(
-        description="which numbering the codes follow, e.g. packml-30050, packml-30060, own"
+        description="which numbering the codes follow: packml-30050, packml-30060 or a word of your own"
     )
-    map: dict[int, EquipmentState]
+    map: dict[int, EquipmentState] = Field({}, description="PackML: only what differs from TR-88")
 
     @field_validator("map", mode="before")
     @classmethod
     def _off_is_a_state(cls, value: object) -> object:
         """YAML 1.1 reads an unquoted `off` as false, which we take back."""
         return {k: "off" if v is False else v for k, v in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _of_its_numbering(self) -> StateBlock:
+        table = NUMBERINGS.get(self.numbering)
+        if table is None and self.numbering.startswith("packml"):
+            raise ValueError(f"numbering: {self.numbering!r} is unknown; write {' or '.join(NUMBERINGS)}")
+        if table is None and not self.map:
+            raise ValueError("map: is missing; say which state each code means")
+        if table is not None and (other := sorted(set(self.map) - set(table))):
+            raise ValueError(f"map: {self.numbering} has no state {other[0]}; correct it, or numbering:")
+        return self
+
+    def whole(self) -> dict[int, EquipmentState]:
+        """With what its numbering says of the other codes."""
+        return {**NUMBERINGS.get(self.numbering, {}), **self.map}
 
 
 class FaultBlock(Block):
@@ -468,7 +485,7 @@ def _machine(
         path, EquipmentLevel.WORK_UNIT, block.name.words(), block.kind, block.ideal_cycle, block.erp_id,
         block.verify_cycles,
         tag_path(block.state.tag, "state.tag") if block.state else "",
-        dict(block.state.map) if block.state else {},
+        block.state.whole() if block.state else {},
         tag_path(block.fault.tag, "fault.tag") if block.fault else "",
         {k: v.words() for k, v in block.fault.texts.items()} if block.fault else {},
         tag_path(block.counters.good, "counters.good"),

@@ -121,6 +121,9 @@ def test_what_is_repeated_by_an_anchor_may_be_changed(tmp_path: Path) -> None:
         ("name: Line\n", "name: 5\n", "lines[0].name", "keys with values"),
         ("4.5s", "4.5", ".ideal_cycle", "write 500ms, 10s"),
         ("stale_after: 2s", "stale_after: 9999999999999d", ".stale_after", "for example 7d"),
+        ("numbering: own", "numbering: packml", ".state", "write packml-30050 or packml-30060"),
+        ("numbering: own", "numbering: packml-30050", ".state", "packml-30050 has no state 0"),
+        (", map: {0: off, 1: executing}", "", ".state", "map: is missing; say which"),
         ("stale_after: 2s", "deadband: -1", ".deadband", "greater than or equal to 0"),
         ("stale_after: 2s", "formula: 2 **", "oil_temp.formula", "position 4: expected a number"),
         ("stale_after: 2s", "formula: oil + 1", "oil_temp: formula: no tag", "did you mean"),
@@ -372,3 +375,13 @@ def test_a_tag_keeps_what_is_said_of_it_when_it_gets_its_number(tmp_path: Path) 
     numbered = with_numbers(plant, dict.fromkeys(plant.tags, 7))
     path = "p1/a1/l1/press-07/oil_temp"
     assert numbered.tags[path] == replace(plant.tags[path], number=7)
+
+
+def test_the_same_code_means_what_its_packml_numbering_says(tmp_path: Path) -> None:
+    found = {}
+    for numbering, own in (("packml-30050", ""), ("packml-30060", ", map: {6: off}")):
+        text = changed("numbering: own, map: {0: off, 1: executing}", f"numbering: {numbering}{own}")
+        states = read(tmp_path, text).plant.equipment["p1/a1/l1/press-07"].state_map
+        found[numbering] = [states[4], states[6]]
+    assert found["packml-30050"] == [EquipmentState.IDLE, EquipmentState.EXECUTING]
+    assert found["packml-30060"] == [EquipmentState.EXECUTING, EquipmentState.OFF]
