@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -74,13 +75,14 @@ class MesRedisSource:
             try:
                 await self._group(redis)
                 await self._mine(redis, intake)
-                while True:
+                while not _cancelled():
                     await self._abandoned(redis, intake)
                     found = await redis.xreadgroup(
                         self._config.group, self._consumer, {self._config.stream: ">"}, _PAGE, self._block()
                     )
                     await intake.alive()
                     await self._take(redis, _entries(found), intake)
+                raise asyncio.CancelledError
             except _REFUSALS as cause:
                 raise SourceRefused(f"{self._name}: Redis refuses us ({type(cause).__name__})") from None
             except ResponseError as cause:
@@ -162,6 +164,12 @@ class MesRedisSource:
         if said.startswith("WRONGTYPE"):
             return SourceRefused(f"{self._name}: {self._config.stream} is no stream; correct stream:")
         return SourceUnavailable(f"{self._name}: Redis answered {said.split(' ', 1)[0]}")
+
+
+def _cancelled() -> bool:
+    """The client swallows a cancellation that meets an answer which is just there: then it is our turn."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _entries(found: Any) -> list[Entry]:

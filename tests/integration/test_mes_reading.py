@@ -1,0 +1,348 @@
+"""What only one kind of MES has: files that are half written, rows that come late, consumers that die."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from collectors.event_runner import EventRunner
+from collectors.mes_files import MesFilesSource
+from collectors.mes_redis import MesRedisSource
+from collectors.mes_sql import MesSqlSource
+from hub.errors import SourceRefused, SourceUnavailable
+from tests.contract.mes.worlds import AT, EVENTS, OF, Enough, FilesWorld, Record, RedisWorld, SqlWorld, record
+
+pytestmark = pytest.mark.anyio
+
+REPORT = EVENTS[1]
+CSV = f"id,order,operation,at,good\nR-1,MO-1,10,{AT},3\n"
+
+
+@pytest.fixture
+async def house(dsn: str) -> AsyncIterator[Record]:
+    async with record(dsn) as made:
+        yield made
+
+
+async def numbers(house: Record) -> list[str]:
+    return [row["id"] for row in (await house.everything())["reports"]]
+
+
+# ------------------------------------------------------------------ files
+@pytest.fixture
+def files(house: Record, tmp_path: Path) -> FilesWorld:
+    return FilesWorld(house, tmp_path)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.is_file())
+
+
+async def test_a_file_that_was_taken_is_moved_and_the_same_content_again_is_not_taken(
+    files: FilesWorld,
+) -> None:
+    (files.folder / "1-report.csv").write_text(CSV)
+    await files.read()
+    (files.folder / "2-report.csv").write_text(CSV)
+    (files.folder / "1-report.csv").write_text(CSV + f"R-2,MO-1,10,{AT},4\n")
+    await files.read()
+    assert await numbers(files.record) == ["R-1", "R-2"]
+    taken = names(files.folder / "done")
+    assert taken[0].startswith("1-report.") and taken[1:] == ["1-report.csv", "2-report.csv"]
+    assert names(files.folder) == []
+
+
+async def test_a_half_written_file_is_waited_for_and_those_behind_it_are_not(files: FilesWorld) -> None:
+    slow, text = files.folder / "a-report.csv", iter(CSV)
+    quick = files.folder / "b-report.csv"
+    quick.write_text(CSV.replace("R-1", "R-2"))
+
+    class Writing(MesFilesSource):
+        def _look(self) -> Any:  # between two looks somebody has written on
+            with slow.open("a") as file:
+                file.write(next(text, ""))
+            return super()._look()
+
+    source = Writing(files.source()._config, files.clock, "mes")
+    intake = files.intake(source)
+    intake.rounds = 10
+    with pytest.raises(Enough):
+        await source.feed(intake)
+    assert (await numbers(files.record), names(files.folder)) == (["R-2"], ["a-report.csv"])
+    slow.write_text(CSV)
+    await files.read()
+    assert await numbers(files.record) == ["R-1", "R-2"]
+
+
+async def test_a_file_that_grows_while_it_is_read_waits_for_the_next_look(files: FilesWorld) -> None:
+    path = files.folder / "1-report.csv"
+    path.write_text(CSV)
+
+    class Late(MesFilesSource):
+        def _content(self, path: Path) -> bytes | None:
+            found = super()._content(path)
+            with path.open("a") as file:
+                file.write(f"R-2,MO-1,10,{AT},4\n")
+            return found
+
+    source = Late(files.source()._config, files.clock, "mes")
+    with pytest.raises(Enough):
+        await source.feed(files.intake(source))
+    assert await numbers(files.record) == []
+
+
+@pytest.mark.parametrize("name", [".1-report.csv", "~$1-report.csv", "1-report.csv.part", "1-report.csv.TMP"])
+async def test_what_is_marked_as_unfinished_is_left_alone(files: FilesWorld, name: str) -> None:
+    (files.folder / name).write_text(CSV)
+    await files.read()
+    assert names(files.folder) == [name]
+
+
+async def test_links_and_folders_are_never_followed(files: FilesWorld, tmp_path_factory: Any) -> None:
+    other = tmp_path_factory.mktemp("elsewhere") / "secret-report.csv"
+    other.write_text(CSV)
+    os.symlink(other, files.folder / "1-report.csv")
+    (files.folder / "2-report.csv").mkdir()
+    await files.read()
+    assert (await numbers(files.record), other.exists()) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("1-report.csv", b"id,good\n1,2\n", ""),
+        ("1-report.csv", b"", "has no row 1"),
+        ("1-report.csv", b"id\n\x81\xff\n", "UTF-8 or GB18030"),
+        ("1-other.csv", CSV.encode(), "matches no pattern"),
+        ("1-order.csv", b"number\n1\n", "has no column id"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_goes_to_failed_with_the_reason(
+    files: FilesWorld, name: str, content: bytes, why: str
+) -> None:
+    (files.folder / name).write_bytes(content)
+    await files.read()
+    if not why:  # its rows are told one by one
+        assert len(await files.record.rejects()) == 1
+        return
+    assert names(files.folder / "failed") == [name, f"{name}.reason.txt"]
+    assert why in (files.folder / "failed" / f"{name}.reason.txt").read_text()
+
+
+async def test_a_formula_in_a_row_rejects_that_row_alone(files: FilesWorld) -> None:
+    (files.folder / "1-report.csv").write_text(CSV + f"=1+1,MO-1,10,{AT},4\n")
+    await files.read()
+    (kept,) = await files.record.rejects()
+    assert "holds a formula" in kept["reason_en"]
+    assert json.loads(kept["record"])["file"] == "1-report.csv"
+    assert await numbers(files.record) == ["R-1"]
+
+
+async def test_a_folder_that_is_away_is_told_and_one_that_cannot_be_written_too(
+    files: FilesWorld, tmp_path: Path
+) -> None:
+    config = {"folder": str(tmp_path / "gone"), "reads": [{"name": "r", "type": "report", "pattern": "*"}]}
+    source = MesFilesSource(MesFilesSource.Config.model_validate(config), files.clock, "mes")
+    with pytest.raises(SourceUnavailable, match="is it mounted"):
+        await source.feed(files.intake(source))
+    config["folder"], config["done"] = str(tmp_path), str(tmp_path / "no" / "such")
+    source = MesFilesSource(MesFilesSource.Config.model_validate(config), files.clock, "mes")
+    with pytest.raises(SourceRefused, match="writable"):
+        await source.feed(files.intake(source))
+
+
+# ------------------------------------------------------------------ SQL
+@pytest.fixture
+def database(house: Record, tmp_path: Path, empty_dsn: str) -> SqlWorld:
+    return SqlWorld(house, tmp_path, empty_dsn)
+
+
+def insert(world: SqlWorld, number: str, minutes: float) -> None:
+    told = json.dumps({"id": number, **OF, "at": AT, "good": "1"})
+    with psycopg.connect(world.dsn, autocommit=True) as line:
+        line.execute(
+            "insert into ev (changed, kind, body) "
+            "values ('2026-01-05T10:00:00Z'::timestamptz + %s, 'report', %s)",
+            [timedelta(minutes=minutes), told],
+        )
+
+
+async def test_a_row_that_appears_late_is_taken_and_one_outside_the_window_is_not(database: SqlWorld) -> None:
+    insert(database, "R-1", 0)
+    await database.read()
+    insert(database, "R-2", -9)  # a transaction that was committed after later ones
+    insert(database, "R-3", -11)
+    await database.read()
+    assert await numbers(database.record) == ["R-1", "R-2"]
+
+
+async def test_more_rows_than_one_answer_holds_are_all_taken(database: SqlWorld) -> None:
+    for n in range(5):
+        insert(database, f"R-{n}", n)
+    await database.read()
+    assert await numbers(database.record) == [f"R-{n}" for n in range(5)]
+
+
+async def test_too_many_rows_of_one_watermark_are_told_instead_of_passed_over(database: SqlWorld) -> None:
+    for n in range(3):
+        insert(database, f"R-{n}", 0)
+    with pytest.raises(SourceRefused, match="2 rows share the watermark"):
+        await database.read()
+
+
+async def test_one_row_of_a_wrong_clock_hides_none_that_come_after_it(database: SqlWorld) -> None:
+    insert(database, "R-1", 60 * 24 * 365 * 50)
+    await database.read()
+    insert(database, "R-2", 118)  # the hub's noon is two hours on
+    await database.read()
+    assert await numbers(database.record) == ["R-1", "R-2"]
+
+
+async def test_what_has_not_changed_is_not_taken_again_in_one_life(database: SqlWorld) -> None:
+    insert(database, "R-1", 0)
+    source = database.source()
+    intake = database.intake(source)
+    taken: list[int] = []
+    take = intake.take
+
+    async def counted(records: Any) -> Any:
+        taken.append(len(records))
+        return await take(records)
+
+    intake.take = counted  # type: ignore[method-assign]
+    with pytest.raises(Enough):
+        await source.feed(intake)
+    assert taken == [1]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "why"),
+    [
+        ({"database": "nowhere"}, SourceRefused, "does not accept"),
+        ({"host": "127.0.0.1", "port": 1}, SourceUnavailable, "connect"),
+        ({"statement": "select nothing from nowhere order by 1"}, SourceRefused, "nowhere"),
+        ({"fields": {"id": "idd"}}, SourceRefused, "no column idd"),
+        ({"order": "desc"}, SourceRefused, "order by changed"),
+    ],
+)
+async def test_a_database_that_cannot_be_worked_with_is_told(
+    database: SqlWorld, change: dict[str, Any], error: type[Exception], why: str
+) -> None:
+    insert(database, "R-1", 0)
+    insert(database, "R-2", 1)
+    config = database.source()._config.model_dump()
+    read = next(r for r in config["reads"] if r["name"] == "report")
+    config["schema"] = config.pop("schema_")
+    if change.pop("order", ""):
+        read["statement"] = read["statement"].replace("changed, n limit", "changed desc limit")
+    if "statement" in change:
+        read |= {"watermark": "", "start": ""}
+    for name, value in change.items():
+        (read if name in read else config)[name] = value
+    source = MesSqlSource(MesSqlSource.Config.model_validate(config), database.clock, "mes")
+    with pytest.raises(error, match=why):
+        await source.feed(database.intake(source))
+
+
+async def test_what_the_statements_find_can_be_tried(database: SqlWorld) -> None:
+    insert(database, "R-1", 0)
+    found = await database.source().probe()
+    assert (found["report"], found["order"]) == ("1 rows", "0 rows")
+
+
+async def test_the_database_is_only_read(database: SqlWorld) -> None:
+    config = database.source()._config.model_dump()
+    config["schema"] = config.pop("schema_")
+    read = {
+        "name": "evil", "type": "report",
+        "statement": "with gone as (delete from ev returning n) select n::text as id from gone",
+    }  # fmt: skip
+    config["reads"] = [read]
+    insert(database, "R-1", 0)
+    source = MesSqlSource(MesSqlSource.Config.model_validate(config), database.clock, "mes")
+    with pytest.raises(SourceRefused, match="read-only"):
+        await source.feed(database.intake(source))
+
+
+# ------------------------------------------------------------------ Redis
+@pytest.fixture
+async def stream(house: Record, tmp_path: Path, redis_url: str) -> AsyncIterator[RedisWorld]:
+    made = RedisWorld(house, tmp_path, "", redis_url)
+    yield made
+    await made.close()
+
+
+async def test_an_entry_without_an_event_is_a_reject_and_holds_up_nobody(stream: RedisWorld) -> None:
+    await stream.redis.xadd("mes", {"other": "x"})
+    await stream.redis.xadd("mes", {"event": "{"})
+    await stream.redis.xadd("mes", {"event": b"\xff\x00"})
+    await stream.tell([REPORT])
+    await stream.read()
+    assert len(await stream.record.rejects()) == 3
+    assert await numbers(stream.record) == ["R-1"]
+    assert (await stream.redis.xpending("mes", "andon-hub"))["pending"] == 0
+
+
+async def test_what_a_consumer_took_with_it_is_taken_over(stream: RedisWorld) -> None:
+    await stream.tell([REPORT])
+    await stream.redis.xgroup_create("mes", "andon-hub", id="0")
+    await stream.redis.xreadgroup("andon-hub", "dead", {"mes": ">"})
+    config = stream.source()._config.model_copy(update={"abandoned": timedelta(0)})
+    source = MesRedisSource(config, stream.clock, "mes")
+    with pytest.raises(Enough):
+        await source.feed(stream.intake(source))
+    assert await numbers(stream.record) == ["R-1"]
+
+
+async def test_a_report_without_an_id_has_that_of_its_entry(stream: RedisWorld) -> None:
+    number = await stream.redis.xadd(
+        "mes", {"event": json.dumps({k: v for k, v in REPORT.items() if k != "id"})}
+    )
+    await stream.read()
+    assert await numbers(stream.record) == [number.decode()]
+
+
+async def test_what_redis_refuses_is_told_without_its_password(house: Record, stream: RedisWorld) -> None:
+    await stream.redis.set("mes", "no stream")
+    with pytest.raises(SourceRefused, match="is no stream"):
+        await stream.read()
+    away = {"url": "redis://:very-secret-4711@127.0.0.1:1/0", "stream": "mes"}
+    states: list[tuple[bool, str]] = []
+
+    async def on_state(up: bool, error: str) -> None:
+        states.append((up, error))
+
+    runner = EventRunner(
+        "mes", lambda: MesRedisSource(MesRedisSource.Config.model_validate(away), stream.clock, "mes"),
+        house.ledger, stream.clock, house.shout, on_state,
+    )  # fmt: skip
+    with pytest.raises(SourceUnavailable) as told:
+        await runner.run()
+    assert "4711" not in str(told.value)
+    assert states == [(False, str(told.value))]
+
+
+async def test_a_source_that_answers_is_up_and_ends_cleanly(stream: RedisWorld) -> None:
+    up = asyncio.Event()
+
+    async def on_state(well: bool, error: str) -> None:
+        assert (well, error) == (True, "")
+        up.set()
+
+    runner = EventRunner(
+        "mes", stream.source, stream.record.ledger, stream.clock, stream.record.shout, on_state
+    )
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(20):
+        await up.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
