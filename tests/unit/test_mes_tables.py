@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from collectors import mes_tables as tables
@@ -15,6 +17,7 @@ from collectors.mes_faults import Unreadable
 from collectors.mes_sql import MesSqlConfig
 from collectors.mes_tables import TableBlock
 from hub.model.production import JobResponse, JobState, WorkOrder
+from hub.registry import plugins
 
 ZONE = ZoneInfo("Asia/Shanghai")
 REPORT = TableBlock.model_validate(
@@ -148,3 +151,21 @@ def test_a_statement_that_is_not_bound_reading_stops_the_start(read_block: dict[
     with pytest.raises(ValidationError) as found:
         MesSqlConfig.model_validate({**good, "reads": [READ | read_block]})
     assert told in str(found.value)
+
+
+def test_the_blocks_of_the_manual_can_be_copied_whole() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "mes.md").read_text(encoding="utf-8")
+    sources = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])["mes"]
+    kinds = plugins("mes")
+    assert {s["kind"] for s in sources} == set(kinds) - {"mes-http"}
+    for source in sources:
+        block = {k: _filled(k, v) for k, v in source["with"].items()}
+        assert kinds[source["kind"]].Config.model_validate(block)
+
+
+def _filled(name: str, value: Any) -> Any:
+    """A secret as the environment would give it."""
+    if isinstance(value, list) and name == "secrets":
+        return [_filled("", v) for v in value]
+    secret = isinstance(value, dict) and "env" in value
+    return ("redis://h:6379/0" if name == "url" else "correct-horse-battery") if secret else value
