@@ -81,7 +81,7 @@ class SapClient:
             reply = await self._sent(method, path, query, headers | token, content, write=True)
         if reply.is_success:
             return reply
-        if _token_lost(reply):  # a session that dies again and again is the server's trouble, not the document's
+        if _token_lost(reply):  # a session that dies again and again is no trouble of the document
             raise ErpUnavailable(f"SAP does not keep our session: {method} {path.rpartition('/')[2]}")
         raise self._complaint(reply, method, path, write=True)
 

@@ -41,8 +41,8 @@ from hub.model.words import Words
 from hub.ports import Plant, Watched
 from hub.testing.clock import NOON, HandClock
 from tests.api_erp_book import MemoryErpBook
-from tests.api_rejects import MemoryRejects, QuickDoor
 from tests.api_mappings import QuickMappings
+from tests.api_rejects import MemoryRejects, QuickDoor
 from tests.api_sales_book import MemoryFigures, MemorySales
 
 HOST = "hub.test:8800"

@@ -140,7 +140,7 @@ TEXTS: dict[str, Words] = {
     ),
     "mes-decided": Words("已有人处理过这条记录", "somebody has decided on this record already"),
     "mes-gone": Words(
-        "配置中已没有这个 MES，请先恢复配置", "its source is no longer configured; put it back under mes: first"
+        "配置中已没有这个 MES，请先恢复配置", "its source is not configured any more; put it back under mes:"
     ),
     # the hub
     "unavailable": Words(
