@@ -307,6 +307,7 @@ async def test_a_report_without_an_id_has_that_of_its_entry(stream: RedisWorld) 
         "mes", {"event": json.dumps({k: v for k, v in REPORT.items() if k != "id"})}
     )
     await stream.read()
+    assert isinstance(number, bytes)
     assert await numbers(stream.record) == [number.decode()]
 
 
