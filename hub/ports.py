@@ -590,9 +590,7 @@ class Rejects(Protocol):
         """Raises NotFound."""
         ...
 
-    async def decide(
-        self, reject_id: int, state: RejectState, by: str, at: datetime, note: str = ""
-    ) -> bool:
+    async def decide(self, reject_id: int, state: RejectState, by: str, at: datetime, note: str = "") -> bool:
         """False when it is not waiting (any more)."""
         ...
 
