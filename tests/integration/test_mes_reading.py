@@ -60,6 +60,22 @@ async def test_a_file_that_was_taken_is_moved_and_the_same_content_again_is_not_
     assert names(files.folder) == []
 
 
+async def test_an_old_file_dropped_again_does_not_undo_a_newer_one(files: FilesWorld) -> None:
+    config = {
+        "folder": str(files.folder),
+        "settle": "1s",
+        "reads": [{"name": "o", "type": "order", "pattern": "*"}],
+    }
+    source = MesFilesSource(MesFilesSource.Config.model_validate(config), files.clock, "mes")
+    for n, quantity in enumerate((100, 80, 100)):
+        text = f"number,product,product_name,quantity,due_at\nMO-1,A,Pump,{quantity},2026-01-06\n"
+        (files.folder / f"{n}.csv").write_text(text)
+        with pytest.raises(Enough):
+            await source.feed(files.intake(source))
+    assert [o["quantity"] for o in (await files.record.everything())["orders"]] == [80]
+    assert names(files.folder / "done") == ["0.csv", "1.csv", "2.csv"]
+
+
 async def test_a_half_written_file_is_waited_for_and_those_behind_it_are_not(files: FilesWorld) -> None:
     slow, text = files.folder / "a-report.csv", iter(CSV)
     quick = files.folder / "b-report.csv"
