@@ -6,7 +6,6 @@ long as it takes, with growing pauses; a refusal becomes a dead letter with the 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -29,6 +28,7 @@ from hub.model.people import Role
 from hub.model.words import Words
 from hub.notices import Notices
 from hub.ports import Clock, Desk, ErpBook, ErpConnector, Ledger, Outbox
+from hub.together import together
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,6 @@ class BridgeRunner:
         self._health = BridgeHealth()
         self._gate = Gate.open(hands)
         self._at_work = 0
-        self._over = False
 
     def health(self) -> dict[str, Any]:
         """With `orders_at` and `tickets_at`, when the ERP was last asked for them."""
@@ -107,24 +106,12 @@ class BridgeRunner:
         released = await self._claims.release()
         if released:
             log.info("%d errands were under way when this bridge died: looking for them first", released)
-        self._over = False
-        async with asyncio.TaskGroup() as group:
-            beat = group.create_task(self._claims.keep())
-            for loop in (*[self._deliver] * self._hands, self._watch):
-                group.create_task(self._live(loop, beat))
-
-    async def _live(self, loop: Callable[[], Awaitable[None]], beat: asyncio.Task[None]) -> None:
-        """All end or none: a flag and a second cancellation, for a library may swallow the first one before
-        Python 3.12."""
-        try:
-            await loop()
-        finally:
-            self._over = True
-            beat.cancel()
+        hands = [self._deliver() for _ in range(self._hands)]
+        await together(*hands, self._watch(), self._claims.keep())
 
     # ------------------------------------------------------------------ to the ERP
     async def _deliver(self) -> None:
-        while not self._over:
+        while True:
             if not self._gate.lets_in(self._at_work, self._clock.monotonic()):
                 await self._clock.sleep(GATE_SECONDS)
                 continue
@@ -237,7 +224,7 @@ class BridgeRunner:
 
     # ------------------------------------------------------------------ from the ERP
     async def _watch(self) -> None:
-        while not self._over:
+        while True:
             for poll in (self.poll_orders, self.poll_tickets, self._incoming.escalate, self.poll_rest):
                 await self._tried(poll)
             await self._clock.sleep(self._poll_every.total_seconds())

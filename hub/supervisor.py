@@ -16,6 +16,7 @@ import structlog
 from hub import metrics
 from hub.errors import ConfigError, Permanent, Transient
 from hub.ports import Clock, PartHealth
+from hub.together import ended
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +24,6 @@ FIRST_PAUSE = 0.5  # seconds
 LONGEST_PAUSE = 15.0
 LONGEST_OUTSIDE = 3.0  # a machine that is switched on again is to be seen within five seconds
 STEADY = 30.0  # a run this long counts as healthy: the pauses start anew
-ASK_AGAIN = 0.5  # seconds between askings to end
 SETTLED = 0.2  # a run this long counts as up
 
 Run = Callable[[], Awaitable[None]]
@@ -68,10 +68,7 @@ class Supervisor:
             for task in done:
                 task.result()
         finally:
-            while left := {t for t in tasks if not t.done()}:
-                for task in left:
-                    task.cancel()
-                await asyncio.wait(left, timeout=ASK_AGAIN)
+            await ended(tasks)
 
     async def _keep(self, name: str, run: Run) -> None:
         pause = FIRST_PAUSE

@@ -22,6 +22,7 @@ from hub.errors import Transient
 from hub.model.batch import SampleBatch, as_historical, from_micros
 from hub.model.stamp import Stamp
 from hub.ports import SAMPLES, Bus, Clock
+from hub.together import together
 
 log = logging.getLogger(__name__)
 
@@ -96,10 +97,7 @@ class SpooledBus:
         """One life of the way to the bus. It begins behind what is on record; raises what the bus raises."""
         self._under_way.clear()
         self._out = 0
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._show())
-            group.create_task(self._follow())
-            group.create_task(self._forward())
+        await together(self._show(), self._follow(), self._forward())
 
     def close(self) -> None:
         self._disk.shutdown(wait=True)

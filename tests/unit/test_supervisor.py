@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from hub.errors import SourceUnavailable
-from hub.supervisor import ASK_AGAIN, FIRST_PAUSE, LONGEST_PAUSE, Supervisor
+from hub.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Supervisor
 from hub.testing.clock import HandClock
+from hub.together import ASK_AGAIN
 
 pytestmark = pytest.mark.anyio
 
