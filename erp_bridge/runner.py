@@ -43,6 +43,8 @@ KINDS = (
     IntentKind.CHANGE_ORDER,
     IntentKind.ERP_NEWS,
 )
+# A payload, a map or an answer that nobody has foreseen: it costs its own errand, never the bridge.
+BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 IDLE_SECONDS = 2.0
 GATE_SECONDS = 0.5
 DOUBT_PAUSE = timedelta(seconds=5)  # an unknown outcome is looked up no sooner
@@ -146,8 +148,9 @@ class BridgeRunner:
         except (Permanent, Refused) as refusal:
             self._gate = self._gate.answered()
             await self._give_up(errand, str(refusal))
-        except (KeyError, TypeError, ValueError) as cause:  # the payload is not what we agreed on
-            await self._give_up(errand, f"unreadable errand: {type(cause).__name__} {cause}")
+        except BROKEN as cause:
+            log.exception("errand %s cannot be carried out", errand.intent.key)
+            await self._give_up(errand, f"unreadable errand or answer: {type(cause).__name__} {cause}"[:500])
         else:
             if "skipped" not in receipt:
                 self._answered()
@@ -236,6 +239,10 @@ class BridgeRunner:
         except (Transient, Permanent) as trouble:
             log.info("the ERP could not be asked: %s", trouble)
             self._health.up, self._health.last_error = False, str(trouble)
+        except BROKEN as cause:  # must not end the hands that send
+            log.exception("what the ERP told cannot be read")
+            self._health.up = False
+            self._health.last_error = f"an answer that cannot be read: {type(cause).__name__} {cause}"[:500]
 
     async def poll_orders(self) -> int:
         """Bring changed orders into the record; the number of those that differ."""

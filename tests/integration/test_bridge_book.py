@@ -288,6 +288,27 @@ async def test_a_dead_letter_goes_out_again_once_its_cause_is_mended(
     assert [r["key"] for r in erp.reports()] == ["R-1"]
 
 
+@pytest.mark.parametrize("cause", [RecursionError("too deep"), KeyError("FID"), AttributeError("get")])
+async def test_what_nobody_has_foreseen_costs_its_own_errand_and_not_the_bridge(
+    house: BridgeHouse, erp: KingdeeSimulator, monkeypatch: pytest.MonkeyPatch, cause: Exception
+) -> None:
+    async def broken(*_: Any) -> Any:
+        raise cause
+
+    await house.report("R-1", "MO0001", "20", 5)
+    with monkeypatch.context() as bad:
+        bad.setattr(house.connector, "report_operation", broken)
+        await house.drain()
+    (letter,) = await house.book.letters()
+    assert type(cause).__name__ in letter.reason
+    monkeypatch.setattr(house.connector, "orders", broken)
+    await house.bridge._tried(house.bridge.poll_orders)
+    assert type(cause).__name__ in house.bridge.health()["last_error"]
+    await house.report("R-2", "MO0001", "20", 5)
+    await house.drain()
+    assert [r["key"] for r in erp.reports()] == ["R-2"]
+
+
 async def test_a_dead_letter_that_nobody_needs_is_set_aside_with_its_reason(house: BridgeHouse) -> None:
     await house.report("R-1", "MO0001", "99", 5)
     await house.drain()
