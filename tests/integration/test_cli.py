@@ -89,7 +89,7 @@ def test_every_mistake_in_every_block_is_told_at_once_with_its_place_and_remedy(
         "collectors[0] plc.with: hosst": "did you mean 'host'",
         "collectors[1] cnc: kind 'opcu'": "did you mean 'opcua'",
         "notifiers[0] robot.with: kez": "did you mean 'key'",
-        "erp: kind 'homegrown'": "choose one of kingdee-galaxy",
+        "erp: kind 'homegrown'": "choose one of erpnext, generic",
         "rules[0] hot: limt": "did you mean 'limit'",
         "rules[1] lost: kind 'no-dat'": "did you mean 'no-data'",
         "rules[2] cold: tell": "no notifier 'nobody'; known are robot",

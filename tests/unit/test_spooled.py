@@ -83,7 +83,7 @@ class Line:
 
         async def kept() -> None:
             while True:
-                with suppress(ExceptionGroup):
+                with suppress(Transient):
                     await self.way.run()
                 await asyncio.sleep(0.001)
 

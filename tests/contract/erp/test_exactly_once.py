@@ -18,7 +18,8 @@ WORLDS = {world.name: world for world in known_worlds()}
     "world", [pytest.param(w, id=n, marks=getattr(w, "marks", ())) for n, w in WORLDS.items()]
 )
 async def test_whatever_dies_on_the_way_the_books_say_it_once(world: World, dsn: str) -> None:
-    async with stage(world, dsn, RUNS) as (books, house):
-        for seed in range(RUNS):
+    runs = getattr(world, "runs_in_tests", RUNS)
+    async with stage(world, dsn, runs) as (books, house):
+        for seed in range(runs):
             assert await run(world, books, house, seed, seed) == Outcome((), ()), f"seed {seed}"
         assert [letter.reason for letter in await house.book.letters()] == []

@@ -175,6 +175,7 @@ class TrytonBooks:
 
 class TrytonWorld:
     name = "tryton"
+    runs_in_tests = 8  # a real server: seconds for each
     marks = (pytest.mark.timeout(600),)  # the first to ask may have to prepare the database
     faults = frozenset(
         {
