@@ -78,6 +78,9 @@ def compiled(block: MapBlock, zone: ZoneInfo, where: str) -> FieldMap:
         except JMESPathError as cause:
             complaints.append(f"{where}.{place}: {text!r} cannot be read: {_plainly(cause)}")
             return None
+        if too_much(made.parsed):
+            complaints.append(f"{where}.{place}: {text[:40]!r}… asks for more work than any map needs")
+            return None
         called = [n for n in _called(made.parsed) if n not in Functions.FUNCTION_TABLE]
         complaints.extend(
             f"{where}.{place}: {text!r}: there is no function {n}(); {_near(n)}" for n in called
@@ -107,6 +110,26 @@ def asked(block: MapBlock) -> list[str]:
     for. `FMaterialId.FNumber` is one; arguments of functions count, literals do not."""
     texts = [*block.read.values(), *(text for v in block.variants for text in v.read.values())]
     return list(dict.fromkeys(p for text in texts if text for p in _paths(jmespath.compile(text).parsed)))
+
+
+MOST_NODES, DEEPEST, WIDEST = 1000, 80, 20_000
+
+
+def too_much(tree: Mapping[str, Any]) -> bool:
+    """More steps or more depth than any map needs, or lists of lists that grow with every step: their
+    widths multiplied bound what an expression can make of one value. Looked at without recursion."""
+    nodes, wide = 0, 1
+    waiting = [(tree, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        nodes += 1
+        children = [child for child in node["children"] if isinstance(child, Mapping)]
+        if node["type"] == "multi_select_list":
+            wide *= max(1, len(children))
+        if nodes > MOST_NODES or depth > DEEPEST or wide > WIDEST:
+            return True
+        waiting += ((child, depth + 1) for child in children)
+    return False
 
 
 def _called(node: Mapping[str, Any]) -> Iterator[str]:
@@ -299,7 +322,7 @@ class Functions(functions.Functions):  # jmespath finds functions by a metaclass
 
     @functions.signature(_NUMBER, _NUMBER)
     def _func_times(self, left: Any, right: Any) -> float | int | None:
-        return None if left is None or right is None else _number(left) * _number(right)
+        return None if left is None or right is None else _sane(_number(left) * _number(right))
 
     @functions.signature(_NUMBER, _NUMBER)
     def _func_over(self, left: Any, right: Any) -> float | None:
@@ -307,12 +330,14 @@ class Functions(functions.Functions):  # jmespath finds functions by a metaclass
 
     @functions.signature(_NUMBER, _NUMBER)
     def _func_plus(self, left: Any, right: Any) -> float | int | None:
-        return None if left is None or right is None else _number(left) + _number(right)
+        return None if left is None or right is None else _sane(_number(left) + _number(right))
 
     @functions.signature(_NUMBER, _COUNT)
     def _func_rounded(self, value: Any, digits: float) -> float | int | None:
         if value is None:
             return None
+        if abs(digits) > MOST_DIGITS:
+            raise ValueError(f"{digits:g} digits are more than any number here has")
         number = round(_number(value), int(digits))
         return int(number) if digits <= 0 else number
 
@@ -332,6 +357,16 @@ class Functions(functions.Functions):  # jmespath finds functions by a metaclass
         return None if value == "" else value
 
 
+MOST_DIGITS = 15
+LARGEST = 10**30  # whatever is counted or measured is less; numbers of documents are longer at times
+
+
+def _sane(number: float | int) -> float | int:
+    if abs(number) > LARGEST:
+        raise ValueError("the result is larger than any quantity")
+    return number
+
+
 def _word(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -349,6 +384,6 @@ def _number(value: Any) -> float | int:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         raise ValueError(f"{value!r} is not a number") from None
-    if not number.is_finite() or number.adjusted() > 300:
+    if not number.is_finite() or abs(number.adjusted()) > 40:
         raise ValueError(f"{value!r} is not a number of anything")
     return int(number) if number == number.to_integral_value() else float(number)

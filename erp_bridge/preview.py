@@ -13,7 +13,7 @@ import jmespath
 from jmespath import exceptions as wrong
 from jmespath.parser import ParsedResult
 
-from erp_bridge.fieldmap import Functions, MapBlock, VariantBlock, plain
+from erp_bridge.fieldmap import Functions, MapBlock, VariantBlock, plain, too_much
 from erp_bridge.generic_expressions import roots
 from hub.model.words import Words
 
@@ -136,7 +136,11 @@ def _parsed(place: str, text: str) -> tuple[ParsedResult | None, Row]:
             place, error=Words("表达式太长或嵌套太深", "too long, or too many brackets in brackets")
         )
     try:
-        return jmespath.compile(text), Row(place)
+        parsed = jmespath.compile(text)
+        if too_much(parsed.parsed):
+            said = Words("这个表达式做的步骤太多", "asks for more work than any map needs")
+            return None, Row(place, error=said)
+        return parsed, Row(place)
     except wrong.JMESPathError as cause:
         return None, _unreadable(place, text, cause)
     except (ValueError, RecursionError):

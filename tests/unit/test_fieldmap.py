@@ -174,3 +174,28 @@ def test_a_function_that_there_is_not_is_told_before_any_record_meets_it() -> No
 def test_a_field_that_is_a_value_cannot_hold_fields(below: str) -> None:
     with pytest.raises(ErpRefused, match=r"F_Machine.* is written as a value already"):
         made(write={"F_Machine": "title", below: "title"}).written(TICKET)
+
+
+# ------------------------------------------------------------------ no more work than a map needs
+@pytest.mark.parametrize(
+    "text",
+    [
+        "|".join(["@"] * 660),
+        "'aaaaaaaa'" + "|join('',[@,@])" * 26,
+        "[@,@,@,@]" + ".[@,@,@,@]" * 20,
+        "[" + ",".join(["@"] * 1200) + "]",
+    ],
+)
+def test_an_expression_that_asks_for_endless_work_is_refused_before_it_is_used(text: str) -> None:
+    with pytest.raises(ConfigError, match="more work than any map needs"):
+        compiled(MapBlock(write={"F_X": text}), ZoneInfo("UTC"), "documents.ticket")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["rounded(`5`, `-1000000000`)", "rounded(`5`, `1000000`)", "number('1e300')", "times(`1e20`, `1e20`)"],
+)
+def test_a_number_that_nothing_here_has_is_refused_and_not_reckoned(text: str) -> None:
+    made = compiled(MapBlock(write={"F_X": text}), ZoneInfo("UTC"), "documents.ticket")
+    with pytest.raises((ErpRefused, ValueError)):
+        made.written({})
