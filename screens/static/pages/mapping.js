@@ -15,7 +15,7 @@ const PROBING = 65_000 // ms that a test of the whole draft may take
 const BASE = '/api/erp/mappings'
 
 /** What people have typed outlives a look at another page. */
-const kept = {draft: null, loaded: null, number: 0, document: ''}
+const kept = {draft: null, loaded: null, number: 0, latest: 0, document: ''}
 
 export function mappingPage({api, store, orSay, may}) {
   const mayWrite = may('admin')
@@ -43,6 +43,7 @@ export function mappingPage({api, store, orSay, may}) {
     kept.loaded = (await api.get(`${BASE}/versions/${number}`)).documents
     kept.draft = structuredClone(kept.loaded)
     kept.number = number
+    kept.latest = Math.max(number, seen.latest ?? 0) // what others save from now on is not in this draft
   }
   const choose = async name => {
     if (!name) return
@@ -78,7 +79,7 @@ export function mappingPage({api, store, orSay, may}) {
     soon()
   }
   const save = () => orSay(parts.trouble, async () => {
-    const found = await api.post(BASE, {documents: toSave(file, kept.draft), latest: seen.latest, note: parts.note.value.trim()})
+    const found = await api.post(BASE, {documents: toSave(file, kept.draft), latest: kept.latest, note: parts.note.value.trim()})
     parts.note.value = ''
     await load(found.number)
     await overview()
