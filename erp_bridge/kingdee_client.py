@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from erp_bridge.bystanders import AWAY_PAUSE
 from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_signing import signed_headers
 from hub.errors import ErpRefused, ErpUnavailable
@@ -172,8 +173,9 @@ class KingdeeClient:
             in_doubt = write and reply.status_code != 429
             text = f"Kingdee answered {method} with HTTP {reply.status_code}"
             raise ErpUnavailable(text, _retry_after(reply), in_doubt=in_doubt)
-        if reply.status_code not in (200, 206):
-            raise ErpRefused(f"Kingdee answered {method} with HTTP {reply.status_code}; check server_url")
+        if reply.status_code not in (200, 206):  # what Kingdee itself refuses, it refuses with HTTP 200
+            text = f"Kingdee answered {method} with HTTP {reply.status_code}; check server_url"
+            raise ErpUnavailable(text, _retry_after(reply) or AWAY_PAUSE)
         try:
             return reply.json()
         except ValueError:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from erp_bridge.bystanders import AWAY_PAUSE, is_page
 from hub.errors import ErpRefused, ErpUnavailable
 
 LIMIT_PAUSE = timedelta(seconds=30)
@@ -63,6 +64,8 @@ def complaint(
         text += "; check the roles and the data security of user"
     if status == 404:
         text += "; check resources, and whether user may see it: what one may not see is not there"
+    if is_page(reply):
+        return ErpUnavailable(text, pause or AWAY_PAUSE)
     return OracleRefusal(text, status, said)
 
 

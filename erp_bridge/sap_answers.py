@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from defusedxml.ElementTree import ParseError, fromstring
 
+from erp_bridge.bystanders import AWAY_PAUSE, is_page
 from hub.errors import ErpRefused, ErpUnavailable
 
 LIMIT_PAUSE = timedelta(seconds=30)
@@ -62,6 +63,8 @@ def complaint(
         text += "; check the rights of user (its business role or communication arrangement)"
     if 300 <= status < 400:
         text += "; check url: it leads elsewhere, to a log-on page perhaps"
+    if not code and (is_page(reply) or 300 <= status < 400):
+        return ErpUnavailable(text, pause or AWAY_PAUSE)
     return SapRefusal(text, status, code, said)
 
 

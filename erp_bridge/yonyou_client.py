@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from erp_bridge.bystanders import AWAY_PAUSE, is_page
 from erp_bridge.yonyou_answers import (
     BAD_PARAMETER,
     INVALID,
@@ -201,6 +202,8 @@ class U9Client:
             raise ErpUnavailable(told, _retry_after(reply), in_doubt=write)
         if reply.status_code == 404:
             raise U9Refusal(f"{told}; check server_url and that this interface is published", NO_ROUTE)
+        if not reply.is_success and is_page(reply):
+            raise ErpUnavailable(f"{told}; check server_url", AWAY_PAUSE)
         if not reply.is_success:
             raise ErpRefused(f"{told}; check server_url")
         head = self._clean(reply.text[:80])

@@ -168,12 +168,13 @@ async def test_a_server_that_has_lost_our_context_is_asked_once_more(
         await connector.find_ticket(KEY)
 
 
-async def test_a_wrong_address_is_a_refusal_that_names_the_setting(
+async def test_an_answer_that_is_not_kingdees_own_gives_nothing_up_and_names_the_setting(
     erp: KingdeeSimulator, clock: HandClock
 ) -> None:
     connector = await another(erp, clock, server_url=erp.origin + "/elsewhere/")
-    with pytest.raises(ErpRefused, match="HTTP 404; check server_url"):
+    with pytest.raises(ErpUnavailable, match="HTTP 404; check server_url") as trouble:
         await connector.find_ticket(KEY)
+    assert trouble.value.retry_after is not None, "a maintenance page stays for a while"
     await connector.close()
 
 

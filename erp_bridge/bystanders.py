@@ -1,0 +1,18 @@
+"""Answers that are not the ERP's own: a maintenance page, a portal's log-on, a firewall's refusal (pure).
+
+They say nothing of the document that was sent. Nothing is given up for them: it waits until the ERP is back.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import httpx
+
+AWAY_PAUSE = timedelta(minutes=1)
+
+
+def is_page(reply: httpx.Response) -> bool:
+    """For people, not for programs."""
+    kind = reply.headers.get("Content-Type", "").lower()
+    return "html" in kind or reply.text.lstrip()[:14].lower().startswith(("<!doctype html", "<html"))
