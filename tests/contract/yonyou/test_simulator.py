@@ -24,7 +24,7 @@ class Raw:
 
     def __init__(self, erp: YonyouSimulator) -> None:
         self._url = f"{erp.url}/webapi/"
-        self.http = httpx.Client(trust_env=False)
+        self.http = httpx.Client(trust_env=False, timeout=30)
         self.token = ""
 
     def log_in(self, **other: str) -> dict[str, Any]:
