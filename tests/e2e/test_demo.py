@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +92,15 @@ async def running_orders(screen: httpx.AsyncClient) -> dict[str, int]:
     return dict(await until(some, "pieces are reported on orders"))
 
 
-async def sample_times(boss: httpx.AsyncClient) -> list[str]:
-    """Of the curve's points; of many samples close together it draws only some, not always the same."""
+async def sample_times(boss: httpx.AsyncClient, seconds: float = 0.0) -> list[str]:
+    """Of the curve's points, once they span so long; of many samples close together it draws only some, not
+    always the same."""
 
     async def some() -> Any:
         answer = await boss.get("/api/trend", params={"tag": OIL, "minutes": 60})
-        return answer.raise_for_status().json()["points"]
+        points = answer.raise_for_status().json()["points"]
+        first, last = (datetime.fromisoformat(points[at][0]) for at in (0, -1)) if points else (None, None)
+        return points if first and last and (last - first).total_seconds() >= seconds else None
 
     return [at for at, *_ in await until(some, "samples of the press are on the record")]
 
@@ -129,7 +133,7 @@ async def test_the_demo_starts_moves_stops_and_finds_its_data_again(folder: Path
             await patches(screen, moved(await shown(screen)), "values that are not those of the snapshot")
             before = await running_orders(screen)
         boss = await logged_in(hub, "boss", logins["boss"])
-        latest_sample = (await sample_times(boss))[-1]
+        latest_sample = (await sample_times(boss, seconds=5))[-1]
         await boss.aclose()
         family = demo.running()
         assert len(family) > 12, "machines, ERP, robots and the database are processes of their own"
