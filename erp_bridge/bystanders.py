@@ -10,6 +10,9 @@ from datetime import timedelta
 import httpx
 
 AWAY_PAUSE = timedelta(minutes=1)
+CREDENTIALS_PAUSE = timedelta(
+    minutes=5
+)  # after a refused log-in: somebody has to mend it, and locks are near
 
 
 def is_page(reply: httpx.Response) -> bool:

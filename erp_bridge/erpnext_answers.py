@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 
+from erp_bridge.bystanders import CREDENTIALS_PAUSE
 from hub.errors import ErpRefused, ErpUnavailable
 
 LIMIT_PAUSE = timedelta(seconds=60)
-CREDENTIALS_PAUSE = timedelta(minutes=5)
 _TAGS = re.compile(r"<[^>]*>")
 _CLASS = re.compile(r"\b(?:\w+\.)*([A-Z]\w*(?:Error|Exception|Stopped|Limited))\b")
 _LONGEST = 400

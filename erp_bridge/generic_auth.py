@@ -13,6 +13,7 @@ import httpx
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from erp_bridge.bystanders import CREDENTIALS_PAUSE
 from erp_bridge.generic_config import (
     ApiKeyAuth,
     Auth,
@@ -26,7 +27,6 @@ from erp_bridge.generic_templates import filled
 from hub.errors import ErpUnavailable
 from hub.ports import Clock
 
-CREDENTIALS_PAUSE = timedelta(minutes=5)
 _EARLY = timedelta(seconds=30)  # a token is renewed this long before its end
 
 

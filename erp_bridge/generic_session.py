@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from erp_bridge.bystanders import CREDENTIALS_PAUSE
 from erp_bridge.generic_answers import Duplicate, NotThere
 from hub import sql_text as statements
 from hub.databases import Driver, Failure, SqlBlock
@@ -16,7 +17,6 @@ from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
 
-CREDENTIALS_PAUSE = timedelta(minutes=5)
 T = TypeVar("T")
 
 

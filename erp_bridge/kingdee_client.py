@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from erp_bridge.bystanders import AWAY_PAUSE
+from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE
 from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_signing import signed_headers
 from hub.errors import ErpRefused, ErpUnavailable
@@ -22,7 +22,6 @@ from hub.ports import Clock
 log = logging.getLogger(__name__)
 
 SERVICE = "Kingdee.BOS.WebApi.ServicesStub.DynamicFormService."
-CREDENTIALS_PAUSE = timedelta(minutes=5)
 CONTEXT_LOST, BUSY, QUOTA = 1, 13, 14
 UNKNOWN_KEY = 9
 FORBIDDEN = frozenset({11, 12})  # validation failed; not possible in this state

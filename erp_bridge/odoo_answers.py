@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from erp_bridge.bystanders import CREDENTIALS_PAUSE
 from hub.errors import AndonError, ErpRefused, ErpUnavailable
 
-CREDENTIALS_PAUSE = timedelta(minutes=5)
 CROWDED_PAUSE = timedelta(minutes=1)
 NOT_FOUND = "werkzeug.exceptions.NotFound"
 ACCESS = "odoo.exceptions.AccessError"

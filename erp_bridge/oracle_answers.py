@@ -15,11 +15,10 @@ from typing import Any
 
 import httpx
 
-from erp_bridge.bystanders import AWAY_PAUSE, is_page
+from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE, is_page
 from hub.errors import ErpRefused, ErpUnavailable
 
 LIMIT_PAUSE = timedelta(seconds=30)
-CREDENTIALS_PAUSE = timedelta(minutes=5)
 PRECONDITION_FAILED = 412
 _TAGS = re.compile(r"<[^>]*>")
 _LONGEST = 400

@@ -15,8 +15,10 @@ from urllib.parse import quote
 
 import httpx
 
-from erp_bridge.oracle_answers import CREDENTIALS_PAUSE, TimedOut, complaint
-from erp_bridge.oracle_config import OauthBlock, OracleConfig
+from erp_bridge.bearer import Bearer
+from erp_bridge.bystanders import CREDENTIALS_PAUSE
+from erp_bridge.oracle_answers import TimedOut, complaint
+from erp_bridge.oracle_config import OracleConfig
 from hub.errors import ErpUnavailable
 from hub.ports import Clock
 
@@ -141,44 +143,6 @@ class OracleClient:
         """A plus as %2B, a blank as %20: + is read as either."""
         rest = "&".join(f"{name}={quote(value, safe='(),:')}" for name, value in (query or {}).items())
         return f"{self._root}/{path}?{rest}" if rest else f"{self._root}/{path}"
-
-
-class Bearer:
-    """An access token by client credentials; asked for once however many wait for it."""
-
-    def __init__(self, block: OauthBlock, http: httpx.AsyncClient) -> None:
-        self._block = block
-        self._http = http
-        self._held = ""
-        self._asking = asyncio.Lock()
-
-    def forget(self) -> None:
-        self._held = ""
-
-    async def token(self) -> str:
-        async with self._asking:
-            self._held = self._held or await self._granted()
-            return self._held
-
-    async def _granted(self) -> str:
-        form = {"grant_type": "client_credentials"}
-        if self._block.scope:
-            form["scope"] = self._block.scope
-        who = httpx.BasicAuth(self._block.client_id, self._block.client_secret.get_secret_value())
-        try:
-            reply = await self._http.post(str(self._block.token_url), data=form, auth=who)
-        except httpx.HTTPError as cause:
-            raise ErpUnavailable(f"oauth.token_url cannot be reached: {type(cause).__name__}") from None
-        if reply.status_code >= 500 or reply.status_code == 429:
-            raise ErpUnavailable(f"oauth.token_url answers HTTP {reply.status_code}")
-        try:
-            return str(reply.json()["access_token"])
-        except (ValueError, KeyError, TypeError):
-            raise ErpUnavailable(
-                f"oauth.token_url gives no token (HTTP {reply.status_code}); check oauth.client_id,"
-                " client_secret and scope",
-                CREDENTIALS_PAUSE,
-            ) from None
 
 
 def _named(path: str) -> str:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator, model_validator
 
+from erp_bridge.bearer import OauthBlock
 from erp_bridge.fieldmap import MapBlock
 from hub.config import Block, Duration, TimeZoneName
 
@@ -20,15 +21,6 @@ Without = Literal[
     "report-operations", "orders", "change-orders", "sales-orders", "items", "equipment", "receipts",
     "issues", "hours", "scrap", "reported", "stock", "reopen-tickets",
 ]  # fmt: skip
-
-
-class OauthBlock(Block):
-    """OAuth 2.0 client credentials (IDCS, identity domain) instead of user and password."""
-
-    token_url: HttpUrl
-    client_id: str = Field(min_length=1)
-    client_secret: SecretStr
-    scope: str = ""
 
 
 class MarkBlock(Block):

@@ -20,7 +20,6 @@ from erp_bridge.bystanders import AWAY_PAUSE, is_page
 from hub.errors import ErpRefused, ErpUnavailable
 
 LIMIT_PAUSE = timedelta(seconds=30)
-CREDENTIALS_PAUSE = timedelta(minutes=5)
 LOCKED, PRECONDITION_FAILED, PRECONDITION_REQUIRED = 423, 412, 428
 _TAGS = re.compile(r"<[^>]*>")
 _LONGEST = 400

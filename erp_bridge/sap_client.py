@@ -15,8 +15,10 @@ from urllib.parse import quote
 
 import httpx
 
-from erp_bridge.sap_answers import CREDENTIALS_PAUSE, complaint, told
-from erp_bridge.sap_config import OauthBlock, SapConfig
+from erp_bridge.bearer import Bearer
+from erp_bridge.bystanders import CREDENTIALS_PAUSE
+from erp_bridge.sap_answers import complaint, told
+from erp_bridge.sap_config import SapConfig
 from hub.errors import ErpUnavailable
 from hub.ports import Clock
 
@@ -172,44 +174,6 @@ class SapClient:
             f"{quote(name, safe='$')}={quote(value, safe='/(),:')}" for name, value in asked.items()
         )
         return f"{self._root}{path}?{rest}" if rest else self._root + path
-
-
-class Bearer:
-    """An access token by client credentials; asked for once however many wait for it."""
-
-    def __init__(self, block: OauthBlock, http: httpx.AsyncClient) -> None:
-        self._block = block
-        self._http = http
-        self._held = ""
-        self._asking = asyncio.Lock()
-
-    def forget(self) -> None:
-        self._held = ""
-
-    async def token(self) -> str:
-        async with self._asking:
-            self._held = self._held or await self._granted()
-            return self._held
-
-    async def _granted(self) -> str:
-        form = {"grant_type": "client_credentials"} | (
-            {"scope": self._block.scope} if self._block.scope else {}
-        )
-        who = httpx.BasicAuth(self._block.client_id, self._block.client_secret.get_secret_value())
-        try:
-            reply = await self._http.post(str(self._block.token_url), data=form, auth=who)
-        except httpx.HTTPError as cause:
-            raise ErpUnavailable(f"oauth.token_url cannot be reached: {type(cause).__name__}") from None
-        if reply.status_code >= 500 or reply.status_code == 429:
-            raise ErpUnavailable(f"oauth.token_url answers HTTP {reply.status_code}")
-        try:
-            return str(reply.json()["access_token"])
-        except (ValueError, KeyError, TypeError):
-            raise ErpUnavailable(
-                f"oauth.token_url gives no token (HTTP {reply.status_code}); check oauth.client_id,"
-                " client_secret and scope",
-                CREDENTIALS_PAUSE,
-            ) from None
 
 
 def _token_lost(reply: httpx.Response) -> bool:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator, model_validator
 
+from erp_bridge.bearer import OauthBlock
 from erp_bridge.fieldmap import MapBlock
 from erp_bridge.own_pushes import PushSecrets
 from hub.config import Block, Duration
@@ -38,15 +39,6 @@ class ServiceBlock(Block):
         if value and not value.startswith("/"):
             raise ValueError(f"{value!r} does not begin with /; write it from the host on")
         return value.rstrip("/")
-
-
-class OauthBlock(Block):
-    """OAuth 2.0 client credentials instead of user and password."""
-
-    token_url: HttpUrl
-    client_id: str = Field(min_length=1)
-    client_secret: SecretStr
-    scope: str = ""
 
 
 class SapConfig(Block):

@@ -16,13 +16,13 @@ from typing import Any
 
 import httpx
 
+from erp_bridge.bystanders import CREDENTIALS_PAUSE
 from erp_bridge.tryton_config import TrytonConfig
 from erp_bridge.tryton_values import plain
 from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
 
-CREDENTIALS_PAUSE = timedelta(minutes=5)
 CROWDED_PAUSE = timedelta(minutes=1)
 
 

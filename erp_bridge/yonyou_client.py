@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from erp_bridge.bystanders import AWAY_PAUSE, is_page
+from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE, is_page
 from erp_bridge.yonyou_answers import (
     BAD_PARAMETER,
     INVALID,
@@ -39,7 +39,6 @@ from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
 
-CREDENTIALS_PAUSE = timedelta(minutes=5)
 LIMITED_PAUSE = timedelta(seconds=30)
 LOGIN = "OAuth2/AuthLogin"
 _JSON = {"Accept": "application/json"}  # it speaks XML too
