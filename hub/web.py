@@ -83,7 +83,7 @@ class Web:
             erp_book=record.erp_book, pushed=pushed, shout=shouter(bus), mappings=self._maps,
             sales=PgSales(record.pool), figures=PgFigures(record.pool), order_links=hub.order_links,
             sellers=hub.rush.sellers, mes=mes,
-            mes_doors=mes_doors, rejects=PgRejects(record.pool) if mes_doors else None,
+            mes_doors=mes_doors, rejects=PgRejects(record.pool),
         )  # fmt: skip
         self._application = build(deps, door)
 

@@ -92,6 +92,13 @@ async def running_orders(screen: httpx.AsyncClient) -> dict[str, int]:
     return dict(await until(some, "pieces are reported on orders"))
 
 
+PAGES = (
+    "/api/alarms", "/api/tickets", "/api/rushes", "/api/reconciliation", "/api/erp/health",
+    "/api/erp/letters", "/api/erp/exchanges", "/api/mes/rejects", "/api/equipment-map",
+    "/api/delivery?month=2026-11", "/api/costs?month=2026-11", "/api/timeline", "/api/status",
+)  # fmt: skip
+
+
 async def sample_times(boss: httpx.AsyncClient, seconds: float = 0.0) -> list[str]:
     """Of the curve's points, once they span so long; of many samples close together it draws only some, not
     always the same."""
@@ -150,6 +157,8 @@ async def test_the_demo_starts_moves_stops_and_finds_its_data_again(folder: Path
         assert {k: after.get(k, 0) >= n for k, n in before.items()} == dict.fromkeys(before, True)
         boss = await logged_in(hub, "boss", logins["boss"])
         assert (await sample_times(boss))[0] <= latest_sample, "what was measured before the stop"
+        asked = {path: (await boss.get(path)).status_code for path in PAGES}
+        assert asked == dict.fromkeys(PAGES, 200), "every page of the console has something to show"
         await boss.aclose()
         family = demo.running()
         assert await demo.ctrl_c() == 0
