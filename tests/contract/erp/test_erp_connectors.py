@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from erp_bridge import left_out
 from erp_bridge.mapping import POSTINGS, Capability
 from hub.errors import AndonError, ErpRefused, ErpUnavailable
 from hub.model.erp import OperationClaim, PostingKind
@@ -585,6 +587,71 @@ def misspelt(value: Any, before: str, after: str) -> Any:
 
 
 # ------------------------------------------------------------------ the suite itself
+
+
+# ------------------------------------------------------------------ odd answers
+async def test_a_page_for_people_is_an_outage(world: World, erp: Books, connector: ErpConnector) -> None:
+    can_fail(world, "page")
+    await connector.find_ticket(KEY)  # logged in already
+    await erp.fail("page")
+    with pytest.raises(ErpUnavailable):
+        await connector.find_ticket(KEY)
+    with pytest.raises(ErpUnavailable):
+        await connector.open_ticket(KEY, ticket(erp))
+    if Capability.ORDERS in connector.capabilities:
+        with pytest.raises(ErpUnavailable):
+            await connector.orders(None)
+    await erp.clear()
+    assert await connector.find_ticket(KEY) is None
+
+
+async def test_a_list_that_goes_round_in_circles_ends_and_is_not_believed(
+    world: World, erp: Books, connector: ErpConnector
+) -> None:
+    can_fail(world, "same_page")
+    needs(connector, Capability.ORDERS)
+    await erp.fail("same_page")
+    with pytest.raises(ErpUnavailable):
+        await connector.orders(None)
+
+
+async def test_another_document_is_not_taken_for_ours(
+    world: World, erp: Books, connector: ErpConnector
+) -> None:
+    can_fail(world, "any_document")
+    await connector.open_ticket("AH-20260105-0001", ticket(erp))
+    await erp.fail("any_document")
+    with contextlib.suppress(ErpUnavailable):  # to say that the answer makes no sense is right too
+        assert await connector.find_ticket(KEY) is None
+    if Capability.REPORTS in connector.capabilities:
+        await erp.clear()
+        await connector.report_operation("R-1", report(erp))
+        await erp.fail("any_document")
+        with contextlib.suppress(ErpUnavailable):
+            assert await connector.find_report("R-2") is None
+
+
+async def test_a_renamed_document_is_named(world: World, erp: Books, connector: ErpConnector) -> None:
+    can_fail(world, "renamed")
+    await erp.fail("renamed")
+    with pytest.raises(ErpRefused, match="documents.ticket"):
+        await connector.open_ticket(KEY, ticket(erp))
+    assert any(said.startswith("✗") for said in (await connector.probe()).values())
+
+
+async def test_orders_that_no_map_can_read_are_told_as_left_out(world: World, connect: Connect) -> None:
+    if not hasattr(world, "broken_orders"):
+        pytest.skip("no broken map is known here")
+    connector = connect(**world.broken_orders)
+    needs(connector, Capability.ORDERS)
+    with left_out.gathered() as lost:
+        orders = await connector.orders(None)
+    assert list(orders) == []
+    assert lost
+    assert {x.document for x in lost} <= {"order", "orders"}
+    assert all(x.record and x.reason for x in lost)
+
+
 def test_every_connector_has_a_world_of_its_own() -> None:
     from importlib.metadata import entry_points
 

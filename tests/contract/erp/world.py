@@ -36,6 +36,12 @@ ALWAYS = (
     "down",  # nobody answers until `clear`
     "lag",  # what was written is shown only `LAG_SECONDS` later, until `clear`
 )
+ODD = (  # an ERP, or something before it, that answers beside the question, until `clear`
+    "page",  # HTTP 200 with a page for people, whatever is asked
+    "same_page",  # the first part of a list, whichever part is asked for
+    "any_document",  # some other document, whatever key is looked for
+    "renamed",  # the form, model or entity of tickets is not there under its name any more
+)
 LAG_SECONDS = 5.0
 
 
@@ -114,6 +120,7 @@ class World(Protocol):
     faults: frozenset[str]
     secret: str  # what must not be read anywhere
     wrong_login: Mapping[str, Any]  # changes to the configuration that the ERP must refuse
+    broken_orders: Mapping[str, Any]  # changes after which no production order can be read by its map
 
     def books(self, clock: Clock) -> AbstractAsyncContextManager[Books]:
         """A fresh one; the ERP's clock is the test's where it can be."""
