@@ -23,11 +23,13 @@ from uuid import uuid4
 
 from hub.errors import ConfigError
 from hub.model.batch import from_micros, micros
+from hub.model.packing import packed, unpacked
 
 log = logging.getLogger(__name__)
 
 RESERVE = 1_048_576  # bytes put by: on a disk that has become full even forgetting needs room to write
-PAGE_ROUND = 100  # pages of the write-ahead log after which it is worked in
+PAGE_BYTES, PAGE_ROUND = 16_384, 128  # of the file; pages of the log after which it is worked in
+_DEFLATED = b"\x78"  # how a batch began that was kept by an earlier release
 
 
 class Kept(NamedTuple):
@@ -76,6 +78,7 @@ class Spool:
         self._db = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
         try:
             for pragma in (
+                f"page_size={PAGE_BYTES}",
                 "journal_mode=wal",
                 "synchronous=full",
                 f"wal_autocheckpoint={PAGE_ROUND}",
@@ -117,8 +120,8 @@ class Spool:
     # ---------------------------------------------------------------- in
     def append(self, body: bytes, taken: datetime) -> int:
         """The batch's number, once the disk has it. Raises DiskRefuses."""
-        packed = zlib.compress(body, 1)
-        row = (micros(taken), zlib.crc32(packed), packed)
+        small = packed(body)
+        row = (micros(taken), zlib.crc32(small), small)
         try:
             return self._append(row)
         except sqlite3.Error as full:
@@ -168,29 +171,30 @@ class Spool:
         """The next batches, oldest first: one at least where there is one, and about `size` bytes."""
         out: list[Kept] = []
         query = "select number, taken, crc, cast(body as blob) from spool where number > ? order by number"
-        for number, taken, crc, packed in self._db.execute(query, (after,)):
-            out.append(Kept(number, from_micros(taken), self._whole(number, crc, packed)))
+        for number, taken, crc, small in self._db.execute(query, (after,)):
+            out.append(Kept(number, from_micros(taken), self._whole(number, crc, small)))
             size -= len(out[-1].body or b"")
             if size <= 0:
                 break
         return out
 
-    def _whole(self, number: int, crc: int, packed: bytes) -> bytes | None:
-        if zlib.crc32(packed) == crc:
-            return zlib.decompress(packed)
+    def _whole(self, number: int, crc: int, small: bytes) -> bytes | None:
+        if zlib.crc32(small) == crc:
+            return zlib.decompress(small) if small.startswith(_DEFLATED) else unpacked(small)
         self.damaged += 1
         log.error("batch %d of the spool was changed by the disk: it is left out", number)
         return None
 
     def trim(self, upto: int) -> None:
-        """These are on record."""
+        """These are on record. The disk is not waited for: what a power cut brings back is left out by its
+        number."""
         gone = "from spool where number <= ?"
         size = int(self._one(f"select coalesce(sum(length(body)), 0) {gone}", upto))
         if size:
-            with self._transaction():
+            with self._unhurried(), self._transaction():
                 self._db.execute(f"delete {gone}", (upto,))
             self.fill -= size
-            if not self.fill:
+            if not self.fill and self._bound < self.limit:
                 self._bound = self.limit
                 self._put_by()
 
@@ -208,6 +212,14 @@ class Spool:
     # ---------------------------------------------------------------- SQLite
     def _one(self, query: str, *values: int) -> int:
         return int(self._db.execute(query, values).fetchone()[0])
+
+    @contextmanager
+    def _unhurried(self) -> Iterator[None]:
+        self._db.execute("pragma synchronous=normal")
+        try:
+            yield
+        finally:
+            self._db.execute("pragma synchronous=full")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

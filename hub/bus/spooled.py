@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -28,7 +29,9 @@ log = logging.getLogger(__name__)
 
 LATE = timedelta(seconds=10)  # what waited longer is history when it is told
 WINDOW = 16_777_216  # bytes of batches on the bus that are not on record yet
-LOOK = 0.25  # seconds between looks at how far the record is
+LOOK = 1.0  # seconds between looks at how far the record is ...
+BUSY_LOOK = 0.25  # ... and when a good part of WINDOW is under way
+HELD = 4_194_304  # bytes of newest batches that need not be read from the disk again
 LOST = timedelta(seconds=5)  # on the bus nothing waits, and the record has not moved: the bus has lost it
 FRESH = 16  # batches that wait to be shown; a bus that hangs shows the newest
 
@@ -44,6 +47,7 @@ class SpooledBus:
         self._window = window
         self._disk = ThreadPoolExecutor(1, "spool")
         self._changed = asyncio.Condition()  # a new batch, or the record has moved
+        self._held = _Held(HELD)
         self._fresh: deque[bytes] = deque(maxlen=FRESH)
         self._shown = asyncio.Event()
         self._on_record = 0
@@ -75,7 +79,7 @@ class SpooledBus:
         """
         taken = self._clock.now()
         try:
-            await self._on_disk(lambda: self._spool.append(body, taken))
+            self._held.add(Kept(await self._on_disk(lambda: self._spool.append(body, taken)), taken, body))
         except DiskRefuses as cause:
             log.error("%s: a batch goes to the bus without it", cause)
             self.bare += 1
@@ -124,7 +128,7 @@ class SpooledBus:
                 self._met.set()
                 await self._refuse_a_loss()
             self._oldest = await self._on_disk(lambda: self._spool.oldest)
-            await self._clock.sleep(LOOK)
+            await self._clock.sleep(BUSY_LOOK if self._out > self._window // 8 else LOOK)
 
     async def _is_on_record(self, number: int) -> None:
         if number <= self._on_record:
@@ -155,7 +159,7 @@ class SpooledBus:
         await self._met.wait()
         sent, follows, late = self._on_record, 0, False
         while True:
-            kept = await self._on_disk(lambda after=sent: self._spool.read(after))  # type: ignore[misc]
+            kept = self._held.after(sent) or await self._on_disk(partial(self._spool.read, sent))
             if not kept and late:
                 late = False  # what follows is the present; whoever waits for it must not wait for a change
                 await self.publish(SAMPLES, NOTHING)
@@ -188,6 +192,31 @@ class SpooledBus:
             return await asyncio.get_running_loop().run_in_executor(self._disk, work)
         except sqlite3.Error as cause:
             raise Transient(f"spool: {cause}") from None
+
+
+class _Held:
+    """The newest batches, in memory too: whoever keeps up is given them from here."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._bytes = limit, 0
+        self._batches: deque[Kept] = deque()
+
+    def add(self, batch: Kept) -> None:
+        self._batches.append(batch)
+        self._bytes += len(batch.body or b"")
+        while self._bytes > self._limit:
+            self._drop()
+
+    def after(self, number: int) -> list[Kept]:
+        """Those that follow this one without a gap; none where the next is on the disk alone."""
+        while self._batches and self._batches[0].number <= number:
+            self._drop()
+        if not self._batches or self._batches[0].number != number + 1:
+            return []
+        return list(self._batches)
+
+    def _drop(self) -> None:
+        self._bytes -= len(self._batches.popleft().body or b"")
 
 
 NOTHING = SampleBatch.at([], from_micros(0), []).to_bytes()

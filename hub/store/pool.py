@@ -100,6 +100,7 @@ async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
             async with pool.connection(timeout=present.left() if present else None) as connection:
                 with _cut_after(connection, present.left()) if present else nullcontext():
                     yield connection
+                _answered[connection] = asyncio.get_running_loop().time()
     except (psycopg.OperationalError, psycopg.InterfaceError) as cause:
         raise RecordAway(f"the database is away: {_first_line(cause)}") from cause
     except psycopg.DataError as cause:  # it will never be taken: trying again would go on for ever
