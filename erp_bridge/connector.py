@@ -98,7 +98,11 @@ class Connector:
     def pushed(self, push: ErpPush) -> ErpNews:
         if self.own_pushes:
             return self.own_pushes.news(push)
-        raise NotAllowed("no-webhooks", f"{self.title} is not set up to push")
+        if self.own_pushes is None:
+            raise NotAllowed("no-webhooks", f"{self.title} is not set up to push")
+        raise NotAllowed(
+            "no-webhooks", f"no secret is configured for pushes of {self.title}: write erp.with.push_secrets"
+        )
 
     async def probe(self) -> Mapping[str, str]:
         raise self._cannot("be probed")
