@@ -121,6 +121,8 @@ class World(Protocol):
     secret: str  # what must not be read anywhere
     wrong_login: Mapping[str, Any]  # changes to the configuration that the ERP must refuse
     broken_orders: Mapping[str, Any]  # changes after which no production order can be read by its map
+    # may have: `ticket_place`, a pattern of the configuration's name for a ticket where it is not
+    # documents.ticket; `bad_day_size` and `runs_in_tests`, smaller where each exchange is dear
 
     def books(self, clock: Clock) -> AbstractAsyncContextManager[Books]:
         """A fresh one; the ERP's clock is the test's where it can be."""
