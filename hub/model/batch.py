@@ -22,7 +22,8 @@ ROW_BYTES = 4 + 8 + 8 + 4
 
 def micros(at: datetime) -> int:
     """Microseconds since 1970, UTC, exactly (no float on the way)."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(us: int) -> datetime:
