@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-LASTING = frozenset({"down", "lag"})  # until cleared
+ODD = {  # answers beside the question
+    "page": "whatever is asked, HTTP 200 with a page for people, until cleared",
+    "same_page": "the first part of a list, whichever is asked for, until cleared",
+    "any_document": "some other document, whatever key is looked for, until cleared",
+    "renamed": "the form of tickets is not there under its name any more, until cleared",
+}
+LASTING = frozenset({"down", "lag", *ODD})  # until cleared
 
 
 @dataclass
@@ -65,6 +71,10 @@ class FaultPlan(Generic[F]):
     def down(self) -> bool:
         with self._guard:
             return any(f.kind == "down" for f in self._planned)
+
+    def lasts(self, kind: str) -> bool:
+        with self._guard:
+            return any(f.kind == kind for f in self._planned)
 
     @property
     def lag(self) -> float:
