@@ -10,8 +10,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from erp_bridge import left_out
 from erp_bridge.fieldmap import plain
-from erp_bridge.kingdee_client import FORBIDDEN, KingdeeClient, KingdeeRefusal, KingdeeTrouble, quoted
+from erp_bridge.kingdee_answers import FORBIDDEN, KingdeeRefusal, NoSuchForm
+from erp_bridge.kingdee_client import KingdeeClient
 from erp_bridge.kingdee_documents import APPROVED, Documents
 from erp_bridge.kingdee_kinds import Kind, without
 from erp_bridge.kingdee_orders import bill_and_line
@@ -53,18 +55,24 @@ class Changes:
 
     async def _line(self, number: str) -> Row:
         bill, seq = bill_and_line(number)
-        rows = await self._orders.rows(f"FBillNo={quoted(bill)}")
-        found = next((r for r in rows if int(r.get("seq") or 1) == seq), None)
+        with left_out.gathered() as lost:
+            rows = await self._orders.any_of("FBillNo", [bill])
+        found = next((r for r in rows if r.get("bill") == bill and int(r.get("seq") or 1) == seq), None)
+        if found is None and lost:
+            raise ErpRefused(f"production order {number} cannot be read: {lost[0]}")
         if found is None:
             raise ErpRefused(f"Kingdee has no production order {number}")
+        if missing := [n for n in ("erp_id", "erp_entry_id", "product") if not found.get(n)]:
+            raise ErpRefused(f"documents.order.read.{missing[0]} gives nothing of production order {number}")
         return found
 
     # ------------------------------------------------------------------ on the sales order
     async def _tell_sales(self, row: Row, urgency: Mapping[str, Any]) -> bool:
         """False when there is no sales order line to tell."""
         number = str(row.get("sales_order") or "")
-        lines = await self._sales.rows(f"FBillNo={quoted(number)}") if number else []
-        line = next((r for r in lines if r.get("product") == row["product"]), None)
+        lines = await self._sales.any_of("FBillNo", [number] if number else [])
+        mine = (r for r in lines if r.get("number") == number and r.get("product") == row["product"])
+        line = next((r for r in mine if r.get("erp_id") and r.get("erp_entry_id")), None)
         if line is None:
             return False
         wanted = {n: v for n, v in urgency.items() if line.get(n) != v}
@@ -86,9 +94,7 @@ class Changes:
             await self._save(row, {n: v for n, v in wished.items() if n != "due_at"})
             try:
                 await self._by_bill(number, row, wished, reason)
-            except KingdeeTrouble as trouble:
-                if trouble.in_doubt or "不存在" not in trouble.said:
-                    raise
+            except NoSuchForm:
                 raise refusal from None  # a tenant without change bills: its first words tell more
 
     async def _save(self, row: Row, wished: Mapping[str, Any]) -> None:
@@ -115,8 +121,8 @@ class Changes:
         await self._documents.advance(self._change.form, found, APPROVED)
 
     async def _unfinished(self, key: str) -> Any:
-        found = await self._documents.found(self._change.form, f"{self._change.key}={quoted(key)}", most=50)
-        return next((d for d in found if not d.is_final), None)
+        found = await self._documents.carrying(self._change, [key])
+        return next((d for d, _ in found if not d.is_final), None)
 
 
 def _moved(row: Row, wished: Mapping[str, Any]) -> dict[str, Any]:

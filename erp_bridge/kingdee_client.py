@@ -1,56 +1,46 @@
-"""One call to Kingdee Galaxy's WebAPI: signed, sent once, its answer told apart from its refusals.
-
-HTTP 200 means little: refusals come as 200 with `IsSuccess: false`, broken servers as 200 with plain text.
-"""
+"""One call to Kingdee Galaxy's WebAPI: signed, sent once, its answer told apart from its refusals."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import httpx
 
-from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE
+from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE, asked_pause, is_page
+from erp_bridge.kingdee_answers import (
+    BUSY,
+    EXCEPTION,
+    LOST,
+    NO_SUCH_SERVICE,
+    NOT_FOUND,
+    QUOTA,
+    STALE,
+    UNKNOWN_KEY,
+    UNSURE,
+    KingdeeRefusal,
+    KingdeeTrouble,
+    NoSuchForm,
+    about_columns,
+    clean,
+    code_of,
+    context_lost,
+    failure,
+    is_id,
+    is_row,
+    objects,
+)
 from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_signing import signed_headers
-from hub.errors import ErpRefused, ErpUnavailable
+from hub.errors import ErpUnavailable
 from hub.ports import Clock
 
 log = logging.getLogger(__name__)
 
 SERVICE = "Kingdee.BOS.WebApi.ServicesStub.DynamicFormService."
-CONTEXT_LOST, BUSY, QUOTA = 1, 13, 14
-UNKNOWN_KEY = 9
-FORBIDDEN = frozenset({11, 12})  # validation failed; not possible in this state
-UNSURE = frozenset({4, 6})  # server exception, database failure: nobody knows what was done
-_LOST_MARKS = ("ctx == null", "未登录", "会话", "-10001")
-_STALE = "已被其他用户修改"
-_TAKEN = "已存在"
-_NO_SUCH_SERVICE = ("未将对象引用", "Object reference", "找不到方法")
-
-
-class KingdeeRefusal(ErpRefused):
-    """The server understood and said no. `code` is its MsgCode, `said` its own words."""
-
-    def __init__(self, text: str, code: int, said: str) -> None:
-        self.code = code
-        self.said = said
-        super().__init__(text)
-
-    @property
-    def is_duplicate(self) -> bool:
-        return _TAKEN in self.said
-
-
-class KingdeeTrouble(ErpUnavailable):
-    """An exception on their side. `said`: its words, which may name a form or column that is missing."""
-
-    def __init__(self, text: str, said: str, *, in_doubt: bool) -> None:
-        self.said = said
-        super().__init__(text, in_doubt=in_doubt)
+_ROUND = 100  # a page of 2000 rows may be all that an older server gives, however many were asked for
 
 
 class KingdeeClient:
@@ -60,6 +50,7 @@ class KingdeeClient:
         self._config = config
         self._clock = clock
         self._identity = (config.acct_id, config.user, config.lcid, config.org_num)
+        self.places: dict[str, str] = {}  # form in lower case: where the configuration names it
         self._http = httpx.AsyncClient(
             timeout=config.timeout.total_seconds(), http2=False, follow_redirects=False, trust_env=False
         )
@@ -88,7 +79,7 @@ class KingdeeClient:
         try:
             return self._result("ExcuteOperation", await self._call("ExcuteOperation", body, write=True))
         except KingdeeTrouble as trouble:
-            if not any(mark in trouble.said for mark in _NO_SUCH_SERVICE):
+            if not any(mark in trouble.said for mark in NO_SUCH_SERVICE):
                 raise
         return self._result("ExecuteOperation", await self._call("ExecuteOperation", body, write=True))
 
@@ -97,11 +88,24 @@ class KingdeeClient:
     ) -> list[dict[str, Any]]:
         """All rows, page by page (or the first `most`), by field key; texts without outer blanks."""
         rows: list[dict[str, Any]] = []
-        limit = min(most or self._config.page_rows, self._config.page_rows)
+        seen: set[str] = set()
+        with_ids = any(is_id(key) for key in keys)  # else two equal rows may be two records
+        start, limit = 0, min(most or self._config.page_rows, self._config.page_rows)
         while True:
-            page = await self._page(form, keys, where, order, len(rows), limit)
-            rows += page
-            if len(page) < limit or (most and len(rows) >= most):
+            page = await self._first(form, keys, where, order, limit) if not start else (
+                await self._page(form, keys, where, order, start, limit)
+            )  # fmt: skip
+            marks = [repr(list(row.values())) for row in page]
+            if start and page and seen.issuperset(marks):
+                raise ErpUnavailable(
+                    f"Kingdee gives the same rows of {form} whichever page is asked for: StartRow is ignored"
+                    " by it or by what stands before it"
+                )
+            rows += [r for r, mark in zip(page, marks, strict=True) if not with_ids or mark not in seen]
+            seen.update(marks)
+            start += len(page)
+            whole = len(page) < limit and (not page or len(page) % _ROUND)
+            if whole or (most and start >= most):
                 return rows
 
     async def knows(self, form: str, column: str) -> bool:
@@ -114,6 +118,38 @@ class KingdeeClient:
             return False
         return True
 
+    async def _first(
+        self, form: str, keys: Sequence[str], where: str, order: str, limit: int
+    ) -> list[dict[str, Any]]:
+        """The first page. A form that is not there is answered like any exception: it is told apart."""
+        try:
+            return await self._page(form, keys, where, order, 0, limit)
+        except KingdeeTrouble:
+            if not await self._lacks(form):
+                raise
+        try:  # once more: it may only have stumbled
+            return await self._page(form, keys, where, order, 0, limit)
+        except KingdeeTrouble as trouble:
+            text = f"Kingdee has no form {form}; name yours in {self.places.get(form.lower(), 'documents')}"
+            raise NoSuchForm(f"{text}: {trouble}", EXCEPTION, trouble.said) from None
+
+    async def _lacks(self, form: str) -> bool:
+        """Whether it cannot describe this form although it answers what every tenant can be asked."""
+        try:
+            await self.read("QueryBusinessInfo", {"formid": form, "data": {"FormId": form}})
+        except KingdeeTrouble:
+            pass
+        except KingdeeRefusal as refusal:
+            if refusal.code not in (UNKNOWN_KEY, NOT_FOUND):
+                return False
+        else:
+            return False
+        try:
+            await self._page("BD_Currency", ["FCODE"], "FNUMBER='PRE001'", "", 0, 1)
+        except (KingdeeTrouble, KingdeeRefusal):
+            return False
+        return True
+
     async def _page(
         self, form: str, keys: Sequence[str], where: str, order: str, start: int, limit: int
     ) -> list[dict[str, Any]]:
@@ -122,24 +158,22 @@ class KingdeeClient:
             "TopRowCount": 0, "StartRow": start, "Limit": limit,
         }  # fmt: skip
         answer = await self.read("ExecuteBillQuery", {"data": asked})
-        if not isinstance(answer, list) or not all(
-            isinstance(r, list) and len(r) == len(keys) for r in answer
-        ):
+        if not isinstance(answer, list) or not all(is_row(r, len(keys)) for r in answer):
             raise ErpUnavailable(f"Kingdee answered a query of {form} in words we do not know")
         return [dict(zip(keys, map(clean, row), strict=True)) for row in answer]
 
     # ------------------------------------------------------------------ one call, and a lost session once
     async def _call(self, method: str, body: Mapping[str, Any], *, write: bool) -> Any:
         answer = await self._send(method, body, write)
-        if _context_lost(answer):  # nothing was done: without a context nothing can be
+        if context_lost(answer):  # nothing was done: without a context nothing can be
             self._http.cookies.clear()
             answer = await self._send(method, body, write)
-        if _context_lost(answer):
+        if context_lost(answer):
             raise ErpUnavailable(
                 "Kingdee does not accept who we say we are; check acct_id, user, app_id and app_secret",
                 CREDENTIALS_PAUSE,
             )
-        status = _failure(answer)
+        status = failure(answer)
         if status is not None:
             raise self._complaint(method, status, write)
         return answer
@@ -167,79 +201,35 @@ class KingdeeClient:
 
     def _read(self, method: str, reply: httpx.Response, write: bool) -> Any:
         if reply.status_code == 401:
-            return _LOST
+            return LOST
         if reply.status_code in (408, 429) or reply.status_code >= 500:
             in_doubt = write and reply.status_code != 429
             text = f"Kingdee answered {method} with HTTP {reply.status_code}"
-            raise ErpUnavailable(text, _retry_after(reply), in_doubt=in_doubt)
+            raise ErpUnavailable(text, asked_pause(reply), in_doubt=in_doubt)
+        if is_page(reply):
+            text = f"Kingdee answered {method} with a page for people (HTTP {reply.status_code})"
+            raise ErpUnavailable(
+                f"{text}; check server_url", asked_pause(reply) or AWAY_PAUSE, in_doubt=write
+            )
         if reply.status_code not in (200, 206):  # what Kingdee itself refuses, it refuses with HTTP 200
             text = f"Kingdee answered {method} with HTTP {reply.status_code}; check server_url"
-            raise ErpUnavailable(text, _retry_after(reply) or AWAY_PAUSE)
+            raise ErpUnavailable(text, asked_pause(reply) or AWAY_PAUSE)
         try:
             return reply.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             head = " ".join(reply.text[:80].split())
             text = f"Kingdee answered {method} with {head!r}"
             raise KingdeeTrouble(text, head, in_doubt=write) from None
 
     def _complaint(self, method: str, status: Mapping[str, Any], write: bool) -> Exception:
         """The error this refusal is, after the contract's table of MsgCodes."""
-        code = int(status.get("MsgCode") or 0)
-        said = "; ".join(
-            str(e.get("Message") or "") for e in status.get("Errors") or [] if isinstance(e, dict)
-        )
+        code = code_of(status)
+        said = "; ".join(str(e.get("Message") or "") for e in objects(status.get("Errors")))
         text = f"Kingdee refused {method} ({code}): {said}"
-        if code == BUSY or _STALE in said:
+        if code == BUSY or STALE in said:
             return ErpUnavailable(text)
         if code == QUOTA:
             return ErpUnavailable(text, self._config.quota_pause)
         if code in UNSURE or not said:
             return KingdeeTrouble(text, said, in_doubt=write)
         return KingdeeRefusal(text, code, said)
-
-
-_LOST = {"Result": {"ResponseStatus": {"IsSuccess": False, "MsgCode": CONTEXT_LOST, "Errors": []}}}
-
-
-def _failure(answer: Any) -> Mapping[str, Any] | None:
-    """The failed ResponseStatus of an answer: queries wrap it in two lists, Push has a second one."""
-    while isinstance(answer, list) and len(answer) == 1:
-        answer = answer[0]
-    result = answer.get("Result") if isinstance(answer, dict) else None
-    if not isinstance(result, dict):
-        return None
-    for name in ("ResponseStatus", "ConvertResponseStatus"):
-        status = result.get(name)
-        if isinstance(status, dict) and str(status.get("IsSuccess")).lower() != "true":
-            return status
-    return None
-
-
-def _context_lost(answer: Any) -> bool:
-    """Only a failed answer can say so: the words may stand in anybody's data."""
-    status = _failure(answer)
-    if status is None:
-        return False
-    said = json.dumps(status.get("Errors") or [], ensure_ascii=False)
-    return int(status.get("MsgCode") or 0) == CONTEXT_LOST or any(mark in said for mark in _LOST_MARKS)
-
-
-def about_columns(refusal: KingdeeRefusal | KingdeeTrouble) -> bool:
-    """An unknown field is refused, or an exception says that a table has no such column."""
-    if isinstance(refusal, KingdeeRefusal):
-        return refusal.code == UNKNOWN_KEY
-    return "列名" in refusal.said or "不存在" in refusal.said
-
-
-def _retry_after(reply: httpx.Response) -> timedelta | None:
-    seconds = reply.headers.get("Retry-After", "")
-    return timedelta(seconds=int(seconds)) if seconds.isdigit() else None
-
-
-def clean(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
-
-
-def quoted(text: str) -> str:
-    """A literal of the filter language."""
-    return "'" + text.replace("'", "''") + "'"

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from erp_bridge.kingdee_client import UNKNOWN_KEY, KingdeeClient, KingdeeRefusal, quoted
+from erp_bridge.kingdee_answers import (
+    UNKNOWN_KEY,
+    KingdeeRefusal,
+    KingdeeTrouble,
+    about_columns,
+    identity,
+    quoted,
+    succeeded,
+)
+from erp_bridge.kingdee_client import KingdeeClient
 from erp_bridge.kingdee_kinds import Kind, named_in
-from erp_bridge.kingdee_orders import identity
 from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
@@ -45,38 +53,60 @@ class Document:
         return self.voided or _RANK.get(self.status, -1) >= _RANK[wanted]
 
 
-_HEAD = ("FID", "FBillNo", "FDocumentStatus", "FCancelStatus")
+_VOID = "FCancelStatus"
+_HEAD = ("FID", "FBillNo", "FDocumentStatus")
 
 
 class Documents:
     def __init__(self, client: KingdeeClient) -> None:
         self._client = client
+        self._never_void: set[str] = set()  # forms without 作废: a bill of the designer may have none
 
     # ------------------------------------------------------------------ looking
     async def keyed(self, kind: Kind, key: str) -> Document | None:
         """The one that carries our key, the oldest first: more than one is a matter for people."""
-        found = await self.found(kind.form, f"{kind.key}={quoted(key)}", most=10)
+        found = [document for document, _ in await self.carrying(kind, [key], most=10)]
         if len(found) > 1:
             numbers = ", ".join(d.number for d in found)
             log.error("%s is in Kingdee %d times (%s): using %s", key, len(found), numbers, found[0].number)
         return found[0] if found else None
 
+    async def carrying(self, kind: Kind, keys: Sequence[str], most: int = 0) -> list[tuple[Document, str]]:
+        """Documents that carry exactly one of these keys, each with it.
+
+        ErpUnavailable where others come as well: a look whose question was not heard proves nothing.
+        """
+        wanted = {key.casefold() for key in keys}
+        one_or_more = f"={quoted(keys[0])}" if len(keys) == 1 else f" in ({','.join(map(quoted, keys))})"
+        rows = await self._heads(kind.form, kind.key + one_or_more, kind.key, most)
+        strange = [r for r in rows if identity(r[kind.key]).casefold() not in wanted]
+        if strange:
+            raise ErpUnavailable(
+                f"Kingdee was asked for {kind.form} {keys[0]} and shows {identity(strange[0]['FBillNo'])}:"
+                " the filter is ignored by it or by what stands before it"
+            )
+        mine = [r for r in rows if identity(r[kind.key]) in keys]
+        found = {d.id: (d, identity(r[kind.key])) for r in mine for d in [_document(kind.form, r)]}
+        return list(found.values())  # a key in an entry: one row for each line
+
     async def by_id(self, form: str, document_id: str) -> Document | None:
-        found = await self.found(form, f"FID={_number(document_id)}", most=1)
+        rows = await self._heads(form, f"FID={_number(document_id)}", "FID", most=1)
+        found = [_document(form, r) for r in rows]
+        if found and found[0].id != document_id:
+            raise ErpUnavailable(f"Kingdee was asked for {form} {document_id} and shows {found[0].id}")
         return found[0] if found else None
 
-    async def found(self, form: str, where: str, most: int) -> list[Document]:
-        rows = await self._client.query(form, _HEAD, where, most=most)
-        found = [
-            Document(
-                identity(r["FID"]),
-                r["FBillNo"] or "",
-                r["FDocumentStatus"] or "",
-                r["FCancelStatus"] == VOIDED,
-            )
-            for r in rows
-        ]
-        return list({d.id: d for d in found}.values())  # a key in an entry: one row for each line
+    async def _heads(self, form: str, where: str, more: str, most: int) -> list[dict[str, Any]]:
+        keys = list(dict.fromkeys([*_HEAD, _VOID, more]))
+        if form not in self._never_void:
+            try:
+                return await self._client.query(form, keys, where, most=most)
+            except (KingdeeRefusal, KingdeeTrouble) as refusal:
+                if not about_columns(refusal) or await self._client.knows(form, _VOID):
+                    raise
+                self._never_void.add(form)
+        keys.remove(_VOID)
+        return [r | {_VOID: None} for r in await self._client.query(form, keys, where, most=most)]
 
     # ------------------------------------------------------------------ writing
     async def create(self, kind: Kind, fields: Mapping[str, Any]) -> Document:
@@ -87,9 +117,12 @@ class Documents:
             return await self._client.write("Save", kind.form, asked_for)
 
         result = await self._forgiving(kind, fields, send)
-        if not result.get("Id"):
-            raise ErpUnavailable("Kingdee saved a document without telling its id", in_doubt=True)
-        return Document(identity(result["Id"]), str(result.get("Number") or ""), CREATED, voided=False)
+        made, number = identity(result.get("Id")), identity(result.get("Number"))
+        if not made.isdecimal() or not number:
+            raise ErpUnavailable(
+                f"Kingdee saved a {kind.form} without telling its id and number", in_doubt=True
+            )
+        return Document(made, number, CREATED, voided=False)
 
     async def create_or_adopt(self, kind: Kind, key: str, model: Mapping[str, Any]) -> Document:
         """A key that is taken belongs to a document of an earlier try."""
@@ -138,9 +171,10 @@ class Documents:
         for entry in (name for name, value in fields.items() if isinstance(value, list)):
             key = f"{entry}_FEntryId"
             rows = await self._client.query(form, ["FID", key], f"FID={_number(document_id)}", most=1)
-            if not rows or not rows[0][key]:
+            line = identity(rows[0][key]) if rows and identity(rows[0]["FID"]) == document_id else ""
+            if not line.isdecimal():
                 raise ErpUnavailable(f"Kingdee does not show {form} {document_id} yet", in_doubt=True)
-            found[entry] = identity(rows[0][key])
+            found[entry] = line
         return found
 
     # ------------------------------------------------------------------ its life
@@ -163,8 +197,7 @@ class Documents:
         self._moved(operation, document, await self._client.operate(form, operation, document.id))
 
     def _moved(self, step: str, document: Document, result: Mapping[str, Any]) -> None:
-        moved = [identity(e.get("Id")) for e in result.get("ResponseStatus", {}).get("SuccessEntitys") or []]
-        if document.id not in moved:  # success for nobody: the ids were not understood
+        if document.id not in succeeded(result):  # success for nobody: the ids were not understood
             raise ErpUnavailable(f"Kingdee did not {step} {document.number}", in_doubt=True)
 
 
@@ -179,7 +212,19 @@ def _update(document_id: str, fields: Mapping[str, Any], lines: Mapping[str, str
     return {"NeedUpDateFields": list(wanted), "IsDeleteEntry": False, "Model": model}
 
 
+def _document(form: str, row: Mapping[str, Any]) -> Document:
+    found = Document(
+        identity(row["FID"]), identity(row["FBillNo"]), identity(row["FDocumentStatus"]), row[_VOID] == VOIDED
+    )
+    if not (found.id.isdecimal() and found.number and found.status):
+        raise ErpUnavailable(
+            f"Kingdee shows a {form} with id {found.id or '?'}, number {found.number or '?'} and state"
+            f" {found.status or '?'}: one of them is missing"
+        )
+    return found
+
+
 def _number(document_id: str) -> int:
-    if not document_id.isdigit():
+    if not (document_id.isascii() and document_id.isdecimal()):
         raise ErpRefused(f"{document_id!r} is not the id of a Kingdee document")
     return int(document_id)

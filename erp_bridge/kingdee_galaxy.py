@@ -15,9 +15,9 @@ from typing import Any
 from erp_bridge.connector import Connector
 from erp_bridge.kingdee_changes import Changes
 from erp_bridge.kingdee_client import KingdeeClient
-from erp_bridge.kingdee_config import KingdeeConfig
-from erp_bridge.kingdee_fields import described, raw_records
-from erp_bridge.kingdee_kinds import kind_of
+from erp_bridge.kingdee_config import Document, KingdeeConfig
+from erp_bridge.kingdee_fields import Designs, raw_records
+from erp_bridge.kingdee_kinds import Kind, kind_of
 from erp_bridge.kingdee_maps import DOCUMENTS, POSTINGS
 from erp_bridge.kingdee_office import Office
 from erp_bridge.kingdee_postings import Postings
@@ -63,16 +63,20 @@ class KingdeeGalaxyConnector(Connector):
         self._config = config
         self._client = KingdeeClient(config, clock)
         self._kinds = {name: kind_of(config, name) for name in DOCUMENTS}
+        self._client.places = _places(self._kinds)
+        self._designs = Designs(self._client, clock)
         self._tickets = Tickets(config, self._client, self._kinds["ticket"])
         self._office = Office(config, self._client, self._kinds)
         self._changes = Changes(
             self._client, clock, self._kinds, self._office.orders_read, self._office.sales_read
         )
         forms = Counter(self._kinds[name].form for name in POSTINGS)
+        plants: tuple[Document, ...] = ("order", "plan")
+        mine = {self._kinds[n].form: f for n in plants if (f := config.filters.get(n))}
         self._postings = {
             name: Postings(
                 config, self._client, clock, self._kinds[name],
-                shared=name != "report" and forms[self._kinds[name].form] > 1,
+                shared=name != "report" and forms[self._kinds[name].form] > 1, filters=mine,
             )
             for name in POSTINGS
         }  # fmt: skip
@@ -144,7 +148,18 @@ class KingdeeGalaxyConnector(Connector):
 
     async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
         mine = self._config.filters.get(document, "")  # type: ignore[call-overload]
-        return await raw_records(self._client, self._kinds[document], more, mine)
+        kind = self._kinds[document]
+        there = await self._designs.that_exist(kind.form, more)
+        return await raw_records(self._client, kind, there, mine)
 
     async def fields(self, document: str) -> Sequence[ErpField]:
-        return await described(self._client, self._kinds[document].form)
+        return await self._designs.fields(self._kinds[document].form)
+
+
+def _places(kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """Where the configuration names each form."""
+    found: dict[str, str] = {}
+    for name, kind in kinds.items():
+        place = f"documents.{name}.form"
+        found[kind.form.lower()] = " and ".join(filter(None, (found.get(kind.form.lower()), place)))
+    return found

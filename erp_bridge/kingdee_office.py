@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
 
-from erp_bridge.kingdee_client import KingdeeClient, quoted
+from erp_bridge.as_read import RECORD, Row, each
+from erp_bridge.kingdee_answers import quoted
+from erp_bridge.kingdee_client import KingdeeClient
 from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_kinds import Kind
 from erp_bridge.kingdee_orders import bill_and_line, joined, order_number, sales_order, words
@@ -15,9 +16,6 @@ from erp_bridge.kingdee_reading import Reader
 from hub.model.erp import ErpEquipment, Item, OperationClaim, SalesOrder, StockClaim
 from hub.model.production import WorkOrder
 
-log = logging.getLogger(__name__)
-
-Row = dict[str, Any]
 _RELEASED = "released"
 
 
@@ -39,25 +37,20 @@ class Office:
         """Those on the shop floor; with `since` those that changed, or whose plan or sales order did, with
         those that are on the shop floor no more."""
         lines = await self._lines(since)
-        undated = sorted({str(r["bill"]) for r in lines if not r.get("due_at")})
-        if undated:
-            log.warning("left out, because they have no planned finish: %s", ", ".join(undated))
-        lines = [r for r in lines if r.get("due_at")]
-        plans = await self.plans_read.any_of("FMONumber", {str(r["bill"]) for r in lines})
+        plans = await self.plans_read.any_of("FMONumber", {str(r["bill"]) for r in lines if r.get("bill")})
         return joined(self._config.order, lines, plans, await self._wishes(lines))
 
     async def _lines(self, since: datetime | None) -> list[Row]:
         if since is None:
-            found = await self.orders_read.rows(self._on_the_floor())
-            return [r for r in found if r["state"] == _RELEASED]
+            return _released(await self.orders_read.rows(self._on_the_floor()))
         then = self._earlier(since)
-        found = await self.orders_read.changed(then)
+        found: list[Row] = [*await self.orders_read.changed(then)]
         bills = {str(r["order"]) for r in await self.plans_read.changed(then) if r.get("order")}
         found += _released(await self.orders_read.any_of("FBillNo", bills))
         if self._with_sales:
-            numbers = {str(r["number"]) for r in await self._sales_of_orders.changed(then)}
+            numbers = {str(r["number"]) for r in await self._sales_of_orders.changed(then) if r.get("number")}
             found += _released(await self.orders_read.any_of("FSaleOrderNo", numbers))
-        return list({str(r["erp_entry_id"]): r for r in found}.values())
+        return list({str(r.get("erp_entry_id") or r[RECORD]): r for r in found}.values())
 
     def _on_the_floor(self) -> str:
         """Only to spare the server work: what an order's state is, its map says."""
@@ -66,7 +59,7 @@ class Office:
 
     async def _wishes(self, lines: Iterable[Row]) -> list[Row]:
         numbers = {str(r.get("sales_order") or "") for r in lines} - {""}
-        return await self._sales_of_orders.any_of("FBillNo", numbers) if self._with_sales else []
+        return [*await self._sales_of_orders.any_of("FBillNo", numbers)] if self._with_sales else []
 
     def _earlier(self, since: datetime) -> str:
         """By an overlap: the clocks differ, and a document may be committed after its own time."""
@@ -80,69 +73,59 @@ class Office:
             found = [r for r in found if r.get("open", True)]
         else:
             found = await self.sales_read.changed(self._earlier(since))
-        undated = sorted({str(r["number"]) for r in found if not r.get("due_at")})
-        if undated:
-            log.warning("left out, because they have no delivery date: %s", ", ".join(undated))
-        return [sales_order(self._config.order, r) for r in found if r.get("due_at") and r.get("product")]
+        needed = ("number", "product", "due_at")
+        return each("sales_order", found, needed, partial(sales_order, self._config.order))
 
     # ------------------------------------------------------------------ what the books say
     async def reported(self, numbers: Sequence[str]) -> list[OperationClaim]:
         bills = {bill_and_line(n)[0] for n in numbers}
         lines = await self.orders_read.any_of("FBillNo", bills)
-        number_of = {
-            str(r["erp_entry_id"]): order_number(str(r["bill"]), int(r.get("seq") or 1)) for r in lines
-        }
+        line_numbers = dict(each("order", lines, ("bill", "erp_entry_id"), _line_and_number))
         plans = await self.plans_read.any_of("FMONumber", bills)
-        claims = [
-            OperationClaim(
-                number_of.get(str(r.get("order_line")), ""),
-                str(r["operation"]),
-                float(r.get("quantity") or 0),
-                float(r.get("good") or 0),
-                float(r.get("scrap") or 0),
-            )
-            for r in plans
-        ]
-        return [c for c in claims if c.order in numbers]
+        mine = [{**r, "order": line_numbers.get(str(r.get("order_line")), "")} for r in plans]
+        return each("plan", [r for r in mine if r["order"] in numbers], ("operation",), _claim)
 
     async def stock(self, items: Sequence[str]) -> list[StockClaim]:
-        return [
-            StockClaim(
-                str(r["item"]),
-                float(r.get("quantity") or 0),
-                str(r.get("lot") or ""),
-                str(r.get("warehouse") or ""),
-            )
-            for r in await self._stock.any_of("FMaterialId.FNumber", set(items))
-        ]
+        rows = await self._stock.any_of("FMaterialId.FNumber", set(items))
+        return each("stock", rows, ("item", "quantity"), _in_stock)
 
     # ------------------------------------------------------------------ master data
     async def items(self, since: datetime | None) -> list[Item]:
         """Approved ones; a number that several organisations use is told once."""
         found = await (self._items.rows("") if since is None else self._items.changed(self._earlier(since)))
         items: dict[str, Item] = {}
-        for row in found:
-            if row.get("number") and row.get("active", True):
-                items.setdefault(str(row["number"]), _item(row))
+        for item in each("item", [r for r in found if r.get("active", True)], ("number",), _item):
+            items.setdefault(item.number, item)
         return list(items.values())
 
     async def equipment(self) -> list[ErpEquipment]:
-        found = await self._equipment.rows("")
-        return [
-            ErpEquipment(
-                str(r["number"]),
-                words(r.get("name"), r.get("name_en")),
-                str(r.get("place") or ""),
-                bool(r.get("active", True)),
-                str(r.get("erp_id") or r["number"]),
-            )
-            for r in found
-            if r.get("number")
-        ]
+        return each("equipment", await self._equipment.rows(""), ("number",), _machine)
 
 
-def _released(rows: list[Row]) -> list[Row]:
-    return [r for r in rows if r["state"] == _RELEASED]
+def _line_and_number(row: Row) -> tuple[str, str]:
+    return str(row["erp_entry_id"]), order_number(str(row["bill"]), int(row.get("seq") or 1))
+
+
+def _claim(row: Row) -> OperationClaim:
+    quantity, good, scrap = (float(row.get(n) or 0) for n in ("quantity", "good", "scrap"))
+    return OperationClaim(str(row["order"]), str(row["operation"]), quantity, good, scrap)
+
+
+def _in_stock(row: Row) -> StockClaim:
+    lot, warehouse = str(row.get("lot") or ""), str(row.get("warehouse") or "")
+    return StockClaim(str(row["item"]), float(row["quantity"]), lot, warehouse)
+
+
+def _machine(row: Row) -> ErpEquipment:
+    number = str(row["number"])
+    name = words(row.get("name"), row.get("name_en"))
+    there = str(row.get("erp_id") or number)
+    return ErpEquipment(number, name, str(row.get("place") or ""), bool(row.get("active", True)), there)
+
+
+def _released(rows: Iterable[Row]) -> list[Row]:
+    """With those that have no state at all: they are told as what they lack."""
+    return [r for r in rows if r.get("state") in (_RELEASED, None)]
 
 
 def _item(row: Row) -> Item:

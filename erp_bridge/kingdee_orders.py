@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from erp_bridge.as_read import Row, each
 from erp_bridge.kingdee_config import OrderBlock
 from hub.model.erp import SalesOrder
 from hub.model.production import JobOrder, WorkOrder, WorkOrderState
 from hub.model.words import Words
 
-Row = Mapping[str, Any]  # in our fields, as a map has read it
+NEEDED = ("bill", "erp_id", "erp_entry_id", "product", "quantity", "due_at", "state")
 
 
 def joined(
@@ -20,10 +21,10 @@ def joined(
 ) -> list[WorkOrder]:
     """One work order per order line; the second line of MO0001 is MO0001.2."""
     by_line: dict[str, list[Row]] = defaultdict(list)
-    for row in plans:
-        by_line[str(row.get("order_line") or "")].append(row)
-    wishes = _wishes(sales)
-    return [_order(settings, row, by_line, wishes) for row in lines]
+    for row in each("plan", plans, ("order_line", "operation"), dict):
+        by_line[str(row["order_line"])].append(row)
+    wishes = _wishes(each("sales_order", sales, ("number",), _wish))
+    return each("order", lines, NEEDED, lambda row: _order(settings, row, by_line, wishes))
 
 
 def order_number(bill: str, seq: int) -> str:
@@ -45,7 +46,7 @@ def _order(
     number = order_number(str(row["bill"]), int(row.get("seq") or 1))
     product, sales_order = str(row["product"]), str(row.get("sales_order") or "")
     wish = wishes.get((sales_order, product), {})
-    wished = int(wish.get("priority") or 0)
+    wished = wish.get("priority", 0)
     return WorkOrder(
         number=number,
         product=product,
@@ -64,16 +65,17 @@ def _order(
 
 
 def _jobs(settings: OrderBlock, number: str, rows: Sequence[Row]) -> list[JobOrder]:
-    jobs = [
-        JobOrder(
+    def job(row: Row) -> JobOrder:
+        center = str(row.get("work_center") or "")
+        return JobOrder(
             number,
             str(row["operation"]),
             words(row.get("name"), row.get("name_en")),
-            settings.work_centers.get(str(row.get("work_center")), str(row.get("work_center") or "")),
+            settings.work_centers.get(center, center),
             round(float(row.get("quantity") or 0)),
         )
-        for row in rows
-    ]
+
+    jobs = each("plan", rows, ("operation",), job)
     return sorted(jobs, key=lambda job: (len(job.operation), job.operation))
 
 
@@ -85,6 +87,10 @@ def _wishes(sales: Iterable[Row]) -> dict[tuple[str, str], Row]:
         if at not in found or _urgency(row) < _urgency(found[at]):
             found[at] = row
     return found
+
+
+def _wish(row: Row) -> dict[str, Any]:
+    return {**row, "priority": int(row.get("priority") or 0)}
 
 
 def _urgency(row: Row) -> tuple[bool, float]:
@@ -113,11 +119,7 @@ def words(zh: Any, en: Any) -> Words:
 
 
 def moment(text: Any) -> datetime:
-    return datetime.fromisoformat(str(text))
-
-
-def identity(value: Any) -> str:
-    """Ids and operation numbers come as 10, 10.0 or "10"."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None else str(value).strip()
+    at = datetime.fromisoformat(str(text))
+    if at.tzinfo is None:
+        raise ValueError(f"{text} has no time zone: write instant(..) in its map")
+    return at

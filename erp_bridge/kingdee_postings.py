@@ -8,23 +8,26 @@ without a source are saved with their key at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
 from erp_bridge.fieldmap import FieldMap, MapBlock, compiled
-from erp_bridge.kingdee_client import KingdeeClient, KingdeeRefusal, quoted
+from erp_bridge.kingdee_answers import KingdeeRefusal, identity, quoted, succeeded
+from erp_bridge.kingdee_client import KingdeeClient
 from erp_bridge.kingdee_config import KingdeeConfig, PostingBlock
 from erp_bridge.kingdee_documents import APPROVED, CREATED, IN_APPROVAL, Document, Documents
 from erp_bridge.kingdee_kinds import Kind
 from erp_bridge.kingdee_maps import POSTINGS
-from erp_bridge.kingdee_orders import bill_and_line, identity
+from erp_bridge.kingdee_orders import bill_and_line
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
 _END = {"saved": CREATED, "submitted": IN_APPROVAL, "approved": APPROVED, None: APPROVED}
 _BAD_PARAMETER = 8
+_ORDERS = "PRD_MO"
+_SOURCE = {"source_id": "FID", "source_number": "FBillNo"}
 _WANTED = {
     "SFC_OperationPlanning": "operation plan",
     "PRD_MO": "production order line",
@@ -33,10 +36,18 @@ _WANTED = {
 
 
 class Postings:
-    """Bills of one kind. `shared`: another kind uses the same form, so that keys need telling apart."""
+    """Bills of one kind. `shared`: another kind uses the same form, so that keys need telling apart.
+    `filters`: form -> what of it is ours; another plant's order may have the same number."""
 
     def __init__(
-        self, config: KingdeeConfig, client: KingdeeClient, clock: Clock, kind: Kind, *, shared: bool = False
+        self,
+        config: KingdeeConfig,
+        client: KingdeeClient,
+        clock: Clock,
+        kind: Kind,
+        *,
+        shared: bool = False,
+        filters: Mapping[str, str] | None = None,
     ) -> None:
         self._config = config
         self._client = client
@@ -50,6 +61,7 @@ class Postings:
         self._trace = self._compiled(self.way.trace, f"{where}.trace")
         self._end = _END[self.way.until]
         self._mark = f"#{kind.name}" if shared else ""
+        self._mine = filters or {}
         # between Push and Save a bill is anybody's who looks for a lost one of the same line
         self._pushing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -81,8 +93,8 @@ class Postings:
         known = self._known(key, fields)
         if not self.way.source:
             return await self._documents.create_or_adopt(self._kind, key, self._kind.map.written(known))
-        if known["seq"] > 1:
-            known["order_line"] = await self._order_line(known["bill"], known["seq"])
+        if known["bill"] and (known["seq"] > 1 or self._mine.get(_ORDERS)):
+            known["order_line"] = await self._order_line(known)
         known |= await self._source(known)
         async with self._pushing.setdefault(known["source_line"], asyncio.Lock()):
             return await self._pushed(key, known)
@@ -118,15 +130,34 @@ class Postings:
     async def _source(self, known: Mapping[str, Any]) -> dict[str, str]:
         """The line that the bill is pushed from."""
         source, line = str(self.way.source), f"{self.way.entry}_FEntryId"
-        where = _filter(self._match.written(known))
-        rows = await self._client.query(source, ["FID", "FBillNo", line], where, most=1)
-        if not rows:
+        found = await self._matching(source, ["FID", "FBillNo", line], self._match.written(known))
+        if found is None:
             raise self._no_source(known, source)
-        return {
-            "source_id": identity(rows[0]["FID"]),
-            "source_number": rows[0]["FBillNo"],
-            "source_line": identity(rows[0][line]),
+        told = {name: identity(found[key]) for name, key in _SOURCE.items()} | {
+            "source_line": identity(found[line])
         }
+        if missing := [name for name, value in told.items() if not value]:
+            raise ErpUnavailable(f"Kingdee shows a line of {source} without its {missing[0]}")
+        return told
+
+    async def _matching(
+        self, form: str, keys: Sequence[str], wanted: Mapping[str, Any], more: str = "", most: int = 1
+    ) -> dict[str, Any] | None:
+        """The first row that has these values: what comes is compared with what was asked for."""
+        fields = dict(_flat(wanted))
+        where = [f"{name}={_literal(value)}" for name, value in fields.items()]
+        where += [part for part in (more, self._mine.get(form) and f"({self._mine[form]})") if part]
+        asked = list(dict.fromkeys([*keys, *fields]))
+        for row in await self._client.query(form, asked, " and ".join(where), most=most):
+            strange = [n for n, value in fields.items() if _plain(row[n]) != _plain(value)]
+            if strange:
+                raise ErpUnavailable(
+                    f"Kingdee was asked for {form} with {strange[0]} {fields[strange[0]]} and shows"
+                    f" {row[strange[0]]}: the filter is ignored by it or by what stands before it"
+                )
+            if most == 1 or not row[self._kind.key]:
+                return row
+        return None
 
     def _no_source(self, known: Mapping[str, Any], source: str) -> Exception:
         """The shop floor is sometimes quicker than the office."""
@@ -136,24 +167,33 @@ class Postings:
             f"Kingdee has no {_WANTED.get(source, source)} for {known['order']}"
             f" {' '.join(about)}: release it there"
         )
+        return self._too_early(known, text)
+
+    def _too_early(self, known: Mapping[str, Any], text: str) -> Exception:
         at = known.get("at")
         early = isinstance(at, datetime) and self._clock.now() - at < self._config.patience
         return ErpUnavailable(text) if early else ErpRefused(text)
 
-    async def _order_line(self, bill: str, seq: int) -> int:
-        where = f"FBillNo={quoted(bill)} and FTreeEntity_FSeq={seq}"
-        rows = await self._client.query("PRD_MO", ["FID", "FTreeEntity_FEntryId"], where, most=1)
-        if not rows:
-            raise ErpRefused(f"Kingdee has no line {seq} of production order {bill}")
-        return int(rows[0]["FTreeEntity_FEntryId"])
+    async def _order_line(self, known: Mapping[str, Any]) -> int:
+        bill, seq = known["bill"], known["seq"]
+        line = "FTreeEntity_FEntryId"
+        wanted = {"FBillNo": bill, "FTreeEntity_FSeq": seq}
+        found = await self._matching(_ORDERS, ["FID", line], wanted)
+        if found is None:
+            raise self._too_early(known, f"Kingdee has no line {seq} of production order {bill}")
+        if not identity(found[line]).isdecimal():
+            raise ErpUnavailable(f"Kingdee shows line {seq} of production order {bill} without its id")
+        return int(identity(found[line]))
 
     async def _left_over(self, known: Mapping[str, Any]) -> str | None:
         """A bill that we pushed and then lost: ours, unsaid and without a key."""
-        where = f"{_filter(self._trace.written(known))} and FDocumentStatus in ('Z','A','D')"
-        if self._config.creator:
-            where += f" and {self._config.creator}={quoted(self._config.user)}"
-        rows = await self._client.query(self._kind.form, ["FID", self._kind.key], where)
-        return next((identity(r["FID"]) for r in rows if not r[self._kind.key]), None)
+        creator = self._config.creator
+        wanted = self._trace.written(known) | ({creator: self._config.user} if creator else {})
+        more = "FDocumentStatus in ('Z','A','D')"
+        found = await self._matching(self._kind.form, ["FID", self._kind.key], wanted, more, most=0)
+        if found is not None and not identity(found["FID"]).isdecimal():
+            raise ErpUnavailable(f"Kingdee shows a {self._kind.form} without its id")
+        return identity(found["FID"]) if found else None
 
     async def _push(self, source_id: str, line: str) -> str:
         """By the rule that the site names, else by the tenant's default, else by the usual name."""
@@ -173,15 +213,10 @@ class Postings:
             "IsEnableDefaultRule": not rule, "IsDraftWhenSaveFail": False, "CustomParams": {},
         }  # fmt: skip
         result = await self._client.write("Push", str(self.way.source), data)
-        made = result.get("ResponseStatus", {}).get("SuccessEntitys") or []
+        made = succeeded(result)
         if not made:
             raise ErpUnavailable(f"Kingdee pushed a {self._kind.form} without telling its id", in_doubt=True)
-        return identity(made[0]["Id"])
-
-
-def _filter(fields: Mapping[str, Any]) -> str:
-    """Their filter language: all of these fields have these values. Dotted references come nested."""
-    return " and ".join(f"{name}={_literal(value)}" for name, value in _flat(fields))
+        return made[0]
 
 
 def _flat(fields: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
@@ -194,3 +229,8 @@ def _flat(fields: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
 
 def _literal(value: Any) -> str:
     return str(value) if isinstance(value, int | float) else quoted(str(value))
+
+
+def _plain(value: Any) -> str:
+    """As cells and literals are compared: 1, 1.0 and "1" are one, a day is its midnight."""
+    return identity(value).removesuffix("T00:00:00").casefold()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from erp_bridge.fieldmap import asked
-from erp_bridge.kingdee_client import KingdeeClient, KingdeeTrouble
+from erp_bridge.kingdee_answers import KingdeeTrouble
+from erp_bridge.kingdee_client import KingdeeClient
 from erp_bridge.kingdee_kinds import Kind, column, columns_of
 from erp_bridge.kingdee_maps import DOCUMENTS, NEEDED
 from erp_bridge.kingdee_postings import Postings

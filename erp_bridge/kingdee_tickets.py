@@ -7,12 +7,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from erp_bridge.kingdee_client import FORBIDDEN, KingdeeClient, KingdeeRefusal
+from erp_bridge.kingdee_answers import FORBIDDEN, KingdeeRefusal, identity
+from erp_bridge.kingdee_client import KingdeeClient
 from erp_bridge.kingdee_config import KingdeeConfig
-from erp_bridge.kingdee_documents import APPROVED, IN_APPROVAL, VOIDED, Document, Documents
+from erp_bridge.kingdee_documents import APPROVED, IN_APPROVAL, Document, Documents
 from erp_bridge.kingdee_kinds import Kind
-from erp_bridge.kingdee_reading import Reader, parts
-from hub.errors import ErpRefused
+from erp_bridge.kingdee_reading import AT_ONCE, Reader
+from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -92,23 +93,20 @@ class Tickets:
         """What is not there any more is left out."""
         out: dict[str, str] = {}
         for at in range(0, len(erp_ids), STATES_AT_ONCE):
-            chunk = [i for i in erp_ids[at : at + STATES_AT_ONCE] if i.isdigit()]
+            chunk = [i for i in erp_ids[at : at + STATES_AT_ONCE] if i.isascii() and i.isdecimal()]
             if chunk:
                 rows = await self._reader.rows(f"FID in ({','.join(chunk)})")
-                out |= {str(r["erp_id"]): "closed" if r.get("closed") else "open" for r in rows}
+                told = {str(r.get("erp_id")): "closed" if r.get("closed") else "open" for r in rows}
+                out |= {erp_id: state for erp_id, state in told.items() if erp_id in chunk}
         return out
 
     async def copies(self, keys: Sequence[str]) -> dict[str, list[str]]:
         """Voided ones do not count."""
         out: dict[str, list[str]] = {}
-        for part in parts(keys):
-            rows = await self._client.query(
-                self._kind.form, ["FID", "FBillNo", "FCancelStatus", self._kind.key],
-                f"{self._kind.key} in ({part})",
-            )  # fmt: skip
-            for row in rows:
-                if row["FCancelStatus"] != VOIDED:
-                    out.setdefault(str(row[self._kind.key]), []).append(str(row["FBillNo"] or row["FID"]))
+        for at in range(0, len(keys), AT_ONCE):
+            for document, key in await self._documents.carrying(self._kind, keys[at : at + AT_ONCE]):
+                if not document.voided:
+                    out.setdefault(key, []).append(document.number)
         return out
 
     async def _documented(self, erp_id: str) -> Document:
@@ -128,7 +126,8 @@ class Tickets:
         if not self._kind.map.reads("photo"):
             return False
         rows = await self._reader.rows(f"FID={int(erp_id)}")
-        return any(row.get("photo") == fields.get("photo") for row in rows)
+        mine = [row for row in rows if row.get("erp_id") == erp_id]
+        return any(row.get("photo") == fields.get("photo") for row in mine)
 
     async def _attach(self, document: Document, fields: Mapping[str, Any]) -> None:
         data, file_id = bytes(fields["photo_data"]), ""
@@ -140,7 +139,9 @@ class Tickets:
                 "SendByte": base64.b64encode(data[start : start + CHUNK]).decode(),
             }  # fmt: skip
             result = await self._client.write("AttachmentUpload", self._kind.form, part)
-            file_id = str(result.get("FileId") or "")
+            file_id = identity(result.get("FileId"))
+            if not (file_id or part["IsLast"]):
+                raise ErpUnavailable("Kingdee took a part of a photo without telling its id", in_doubt=True)
 
 
 def _headline(fields: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from erp_bridge.kingdee_client import KingdeeRefusal
+from erp_bridge.kingdee_answers import KingdeeRefusal
 from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.testing.clock import NOON, HandClock

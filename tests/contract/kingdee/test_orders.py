@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from erp_bridge.kingdee_client import KingdeeRefusal
+from erp_bridge.kingdee_answers import KingdeeRefusal
 from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
 from hub.model.erp import PostingKind
 from hub.model.production import WorkOrderState

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from erp_bridge.kingdee_client import KingdeeRefusal
+from erp_bridge.kingdee_answers import KingdeeRefusal
 from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
 from erp_bridge.kingdee_maps import DOCUMENTS
 from hub.errors import ErpRefused, ErpUnavailable

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from erp_bridge.kingdee_client import KingdeeRefusal
+from erp_bridge.kingdee_answers import KingdeeRefusal
 from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
 from erp_bridge.mapping import Capability
 from hub.errors import ConfigError, ErpUnavailable

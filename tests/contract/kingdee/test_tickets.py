@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from erp_bridge.kingdee_client import KingdeeRefusal
+from erp_bridge.kingdee_answers import KingdeeRefusal
 from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
 from erp_bridge.mapping import Capability
 from hub.errors import ErpRefused, ErpUnavailable
