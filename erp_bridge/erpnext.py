@@ -14,6 +14,7 @@ from erp_bridge.connector import Connector
 from erp_bridge.erpnext_cards import Cards
 from erp_bridge.erpnext_client import ErpNextClient
 from erp_bridge.erpnext_config import ErpNextConfig
+from erp_bridge.erpnext_fields import described, shown
 from erp_bridge.erpnext_maps import DOCUMENTS
 from erp_bridge.erpnext_orders import Orders
 from erp_bridge.erpnext_probe import probed
@@ -32,6 +33,7 @@ from hub.model.erp import (
     SalesOrder,
     StockClaim,
 )
+from hub.model.mapping import ErpField
 from hub.model.production import WorkOrder
 from hub.ports import Clock
 
@@ -73,6 +75,9 @@ class ErpNextConnector(Connector):
 
     async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
         return await self._tickets.states(erp_ids)
+
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        return await self._tickets.copies(keys)
 
     # ------------------------------------------------------------------ reports and postings
     async def find_report(self, key: str) -> str | None:
@@ -124,6 +129,12 @@ class ErpNextConnector(Connector):
     # ------------------------------------------------------------------ care
     async def probe(self) -> Mapping[str, str]:
         return await probed(self._records, self.capabilities)
+
+    async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        return await shown(self._records, document)
+
+    async def fields(self, document: str) -> Sequence[ErpField]:
+        return await described(self._records, document)
 
     async def close(self) -> None:
         await self._client.close()

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from erp_bridge.bystanders import CREDENTIALS_PAUSE
+from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE
 from hub.errors import ErpRefused, ErpUnavailable
 
 LIMIT_PAUSE = timedelta(seconds=60)
@@ -28,6 +28,7 @@ _BUSY = frozenset(
 )
 _TAKEN = frozenset({"UniqueValidationError", "DuplicateEntryError"})
 _LIMITED = frozenset({"RateLimitExceededError", "TooManyRequestsError"})
+_PAGE = "; a page, not an answer: something stands before ERPNext"
 _WHO = "ERPNext does not accept who we say we are; check api_key and api_secret"
 
 
@@ -76,15 +77,17 @@ def complaint(
         return ErpUnavailable(text, pause)
     if status == 408 or status >= 500:
         return ErpNextTrouble(text, status, pause, in_doubt=write)
-    if kind in _TAKEN or status == 409:
-        return ErpNextTaken(text, status, kind, said)
-    if status == 404 and page(reply):
-        text += "; there is no ERPNext site: check url and site"
-        return ErpNextTrouble(text, status, CREDENTIALS_PAUSE)
-    if status == 403:
-        text += "; check the roles of the user of api_key"
     if 300 <= status < 400:
         text += "; check url: it leads elsewhere, to a log-in page perhaps"
+        return ErpNextTrouble(text, status, pause or AWAY_PAUSE, in_doubt=write)
+    if page(reply):  # Frappe says no in JSON
+        text += "; there is no ERPNext site: check url and site" if status == 404 else _PAGE
+        away = CREDENTIALS_PAUSE if status == 404 else pause or AWAY_PAUSE
+        return ErpNextTrouble(text, status, away, in_doubt=write)
+    if kind in _TAKEN or status == 409:
+        return ErpNextTaken(text, status, kind, said)
+    if status == 403:
+        text += "; check the roles of the user of api_key"
     return ErpNextRefusal(text, status, kind, said)
 
 

@@ -12,10 +12,21 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from erp_bridge import left_out
 from erp_bridge.erpnext_answers import ErpNextRefusal
 from erp_bridge.erpnext_client import Row
 from erp_bridge.erpnext_orders import Operation, operations
-from erp_bridge.erpnext_records import AT_ONCE, CANCELLED, DRAFT, SUBMITTED, Filter, Records, dropped
+from erp_bridge.erpnext_records import (
+    AT_ONCE,
+    CANCELLED,
+    DRAFT,
+    SUBMITTED,
+    Filter,
+    Records,
+    amount,
+    dropped,
+    rows_of,
+)
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import OperationClaim
 from hub.ports import Clock
@@ -106,11 +117,12 @@ class Cards:
                 ["docstatus", "!=", CANCELLED],
             ]
             rows += await self._records.listed(CARD, where, ["modified"])
-        return await self._records.whole(CARD, rows)
+        found = await self._records.whole(CARD, rows)
+        return [c for c in found if c.get("work_order") in numbers]
 
     def _operation(self, order: Row, word: str, cards: Sequence[Row]) -> Operation:
         """As the map names it; else by its name, sequence or place, where only one is meant."""
-        known = operations(self._records.maps["operation"], order, cards)
+        known = operations(self._records, order, cards)
         found = [o for o in known if o.number == word] or [o for o in known if not word or word in o.aliases]
         if len(found) == 1:
             return found[0]
@@ -130,13 +142,13 @@ class Cards:
     async def _open_card(self, order: Row, operation: Operation, cards: Sequence[Row], pieces: float) -> Row:
         mine = [c for c in cards if operation.owns(c)]
         drafts = [c for c in mine if int(c.get("docstatus") or 0) == DRAFT]
-        free = [c for c in drafts if self._done(c) < float(c.get("for_quantity") or 0)] or drafts
+        free = [c for c in drafts if self._done(c) < amount(c, "for_quantity")] or drafts
         if free:
             return free[0]
         if mine and not pieces:
             return mine[-1]  # hours after the last piece
-        planned = sum(float(c.get("for_quantity") or 0) for c in mine)
-        left = max(float(order.get("qty") or 0) - planned, pieces)
+        planned = sum(amount(c, "for_quantity") for c in mine)
+        left = max(amount(order, "qty") - planned, pieces)
         known = {"order": order, "row": operation.row, "quantity": left}
         return await self._records.client.create(CARD, await self._records.written("card", known))
 
@@ -144,7 +156,7 @@ class Cards:
         name = self._config.row_key_field
         employee = self._config.employees.get(str(fields.get("person") or ""))
         row = await self._records.written(document, {**fields, "employee": employee, "card": card})
-        logs = [*(card.get("time_logs") or []), row | {name: key}]
+        logs = [*rows_of(card, "time_logs"), row | {name: key}]
         values: Row = {"time_logs": logs}
         if self._config.report_as == "card" and pieces:
             values |= {"for_quantity": self._done(card) + pieces, "docstatus": SUBMITTED}
@@ -158,7 +170,7 @@ class Cards:
     async def _all_taken(self, before: Row, after: Row, sent: Row) -> None:
         """A row that lost its number, or its scrap, is taken out again: nobody could find it, or trust it."""
         name = self._config.row_key_field
-        mine: Row = next((r for r in after.get("time_logs") or [] if r.get(name) == sent[name]), {})
+        mine: Row = next((r for r in rows_of(after, "time_logs") if r.get(name) == sent[name]), {})
         lost = dropped(sent, mine) if mine else [name]
         if not lost:
             return
@@ -184,7 +196,7 @@ class Cards:
 
     async def _finish(self, card: Row) -> None:
         """What hinders a card's end (an inspection, a transfer) is the office's business."""
-        planned, done = float(card.get("for_quantity") or 0), self._done(card)
+        planned, done = amount(card, "for_quantity"), self._done(card)
         if int(card.get("docstatus") or 0) != DRAFT or not self._config.submit_cards or done < planned:
             return
         values = {"for_quantity": done} if done > planned else {}
@@ -196,8 +208,8 @@ class Cards:
             raise ErpUnavailable(str(trouble), trouble.retry_after, in_doubt=True) from None
 
     def _done(self, card: Row) -> float:
-        ours = self._records.maps["card"].read({**card, "docstatus": DRAFT})
-        return float(ours.get("good") or 0) + float(ours.get("scrap") or 0)
+        ours = self._records.read("card", {**card, "docstatus": DRAFT})
+        return amount(ours, "good") + amount(ours, "scrap")
 
     # ------------------------------------------------------------------ what the books say
     async def reported(self, numbers: Sequence[str]) -> list[OperationClaim]:
@@ -206,29 +218,36 @@ class Cards:
         for at in range(0, len(wanted), AT_ONCE):
             where: list[Filter] = [["name", "in", wanted[at : at + AT_ONCE]], ["docstatus", "=", SUBMITTED]]
             orders += await self._records.whole(ORDER, await self._records.listed(ORDER, where, ["modified"]))
+        orders = [o for o in orders if o["name"] in wanted]
         cards = await self.cards([str(o["name"]) for o in orders])
-        return [
-            self._claim(order, operation, [c for c in cards if c.get("work_order") == order["name"]])
-            for order in orders
-            for operation in operations(self._records.maps["operation"], order, cards)
-        ]
+        return [c for order in orders for c in self._claims(order, cards)]
+
+    def _claims(self, order: Row, cards: Sequence[Row]) -> list[OperationClaim]:
+        """Of a whole order or not at all: a sum that lacks a card is wrong."""
+        mine = [c for c in cards if c.get("work_order") == order["name"]]
+        try:
+            found = operations(self._records, order, cards)
+            return [self._claim(order, operation, mine) for operation in found]
+        except ErpRefused as refusal:
+            left_out.note("card", order["name"], refusal)
+            return []
 
     def _claim(self, order: Row, operation: Operation, cards: Sequence[Row]) -> OperationClaim:
-        read = [self._records.maps["card"].read(c) for c in cards if operation.owns(c)]
+        read = [self._records.read("card", c) for c in cards if operation.owns(c)]
         if not read:  # booked without cards
             read = [
                 {"good": operation.row.get("completed_qty"), "scrap": operation.row.get("process_loss_qty")}
             ]
-        good, scrap = (sum(float(r.get(name) or 0) for r in read) for name in ("good", "scrap"))
+        good, scrap = (sum(amount(r, name) for r in read) for name in ("good", "scrap"))
         return OperationClaim(str(order["name"]), operation.number, operation.quantity, good, scrap)
 
 
 def _with(card: Row, field: str, key: str) -> bool:
-    return any(row.get(field) == key for row in card.get("time_logs") or [])
+    return any(row.get(field) == key for row in rows_of(card, "time_logs"))
 
 
 def _number(card: Row, field: str, key: str) -> str:
-    for at, row in enumerate(card.get("time_logs") or [], 1):
+    for at, row in enumerate(rows_of(card, "time_logs"), 1):
         if row.get(field) == key:
             return f"{card['name']}/{row.get('name') or at}"
     return str(card["name"])

@@ -45,7 +45,10 @@ class ErpNextClient:
         reply = await self._sent("GET", path, None, None, write=False)
         if reply.status_code == 404 and not page(reply):
             return None
-        return self._document(self._answer(reply, "GET", path, write=False), "GET", path, write=False)
+        found = self._document(self._answer(reply, "GET", path, write=False), "GET", path, write=False)
+        if _folded(found["name"]) != _folded(name):
+            raise ErpUnavailable(f"ERPNext answered {_said('GET', path)} with {found['name']}, another one")
+        return found
 
     async def rows(self, doctype: str, query: Query) -> list[Row]:
         path = _path(doctype)
@@ -53,7 +56,9 @@ class ErpNextClient:
         rows = body.get("data")
         if not isinstance(rows, list):
             raise ErpUnavailable(f"ERPNext answered {_said('GET', path)} without a list")
-        return [row for row in rows if isinstance(row, dict)]
+        if not all(_is_document(row) for row in rows):
+            raise ErpUnavailable(f"ERPNext answered {_said('GET', path)} with rows that have no name")
+        return rows
 
     async def create(self, doctype: str, values: Mapping[str, Any]) -> Row:
         return await self._written("POST", _path(doctype), values)
@@ -68,7 +73,7 @@ class ErpNextClient:
 
     def _document(self, body: Row, method: str, path: str, *, write: bool) -> Row:
         document = body.get("data")
-        if not isinstance(document, dict) or not document.get("name"):
+        if not isinstance(document, dict) or not _is_document(document):
             raise ErpUnavailable(f"ERPNext answered {_said(method, path)} without a document", in_doubt=write)
         return document
 
@@ -134,6 +139,18 @@ class ErpNextClient:
         if not isinstance(body, dict):
             raise ErpUnavailable(f"ERPNext answered {what} in words we do not know", in_doubt=write)
         return body
+
+
+def _is_document(row: Any) -> bool:
+    """Something with a name, and a docstatus where it tells one."""
+    if not isinstance(row, dict) or not isinstance(row.get("name"), str | int) or row["name"] == "":
+        return False
+    return row.get("docstatus") in (None, 0, 1, 2, "0", "1", "2")
+
+
+def _folded(name: Any) -> str:
+    """As the database compares names: without case, and without blanks at the end."""
+    return str(name).strip().casefold()
 
 
 def _path(doctype: str, name: str = "") -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from erp_bridge import as_read, left_out
 from erp_bridge.erpnext_client import Row
-from erp_bridge.erpnext_records import AT_ONCE, CANCELLED, SUBMITTED, Filter, Meta, Records
-from erp_bridge.fieldmap import FieldMap
+from erp_bridge.erpnext_meta import Meta
+from erp_bridge.erpnext_records import AT_ONCE, CANCELLED, SUBMITTED, Filter, Records, amount, rows_of
 from erp_bridge.mapping import Capability
-from hub.errors import ErpRefused, ErpUnavailable
+from hub.errors import ErpRefused
 from hub.model.erp import ErpEquipment, Item, SalesOrder
 from hub.model.production import JobOrder, WorkOrder, WorkOrderState
 from hub.model.words import Words
@@ -42,25 +44,25 @@ class Operation:
         return bool(card.get("operation") == self.row.get("operation"))
 
 
-def operations(fields: FieldMap, order: Row, cards: Sequence[Row] = ()) -> list[Operation]:
+def operations(records: Records, order: Row, cards: Sequence[Row] = ()) -> list[Operation]:
     """In the order of work; one that comes twice is told apart by its place. An order without operations has
-    those of its job cards."""
+    those of its job cards. Raises ErpRefused where the map cannot read one."""
     out: list[Operation] = []
-    rows = sorted(order.get("operations") or [], key=lambda r: int(r.get("idx") or 0))
+    rows = sorted(rows_of(order, "operations"), key=lambda r: amount(r, "idx"))
     if not rows:
         mine = [c for c in cards if c.get("work_order") == order["name"] and c.get("operation")]
         rows = list({str(c["operation"]): {n: c.get(n) for n in _OF_CARDS} for c in mine}.values())
     for at, row in enumerate(rows, 1):
-        ours = fields.read({**row, "order": order})
-        number = str(ours.get("operation") or row.get("operation") or at)
-        if number in [o.number for o in out]:
-            number = f"{number}/{at}"
+        ours = records.read("operation", {**row, "order": order})
+        word = str(ours.get("operation") or row.get("operation") or at)
+        if word in [o.number for o in out]:
+            word = f"{word}/{at}"
         named = (row.get("operation"), row.get("name"), row.get("sequence_id"), row.get("idx"))
         aliases = frozenset(str(alias) for alias in named if alias)
         out.append(
             Operation(
-                number, str(ours.get("name") or number), str(ours.get("work_center") or ""),
-                float(ours.get("quantity") or 0), aliases, row,
+                word, str(ours.get("name") or word), str(ours.get("work_center") or ""),
+                amount(ours, "quantity"), aliases, row,
             )
         )  # fmt: skip
     return out
@@ -81,15 +83,15 @@ class Orders:
             where += [["docstatus", "!=", 0]]
         where = await self._records.changed(doctype, changed_since, where)
         rows = await self._records.listed(doctype, where, ["modified"])
-        found = [
-            (order, ours)
-            for order in await self._records.whole(doctype, rows)
-            for ours in [self._records.maps["order"].read(order)]
-            if "number" in ours and "due_at" in ours
-        ]
+        read = [(o, self._read("order", o["name"], o)) for o in await self._records.whole(doctype, rows)]
+        found = [(order, ours) for order, ours in read if ours is not None]
         customers = await self._customers({str(ours.get("sales_order") or "") for _, ours in found})
         cards = await self._cards([str(order["name"]) for order, _ in found if not order.get("operations")])
-        return [self._order(order, ours, customers, cards) for order, ours in found]
+        made = (self._made(order, ours, customers, cards) for order, ours in found)
+        return [order for order in made if order is not None]
+
+    def _read(self, document: str, name: object, row: Row) -> Row | None:
+        return as_read.read(document, name, self._records.maps[document], row)
 
     async def _cards(self, numbers: Sequence[str]) -> list[Row]:
         doctype, columns = self._records.form("card"), ["work_order", *_OF_CARDS]
@@ -101,24 +103,39 @@ class Orders:
             out += await self._records.listed(doctype, where, [c for c in columns if not meta.lacks(c)])
         return out
 
-    def _order(self, order: Row, ours: Row, customers: Mapping[str, str], cards: Sequence[Row]) -> WorkOrder:
-        number, sales_order = str(ours["number"]), str(ours.get("sales_order") or "")
-        jobs = tuple(
-            JobOrder(number, o.number, Words(o.name, ""), o.work_center, round(o.quantity))
-            for o in operations(self._records.maps["operation"], order, cards)
-        )
+    def _made(
+        self, order: Row, ours: Row, customers: Mapping[str, str], cards: Sequence[Row]
+    ) -> WorkOrder | None:
+        """An order with an operation that cannot be read would be worked on without it."""
+        try:
+            jobs = operations(self._records, order, cards)
+        except ErpRefused as refusal:
+            left_out.note("order", order["name"], refusal)
+            return None
+
+        def make(row: as_read.Row) -> WorkOrder:
+            return self._order(order, row, customers, jobs)
+
+        return as_read.one("order", ours, ("number", "due_at"), make)
+
+    def _order(
+        self, order: Row, ours: as_read.Row, customers: Mapping[str, str], jobs: Sequence[Operation]
+    ) -> WorkOrder:
+        name, sales_order = str(ours["number"]), str(ours.get("sales_order") or "")
         return WorkOrder(
-            number=number,
+            number=name,
             product=str(ours.get("product") or ""),
             product_name=Words(str(ours.get("product_name") or ""), ""),
             quantity=round(float(ours.get("quantity") or 0)),
-            due_at=_instant(ours["due_at"]),
-            priority=int(ours.get("priority") or 5),
+            due_at=datetime.fromisoformat(str(ours["due_at"])),
+            priority=round(float(ours.get("priority") or 5)),
             rush=bool(ours.get("rush")),
             sales_order=sales_order,
             customer=str(ours.get("customer") or customers.get(sales_order, "")),
             erp_id=str(order["name"]),
-            jobs=jobs,
+            jobs=tuple(
+                JobOrder(name, o.number, Words(o.name, ""), o.work_center, round(o.quantity)) for o in jobs
+            ),
             state=_state(ours.get("state"), order),
         )
 
@@ -142,22 +159,23 @@ class Orders:
         doctype = self._records.form("sales_order")
         where = await self._records.changed(doctype, changed_since, self._records.filters("sales_order"))
         rows = await self._records.listed(doctype, where, ["modified"])
-        return [
-            _sale(order, self._records.maps["sales_order"].read(order)
-                  | self._records.maps["sales_line"].read({**line, "order": order}))
-            for order in await self._records.whole(doctype, rows)
-            for line in order.get("items") or []
-            if "due_at" in self._records.maps["sales_order"].read(order)
-        ]  # fmt: skip
+        return [s for order in await self._records.whole(doctype, rows) for s in self._lines(order)]
+
+    def _lines(self, order: Row) -> Iterator[SalesOrder]:
+        ours = self._read("sales_order", order["name"], order)
+        for at, line in enumerate(rows_of(order, "items") if ours is not None else (), 1):
+            place = f"{order['name']}/{line.get('idx') or at}"
+            mine = self._read("sales_line", place, {**line, "order": order})
+            if ours is not None and mine is not None:
+                made = as_read.one("sales_order", {**ours, **mine}, ("due_at",), partial(_sale, order))
+                if made is not None:
+                    yield made
 
     async def items(self, changed_since: datetime | None) -> list[Item]:
         doctype = self._records.form("item")
         where = await self._records.changed(doctype, changed_since, self._records.filters("item"))
-        return [
-            Item(str(ours["number"]), _words(ours), str(ours.get("unit") or ""),
-                 str(ours.get("family") or ""), str(row["name"]))
-            for row, ours in await self._records.mapped("item", where) if ours.get("number")
-        ]  # fmt: skip
+        found = await self._records.mapped("item", where)
+        return as_read.each("item", (ours for _, ours in found), ("number",), _item)
 
     async def equipment(self) -> list[ErpEquipment]:
         documents = ["equipment", "workstation"] if self._config.workstations else ["equipment"]
@@ -166,13 +184,9 @@ class Orders:
             where = await self._records.changed(
                 self._records.form(document), None, self._records.filters(document)
             )
-            for row, ours in await self._records.mapped(document, where):
-                if ours.get("number"):
-                    machine = ErpEquipment(
-                        str(ours["number"]), _words(ours), str(ours.get("place") or ""),
-                        bool(ours.get("active", True)), str(row["name"]),
-                    )  # fmt: skip
-                    out.setdefault(machine.number, machine)
+            found = await self._records.mapped(document, where)
+            for machine in as_read.each(document, (ours for _, ours in found), ("number",), _machine):
+                out.setdefault(machine.number, machine)
         return list(out.values())
 
     # ------------------------------------------------------------------ a rush order
@@ -220,15 +234,15 @@ def _state(word: Any, order: Row) -> WorkOrderState:
         return WorkOrderState.HELD  # a state we do not know is not worked on
 
 
-def _sale(order: Row, ours: Row) -> SalesOrder:
+def _sale(order: Row, ours: as_read.Row) -> SalesOrder:
     return SalesOrder(
         number=str(ours.get("number") or order["name"]),
         line=str(ours.get("line") or ""),
         customer=str(ours.get("customer") or ""),
         product=str(ours.get("product") or ""),
         quantity=float(ours.get("quantity") or 0),
-        due_at=_instant(ours["due_at"]),
-        priority=int(ours.get("priority") or 5),
+        due_at=datetime.fromisoformat(str(ours["due_at"])),
+        priority=round(float(ours.get("priority") or 5)),
         rush=bool(ours.get("rush")),
         open=bool(ours.get("open", True)),
         seller=str(ours.get("seller") or ""),
@@ -236,12 +250,19 @@ def _sale(order: Row, ours: Row) -> SalesOrder:
     )
 
 
-def _words(ours: Row) -> Words:
+def _item(ours: as_read.Row) -> Item:
+    return Item(
+        str(ours["number"]), _words(ours), str(ours.get("unit") or ""), str(ours.get("family") or ""),
+        str(ours[as_read.RECORD]),
+    )  # fmt: skip
+
+
+def _machine(ours: as_read.Row) -> ErpEquipment:
+    return ErpEquipment(
+        str(ours["number"]), _words(ours), str(ours.get("place") or ""), bool(ours.get("active", True)),
+        str(ours[as_read.RECORD]),
+    )  # fmt: skip
+
+
+def _words(ours: as_read.Row) -> Words:
     return Words(str(ours.get("name") or ours["number"]), "")
-
-
-def _instant(value: Any) -> datetime:
-    try:
-        return datetime.fromisoformat(str(value))
-    except ValueError:
-        raise ErpUnavailable(f"ERPNext gave {value!r} where a date belongs") from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from erp_bridge.erpnext_cards import LOG
-from erp_bridge.erpnext_records import Meta, Records
+from erp_bridge.erpnext_meta import Meta
+from erp_bridge.erpnext_records import Records
 from erp_bridge.fieldmap import asked
 from erp_bridge.mapping import Capability
 from hub.errors import ErpRefused, ErpUnavailable
@@ -41,6 +42,7 @@ _SET_BY_US = frozenset({"order", "row", "card", "required", "work_order"})
 
 async def probed(records: Records, wanted: frozenset[str]) -> dict[str, str]:
     """By document; a ✗ begins what a person has to mend."""
+    records.metas.forget()
     try:
         who = (await records.client.ask("frappe.auth.get_logged_user")).get("message")
     except (ErpUnavailable, ErpRefused) as trouble:

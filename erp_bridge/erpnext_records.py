@@ -6,15 +6,16 @@ import asyncio
 import html
 import json
 import logging
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from erp_bridge.erpnext_answers import ErpNextRefusal, ErpNextTaken, ErpNextTrouble
+from erp_bridge import as_read
+from erp_bridge.erpnext_answers import ErpNextRefusal, ErpNextTaken
 from erp_bridge.erpnext_client import ErpNextClient, Row
 from erp_bridge.erpnext_config import ErpNextConfig
 from erp_bridge.erpnext_maps import DOCUMENTS, FILTERS
+from erp_bridge.erpnext_meta import Metas, if_allowed
 from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
@@ -22,29 +23,13 @@ from hub.ports import Clock
 log = logging.getLogger(__name__)
 
 Filter = list[Any]
-Answer = TypeVar("Answer")
 DRAFT, SUBMITTED, CANCELLED = 0, 1, 2
 AT_ONCE = 50  # names in one filter: URLs have an end
-STANDARD = frozenset({"name", "owner", "creation", "modified", "modified_by", "docstatus", "idx", "parent"})
 _PAGE = 20  # rows that Frappe gives when nobody says how many
-_MEMORY = 300.0  # seconds that what a DocType looks like is believed
 _KEPT = 5000  # documents
+_OF_A_COMPANY = frozenset({"Work Order", "Sales Order", "Asset"})  # whatever this user is told of them
 _RICH = frozenset({"Text Editor", "HTML Editor"})
 _RICH_BORN = frozenset({("Issue", "description"), ("Issue", "resolution_details")})
-
-
-@dataclass(frozen=True, slots=True)
-class Meta:
-    """Fields of a DocType by name. `whole`: with those that the site has added."""
-
-    fields: Mapping[str, Row] = field(default_factory=dict)
-    whole: bool = False
-
-    def lacks(self, name: str) -> bool:
-        """For certain: a field we could not be told of may be there."""
-        if name in STANDARD or name in self.fields or not self.fields:
-            return False
-        return self.whole or not name.startswith("custom_")
 
 
 class Records:
@@ -60,7 +45,8 @@ class Records:
         self.maps: dict[str, FieldMap] = {
             name: compiled(block, config.zone, f"documents.{name}") for name, block in self.blocks.items()
         }
-        self._metas: dict[str, tuple[float, Meta]] = {}
+        self.metas = Metas(client, clock, self.listed)
+        self.meta = self.metas.of
         self._kept: dict[tuple[str, str], tuple[str, Row]] = {}
         self._turns = asyncio.Semaphore(config.parallel)
 
@@ -70,37 +56,16 @@ class Records:
     def filters(self, document: str) -> list[Filter]:
         return self.config.filters.get(document, FILTERS.get(document, []))
 
+    def read(self, document: str, record: Row) -> Row:
+        """In our fields. Raises ErpRefused naming the map's field."""
+        try:
+            return self.maps[document].read(record)
+        except ErpRefused as refusal:
+            raise ErpRefused(f"documents.{document}.read: {refusal}") from None
+
     def local(self, at: datetime) -> str:
         """As `modified` is written and compared."""
         return at.astimezone(self.config.zone).strftime("%Y-%m-%d %H:%M:%S.%f")
-
-    # ------------------------------------------------------------------ what the site says of its DocTypes
-    async def meta(self, doctype: str) -> Meta:
-        """Nothing known where this user may not ask: then every field is believed to be there."""
-        at, known = self._metas.get(doctype, (-_MEMORY, Meta()))
-        now = self._clock.monotonic()
-        if now - at < _MEMORY:
-            return known
-        meta = await self._form_meta(doctype) or await self._document_meta(doctype) or Meta()
-        self._metas[doctype] = now, meta
-        return meta
-
-    async def _form_meta(self, doctype: str) -> Meta | None:
-        """As the form is told, with the site's own fields."""
-        method = "frappe.desk.form.load.getdoctype"
-        body = await _if_allowed(self.client.ask(method, {"doctype": doctype}))
-        docs = (body or {}).get("docs") or ((body or {}).get("message") or {}).get("docs") or []
-        found = next((d for d in docs if isinstance(d, dict) and d.get("name") == doctype), None)
-        return Meta(_by_name(found.get("fields")), whole=True) if found else None
-
-    async def _document_meta(self, doctype: str) -> Meta | None:
-        """As it was delivered, and the site's own fields where this user may see them."""
-        found = await _if_allowed(self.client.one("DocType", doctype))
-        if not found:
-            return None
-        names = ["fieldname", "fieldtype", "options", "unique", "allow_on_submit"]
-        own = await _if_allowed(self.listed("Custom Field", [["dt", "=", doctype]], names))
-        return Meta(_by_name(found.get("fields")) | _by_name(own), whole=own is not None)
 
     # ------------------------------------------------------------------ reading
     async def listed(
@@ -109,10 +74,21 @@ class Records:
         """All that fit (or the first `most`), by name. Pages overlap by a row, so that a document that falls
         out between two pages is noticed; then we begin again."""
         for _ in range(3):
-            rows = await self._pages(doctype, filters, fields, most)
+            try:
+                rows = await self._pages(doctype, filters, fields, most)
+            except ErpNextRefusal as refusal:
+                raise self._placed(refusal, doctype) from None
             if rows is not None:
                 return rows
         raise ErpUnavailable(f"ERPNext's list of {doctype} changes faster than it can be read")
+
+    def _placed(self, refusal: ErpNextRefusal, doctype: str) -> ErpNextRefusal:
+        """A DocType that is not there is mended in our maps."""
+        place = next((name for name, block in self.blocks.items() if block.form == doctype), "")
+        if refusal.status != 404 or not place:
+            return refusal
+        text = f"{refusal}; see documents.{place}.form"
+        return ErpNextRefusal(text, refusal.status, refusal.kind, refusal.said)
 
     async def _pages(
         self, doctype: str, filters: Sequence[Filter], fields: Iterable[str], most: int
@@ -128,7 +104,12 @@ class Records:
         while True:
             start = max(len(rows) - 1, 0)
             page = await self.client.rows(doctype, query | {"limit_start": str(start)})
-            if rows and (not page or page[0].get("name") != rows[-1].get("name")):
+            if len(rows) > 1 and page and page[0]["name"] == rows[0]["name"]:
+                raise ErpUnavailable(
+                    f"ERPNext gives the first page of {doctype} again where the next was asked for:"
+                    " something before it passes over limit_start"
+                )
+            if rows and (not page or page[0]["name"] != rows[-1]["name"]):
                 return None
             rows += page[1:] if rows else page
             if (len(page) < limit and len(page) != _PAGE) or len(page) < 2 or (most and len(rows) >= most):
@@ -162,14 +143,15 @@ class Records:
         out = [*narrowed]
         if since is not None:
             out.append(["modified", ">=", self.local(since - self.config.overlap)])
-        if self.config.company and "company" in (await self.meta(doctype)).fields:
+        meta = await self.meta(doctype)
+        if self.config.company and ("company" in meta.fields or doctype in _OF_A_COMPANY):
             out.append(["company", "=", self.config.company])
         return out
 
     async def mapped(
         self, document: str, filters: Sequence[Filter], extra: Iterable[str] = ()
     ) -> list[tuple[Row, Row]]:
-        """(their row, our fields) of every document that fits, by columns alone."""
+        """(their row, our fields) of every document that fits and can be read, by columns alone."""
         doctype = self.form(document)
         meta = await self.meta(doctype)
         wanted = {name.partition(".")[0] for name in asked(self.blocks[document])} | {*extra}
@@ -177,7 +159,8 @@ class Records:
             log.debug("ERPNext has no %s on %s: going on without it", name, doctype)
         filters = [f for f in filters if not meta.lacks(str(f[0]))]
         rows = await self.listed(doctype, filters, {n for n in wanted if not meta.lacks(n)} | {"docstatus"})
-        return [(row, self.maps[document].read(row)) for row in rows]
+        read = [(row, as_read.read(document, row["name"], self.maps[document], row)) for row in rows]
+        return [(row, ours) for row, ours in read if ours is not None]
 
     async def keyed(self, doctype: str, key: str, fields: Iterable[str] = ()) -> list[Row]:
         """Documents that carry our number; those that still count come first, then the oldest.
@@ -195,10 +178,24 @@ class Records:
                 raise
             log.debug("%s has no %s, so nothing of ours: %s", doctype, name, trouble)
             return []
-        kept = [r for r in rows if r[name] == key or (marked and str(r[name] or "").startswith(f"{key} "))]
+        kept = [r for r in rows if _key_in(r.get(name), marked=marked) == key]
         return sorted(
-            kept, key=lambda r: (int(r.get("docstatus") or 0) == CANCELLED, len(r["name"]), r["name"])
+            kept,
+            key=lambda r: (int(r.get("docstatus") or 0) == CANCELLED, len(str(r["name"])), str(r["name"])),
         )
+
+    async def copies(self, doctype: str, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Our number -> names of the documents that carry it and count; of those that were all cancelled the
+        first."""
+        name, found = self.config.key_of(doctype), dict[str, list[Row]]()
+        if name != self.config.key_field:  # it begins a text: one look for each
+            found = {key: await self.keyed(doctype, key) for key in keys}
+        elif not (await self.meta(doctype)).lacks(name):
+            for at in range(0, len(keys), AT_ONCE):
+                where: list[Filter] = [[name, "in", list(keys[at : at + AT_ONCE])]]
+                for row in await self.listed(doctype, where, [name, "docstatus"]):
+                    found.setdefault(str(row.get(name)), []).append(row)
+        return {key: _names(found[key]) for key in keys if found.get(key)}
 
     # ------------------------------------------------------------------ writing
     async def written(self, document: str, fields: Mapping[str, Any]) -> Row:
@@ -221,10 +218,12 @@ class Records:
         marked = name != self.config.key_field
         if (await self.meta(doctype)).lacks(name) and not await self._answers_to(doctype, name):
             raise ErpRefused(f"ERPNext has no field {name} on {doctype}: add it (unique), see key_field")
-        made = await self.client.create(
-            doctype, values | {name: f"{key} {values.get(name) or ''}".strip() if marked else key}
-        )
-        if not str(made.get(name) or "").startswith(key):
+        values = values | {name: f"{key} {values.get(name) or ''}".strip() if marked else key}
+        try:
+            made = await self.client.create(doctype, values)
+        except ErpNextRefusal as refusal:
+            raise self._placed(refusal, doctype) from None
+        if _key_in(made.get(name), marked=marked) != key:
             raise ErpRefused(
                 f"ERPNext made {doctype} {made['name']} without our number {key}: it has no field {name}."
                 f" Add that custom field (unique), see key_field, and write {key} into it by hand"
@@ -279,7 +278,7 @@ class Records:
 
     async def comment(self, doctype: str, name: str, text: str) -> None:
         """In the document's time line, once. That a site takes no comments changes nothing."""
-        if await _if_allowed(self._comment(doctype, name, text)) is None:
+        if await if_allowed(self._comment(doctype, name, text)) is None:
             log.info("%s %s: not noted in ERPNext: %s", doctype, name, text)
 
     async def _comment(self, doctype: str, name: str, text: str) -> bool:
@@ -292,16 +291,20 @@ class Records:
         return True
 
 
-async def _if_allowed(asked_for: Awaitable[Answer]) -> Answer | None:
+def amount(row: Row, name: str) -> float:
+    """Of their field, or of ours as a map gives it. Raises ErpRefused for what is none."""
     try:
-        return await asked_for
-    except ErpRefused as refusal:
-        log.debug("ERPNext does not tell us: %s", refusal)
-    except ErpNextTrouble as trouble:
-        if not trouble.of_this_call:
-            raise
-        log.debug("ERPNext cannot tell us: %s", trouble)
-    return None
+        return float(row.get(name) or 0)
+    except (TypeError, ValueError):
+        raise ErpRefused(f"field {name}: {row[name]!r} is no number; map it by number(...)") from None
+
+
+def rows_of(document: Row, table: str) -> list[Row]:
+    """Raises ErpUnavailable where something else stands in the rows' place."""
+    rows = document.get(table) or []
+    if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+        return rows
+    raise ErpUnavailable(f"ERPNext gave {document.get('name')} with {table} that are no rows")
 
 
 def hidden(taken: ErpNextTaken, key: str) -> Exception:
@@ -333,8 +336,14 @@ def _version(row: Row) -> Row:
     return {"modified": row["modified"]} if row.get("modified") else {}
 
 
-def _by_name(fields: Any) -> dict[str, Row]:
-    return {str(f["fieldname"]): f for f in fields or [] if isinstance(f, dict) and f.get("fieldname")}
+def _key_in(text: Any, *, marked: bool) -> str:
+    """Our number, as the field has it: alone, or (`marked`) before the first blank."""
+    return str(text or "").partition(" ")[0] if marked else str(text or "")
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    alive = [r for r in rows if int(r.get("docstatus") or 0) != CANCELLED]
+    return sorted(str(r["name"]) for r in alive or rows[:1])
 
 
 def _once(rows: Iterable[Row]) -> list[Row]:

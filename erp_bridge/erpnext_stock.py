@@ -6,10 +6,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from erp_bridge import as_read
 from erp_bridge.erpnext_answers import ErpNextRefusal, ErpNextTrouble
 from erp_bridge.erpnext_cards import Cards
 from erp_bridge.erpnext_client import Row
-from erp_bridge.erpnext_records import AT_ONCE, SUBMITTED, Filter, Records
+from erp_bridge.erpnext_records import AT_ONCE, SUBMITTED, Filter, Records, rows_of
 from hub.model.erp import PostingKind, StockClaim
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ class Stock:
         entry = await self._worked_out(known)
         ours = await self._records.written("receipt", known)
         line = await self._records.written("receipt_line", known)
-        rows = [_bare(row) for row in entry.pop("items", None) or []]
+        rows = [_bare(row) for row in rows_of(entry, "items")]
+        entry.pop("items", None)
         mine = next((row for row in rows if _is_finished(row, known)), None)
         if mine is None:
             mine = {}
@@ -86,8 +88,8 @@ class Stock:
 
     # ------------------------------------------------------------------ material
     async def _issue(self, known: Mapping[str, Any]) -> Row:
-        wanted = (known["work_order"].get("required_items") or [], known.get("item"))
-        required = next((r for r in wanted[0] if r.get("item_code") == wanted[1]), None)
+        needed = rows_of(known["work_order"], "required_items")
+        required = next((r for r in needed if r.get("item_code") == known.get("item")), None)
         line = await self._records.written("issue_line", {**known, "required": required})
         return await self._records.written("issue", known) | {"items": [line]}
 
@@ -107,17 +109,21 @@ class Stock:
 
     # ------------------------------------------------------------------ what the books say
     async def claims(self, items: Sequence[str]) -> list[StockClaim]:
-        wanted, out = list(dict.fromkeys(filter(None, items))), []
+        wanted, out = list(dict.fromkeys(filter(None, items))), list[StockClaim]()
         for at in range(0, len(wanted), AT_ONCE):
             where: list[Filter] = [
                 *self._records.filters("stock"), ["item_code", "in", wanted[at : at + AT_ONCE]]
             ]  # fmt: skip
-            for _, ours in await self._records.mapped("stock", where):
-                quantity = float(ours.get("quantity") or 0)
-                if ours.get("item") in wanted and quantity:
-                    warehouse, lot = str(ours.get("warehouse") or ""), str(ours.get("lot") or "")
-                    out.append(StockClaim(str(ours["item"]), quantity, lot, warehouse))
-        return out
+            found = await self._records.mapped("stock", where)
+            out += as_read.each("stock", (ours for _, ours in found), ("item",), _claim)
+        return [claim for claim in out if claim.item in wanted and claim.quantity]
+
+
+def _claim(ours: as_read.Row) -> StockClaim:
+    quantity = float(ours.get("quantity") or 0)
+    return StockClaim(
+        str(ours["item"]), quantity, str(ours.get("lot") or ""), str(ours.get("warehouse") or "")
+    )
 
 
 def _is_finished(row: Row, known: Mapping[str, Any]) -> bool:

@@ -81,8 +81,8 @@ class Tickets:
             found = await self._records.client.one("Asset", number)
         else:
             where: list[Filter] = [[self._config.asset_field, "=", number], ["docstatus", "!=", CANCELLED]]
-            rows = await self._records.listed("Asset", where, ["company"], most=2)
-            found = rows[0] if rows else None
+            rows = await self._records.listed("Asset", where, ["company", self._config.asset_field], most=2)
+            found = next((r for r in rows if str(r.get(self._config.asset_field)) == number), None)
         if found is None or int(found.get("docstatus") or 0) == CANCELLED:
             log.info("ERPNext has no Asset %s: its ticket becomes an Issue", number)
             return None
@@ -122,6 +122,20 @@ class Tickets:
             out |= {i: closed[live[name]] for i, name in wanted.items() if live[name] in closed}
         return out
 
+    async def copies(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Of both kinds, where this site has both."""
+        out: dict[str, list[str]] = {}
+        refused: list[ErpNextRefusal] = []
+        for doctype in (self._repair, self._support):
+            try:
+                for key, names in (await self._records.copies(doctype, keys)).items():
+                    out.setdefault(key, []).extend(names)
+            except ErpNextRefusal as refusal:
+                refused.append(refusal)
+        if len(refused) > 1:
+            raise refused[0]
+        return out
+
     async def _closed(self, document: str, names: Sequence[str]) -> dict[str, str]:
         out = {}
         for at in range(0, len(names), AT_ONCE):
@@ -140,12 +154,19 @@ class Tickets:
         for _ in range(_GENERATIONS):
             if not fresh:
                 break
-            where = [["amended_from", "in", fresh[:AT_ONCE]]]
-            rows = await self._records.listed(doctype, where, ["amended_from"])
-            after = {str(r["amended_from"]): str(r["name"]) for r in rows}
+            after = await self._amended(doctype, fresh)
             live = {name: after.get(now, now) for name, now in live.items()}
-            fresh = fresh[AT_ONCE:] + sorted(after.values())
+            fresh = sorted({*after.values()})
         return live
+
+    async def _amended(self, doctype: str, names: Sequence[str]) -> dict[str, str]:
+        """Of these, the ones that have a successor."""
+        after: dict[str, str] = {}
+        for at in range(0, len(names), AT_ONCE):
+            where = [["amended_from", "in", list(names[at : at + AT_ONCE])]]
+            rows = await self._records.listed(doctype, where, ["amended_from"])
+            after |= {str(r.get("amended_from")): str(r["name"]) for r in rows}
+        return {name: after[name] for name in names if name in after}
 
     async def _current(self, erp_id: str) -> tuple[str, Row, bool]:
         doctype, name = _parted(erp_id)
@@ -156,7 +177,7 @@ class Tickets:
         if row is None:
             raise ErpRefused(f"{doctype} {live} is not in ERPNext any more")
         document = "repair" if doctype == self._repair else "support"
-        return doctype, row, bool(self._records.maps[document].read(row).get("closed"))
+        return doctype, row, bool(self._records.read(document, row).get("closed"))
 
     async def _write(
         self, doctype: str, row: Row, what: str, fields: Mapping[str, Any], more: Row | None = None
@@ -193,9 +214,10 @@ class Tickets:
         if not data:
             return
         where = [["attached_to_doctype", "=", doctype], ["attached_to_name", "=", row["name"]]]
-        there = await self._records.listed("File", where, ["file_name"])
+        there = await self._records.listed("File", where, ["file_name", "attached_to_name"])
         stem, _, suffix = name.rpartition(".")  # a name that is taken gets a few more letters
-        if any(str(f["file_name"]).startswith(stem) and str(f["file_name"]).endswith(suffix) for f in there):
+        names = [str(f.get("file_name")) for f in there if f.get("attached_to_name") == row["name"]]
+        if any(n.startswith(stem) and n.endswith(suffix) for n in names):
             return
         about = {"doctype": doctype, "docname": str(row["name"]), "is_private": "1"}
         await self._records.client.upload(about, name, bytes(data))

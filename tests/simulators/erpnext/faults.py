@@ -16,6 +16,7 @@ KINDS = {
     "rate_limited": "HTTP 429 with Retry-After, nothing done",
     "locked": "HTTP 417 TimestampMismatchError, nothing done",
     "down": "every connection is closed at once",
+    **fault_plan.ODD,
 }
 
 

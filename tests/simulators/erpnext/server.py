@@ -26,6 +26,7 @@ from tests.simulators.erpnext.site import Site, User
 from tests.simulators.thread_server import SilentHandler, ThreadServer, wall_clock
 
 PAUSE = "7"  # seconds that a busy server asks for
+TICKETS = "Asset Repair"
 Asked = dict[str, Any]
 
 
@@ -96,6 +97,8 @@ class _Handler(SilentHandler):
         self.server.requests.append(f"{self.command} {unquote(split.path)}")
         if self.server.faults.down:
             return self._drop()
+        if self.server.faults.lasts("page"):
+            return self._page(200, "系统维护中 down for maintenance")
         host = self.headers.get("Host") or ""
         if self.server.site.host not in ("", host, host.partition(":")[0]):
             return self._page(404, f"{host} does not exist")
@@ -135,6 +138,16 @@ class _Handler(SilentHandler):
         return parts
 
     def _answered(self, path: str, asked: Asked, user: User | None, version: int) -> tuple[int, Any]:
+        faults, odd = self.server.faults, {**asked}
+        if faults.lasts("renamed") and TICKETS in (*self._parts(path), asked.get("doctype")):
+            raise FrappeError("DoesNotExistError", f"DocType {TICKETS} not found")
+        if faults.lasts("same_page"):  # a proxy that passes over what it does not know
+            odd |= dict.fromkeys({"limit_start", "start"} & odd.keys(), "0")
+        if faults.lasts("any_document"):
+            odd.pop("filters", None)
+        return self._told(path, odd, user, version)
+
+    def _told(self, path: str, asked: Asked, user: User | None, version: int) -> tuple[int, Any]:
         match self._parts(path):
             case [""] | [] if asked.get("cmd"):
                 return self._method(str(asked["cmd"]), asked, user, version)
@@ -176,6 +189,8 @@ class _Handler(SilentHandler):
             site.remove(doctype, name, user)
             return 202, {"data": "ok"}
         site.allow(user, doctype, "read")
+        if self.server.faults.lasts("any_document"):
+            name = next((d["name"] for d in site.every(doctype) if d["name"] != name), name)
         return 200, {"data": site.get(doctype, name)}
 
     def _bound(self, doctype: str, name: str, method: str, user: User | None) -> tuple[int, Any]:

@@ -149,10 +149,12 @@ class ErpNextWorld:
     name = "erpnext"
     faults = frozenset(
         {"drop_before", "drop_after_commit", "error_after_commit", "garbage_after_commit", "unavailable",
-         "rate_limited", "locked", "down"}
+         "rate_limited", "locked", "down", "page", "same_page", "any_document", "renamed"}
     )  # fmt: skip
     secret = seed.BRIDGE.api_secret
     wrong_login: Mapping[str, Any] = {"api_secret": "another-secret"}
+    broken_orders: Mapping[str, Any] = {"documents": {"order": {"read": {"quantity": "number(item_name)"}}}}
+    ticket_place = r"documents\.repair"
 
     @asynccontextmanager
     async def books(self, clock: Clock) -> AsyncIterator[ErpNextBooks]:
