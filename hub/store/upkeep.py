@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LOCK = 0x616E646F6E03
 LAG = timedelta(seconds=20)  # what is older than this is seldom written any more
+QUIET = timedelta(minutes=10)  # a backfill that said nothing for so long has ended
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
@@ -110,10 +111,14 @@ async def make_room(
 
 
 async def compress(connection: Connection, edition: Edition, older_than: datetime) -> int:
+    """Chunks that are not, and those into which something came late once nothing has come for a while; each
+    by itself, so that a writer waits for one at most."""
     if edition is not Edition.COMMUNITY:
         return 0
-    row = await (await connection.execute(COMPRESS, [older_than])).fetchone()
-    return int(row["n"]) if row else 0
+    chunks = [row["chunk"] async for row in await connection.execute(TO_COMPRESS, [older_than, QUIET])]
+    for chunk in chunks:
+        await connection.execute("select compress_chunk(%s::regclass)", [chunk])
+    return len(chunks)
 
 
 async def retain(connection: Connection, edition: Edition, now: datetime, keep: Keep) -> int:
@@ -175,11 +180,19 @@ CHUNK_INTERVAL = """
 select time_interval from timescaledb_information.dimensions
 where hypertable_name = 'samples' and hypertable_schema = current_schema() and dimension_number = 1
 """
-COMPRESS = """
-select count(compress_chunk(format('%%I.%%I', chunk_schema, chunk_name)::regclass)) as n
-from timescaledb_information.chunks
-where hypertable_name = 'samples' and hypertable_schema = current_schema() and not is_compressed
-  and range_end <= %s
+# 8: a compressed chunk that holds rows beside what is compressed.
+TO_COMPRESS = """
+select chunk from (
+    select format('%%I.%%I', chunk_schema, chunk_name) as chunk, is_compressed, range_start, range_end
+    from timescaledb_information.chunks
+    where hypertable_name = 'samples' and hypertable_schema = current_schema() and range_end <= %s
+) old
+where (not is_compressed or _timescaledb_functions.chunk_status(chunk::regclass) & 8 <> 0)
+  and not exists (
+    select from backfills
+    where hour >= range_start - interval '1 hour' and hour < range_end and last_at > now() - %s::interval
+)
+order by range_start
 """
 HORIZON = """
 insert into horizons as old (source, since) values (%(source)s, %(since)s)

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -31,7 +32,7 @@ from hub.model.ticket import TicketState
 from hub.store.edition import Edition, probe
 from hub.store.migrate import FOLDER, migrate
 from hub.store.partitions import existing
-from hub.store.pool import open_pool
+from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
 from hub.store.upkeep import Keep, Upkeep
 from hub.testing.clock import HandClock
@@ -184,7 +185,7 @@ def as_text(value: object) -> str:
 
 _PATTERN = re.compile(r"\{\w+\}")  # names are put in before it is a statement
 _STATEMENT = re.compile(r"\s*(with|select|insert|update|delete)\b", re.I)
-_TIMESCALE_ONLY = ("upkeep.CHUNK_INTERVAL", "upkeep.COMPRESS")
+_TIMESCALE_ONLY = ("upkeep.CHUNK_INTERVAL", "upkeep.TO_COMPRESS")
 
 
 def numbered(text: str) -> str:
@@ -283,11 +284,34 @@ async def test_continuous_aggregates_and_compression_change_no_answer(dsn: str, 
     done = await keeper.round(DAWN + timedelta(days=24))
     assert (done["edition"], done["compressed"]) == ("community", 1)
     assert (await samples.newest([7])).values.tolist() in ([1.5], [2.5])
-    await samples.write([SampleBatch.at([7], DAWN + timedelta(days=20, seconds=1), [9.0])])
-    await keeper.round(DAWN + timedelta(days=24))
+    late = SampleBatch.at([7], DAWN + timedelta(days=20, seconds=1), [9.0])
+    await samples.write([replace(late, historical=True)])
+    assert (await keeper.round(DAWN + timedelta(days=24)))["compressed"] == 0  # more of it may be on its way
+    async with pool.connection() as connection:
+        await connection.execute("update backfills set last_at = now() - interval '1 hour'")
+    assert await _uncompressed_rows(pool) == [1]
+    assert (await keeper.round(DAWN + timedelta(days=24)))["compressed"] == 1
+    assert await _uncompressed_rows(pool) == [0]
+    assert (await keeper.round(DAWN + timedelta(days=24)))["compressed"] == 0
     day = await samples.trend(7, DAWN + timedelta(days=20), DAWN + timedelta(days=21), 1)
     assert [row[1:] for row in day] == [(13.0 / 3, 1.5, 9.0)]
+    stored = await samples.since([7], DAWN)
+    assert sorted(stored.values.tolist()) == [1.5, 2.5, 9.0]
     await pool.close()
+
+
+async def _uncompressed_rows(pool: Pool) -> list[int]:
+    """Of each compressed chunk: what lies beside its columns."""
+    chunks = """
+        select format('%I.%I', chunk_schema, chunk_name) as name from timescaledb_information.chunks
+        where hypertable_name = 'samples' and is_compressed order by range_start
+    """
+    async with pool.connection() as connection:
+        names = [row["name"] async for row in await connection.execute(chunks)]
+        await connection.execute("set timescaledb.enable_transparent_decompression = off")
+        counts = [await _count(connection, f"only {name}") for name in names]
+        await connection.execute("reset timescaledb.enable_transparent_decompression")
+    return [int(str(count)) for count in counts]
 
 
 # ------------------------------------------------------------------ partitions and chunks
