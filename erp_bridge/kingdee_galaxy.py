@@ -15,7 +15,7 @@ from typing import Any
 from erp_bridge.connector import Connector
 from erp_bridge.kingdee_changes import Changes
 from erp_bridge.kingdee_client import KingdeeClient
-from erp_bridge.kingdee_config import Document, KingdeeConfig
+from erp_bridge.kingdee_config import KingdeeConfig
 from erp_bridge.kingdee_fields import Designs, raw_records
 from erp_bridge.kingdee_kinds import Kind, kind_of
 from erp_bridge.kingdee_maps import DOCUMENTS, POSTINGS
@@ -71,8 +71,7 @@ class KingdeeGalaxyConnector(Connector):
             self._client, clock, self._kinds, self._office.orders_read, self._office.sales_read
         )
         forms = Counter(self._kinds[name].form for name in POSTINGS)
-        plants: tuple[Document, ...] = ("order", "plan")
-        mine = {self._kinds[n].form: f for n in plants if (f := config.filters.get(n))}
+        mine = {self._kinds[name].form: theirs for name, theirs in config.filters.items()}
         self._postings = {
             name: Postings(
                 config, self._client, clock, self._kinds[name],

@@ -14,9 +14,9 @@ from erp_bridge.kingdee_kinds import Kind
 from erp_bridge.kingdee_orders import bill_and_line, joined, order_number, sales_order, words
 from erp_bridge.kingdee_reading import Reader
 from hub.model.erp import ErpEquipment, Item, OperationClaim, SalesOrder, StockClaim
-from hub.model.production import WorkOrder
+from hub.model.production import WorkOrder, WorkOrderState
 
-_RELEASED = "released"
+_RELEASED = WorkOrderState.RELEASED
 
 
 class Office:
@@ -124,8 +124,9 @@ def _machine(row: Row) -> ErpEquipment:
 
 
 def _released(rows: Iterable[Row]) -> list[Row]:
-    """With those that have no state at all: they are told as what they lack."""
-    return [r for r in rows if r.get("state") in (_RELEASED, None)]
+    """With those whose state is none of ours: they are told as what they are not."""
+    elsewhere = {*WorkOrderState} - {_RELEASED}
+    return [r for r in rows if r.get("state") not in elsewhere]
 
 
 def _item(row: Row) -> Item:

@@ -24,7 +24,13 @@ KINDS = {
     "session_death": "every session is gone",
     "lag": "queries do not see what was made in the last `seconds`",
     "down": "every connection is closed at once",
+    "page": "a proxy's page for people, HTTP `status`, whatever is asked; nothing done",
+    "same_page": "queries begin with the first row, wherever they are to begin",
+    "any_document": "queries do not filter",
+    "renamed": "the repair bill is not there under its name",
 }
+ODD = ("same_page", "any_document", "renamed")  # queries and forms are answered beside the question
+LASTING = ("lag", "down", "page", *ODD)
 
 
 @dataclass
@@ -35,6 +41,7 @@ class Fault:
     forms: list[str] = field(default_factory=list)  # as the call names them; empty: any
     seconds: float = 0.0
     skip: int = 0  # passages that go well first
+    status: int = 200  # of a page
     used: int = 0
 
     def meets(self, service: str, form: str) -> bool:
@@ -53,7 +60,7 @@ class Faults:
         """Raises ValueError for a kind there is not."""
         if kind not in KINDS:
             raise ValueError(f"no fault {kind!r}; there are {', '.join(KINDS)}")
-        if kind in ("lag", "down"):
+        if kind in LASTING:
             how.setdefault("times", 0)
         with self._lock:
             self.released.clear()
@@ -67,7 +74,7 @@ class Faults:
     def take(self, service: str, form: str) -> list[Fault]:
         """The faults this call meets; each passage counts."""
         with self._lock:
-            met = [f for f in self._planned if f.kind != "lag" and f.meets(service, form)]
+            met = [f for f in self._planned if f.kind not in ("lag", *ODD) and f.meets(service, form)]
             due = []
             for fault in met:
                 if fault.skip:
@@ -82,6 +89,10 @@ class Faults:
     def lag(self) -> float:
         with self._lock:
             return max((f.seconds for f in self._planned if f.kind == "lag"), default=0.0)
+
+    def odd(self, kind: str) -> bool:
+        with self._lock:
+            return any(f.kind == kind for f in self._planned)
 
     def as_json(self) -> list[dict[str, Any]]:
         with self._lock:

@@ -34,6 +34,7 @@ from tests.simulators.thread_server import SilentHandler, ThreadServer, wall_clo
 
 SUFFIX = ".common.kdsvc"
 BASE = "/k3cloud/"
+PAGE = "<!DOCTYPE html><html><body>系统维护中，页面不存在</body></html>"
 
 
 class KingdeeSimulator:
@@ -169,6 +170,8 @@ class _Handler(SilentHandler):
             match fault.kind:
                 case "down" | "drop_before":
                     self._drop()
+                case "page":
+                    self._text(fault.status, PAGE, kind="text/html")
                 case "bad_gateway":
                     self._text(502, "Bad Gateway")
                 case "busy":

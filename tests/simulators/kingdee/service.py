@@ -33,6 +33,7 @@ NOT_SIMULATED = [
     "Disassembly",
     "GetSysReportData",
 ]
+REPAIR = "ah_equiprepair"
 OPERATIONS = ("excuteoperation", "executeoperation")
 QUERIES = ("executebillquery", "billquery")
 
@@ -111,6 +112,8 @@ class Service:
 
     def _act(self, method: str, call: Call, session: Session) -> Any:
         name = method.lower()
+        if self.faults.odd("renamed") and call.form.lower() == REPAIR:
+            raise Refusal(EXCEPTION, f"业务对象 {call.form} 不存在")
         if name in QUERIES:
             return self._query(name, call)
         if name in ("submit", "audit", "unaudit", "cancelassign"):
@@ -146,7 +149,10 @@ class Service:
         def seen(record: Record) -> bool:
             return not lag or datetime.fromisoformat(record.made_at) <= newest
 
-        keys, rows = run_query(self.books, call.data | {"FormId": call.form}, seen)
+        asked = call.data | {"FormId": call.form}
+        asked |= {"FilterString": ""} if self.faults.odd("any_document") else {}
+        asked |= {"StartRow": 0} if self.faults.odd("same_page") else {}
+        keys, rows = run_query(self.books, asked, seen)
         return rows if name == "executebillquery" else [dict(zip(keys, row, strict=True)) for row in rows]
 
     def _save(self, call: Call) -> Any:

@@ -11,7 +11,7 @@ from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
 from hub.model.erp import PostingKind
 from hub.ports import Clock
 from hub.testing.clock import NOON
-from tests.contract.erp.world import LAG_SECONDS, ClerkPosting, ClerkTicket, Facts
+from tests.contract.erp.world import LAG_SECONDS, ODD, ClerkPosting, ClerkTicket, Facts
 from tests.simulators.kingdee.books import SERVER_ZONE, Record
 from tests.simulators.kingdee.seed import local
 from tests.simulators.kingdee.server import KingdeeSimulator
@@ -140,8 +140,8 @@ class KingdeeBooks:
     async def fail(self, kind: str, on: str = "", times: int = 1) -> None:
         if kind == "lag":
             self._erp.faults.add("lag", seconds=LAG_SECONDS)
-        elif kind == "down":
-            self._erp.faults.add("down")
+        elif kind in ("down", *ODD):
+            self._erp.faults.add(kind)
         else:
             self._erp.faults.add(FAULTS[kind], services=list(WRITES), forms=list(FORMS[on]), times=times)
 
@@ -156,9 +156,12 @@ def _fields(record: Record) -> dict[str, Any]:
 
 class KingdeeWorld:
     name = "kingdee-galaxy"
-    faults = frozenset({*FAULTS, "down", "lag"})
+    faults = frozenset({*FAULTS, *ODD, "down", "lag"})
     secret = "app-secret-that-nobody-may-read"
     wrong_login: Mapping[str, Any] = {"app_secret": "another-secret"}
+    broken_orders: Mapping[str, Any] = {
+        "documents": {"order": {"read": {"quantity": "number(FMaterialId.FName)"}}}
+    }
 
     @asynccontextmanager
     async def books(self, clock: Clock) -> AsyncIterator[KingdeeBooks]:
