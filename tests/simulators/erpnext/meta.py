@@ -9,6 +9,8 @@ from typing import Any
 
 from tests.simulators.erpnext.errors import FrappeError
 
+# What a Chinese user reads instead of the labels; sent along with a form.
+MESSAGES = {"Failure Date": "故障日期", "Actions Performed": "执行的操作", "Completed Qty": "完成数量"}
 STANDARD = ("name", "owner", "creation", "modified", "modified_by", "docstatus", "idx")
 NUMBERS = frozenset({"Float", "Int", "Check", "Currency", "Percent"})
 
@@ -24,9 +26,13 @@ class Field:
     unique: bool = False
     once: bool = False
 
+    @property
+    def label(self) -> str:
+        return self.name.replace("_", " ").title()
+
     def as_json(self) -> dict[str, Any]:
         return {
-            "fieldname": self.name, "fieldtype": self.type, "options": self.options, "label": self.name,
+            "fieldname": self.name, "fieldtype": self.type, "options": self.options, "label": self.label,
             "reqd": int(self.mandatory), "read_only": int(self.read_only), "unique": int(self.unique),
             "allow_on_submit": int(self.on_submit), "set_only_once": int(self.once),
         }  # fmt: skip

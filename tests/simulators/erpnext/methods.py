@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.simulators.erpnext.errors import FrappeError
-from tests.simulators.erpnext.meta import known
+from tests.simulators.erpnext.meta import MESSAGES, known
 from tests.simulators.erpnext.query import listed
 from tests.simulators.erpnext.site import Doc, Site, User
 
@@ -141,7 +141,10 @@ def _form(site: Site, user: User | None, arguments: Arguments) -> Any:
     kind = known(site.types, doctype)
     if user is None:
         raise FrappeError("PermissionError", "Login to access")
-    return [k.as_json(whole=True) for k in (kind, *(site.types[c] for c in kind.tables().values()))]
+    docs = [k.as_json(whole=True) for k in (kind, *(site.types[c] for c in kind.tables().values()))]
+    labels = {field["label"] for doc in docs for field in doc["fields"]}
+    docs[0]["__messages"] = {n: t for n, t in MESSAGES.items() if n in labels}
+    return docs
 
 
 @method("frappe.desk.form.assign_to.add")
