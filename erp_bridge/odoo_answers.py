@@ -42,6 +42,10 @@ _UNWELCOME = frozenset(
 )
 
 
+class Elsewhere(ErpUnavailable):
+    """We are sent to another address: a log-on page, or somebody's maintenance."""
+
+
 class OdooRefused(ErpRefused):
     """`name` is Odoo's name of the exception, as odoo.exceptions.MissingError."""
 
@@ -58,14 +62,14 @@ def unwelcome(protocol: str) -> ErpUnavailable:
     )
 
 
-def no_database(database: str) -> ErpUnavailable:
+def no_database(database: str, *, in_doubt: bool = False) -> ErpUnavailable:
     named = f"has no database {database!r}" if database else "serves several databases or none"
-    return ErpUnavailable(f"Odoo {named}; check url and database", CREDENTIALS_PAUSE)
+    return ErpUnavailable(f"Odoo {named}; check url and database", CREDENTIALS_PAUSE, in_doubt=in_doubt)
 
 
-def pause_of(header: str | None) -> timedelta | None:
-    """Retry-After in seconds; a date there is rare and not worth the trouble."""
-    return timedelta(seconds=int(header)) if header and header.strip().isdigit() else None
+def unread(call: str, *, write: bool = False) -> ErpUnavailable:
+    """For an answer that is JSON and not what this call answers with."""
+    return ErpUnavailable(f"Odoo answered {call} in words we do not know", in_doubt=write)
 
 
 def trouble(

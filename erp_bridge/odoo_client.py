@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 import httpx
 
-from erp_bridge.odoo_answers import CROWDED_PAUSE, OdooRefused, no_database, pause_of, trouble, unwelcome
+from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE, asked_pause, is_page
+from erp_bridge.odoo_answers import CROWDED_PAUSE, Elsewhere, OdooRefused, no_database, trouble, unwelcome
 from erp_bridge.odoo_config import OdooConfig
 from hub.errors import ErpRefused, ErpUnavailable
 
@@ -83,7 +84,7 @@ class OdooClient:
         """None before release 19, whose servers may also send such a question elsewhere."""
         try:
             reply = await self._exchange("GET", "/web/version", None, {}, write=False)
-        except ErpRefused:
+        except (Elsewhere, ErpRefused):
             return None
         try:
             return _release(reply.json()) if reply.status_code == 200 else None
@@ -189,10 +190,11 @@ class OdooClient:
                 f"Odoo did not answer {path}: {type(cause).__name__}", in_doubt=write
             ) from None
         if reply.status_code == 429:
-            pause = pause_of(reply.headers.get("Retry-After")) or CROWDED_PAUSE
+            pause = asked_pause(reply) or CROWDED_PAUSE
             raise ErpUnavailable("Odoo has had too many calls from us", pause)
         if 300 <= reply.status_code < 400:
-            raise ErpRefused("Odoo sends us to another address, where we do not go; check url (http, https)")
+            text = "Odoo sends us to another address, where we do not go; check url (http, https)"
+            raise Elsewhere(text, CREDENTIALS_PAUSE)
         return reply
 
     def _body(self, call: str, reply: httpx.Response, write: bool) -> Any:
@@ -205,13 +207,13 @@ class OdooClient:
         if status == 401:
             raise self._turned_away(self._protocol or "json2")
         if status == 404:
-            raise no_database(self._config.database)
-        if 400 <= status < 500 and status not in (408, 423, 425):
+            raise no_database(self._config.database, in_doubt=write)
+        page = is_page(reply)
+        if 400 <= status < 500 and status not in (408, 423, 425) and not page:
             raise OdooRefused(f"Odoo refused {call} with HTTP {status}; check url", "")
-        pause = pause_of(reply.headers.get("Retry-After"))
-        raise ErpUnavailable(
-            f"Odoo answered {call} with HTTP {status} and no JSON", pause, in_doubt=write
-        ) from None
+        pause = asked_pause(reply) or (AWAY_PAUSE if page else None)
+        what = "a page for people: something stands before it; check url" if page else "no JSON"
+        raise ErpUnavailable(f"Odoo answered {call} with HTTP {status} and {what}", pause, in_doubt=write)
 
 
 def _release(answer: Any) -> tuple[int, int] | None:

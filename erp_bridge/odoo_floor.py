@@ -56,8 +56,10 @@ class Floor:
         names = {*_FAMILY, *extra}
         for at in range(0, len(numbers), CHUNK):
             part = list(numbers[at : at + CHUNK])
-            for row in await self._records.search(ORDERS, [["name", "in", part]], names):
-                out.setdefault(str(row["name"]), []).append(row)
+            where = [*self._records.mine("order"), ["name", "in", part]]
+            for row in await self._records.search(ORDERS, where, names):
+                if row["name"] in part:
+                    out.setdefault(str(row["name"]), []).append(row)
         for number in numbers:
             if number and (number not in out or released_as(number) == number):
                 split = await self._split(number, names) if number not in out else []
@@ -66,7 +68,8 @@ class Floor:
         return out
 
     async def _split(self, number: str, names: Iterable[str]) -> list[Row]:
-        rows = await self._records.marked(ORDERS, "name", f"{number}-", names)
+        mine = self._records.mine("order")
+        rows = await self._records.marked(ORDERS, "name", f"{number}-", names, mine)
         return [r for r in rows if released_as(str(r["name"])) == number]
 
     async def live(self, number: str, extra: Iterable[str] = ()) -> Row:
@@ -83,21 +86,21 @@ class Floor:
         """Of all these orders; `position` counts an order's operations from 1 in their sequence."""
         by_id = {int(o["id"]): o for o in orders}
         more = {"production_id", "sequence", "state", "workcenter_id", *extra}
-        found: list[tuple[Row, Row]] = []
+        found: list[Row] = []
         ids = list(by_id)
         for at in range(0, len(ids), CHUNK):
-            found += await self._records.mapped(
-                "operation", [["production_id", "in", ids[at : at + CHUNK]]], more
-            )
+            domain = [["production_id", "in", ids[at : at + CHUNK]]]
+            found += await self._records.raw("operation", domain, more)
         counted: dict[int, int] = {}
         out = []
-        for row, _ in sorted(found, key=lambda f: (f[0].get("sequence") or 0, f[0]["id"])):
-            order = int(row["production_id"]["id"])
-            if row.get("state") == "cancel":
+        for row in sorted(found, key=lambda r: (r.get("sequence") or 0, r["id"])):
+            order = by_id.get(int((row.get("production_id") or {}).get("id") or 0))
+            if row.get("state") == "cancel" or order is None:
                 continue
-            row["position"] = counted[order] = counted.get(order, 0) + 1
-            ours = self._records.maps["operation"].read(row)
-            out.append(Operation(row, str(ours.get("operation") or ""), ours, by_id[order]))
+            row["position"] = counted[order["id"]] = counted.get(order["id"], 0) + 1
+            ours = self._records.ours("operation", row)
+            if ours is not None:
+                out.append(Operation(row, str(ours.get("operation") or ""), ours, order))
         return out
 
     async def operation(self, number: str, name: str) -> Operation:

@@ -34,14 +34,16 @@ class Notes:
     async def _there(self, model: str, record: int, text: str) -> bool:
         try:
             rows = await self._records.search(
-                MODEL, [["model", "=", model], ["res_id", "=", record]], ["body"], most=200, newest=True
-            )
+                MODEL, [["model", "=", model], ["res_id", "=", record]], ["body", "model", "res_id"],
+                most=200, newest=True,
+            )  # fmt: skip
         except OdooRefused as refusal:
             if refusal.name not in (ACCESS, NOT_FOUND):
                 raise
             log.info("notes cannot be read, a repeated one would stand there twice: %s", refusal)
             return False
-        return spaced(text) in [words(row["body"]) for row in rows]
+        here = [row for row in rows if (row.get("model"), row.get("res_id")) == (model, record)]
+        return spaced(text) in [words(row["body"]) for row in here]
 
     async def marked(self, model: str, marker: str, records: Sequence[int] | None) -> list[Row]:
         """Notes that begin with the marker: on these records, or on any within `look_back`."""
@@ -50,8 +52,13 @@ class Notes:
             [["res_id", "in", list(records)]] if records is not None else [["date", ">=", stamp(since)]]
         )
         domain = [["model", "=", model], *where, ["body", "ilike", _fit(marker)]]
-        rows = await self._records.search(MODEL, domain, ["body", "res_id", "date"])
-        return [row for row in rows if f"{words(row['body'])} ".startswith(f"{marker} ")]
+        rows = await self._records.search(MODEL, domain, ["body", "model", "res_id", "date"])
+        here = [r for r in rows if records is None or r.get("res_id") in records]
+        return [
+            row
+            for row in here
+            if row.get("model") == model and f"{words(row['body'])} ".startswith(f"{marker} ")
+        ]
 
 
 def _fit(marker: str) -> str:

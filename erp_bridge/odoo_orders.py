@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from erp_bridge import as_read
 from erp_bridge.odoo_answers import ACCESS, NOT_FOUND, OdooRefused
 from erp_bridge.odoo_floor import LIVE, ORDERS, Floor, Operation, released_as
 from erp_bridge.odoo_notes import Notes
@@ -14,7 +16,7 @@ from erp_bridge.odoo_records import CHUNK, Records
 from erp_bridge.odoo_reports import LINES, scrapped
 from erp_bridge.odoo_stock import bare
 from erp_bridge.odoo_values import Row, plain, stamp
-from hub.errors import ErpRefused, ErpUnavailable
+from hub.errors import ErpRefused
 from hub.model.erp import ErpEquipment, Item, OperationClaim, SalesOrder
 from hub.model.production import JobOrder, WorkOrder, WorkOrderState
 from hub.model.words import Words
@@ -40,11 +42,13 @@ class Orders:
         families = await self._families(found)
         rows = [row for members in families.values() for row, _ in members]
         jobs = await self._floor.operations(rows)
-        return [
-            order
-            for number, members in families.items()
-            if (order := _order(number, members, jobs)) is not None
-        ]
+        out = []
+        for number, members in families.items():
+            row, ours = _leader(members)
+            made = partial(_order, number, row, members, jobs)
+            order = as_read.one("order", {**ours, as_read.RECORD: number}, ("due_at",), made)
+            out += [order] if order is not None else []
+        return out
 
     async def _changed(self, since: datetime) -> list[Any]:
         """An order's write_date does not move when only one of its operations changes."""
@@ -63,6 +67,7 @@ class Orders:
                     parts = [["name", "=like", f"{number}-%"]]
                     members = await self._records.mapped("order", parts, _READ)
                     out[number] = [m for m in members if released_as(str(m[0]["name"])) == number]
+                    out[number] = out[number] or [(row, ours)]
             else:
                 out[number] = [(row, ours)]
         return out
@@ -92,7 +97,7 @@ class Orders:
         for at in range(0, len(operations), CHUNK):
             domain = [["workorder_id", "in", operations[at : at + CHUNK]]]
             for row in await self._records.search(LINES, domain, ["workorder_id", "description"]):
-                work = int(row["workorder_id"]["id"])
+                work = int((row.get("workorder_id") or {}).get("id") or 0)
                 out[work] = out.get(work, 0.0) + scrapped(row)
         return out
 
@@ -122,7 +127,10 @@ class Orders:
         out = []
         for row, ours in found:
             for line in lines.get(int(row["id"]), []) if lines is not None else [{}]:
-                sale = _sale(row, {**ours, **line}, str(row["name"]) in urgent)
+                called = f"{row['name']} {line.get('line') or ''}".strip()
+                both = {**ours, **line, as_read.RECORD: called}
+                made = partial(_sale, row, str(row["name"]) in urgent)
+                sale = as_read.one("sales_order", both, ("number", "due_at"), made)
                 if sale is not None:
                     out.append(sale)
         return out
@@ -134,8 +142,11 @@ class Orders:
             for at in range(0, len(orders), CHUNK):
                 domain = [["order_id", "in", orders[at : at + CHUNK]]]
                 names = ["order_id", "display_type"]
-                for row, ours in await self._records.mapped("sales_line", domain, names):
-                    if not row.get("display_type"):  # headings and remarks are lines to Odoo
+                for row in await self._records.raw("sales_line", domain, names):
+                    if row.get("display_type"):  # headings and remarks are lines to Odoo
+                        continue
+                    ours = self._records.ours("sales_line", row)
+                    if ours is not None and row.get("order_id"):
                         out.setdefault(int(row["order_id"]["id"]), []).append(ours)
         except OdooRefused as refusal:
             if refusal.name not in (ACCESS, NOT_FOUND):
@@ -149,8 +160,8 @@ class Orders:
             found: set[str] = set()
             for at in range(0, len(names), CHUNK):
                 domain = [["origin", "in", names[at : at + CHUNK]], ["priority", "=", "1"]]
-                rows = await self._records.search("stock.picking", domain, ["origin"])
-                found |= {str(r["origin"]) for r in rows}
+                rows = await self._records.search("stock.picking", domain, ["origin", "priority"])
+                found |= {str(r["origin"]) for r in rows if r.get("priority") == "1"}
         except OdooRefused as refusal:
             log.debug("deliveries cannot be read: %s", refusal)
             return set()
@@ -162,27 +173,40 @@ class Orders:
         if changed_since is not None:
             at = stamp(changed_since - self._records.config.overlap)
             domain = ["|", ["write_date", ">=", at], ["product_tmpl_id.write_date", ">=", at]]
-        return [
-            Item(str(ours["number"]), Words(str(ours.get("name") or ""), ""), str(ours.get("unit") or ""),
-                 str(ours.get("family") or ""), str(row["id"]))
-            for row, ours in await self._records.mapped("item", domain) if ours.get("number")
-        ]  # fmt: skip
+        found = await self._records.mapped("item", domain)
+        told = [as_read.one("item", ours, ("number",), partial(_item, row)) for row, ours in found]
+        return [item for item in told if item is not None]
 
     async def equipment(self) -> list[ErpEquipment]:
-        return [
-            ErpEquipment(str(ours["number"]), Words(str(ours.get("name") or ""), ""),
-                         str(ours.get("place") or ""), bool(ours.get("active", True)), str(row["id"]))
-            for row, ours in await self._records.mapped("equipment", []) if ours.get("number")
-        ]  # fmt: skip
+        found = await self._records.mapped("equipment", [])
+        told = [as_read.one("equipment", ours, ("number",), partial(_machine, row)) for row, ours in found]
+        return [machine for machine in told if machine is not None]
 
 
-def _order(number: str, members: Sequence[tuple[Row, Row]], jobs: Sequence[Operation]) -> WorkOrder | None:
-    """The part that is worked on speaks for the order; its quantity is that of all parts."""
+def _item(row: Row, ours: as_read.Row) -> Item:
+    return Item(
+        str(ours["number"]), Words(str(ours.get("name") or ""), ""), str(ours.get("unit") or ""),
+        str(ours.get("family") or ""), str(row["id"]),
+    )  # fmt: skip
+
+
+def _machine(row: Row, ours: as_read.Row) -> ErpEquipment:
+    return ErpEquipment(
+        str(ours["number"]), Words(str(ours.get("name") or ""), ""), str(ours.get("place") or ""),
+        bool(ours.get("active", True)), str(row["id"]),
+    )  # fmt: skip
+
+
+def _leader(members: Sequence[tuple[Row, Row]]) -> tuple[Row, Row]:
+    """The part that is worked on speaks for the order."""
     alive = [m for m in members if m[0]["state"] in LIVE]
-    row, ours = (alive or sorted(members, key=lambda m: m[0]["id"]))[0]
-    if not ours.get("due_at"):
-        log.debug("production order %s has no date at all in Odoo: left out", number)
-        return None
+    return (alive or sorted(members, key=lambda m: m[0]["id"]))[0]
+
+
+def _order(
+    number: str, row: Row, members: Sequence[tuple[Row, Row]], jobs: Sequence[Operation], ours: as_read.Row
+) -> WorkOrder:
+    """Its quantity is that of all its parts."""
     parts = [m for m in members if m[0]["state"] != "cancel"] or list(members)
     quantity = sum(_number(o.get("quantity")) for _, o in parts)
     return WorkOrder(
@@ -216,9 +240,7 @@ def _state(word: Any) -> WorkOrderState:
         return WorkOrderState.HELD  # a state we do not know is not worked on
 
 
-def _sale(row: Row, ours: Row, urgent: bool) -> SalesOrder | None:
-    if not ours.get("number") or not ours.get("due_at"):
-        return None
+def _sale(row: Row, urgent: bool, ours: as_read.Row) -> SalesOrder:
     return SalesOrder(
         number=str(ours["number"]),
         line=str(ours.get("line") or ""),
@@ -239,10 +261,7 @@ def _number(value: Any) -> float:
 
 
 def _instant(value: Any) -> datetime:
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise ErpUnavailable(f"Odoo gave {value!r} where a date belongs") from None
+    at = datetime.fromisoformat(str(value))
     if at.tzinfo is None:
-        raise ErpRefused(f"Odoo gave {value!r} for a date: give it a zone in the map, with instant(..)")
+        raise ValueError(f"{value!r} has no zone: give it one in the map, with instant(..)")
     return at

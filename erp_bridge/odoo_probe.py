@@ -34,6 +34,7 @@ _FOR = {  # a document is looked at when it is wanted for this
 async def probed(records: Records, wanted: frozenset[str]) -> dict[str, str]:
     """By document; a ✗ begins what a person has to mend."""
     client = records.client
+    records.forget()
     try:
         protocol = await client.meet()
         await client.read("res.users", "context_get")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from erp_bridge import as_read
 from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
-from erp_bridge.odoo_answers import ACCESS, NOT_FOUND, OdooRefused
+from erp_bridge.odoo_answers import ACCESS, NOT_FOUND, OdooRefused, unread
 from erp_bridge.odoo_client import OdooClient
 from erp_bridge.odoo_config import OdooConfig
 from erp_bridge.odoo_maps import DOCUMENTS, FILTERS
@@ -45,17 +47,44 @@ class Records:
     def form(self, document: str) -> str:
         return self.blocks[document].form
 
+    def mine(self, document: str) -> list[Any]:
+        """What of a document is ours: the site's domain, else the connector's own."""
+        return list(self.config.filters.get(document, FILTERS.get(document, [])))
+
+    def forget(self) -> None:
+        """What Odoo has said of its models: somebody may have changed them."""
+        self._fields.clear()
+
+    async def _read(self, model: str, method: str, ids: list[int] | None = None, **named: Any) -> Any:
+        try:
+            return await self.client.read(model, method, ids, **named)
+        except OdooRefused as refusal:
+            raise self._placed(model, method, refusal) from None
+
+    async def _write(self, model: str, method: str, ids: list[int] | None = None, **named: Any) -> Any:
+        try:
+            return await self.client.write(model, method, ids, **named)
+        except OdooRefused as refusal:
+            raise self._placed(model, method, refusal) from None
+
+    def _placed(self, model: str, method: str, refusal: OdooRefused) -> OdooRefused:
+        """With the place in the configuration that names the model, where Odoo may have no such model."""
+        if refusal.name != NOT_FOUND and method != "fields_get":
+            return refusal
+        self._fields.pop(model, None)
+        places = [f"documents.{n}.form" for n, block in self.blocks.items() if block.form == model]
+        return OdooRefused(f"{refusal}; see {', '.join(places)}" if places else str(refusal), refusal.name)
+
     # ------------------------------------------------------------------ what Odoo says of its fields
     async def fields(self, model: str, names: Iterable[str] = ()) -> dict[str, Row]:
         """Every field of the model with `type` and `relation`; asked again when one of the names is new."""
         now = self.clock.monotonic()
         at, known = self._fields.get(model, (-MEMORY, {}))
         if not known or (now - at >= MEMORY and any(n not in known for n in names)):
-            found = await self.client.read(
-                model, "fields_get", allfields=[], attributes=["type", "relation", "string", "required"]
-            )
-            if not isinstance(found, dict):
-                raise ErpUnavailable(f"Odoo told the fields of {model} in words we do not know")
+            told = ["type", "relation", "string", "required", "readonly"]
+            found = await self._read(model, "fields_get", allfields=[], attributes=told)
+            if not isinstance(found, dict) or not found:
+                raise unread(f"{model}.fields_get")
             known = {n: f for n, f in found.items() if isinstance(f, dict)}
             self._fields[model] = now, known
         return known
@@ -91,16 +120,19 @@ class Records:
         way, sign = ("id desc", "<") if newest else ("id asc", ">")
         beyond: list[Any] = []
         while True:
-            page = await self.client.read(
+            page = await self._read(
                 model, "search_read", domain=[*domain, *beyond], fields=sorted({"id", *kinds}), limit=limit,
                 order=way,
             )  # fmt: skip
-            if not isinstance(page, list):
-                raise ErpUnavailable(f"Odoo answered {model}.search_read in words we do not know")
-            rows += [{n: plain(v, kinds.get(n, "id")) for n, v in row.items()} for row in page]
-            if len(page) < limit or (most and len(rows) >= most):
+            following = [_plainly(row, kinds, model) for row in page] if isinstance(page, list) else None
+            if following is None:
+                raise unread(f"{model}.search_read")
+            _going_on(rows[-1:] + following, model, newest=newest)
+            rows += following
+            if len(following) < limit or (most and len(rows) >= most):
                 break
             beyond = [["id", sign, rows[-1]["id"]]]
+        rows = rows[:most] if most else rows
         await self._join(model, rows, {n: below for n, below in wanted.items() if below and n in kinds})
         return rows
 
@@ -109,7 +141,7 @@ class Records:
         for name, below in wanted.items():
             spec = (await self.fields(model))[name]
             more = [b for b in below if b != "id"]
-            ids = sorted({row[name]["id"] for row in rows if isinstance(row.get(name), dict)})
+            ids = sorted({int(row[name]["id"]) for row in rows if isinstance(row.get(name), dict)})
             if not more or not ids or spec.get("type") != "many2one":
                 continue
             found: dict[int, Row] = {}
@@ -126,12 +158,29 @@ class Records:
                 if isinstance(row.get(name), dict):
                     row[name] = {**row[name], **found.get(row[name]["id"], {})}
 
-    async def mapped(self, document: str, domain: Domain, extra: Iterable[str] = ()) -> list[tuple[Row, Row]]:
-        """(their record, our fields) of every record of a document that fits."""
+    async def raw(self, document: str, domain: Domain, extra: Iterable[str] = ()) -> list[Row]:
+        """Every record of a document that fits, with all that its map asks for."""
         block = self.blocks[document]
-        narrowed = self.config.filters.get(document, FILTERS.get(document, []))
-        rows = await self.search(block.form, [*narrowed, *domain], {*asked(block), *extra})
-        return [(row, self.maps[document].read(row)) for row in rows]
+        return await self.search(block.form, [*self.mine(document), *domain], {*asked(block), *extra})
+
+    async def mapped(self, document: str, domain: Domain, extra: Iterable[str] = ()) -> list[tuple[Row, Row]]:
+        """(their record, our fields) of every record of a document that fits and that the map can read."""
+        rows = await self.raw(document, domain, extra)
+        read = [(row, self.ours(document, row)) for row in rows]
+        return [(row, ours) for row, ours in read if ours is not None]
+
+    def ours(self, document: str, row: Row) -> Row | None:
+        """None for what the map cannot read: left out, so that it does not hide the others."""
+        number = row.get("name") or row.get("default_code") or row.get("id")
+        return as_read.read(document, number, self.maps[document], row)
+
+    async def by_id(self, model: str, record: int, names: Iterable[str]) -> Row:
+        """Raises ErpRefused when it is not there (any more)."""
+        rows = await self.search(model, [["id", "=", record]], names)
+        for row in rows:
+            if row["id"] == record:
+                return row
+        raise ErpRefused(f"{model} {record} is not in Odoo any more")
 
     async def marked(
         self, model: str, field: str, marker: str, names: Iterable[str] = (), domain: Domain = ()
@@ -144,20 +193,21 @@ class Records:
     async def named(self, model: str, text: str, domain: Domain = ()) -> int | None:
         """The id of the one record that the text names; None when there is none."""
         for field in self.config.lookup(model):
-            rows = await self.search(model, [*domain, [field, "=", text]], [], most=2)
+            found = await self.search(model, [*domain, [field, "=", text]], [field])
+            rows = [row for row in found if _at(row, field) == text]
             if len(rows) > 1:
                 raise ErpRefused(f"Odoo has more than one {model} with {field} {text!r}; name it uniquely")
             if rows:
                 return int(rows[0]["id"])
         return None
 
-    async def known(self, model: str, text: str) -> int | None:
-        """`named`, of what seldom changes: a minute old will do."""
+    async def known(self, model: str, text: str, document: str = "") -> int | None:
+        """`named`, of what seldom changes: a minute old will do. Those that the site's filter leaves."""
         now = self.clock.monotonic()
         at, found = self._names.get((model, text), (-MEMORY, 0))
         if now - at < MEMORY:
             return found
-        fresh = await self.named(model, text)
+        fresh = await self.named(model, text, self.config.filters.get(document, []))
         if fresh is not None:
             self._names[model, text] = now, fresh
         return fresh
@@ -217,15 +267,15 @@ class Records:
         names, cells = columns(values, kinds)
         said: list[str] = []
         for _ in range(_TRIES):
-            answer = await self.client.write(
+            answer = await self._write(
                 model, "load", fields=["id", *names], data=[[external, *cells]], context={"tz": "UTC"}
             )
             ids = answer.get("ids") if isinstance(answer, dict) else None
             if ids:
-                return int(ids[0])
+                return made_id(ids, f"{model}.load")
             messages = answer.get("messages") if isinstance(answer, dict) else None
-            if not messages:
-                raise ErpUnavailable(f"Odoo answered {model}.load in words we do not know", in_doubt=True)
+            if not isinstance(messages, list) or not messages:
+                raise unread(f"{model}.load", write=True)
             said = [spaced(m.get("message")) for m in messages if isinstance(m, dict)]
             if not any(_CLASH.search(text) for text in said):
                 raise ErpRefused(f"Odoo refused {model}.load: {'; '.join(said)[:300]}")
@@ -240,28 +290,70 @@ class Records:
             if refusal.name not in (NOT_FOUND, ACCESS):
                 raise
             log.warning("Odoo takes no external ids from us (%s): a mark alone keeps %s one", refusal, key)
-        made = await self.client.write(model, "create", vals_list=[dict(values)])
-        return int(made[0] if isinstance(made, list) else made)
+        return await self.create(model, values)
+
+    async def create(self, model: str, values: Mapping[str, Any]) -> int:
+        made = await self._write(model, "create", vals_list=[dict(values)])
+        return made_id(made, f"{model}.create")
 
     async def externals(self, model: str, ids: Sequence[int]) -> dict[int, str]:
         out: dict[int, str] = {}
         for at in range(0, len(ids), CHUNK):
-            found = await self.client.read(model, "get_external_id", list(ids[at : at + CHUNK]))
+            found = await self._read(model, "get_external_id", list(ids[at : at + CHUNK]))
+            if not isinstance(found, dict) or not all(str(i).isdecimal() for i in found):
+                raise unread(f"{model}.get_external_id")
             out |= {int(i): str(name) for i, name in found.items() if name}
         return out
 
     async def write(self, model: str, record: int, values: Mapping[str, Any]) -> None:
         if values:
-            await self.client.write(model, "write", [record], vals=dict(values))
+            await self._write(model, "write", [record], vals=dict(values))
 
     async def press(self, model: str, button: str, record: int, **context: Any) -> Any:
         """A button of the form, as the web client presses it; what it answers may be a question."""
-        return await self.client.write(model, button, [record], **({"context": context} if context else {}))
+        return await self._write(model, button, [record], **({"context": context} if context else {}))
 
 
 def external_id(kind: str, key: str) -> str:
     """Letters, digits, _ and - stay; what else a key holds is written as its code."""
     return f"andon.{kind}_{_UNFIT.sub(lambda found: f'_{ord(found[0]):02x}_', key)}"
+
+
+def made_id(answer: Any, call: str) -> int:
+    """Of what a write has made; what cannot be read of it may have been made all the same."""
+    first = answer[0] if isinstance(answer, list) and answer else answer
+    if not isinstance(first, int) or isinstance(first, bool) or first <= 0:
+        raise unread(call, write=True)
+    return first
+
+
+def _plainly(row: Any, kinds: Mapping[str, str], model: str) -> Row:
+    """Raises ErpUnavailable for a row that is none, or that lacks what was asked for."""
+    record = row.get("id") if isinstance(row, dict) else None
+    if not isinstance(record, int) or isinstance(record, bool) or any(n not in row for n in kinds):
+        raise unread(f"{model}.search_read")
+    try:
+        return {n: plain(v, kinds.get(n, "id")) for n, v in row.items()}
+    except ValueError:
+        raise unread(f"{model}.search_read") from None
+
+
+def _going_on(rows: Sequence[Row], model: str, *, newest: bool) -> None:
+    """Ids rise (or fall) from page to page; where they do not, somebody answers beside our question, and a
+    list of it would go round for ever."""
+    ids = [int(row["id"]) for row in rows]
+    if any((a <= b) if newest else (a >= b) for a, b in itertools.pairwise(ids)):
+        raise ErpUnavailable(
+            f"Odoo answers {model}.search_read page by page with the same records, or in another order than"
+            " was asked for: something before it answers in its place; check url"
+        )
+
+
+def _at(row: Row, path: str) -> str:
+    found: Any = row
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, dict) else None
+    return str(found) if found is not None else ""
 
 
 def _tree(names: Iterable[str]) -> dict[str, list[str]]:

@@ -28,17 +28,19 @@ class Goods:
         self._lots = ""
 
     async def item(self, number: str) -> Row:
-        found = await self._records.known(ITEMS, number)
+        found = await self._records.known(ITEMS, number, "item")
         if found is None:
             raise ErpRefused(f"Odoo has no product {number}")
         names = ["tracking", "uom_id", "default_code"]
-        return (await self._records.search(ITEMS, [["id", "=", found]], names))[0]
+        return await self._records.by_id(ITEMS, found, names)
 
     async def lot(self, item: Row, name: str) -> int | None:
         rows = await self._records.search(
-            await self._lot_model(), [["name", "=", name], ["product_id", "=", item["id"]]], [], most=1
-        )
-        return int(rows[0]["id"]) if rows else None
+            await self._lot_model(), [["name", "=", name], ["product_id", "=", item["id"]]],
+            ["name", "product_id"],
+        )  # fmt: skip
+        same = (r for r in rows if r["name"] == name and (r["product_id"] or {}).get("id") == item["id"])
+        return next((int(r["id"]) for r in same), None)
 
     async def lot_made(self, item: Row, name: str) -> int:
         """Odoo refuses a second lot of the same name and product: then somebody was faster."""
@@ -49,15 +51,22 @@ class Goods:
         values = {"name": name, "product_id": item["id"]}
         specs = await self._records.fields(model)
         if specs.get("company_id", {}).get("required"):
-            values["company_id"] = (await self._records.search("res.company", [], [], most=1))[0]["id"]
+            values["company_id"] = await self._company(item)
         try:
-            made = await self._records.client.write(model, "create", vals_list=[values])
+            return await self._records.create(model, values)
         except ErpRefused:
             found = await self.lot(item, name)
             if found is None:
                 raise
             return found
-        return int(made[0] if isinstance(made, list) else made)
+
+    async def _company(self, item: Row) -> int:
+        """That of the product; else the first that we may see."""
+        own = (await self._records.by_id(ITEMS, int(item["id"]), ["company_id"])).get("company_id")
+        rows = [own] if own else await self._records.search("res.company", [], [], most=1)
+        if not rows:
+            raise ErpRefused("Odoo shows us no company; give the user access to its own")
+        return int(rows[0]["id"])
 
     async def _lot_model(self) -> str:
         if not self._lots:
@@ -71,8 +80,10 @@ class Goods:
         if not text:
             return None
         rows = await self._records.search(
-            "stock.warehouse", ["|", ["code", "=", text], ["name", "=", text]], ["lot_stock_id"], most=1
-        )
+            "stock.warehouse", ["|", ["code", "=", text], ["name", "=", text]],
+            ["code", "name", "lot_stock_id"],
+        )  # fmt: skip
+        rows = [r for r in rows if text in (r.get("code"), r.get("name")) and r.get("lot_stock_id")]
         if rows:
             return int(rows[0]["lot_stock_id"]["id"])
         found = await self._records.known("stock.location", text)
@@ -86,15 +97,15 @@ class Goods:
         for at in range(0, len(items), CHUNK):
             part = list(items[at : at + CHUNK])
             rows = await self._records.search(ITEMS, [["default_code", "in", part]], ["default_code"])
-            codes = {int(r["id"]): str(r["default_code"]) for r in rows}
+            codes = {int(r["id"]): str(r["default_code"]) for r in rows if r["default_code"] in part}
             if not codes:
                 continue
             names = ["product_id", "quantity", "lot_id", "location_id", "location_id.usage"]
             for row in await self._records.search(QUANTS, [["product_id", "in", list(codes)]], names):
                 place = row.get("location_id") or {}
-                if place.get("usage") in ("internal", "transit"):
+                item = codes.get(int((row.get("product_id") or {}).get("id") or 0))
+                if item is not None and place.get("usage") in ("internal", "transit"):
                     lot = (row.get("lot_id") or {}).get("name") or ""
-                    item = codes[int(row["product_id"]["id"])]
                     out.append(
                         StockClaim(item, float(row["quantity"] or 0), lot, str(place.get("name") or ""))
                     )
@@ -161,7 +172,8 @@ class Issues:
 
     def _fits(self, move: Row, order: Row, item: Row) -> bool:
         same = (move.get("raw_material_production_id") or {}).get("id") == order["id"]
-        return same and move["product_id"]["id"] == item["id"] and move["state"] not in ("done", "cancel")
+        made_of = (move.get("product_id") or {}).get("id")
+        return same and made_of == item["id"] and move["state"] not in ("done", "cancel")
 
     async def _lot(self, item: Row, fields: Mapping[str, Any]) -> int | None:
         name = str(fields.get("lot") or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from hub.errors import ErpRefused
 log = logging.getLogger(__name__)
 
 MACHINES = "maintenance.equipment"
+AT_ONCE = 50  # keys in one domain
 
 
 class Tickets:
@@ -36,7 +38,7 @@ class Tickets:
         if found is not None:
             return found
         machine = str(fields.get("equipment") or "")
-        known = await self._records.known(MACHINES, machine) if machine else None
+        known = await self._records.known(MACHINES, machine, "equipment") if machine else None
         if machine and known is None:
             log.warning("Odoo has no equipment %r for %s: named in the text", machine, key)
         more = {"key": key, "marker": f"[{key}]", "equipment_id": known,
@@ -66,17 +68,34 @@ class Tickets:
         if not wanted:
             return {}
         found = await self._records.mapped("ticket", [["id", "in", wanted]])
-        return {str(row["id"]): "closed" if ours.get("closed") else "open" for row, ours in found}
+        return {
+            str(row["id"]): "closed" if ours.get("closed") else "open"
+            for row, ours in found
+            if row["id"] in wanted
+        }
+
+    async def copies(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Those that were put away (archived) do not count."""
+        out: dict[str, list[str]] = {}
+        for at in range(0, len(keys), AT_ONCE):
+            part = keys[at : at + AT_ONCE]
+            patterns = [["name", "=like", re.sub(r"[\\%]", "_", f"[{key}]") + "%"] for key in part]
+            domain = [*["|"] * (len(part) - 1), *patterns]
+            for row in await self._records.search(self._model, domain, ["name", "archive"]):
+                for key in part:
+                    if str(row.get("name") or "").startswith(f"[{key}]") and not row.get("archive"):
+                        out.setdefault(key, []).append(str(row["id"]))
+        return out
 
     async def _current(self, erp_id: str) -> tuple[Row, bool]:
         blocks = self._records.blocks
         texts = {n.rstrip("+") for d in ("step", "closing") for n in blocks[d].write if n.endswith("+")}
         domain = [["id", "=", int(erp_id) if erp_id.isdigit() else -1]]
-        found = await self._records.mapped("ticket", domain, texts)
-        if not found:
+        found = await self._records.raw("ticket", domain, texts)
+        row = next((row for row in found if str(row["id"]) == erp_id), None)
+        if row is None:
             raise ErpRefused(f"maintenance request {erp_id} is not in Odoo any more")
-        row, ours = found[0]
-        return row, bool(ours.get("closed"))
+        return row, bool(self._records.maps["ticket"].read(row).get("closed"))
 
     async def _change(self, row: Row, document: str, fields: Mapping[str, Any]) -> None:
         """Stage and texts in one call; then the note, which is not said twice."""
@@ -102,10 +121,12 @@ class Tickets:
         if not data:
             return
         place = [["res_model", "=", self._model], ["res_id", "=", record], ["name", "=", name]]
-        if await self._records.search("ir.attachment", place, [], most=1):
+        there = await self._records.search("ir.attachment", place, ["res_model", "res_id", "name"])
+        ours = [[r.get("res_model"), r.get("res_id"), r.get("name")] for r in there]
+        if [self._model, record, name] in ours:
             return
         values = {
             "name": name, "res_model": self._model, "res_id": record,
             "datas": base64.b64encode(bytes(data)).decode(),
         }  # fmt: skip
-        await self._records.client.write("ir.attachment", "create", vals_list=[values])
+        await self._records.create("ir.attachment", values)

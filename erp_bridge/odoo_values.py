@@ -23,7 +23,8 @@ def stamp(at: datetime) -> str:
 
 # ------------------------------------------------------------------ theirs -> ours
 def plain(value: Any, kind: str) -> Any:
-    """`false` is nothing unless the field is a boolean; instants end in Z; a record is {id, name}."""
+    """`false` is nothing unless the field is a boolean; instants end in Z; a record is {id, name}. Raises
+    ValueError for a record or a number that is none."""
     if kind == "boolean":
         return bool(value)
     if value is False or value is None:
@@ -31,10 +32,18 @@ def plain(value: Any, kind: str) -> Any:
     if kind == "datetime":
         return f"{str(value).replace(' ', 'T')}Z"
     if kind == "many2one":
-        if isinstance(value, list) and len(value) > 1:
-            return {"id": value[0], "name": value[1]}
-        return {"id": value, "name": ""} if isinstance(value, int) else value
+        return _reference(value)
+    if kind in ("float", "integer", "monetary") and not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is no number")
     return value
+
+
+def _reference(value: Any) -> Row:
+    """Raises ValueError for what names no record."""
+    record, name = (value[0], value[1]) if isinstance(value, list) and len(value) > 1 else (value, "")
+    if not isinstance(record, int) or isinstance(record, bool):
+        raise ValueError(f"{value!r} names no record")
+    return {"id": record, "name": name}
 
 
 def words(markup: object) -> str:

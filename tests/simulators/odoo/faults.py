@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from tests.simulators.fault_plan import LASTING, ODD
+
 KINDS = {
     "drop_before": "close the connection without having done anything",
     "drop_after_commit": "commit, then close the connection without a byte",
@@ -16,6 +18,7 @@ KINDS = {
     "locked": "LockError, nothing done",
     "clash": "the next load meets another one of the same record: HTTP 200 with ids false",
     "down": "every connection is closed at once",
+    **ODD,
 }
 
 
@@ -52,7 +55,7 @@ class Faults:
         with self._guard:
             self.seen.append(f"{model}.{method}")
             for fault in self._planned:
-                if fault.kind == "down" or not fault.times or not fault.meets(model, method):
+                if fault.kind in LASTING or not fault.times or not fault.meets(model, method):
                     continue
                 if fault.spare:
                     fault.spare -= 1
@@ -64,9 +67,12 @@ class Faults:
     @property
     def planned(self) -> int:
         with self._guard:
-            return sum(f.times for f in self._planned if f.kind != "down")
+            return sum(f.times for f in self._planned if f.kind not in LASTING)
 
     @property
     def down(self) -> bool:
+        return self.lasts("down")
+
+    def lasts(self, kind: str) -> bool:
         with self._guard:
-            return any(f.kind == "down" for f in self._planned)
+            return any(f.kind == kind for f in self._planned)

@@ -14,12 +14,13 @@ from xmlrpc import client as xml
 import defusedxml.xmlrpc
 
 from tests.simulators.odoo.books import ME
-from tests.simulators.odoo.errors import OdooError, not_found
+from tests.simulators.odoo.errors import OdooError, not_found, user_error
 from tests.simulators.odoo.faults import Faults
 from tests.simulators.odoo.service import LANG, PLACES, READS, Service
 from tests.simulators.thread_server import SilentHandler, ThreadServer, wall_clock
 
 defusedxml.xmlrpc.monkey_patch()
+TICKETS = "maintenance.request"
 PAUSE = "7"  # seconds that a crowded server asks for
 
 
@@ -99,6 +100,8 @@ class _Handler(SilentHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.server.erp.faults.down:
             return self._drop()
+        if self.server.erp.faults.lasts("page"):
+            return self._send(200, "<!DOCTYPE html><html><h1>Maintenance</h1></html>", "text/html")
         path = self.path.partition("?")[0]
         try:
             if path.startswith("/json/2/") and self.server.erp.service.release >= 19:
@@ -167,7 +170,9 @@ class _Handler(SilentHandler):
                 raise OdooError("odoo.exceptions.LockError", "Cannot grab a lock on records", "记录已被锁定")
             case "clash":
                 erp.service.clashes += method == "load"
-        answer = erp.service.call(model, method, named)
+        if erp.faults.lasts("renamed") and model == TICKETS:
+            raise self._no_model(model)
+        answer = erp.service.call(model, method, self._beside(method, named))
         match fault:
             case "drop_after_commit":
                 raise _Dropped
@@ -176,6 +181,23 @@ class _Handler(SilentHandler):
             case "garbage_after_commit":
                 raise _Plain(200, "<html>gateway time-out</html>")
         return answer
+
+    def _no_model(self, model: str) -> OdooError:
+        """JSON-2 has no such address; `execute_kw` has no such object."""
+        if self.path == "/jsonrpc":
+            return user_error(f"Object {model} doesn't exist", f"对象 {model} 不存在")
+        return not_found(f"the model {model!r} does not exist")
+
+    def _beside(self, method: str, named: dict[str, Any]) -> dict[str, Any]:
+        """What somebody before Odoo makes of a question: the first page again, or anything."""
+        faults, domain = self.server.erp.faults, list(named.get("domain") or [])
+        if method != "search_read":
+            return named
+        if faults.lasts("any_document"):
+            return named | {"domain": []}
+        if faults.lasts("same_page") and domain and domain[-1][0] == "id" and domain[-1][1] in "<>":
+            return named | {"domain": domain[:-1]}
+        return named
 
     def _documented(self, path: str) -> None:
         """What a program may ask about models and methods; with a key."""

@@ -161,11 +161,12 @@ class OdooWorld:
     faults = frozenset(
         {
             "drop_after_commit", "error_after_commit", "garbage_after_commit", "unavailable", "drop_before",
-            "rate_limited", "locked", "down",
+            "rate_limited", "locked", "down", "page", "same_page", "any_document", "renamed",
         }
     )  # fmt: skip
     secret = "api-key-that-nobody-may-read"
     wrong_login: Mapping[str, Any] = {"api_key": "another-secret"}
+    broken_orders: Mapping[str, Any] = {"documents": {"order": {"read": {"quantity": "number(name)"}}}}
     release = 19
 
     @asynccontextmanager
