@@ -60,6 +60,7 @@ from hub.postgres import EmbeddedPostgres
 from hub.registry import plugins
 from hub.rollcall import RollCall, as_json, stands_by
 from hub.settings import ErpBlock, Settings
+from hub.store.binding import Binding, register
 from hub.store.catalogue import PgCatalogue
 from hub.store.duty import Duty, under_a_name
 from hub.store.mappings import PgMappings
@@ -223,6 +224,7 @@ class App:
                 self.record = await open_record(dsn, zone, self.clock)
                 stack.push_async_callback(self.record.close)
                 self.plant = await number_tags(self.record, self.settings.plant)
+                await register(self.record.pool, self.plant.tags)
             stack.callback(self._close_spool)
             first = first_collectors(self.settings, self.plugins, self.plant, self.clock)
             self._first = first if "collectors" in self.parts else {}
@@ -315,6 +317,7 @@ class App:
 
     def _furnish_writer(self) -> None:
         current: list[Writer] = []
+        self.record.samples.bind(Binding(self.plant.tags.values()))
 
         async def run() -> None:
             current[:] = [Writer(self.bus, self.record.samples, self.clock)]

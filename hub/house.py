@@ -16,7 +16,6 @@ from pydantic import SecretStr
 
 from hub.bus.memory import MemoryBus
 from hub.errors import ConfigError, Transient
-from hub.model.sample import Tag
 from hub.ports import EVENTS, SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
 from hub.registry import Kinds, configured
@@ -97,21 +96,7 @@ def readable_plugins(settings: Settings, complaints: list[str]) -> Plugins:
 
 def with_numbers(plant: Plant, numbers: Mapping[str, int]) -> Plant:
     """The plant with the tag numbers that the record has given out."""
-    numbered = {
-        path: Tag(
-            numbers[path],
-            path,
-            t.label,
-            t.unit,
-            t.decimals,
-            t.stale_after,
-            t.shown,
-            t.range,
-            t.deadband,
-            t.formula,
-        )
-        for path, t in plant.tags.items()
-    }
+    numbered = {path: replace(tag, number=numbers[path]) for path, tag in plant.tags.items()}
     return replace(plant, tags=numbered)
 
 

@@ -38,6 +38,7 @@ from hub.mending import mended
 from hub.model.discrepancy import Book, DiscrepancyKind
 from hub.model.equipment import Equipment, EquipmentLevel, EquipmentState
 from hub.model.packml import NUMBERINGS
+from hub.model.parameter import ProcessParameter
 from hub.model.people import Break, Person, Role, Shift
 from hub.model.sample import Tag
 from hub.places import located
@@ -56,6 +57,21 @@ def _identifier(value: str) -> str:
 Id = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)]
 
 
+class ParameterBlock(Block):
+    """What a recipe says of a process parameter, in the tag's unit."""
+
+    name: Text | None = Field(None, description="as recipes call it; else the tag's name")
+    low: float | None = Field(None, allow_inf_nan=False)
+    high: float | None = Field(None, allow_inf_nan=False)
+    target: float | None = Field(None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _low_before_high(self) -> ParameterBlock:
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError("low: must lie below high:; change one of them")
+        return self
+
+
 class TagBlock(Block):
     name: Text
     unit: str = ""
@@ -68,6 +84,22 @@ class TagBlock(Block):
         0, ge=0, allow_inf_nan=False, description="changes up to this, in the tag's unit, are not told"
     )
     formula: str = Field("", description="of a derived tag, over tags of its machine or {p1/...} paths")
+    process_parameter: bool | ParameterBlock = Field(
+        False,
+        description="its samples are bound to the order that its machine runs; true, or a recipe's words",
+    )
+
+    def parameter(self) -> ProcessParameter | None:
+        """Where the recipe sets no limits, those of normal operation count."""
+        said = self.process_parameter
+        if said is False:
+            return None
+        low, high = self.range or (None, None)
+        if said is True:
+            return ProcessParameter(self.name.words(), low, high)
+        if said.low is not None or said.high is not None:
+            low, high = said.low, said.high
+        return ProcessParameter((said.name or self.name).words(), low, high, said.target)
 
     @field_validator("formula")
     @classmethod
@@ -469,7 +501,7 @@ def _machine(
         full = f"{path}/{tag_id}"
         tags[full] = Tag(
             0, full, tag.name.words(), tag.unit, tag.decimals, tag.stale_after, tag.shown, tag.range,
-            tag.deadband, tag.formula,
+            tag.deadband, tag.formula, tag.parameter(),
         )  # fmt: skip
 
     def tag_path(tag_id: str, where: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from hub.model.parameter import ProcessParameter
 from hub.model.words import Words
 
 GOOD = 0x00000000
@@ -53,6 +54,7 @@ class Tag:
     range: tuple[float, float] | None = None  # of normal operation (OPC UA's EURange)
     deadband: float = 0.0  # in its unit: a value that differs less from the last one told is not told
     formula: str = ""  # of a derived tag (hub.kpi.formula)
+    parameter: ProcessParameter | None = None  # its samples are bound to what its machine runs
 
     @property
     def equipment(self) -> str:

@@ -19,6 +19,7 @@ from hub.model.production import JobProgress, JobResponse, OrderChange, Posting,
 from hub.model.ticket import MaintenanceTicket, TicketLine
 from hub.ports import Clock
 from hub.store import alarms, erp_book, machines, orders, outbox, rejects, tickets
+from hub.store.job_spans import Moves
 from hub.store.pool import Connection, Pool, borrowed
 
 
@@ -29,6 +30,11 @@ class PgTx:
         self._connection = connection
         self._zone = zone
         self._clock = clock
+        self._moves = Moves()
+
+    async def settle(self) -> None:
+        """Before the commit: what follows from the whole of it."""
+        await self._moves.settle(self._connection)
 
     async def alarm_for(self, rule: str, subject: str) -> Alarm | None:
         return await alarms.newest_for(self._connection, rule, subject)
@@ -70,13 +76,19 @@ class PgTx:
         await machines.add_counts(self._connection, counts)
 
     async def add_response(self, response: JobResponse) -> bool:
-        return await orders.add_response(self._connection, response)
+        new = await orders.add_response(self._connection, response)
+        if new:
+            self._moves.report(response)
+        return new
 
     async def save_order(self, order: WorkOrder, *, keep_state: bool = False) -> bool:
         return await orders.save(self._connection, order, keep_state=keep_state)
 
     async def add_posting(self, posting: Posting) -> bool:
-        return await erp_book.add_posting(self._connection, posting)
+        new = await erp_book.add_posting(self._connection, posting)
+        if new:
+            self._moves.post(posting)
+        return new
 
     async def take_event(self, source: str, kind: str, event: str, digest: str, at: datetime) -> Uptake:
         return await rejects.take(self._connection, source, kind, event, digest, at)
@@ -112,7 +124,9 @@ class PgLedger:
     async def begin(self) -> AsyncIterator[PgTx]:
         """Committed at the end of the block, undone when it raises."""
         async with borrowed(self._pool) as connection, connection.transaction():
-            yield PgTx(connection, self._zone, self._clock)
+            tx = PgTx(connection, self._zone, self._clock)
+            yield tx
+            await tx.settle()
 
     async def open_alarms(self) -> list[Alarm]:
         async with borrowed(self._pool) as connection:

@@ -12,6 +12,7 @@ from hub.errors import Transient
 from hub.failpoint import failpoint
 from hub.model.batch import SampleBatch, from_micros, join, micros
 from hub.ports import SAMPLES
+from hub.store.binding import Binding
 from hub.store.copying import from_copy, storable, to_copy
 from hub.store.pool import Connection, Pool, borrowed
 from hub.store.positions import after
@@ -31,6 +32,11 @@ class PgSampleStore:
     def __init__(self, pool: Pool, *, copy: bool = True) -> None:
         self._pool = pool
         self._copy = copy
+        self._binding: Binding | None = None
+
+    def bind(self, binding: Binding) -> None:
+        """From now on samples of process parameters are stored with the job of their time, too."""
+        self._binding = binding if binding.machines else None
 
     async def write(
         self,
@@ -49,6 +55,8 @@ class PgSampleStore:
                 return 0
             if len(rows):
                 await self._insert(connection, rows)
+            if self._binding is not None:
+                await self._binding.bind(connection, rows, copy=self._copy)
             if late := [b for b in batches if b.historical and len(b)]:
                 await connection.execute(BACKFILLED, _spans(join(late)))
             await self._remember(connection, _marks(rows) | {"position": position}, taken or {}, lost or {})

@@ -1,0 +1,210 @@
+"""Samples of process parameters on a real server: bound to what ran at their own time, and kept right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from hub.model.batch import SampleBatch
+from hub.model.erp import PostingKind
+from hub.model.parameter import ProcessParameter
+from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
+from hub.model.sample import BAD_NO_COMMUNICATION, Tag
+from hub.model.words import Words
+from hub.store.binding import Binding, register
+from hub.store.ledger import PgLedger
+from hub.store.pool import Pool, open_pool
+from hub.store.samples import PgSampleStore
+from hub.store.tag_table import TagTable
+from hub.testing.clock import NOON
+
+pytestmark = pytest.mark.anyio
+
+LINE = "p1/stamping/l1"
+PRESS, OTHER = f"{LINE}/press-01", f"{LINE}/press-02"
+W = Words("", "")
+
+
+def at(minutes: float) -> datetime:
+    return NOON + timedelta(minutes=minutes)
+
+
+class Plant:
+    """A record with two presses; oil and pressure of the first are process parameters."""
+
+    def __init__(self, pool: Pool, numbers: dict[str, int], *, copy: bool = True) -> None:
+        marks = {f"{PRESS}/oil": ProcessParameter(W, 20, 80), f"{PRESS}/bar": ProcessParameter(W)}
+        self.tags = {p: Tag(n, p, W, parameter=marks.get(p)) for p, n in numbers.items()}
+        self.oil, self.bar = numbers[f"{PRESS}/oil"], numbers[f"{PRESS}/bar"]
+        self.plain = numbers[f"{OTHER}/oil"]
+        self.pool, self.ledger = pool, PgLedger(pool)
+        self.samples = PgSampleStore(pool, copy=copy)
+        self.samples.bind(Binding(self.tags.values()))
+        self._said = 0
+
+    async def store(self, *rows: tuple[int, float, float], historical: bool = False) -> None:
+        batches = [SampleBatch.at([t], at(m), [v]) for t, m, v in rows]
+        await self.samples.write(
+            [SampleBatch(b.tags, b.source_times, b.values, b.statuses, "", historical) for b in batches]
+        )
+
+    async def report(self, minutes: float, order: str, state: str = "running", place: str = PRESS) -> None:
+        self._said += 1
+        async with self.ledger.begin() as tx:
+            await tx.add_response(
+                JobResponse(
+                    f"R{self._said}", order, "10", at(minutes), state=JobState(state), equipment=place
+                )
+            )
+
+    async def issue(self, minutes: float, order: str, lot: str) -> None:
+        self._said += 1
+        async with self.ledger.begin() as tx:
+            await tx.add_posting(
+                Posting(f"P{self._said}", PostingKind.ISSUE, order, "10", at(minutes), "STEEL", 1.0, lot=lot)
+            )
+
+    async def bound(self, tag: int | None = None) -> list[tuple[float, str, str]]:
+        """(minutes, order, its lots) of each stored sample of a process parameter, in order of time."""
+        async with self.pool.connection() as connection:
+            rows = await (await connection.execute(BOUND, {"tag": tag})).fetchall()
+        return [((r["ts"] - NOON).total_seconds() / 60, r["work_order"], r["lots"]) for r in rows]
+
+
+BOUND = """
+select p.ts, coalesce(s.work_order, '-') as work_order, coalesce(array_to_string(s.lots, ','), '') as lots
+from parameter_samples p left join job_spans s on s.id = p.span
+where %(tag)s::integer is null or p.tag = %(tag)s order by p.ts, p.tag
+"""
+
+
+async def made(pool: Pool, *, copy: bool = True) -> Plant:
+    numbers = await TagTable(pool).number([f"{PRESS}/oil", f"{PRESS}/bar", f"{OTHER}/oil"])
+    plant = Plant(pool, numbers, copy=copy)
+    await register(pool, plant.tags)
+    return plant
+
+
+@pytest.fixture
+async def plant(any_dsn: str) -> AsyncIterator[Plant]:
+    pool = await open_pool(any_dsn)
+    yield await made(pool)
+    await pool.close()
+
+
+@pytest.fixture
+async def pool(dsn: str) -> AsyncIterator[Pool]:
+    found = await open_pool(dsn)
+    yield found
+    await found.close()
+
+
+async def test_samples_are_bound_to_what_ran_at_their_own_time(plant: Plant) -> None:
+    await plant.issue(-30, "MO-1", "S1")
+    await plant.report(0, "MO-1")
+    await plant.report(10, "MO-1", "done")
+    await plant.report(20, "MO-2")
+    late = [(plant.oil, m, 50.0) for m in (5, 15, 25, -5)]
+    await plant.store(*late, (plant.bar, 9, 200.0), (plant.plain, 5, 1.0))
+    assert await plant.bound() == [
+        (-5, "-", ""), (5, "MO-1", "S1"), (9, "MO-1", "S1"), (15, "", ""), (25, "MO-2", ""),
+    ]  # fmt: skip
+    assert len(await plant.samples.since([plant.oil, plant.bar, plant.plain], at(-60))) == 6
+
+
+async def test_a_start_and_a_lot_that_come_late_move_what_is_stored_already(plant: Plant) -> None:
+    await plant.report(0, "MO-1")
+    await plant.store(*((plant.oil, m, 50.0) for m in range(0, 20, 2)))
+    assert {order for _, order, _ in await plant.bound()} == {"MO-1"}
+    await plant.report(5, "MO-2")
+    await plant.issue(10, "MO-2", "S9")
+    await plant.report(15, "MO-2", "done")
+    told = await plant.bound()
+    assert [order for _, order, _ in told] == ["MO-1"] * 3 + ["MO-2"] * 5 + [""] * 2
+    assert [lots for _, order, lots in told if order == "MO-2"] == ["", "", "S9", "S9", "S9"]
+
+
+async def test_a_replay_of_yesterday_is_bound_to_yesterdays_order(plant: Plant) -> None:
+    await plant.report(-1440, "MO-0")
+    await plant.report(0, "MO-1")
+    await plant.store((plant.oil, -1430, 1.0), (plant.oil, 1, 2.0), historical=True)
+    assert [order for _, order, _ in await plant.bound()] == ["MO-0", "MO-1"]
+
+
+async def test_a_report_about_the_line_and_one_that_names_no_place_count_for_its_machines(
+    plant: Plant,
+) -> None:
+    job = JobOrder("MO-2", "10", W, LINE, 5)
+    async with plant.ledger.begin() as tx:
+        await tx.save_order(WorkOrder("MO-2", "A", W, 5, at(600), jobs=(job,)))
+    await plant.report(0, "MO-1", place=LINE)
+    await plant.report(10, "MO-2", place="")
+    await plant.report(20, "MO-3", place=OTHER)
+    await plant.store((plant.oil, 5, 1.0), (plant.oil, 15, 1.0), (plant.oil, 25, 1.0))
+    assert [order for _, order, _ in await plant.bound()] == ["MO-1", "MO-2", "MO-2"]
+
+
+async def test_nothing_is_stored_between_a_moved_span_and_its_samples(plant: Plant) -> None:
+    """A batch that is stored while a start is put on record waits for it, and is bound to it."""
+    await plant.report(0, "MO-1")
+    async with plant.ledger.begin() as tx:
+        await tx.add_response(JobResponse("late", "MO-2", "10", at(5), equipment=PRESS))
+        await tx.settle()  # the span has moved and is not committed yet
+        storing = asyncio.create_task(plant.store((plant.oil, 6, 1.0)))
+        await waiting_for_a_lock(plant.pool)
+    await storing
+    assert await plant.bound() == [(6, "MO-2", "")]
+
+
+async def test_both_ways_in_store_the_same(pool: Pool) -> None:
+    plant = await made(pool, copy=False)
+    await plant.report(0, "MO-1")
+    await plant.samples.write([SampleBatch.at([plant.oil], at(1), [float("nan")], "", BAD_NO_COMMUNICATION)])
+    assert await plant.bound() == [(1, "MO-1", "")]
+
+
+async def test_a_plant_that_marks_nothing_stores_nothing_twice(pool: Pool) -> None:
+    plant = await made(pool)
+    bare = {p: Tag(t.number, p, W) for p, t in plant.tags.items()}
+    assert await register(pool, bare) == 0
+    plant.samples.bind(Binding(bare.values()))
+    await plant.report(0, "MO-1")
+    await plant.store((plant.oil, 1, 1.0))
+    assert await plant.bound() == []
+
+
+async def test_a_machine_that_is_marked_later_is_caught_up_with_its_reports(pool: Pool) -> None:
+    plant = await made(pool)
+    await register(pool, {})
+    await plant.report(0, "MO-1")
+    await plant.report(10, "MO-2")
+    assert await register(pool, plant.tags) == 2
+    await plant.store((plant.oil, 5, 1.0), (plant.oil, 15, 1.0))
+    assert [order for _, order, _ in await plant.bound()] == ["MO-1", "MO-2"]
+
+
+async def test_a_report_told_twice_and_one_undone_change_nothing(plant: Plant) -> None:
+    await plant.report(0, "MO-1")
+    await plant.store((plant.oil, 5, 1.0))
+    before = await plant.bound()
+    with pytest.raises(ZeroDivisionError):
+        async with plant.ledger.begin() as tx:
+            await tx.add_response(JobResponse("gone", "MO-9", "10", at(2), equipment=PRESS))
+            1 / 0  # noqa: B018
+    await plant.report(3, "MO-1")
+    assert await plant.bound() == before
+
+
+async def waiting_for_a_lock(pool: Pool) -> None:
+    async with asyncio.timeout(30), pool.connection() as connection:
+        while True:
+            row = await (await connection.execute(WAITING)).fetchone()
+            if row and row["n"]:
+                return
+            await asyncio.sleep(0)
+
+
+WAITING = "select count(*) as n from pg_locks where not granted and locktype = 'advisory'"
