@@ -56,7 +56,7 @@ def exchange(
         seconds=seconds,
         before=before,
         after={**(before or {}), **errand.intent.payload} if known else dict(errand.intent.payload),
-        reason=reason,
+        reason=reason or str(said.get("skipped") or ""),
         errand=errand.id,
     )
 

@@ -13,7 +13,7 @@ from hub.errors import ErpRefused, Refused, Transient
 from hub.failpoint import failpoint
 from hub.model.erp import ErpSubject, PostingKind
 from hub.model.intent import Errand, IntentKind
-from hub.ports import Clock, Desk, ErpConnector, Ledger
+from hub.ports import Clock, Desk, ErpBook, ErpConnector, Ledger
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class ErpErrands:
     clock: Clock
     still_ours: Callable[[Errand], Awaitable[bool]]
     look: Callable[[ErpSubject], Awaitable[int]]  # read what the ERP says has changed
+    book: ErpBook
 
     async def carry_out(self, errand: Errand) -> Receipt:
         """Do it, or find that it is done. Raises Transient or Permanent."""
@@ -80,6 +81,8 @@ class ErpErrands:
 
     async def _update(self, errand: Errand) -> Receipt:
         erp_id = await self._erp_id(errand)
+        if erp_id is None:
+            return await self._not_wanted(errand)
         await self._mine(errand)
         with _once_more(errand):
             await self.connector.update_ticket(erp_id, mapping.update(errand.intent.payload))
@@ -87,6 +90,8 @@ class ErpErrands:
 
     async def _close(self, errand: Errand) -> Receipt:
         erp_id = await self._erp_id(errand)
+        if erp_id is None:
+            return await self._not_wanted(errand)
         fields = mapping.closing(errand.intent.payload)
         photo = await self._photo(fields)
         await self._mine(errand)
@@ -94,16 +99,23 @@ class ErpErrands:
             await self.connector.close_ticket(erp_id, fields | photo)
         return {"erp_id": erp_id}
 
-    async def _erp_id(self, errand: Errand) -> str:
-        """From the record, else by our number: the desk may have refused to write it down."""
+    async def _erp_id(self, errand: Errand) -> str | None:
+        """From the record, else by our number: the desk may have refused to write it down, or somebody has
+        entered it by hand. None when it is not there."""
         ticket_id = str(errand.intent.payload["ticket"])
         known = (await self.ledger.ticket_of(ticket_id)).erp_id
         if known:
             return known
         found = await self.connector.find_ticket(ticket_id)
-        if found is None:
+        return found[0] if found else None
+
+    async def _not_wanted(self, errand: Errand) -> Receipt:
+        """A step of a ticket that the ERP does not have: nothing to tell where its opening was set aside."""
+        ticket_id = str(errand.intent.payload["ticket"])
+        why = await self.book.aside(f"{IntentKind.OPEN_TICKET}:{ticket_id}")
+        if why is None:
             raise ErpRefused(f"{ticket_id} was never made in the ERP: see the letter of its opening")
-        return found[0]
+        return {"skipped": f"its opening was set aside: {why}"}
 
     async def _photo(self, fields: Mapping[str, Any]) -> Receipt:
         if not fields["photo"] or mapping.Capability.ATTACHMENTS not in self.connector.capabilities:

@@ -93,7 +93,7 @@ class BridgeRunner:
         catalogue = Catalogue(shelf, self._connector, clock) if shelf else None
         self._incoming = Incoming(ledger, book, desk, self._connector, clock, shout, notices, catalogue)
         self._errands = ErpErrands(
-            ledger, desk, self._connector, clock, self._claims.still_ours, self._incoming.look
+            ledger, desk, self._connector, clock, self._claims.still_ours, self._incoming.look, book
         )
         self._health = BridgeHealth()
         self._gate = Gate.open(hands)

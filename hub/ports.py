@@ -502,7 +502,12 @@ class ErpBook(Protocol):
 
     async def escalated(self, changes: Sequence[int], at: datetime) -> None: ...
     async def letters(self, dead: bool = True, before: int = 0, limit: int = 100) -> list[Letter]:
-        """Intents for the ERP that were given up, or those under way, the newest first."""
+        """Intents for the ERP that were given up, or those under way, the newest first. Without those that
+        are held behind one that was given up."""
+        ...
+
+    async def held(self, letters: Sequence[int]) -> list[Letter]:
+        """What stands behind these dead letters, in its order."""
         ...
 
     async def unfinished(self, lane: str) -> list[Letter]:
@@ -513,11 +518,21 @@ class ErpBook(Protocol):
 
     async def letter(self, letter_id: int) -> Letter: ...
     async def send_again(self, letter_id: int) -> bool:
-        """A dead letter becomes due at once, in doubt; False when it is not dead (any more)."""
+        """A dead letter becomes due at once, in doubt, and what stands behind it after it; False when it is
+        not dead (any more)."""
         ...
 
     async def set_aside(self, letter_id: int, reason: str) -> bool:
-        """A dead letter that nobody needs; False when it is not dead."""
+        """A dead letter that nobody needs; False when it is not dead. A ticket's steps that stand behind its
+        opening are set aside with it, each with a line in the ledger of messages."""
+        ...
+
+    async def aside(self, key: str) -> str | None:
+        """Why the intent with this key was set aside; None when it was not."""
+        ...
+
+    async def machines(self, tickets: Sequence[str]) -> Mapping[str, str]:
+        """Ticket -> the machine it is about, for those on record."""
         ...
 
     async def outcome(self, key: str) -> tuple[str, str] | None:

@@ -57,14 +57,16 @@ class Letter:
     due_at: datetime | None
     finished_at: datetime | None
     payload: Mapping[str, Any]
+    held_by: int = 0  # the dead letter that it stands behind: not tried before that is settled
 
 
 @dataclass(frozen=True, slots=True)
 class Pile:
     """Errands of one kind that are not done: how many wait, since when the oldest of them does, how many were
-    given up."""
+    given up, how many are held behind one that was."""
 
     kind: str
     waiting: int
     oldest_at: datetime | None
     dead: int
+    held: int = 0

@@ -83,7 +83,7 @@ class PgErpBook:
     async def piles(self) -> list[Pile]:
         async with borrowed(self._pool) as connection:
             rows = await (await connection.execute(PILES)).fetchall()
-        return [Pile(row["kind"], row["waiting"], row["oldest_at"], row["dead"]) for row in rows]
+        return [Pile(row["kind"], row["waiting"], row["oldest_at"], row["dead"], row["held"]) for row in rows]
 
     async def letter(self, letter_id: int) -> Letter:
         async with borrowed(self._pool) as connection:
@@ -92,13 +92,35 @@ class PgErpBook:
             raise NotFound("not-found", "there is no such letter")
         return _letter(row)
 
-    async def send_again(self, letter_id: int) -> bool:
+    async def held(self, letters: Sequence[int]) -> list[Letter]:
         async with borrowed(self._pool) as connection:
-            return (await connection.execute(SEND_AGAIN, [letter_id])).rowcount > 0
+            rows = await (await connection.execute(HELD, [list(letters)])).fetchall()
+        return [_letter(row) for row in rows]
+
+    async def send_again(self, letter_id: int) -> bool:
+        return await self._settle(letter_id, SEND_AGAIN, {"id": letter_id})
 
     async def set_aside(self, letter_id: int, reason: str) -> bool:
+        note = f"set aside with its opening: {reason}"
+        return await self._settle(letter_id, SET_ASIDE, {"id": letter_id, "reason": reason, "note": note})
+
+    async def _settle(self, letter_id: int, statement: str, values: Mapping[str, Any]) -> bool:
+        """Of two people who decide at once the second finds it decided, and touches nothing behind it."""
+        async with borrowed(self._pool) as connection, connection.transaction():
+            if (await connection.execute(LOCK_DEAD, [letter_id])).rowcount == 0:
+                return False
+            await connection.execute(statement, values)
+        return True
+
+    async def aside(self, key: str) -> str | None:
         async with borrowed(self._pool) as connection:
-            return (await connection.execute(SET_ASIDE, [reason, letter_id])).rowcount > 0
+            row = await (await connection.execute(ASIDE, [key])).fetchone()
+        return row["reason"] if row else None
+
+    async def machines(self, tickets: Sequence[str]) -> Mapping[str, str]:
+        async with borrowed(self._pool) as connection:
+            rows = await (await connection.execute(MACHINES, [list(tickets)])).fetchall()
+        return {row["id"]: row["equipment"] for row in rows}
 
     async def outcome(self, key: str) -> tuple[str, str] | None:
         async with borrowed(self._pool) as connection:
@@ -206,41 +228,77 @@ CHANGE_AGAIN = "update order_changes set changed = %s, at = %s, escalated_at = n
 DROP_CHANGE = "delete from order_changes where id = %s"
 CONFIRM = "update order_changes set confirmed_at = %s, confirmed_by = %s where id = %s"
 ESCALATED = "update order_changes set escalated_at = %s where id = any (%s) and confirmed_at is null"
+# A letter that stands behind another one is shown under that, not beside it.
 LETTERS = """
-select * from outbox
+select o.*, 0 as held_by from outbox o
 where state = any (%(states)s) and kind <> 'tell' and (%(before)s = 0 or id < %(before)s)
+  and not exists (select from outbox_held held where held.id = o.id)
 order by id desc limit %(limit)s
 """
 UNFINISHED = """
-select * from outbox where lane = %(lane)s and state in ('waiting', 'claimed')
-union all
-select * from outbox where lane = %(lane)s and state = 'dead'
+select o.*, coalesce((select max(held.held_by) from outbox_held held where held.id = o.id), 0) as held_by
+from (
+    select * from outbox where lane = %(lane)s and state in ('waiting', 'claimed')
+    union all
+    select * from outbox where lane = %(lane)s and state = 'dead'
+) as o
 order by id limit 200
 """
+HELD = """
+select o.*, held.held_by from outbox_held held join outbox o on o.id = held.id
+where held.held_by = any (%s) order by o.id limit 2000
+"""
 PILES = """
-select kind, count(*) filter (where state <> 'dead') as waiting,
-    min(written_at) filter (where state <> 'dead') as oldest_at,
-    count(*) filter (where state = 'dead') as dead
+select kind, count(*) filter (where state <> 'dead' and not held) as waiting,
+    min(written_at) filter (where state <> 'dead' and not held) as oldest_at,
+    count(*) filter (where state = 'dead' and not held) as dead, count(*) filter (where held) as held
 from (
-    select kind, state, written_at from outbox where state in ('waiting', 'claimed') and kind <> 'tell'
+    select id, kind, state, written_at, id in (select id from outbox_held) as held
+    from outbox where state in ('waiting', 'claimed') and kind <> 'tell'
     union all
-    select kind, state, written_at from outbox where state = 'dead' and kind <> 'tell'
+    select id, kind, state, written_at, id in (select id from outbox_held) as held
+    from outbox where state = 'dead' and kind <> 'tell'
 ) as unfinished
 group by kind order by kind
 """
-LETTER = "select * from outbox where id = %s"
-# It may have been done by the try that was refused: whoever takes it has to look first.
+LETTER = """
+select o.*, coalesce((select max(held.held_by) from outbox_held held where held.id = o.id), 0) as held_by
+from outbox o where o.id = %s
+"""
+LOCK_DEAD = "select from outbox where id = %s and state = 'dead' for update"
+# It may have been done by the try that was refused: whoever takes it has to look first. What had died behind
+# it goes after it.
 SEND_AGAIN = """
 with again as (
-    update outbox set state = 'waiting', in_doubt = true, due_at = null, attempts = 0, finished_at = null,
+    update outbox o set state = 'waiting', in_doubt = true, due_at = null, attempts = 0, finished_at = null,
         leased_until = null
-    where id = %s and state = 'dead' returning id
+    where o.state = 'dead'
+      and (o.id = %(id)s or o.id in (select id from outbox_held where held_by = %(id)s))
+    returning id
 )
 select pg_notify('andon_outbox', '') from again
 """
+# The steps of a ticket that the ERP is never to have are not wanted there either; each leaves its line in the
+# ledger of messages.
 SET_ASIDE = """
-update outbox set state = 'done', reason = %s, receipt = '{"set_aside": true}',
-    finished_at = clock_timestamp()
-where id = %s and state = 'dead'
+with steps as (
+    update outbox o set state = 'done', reason = %(note)s, receipt = '{"set_aside": true}',
+        finished_at = clock_timestamp()
+    where o.id in (select id from outbox_held where held_by = %(id)s)
+      and o.kind in ('update-ticket', 'close-ticket') and o.state in ('waiting', 'dead')
+    returning o.*
+), noted as (
+    insert into erp_exchanges
+        (at, direction, subject, document, erp_number, outcome, seconds, after, reason, errand)
+    select clock_timestamp(), 'out', kind, payload ->> 'ticket', '', 'skipped', 0, payload, reason, id
+    from steps order by id
+), settled as (
+    update outbox set state = 'done', reason = %(reason)s, receipt = '{"set_aside": true}',
+        finished_at = clock_timestamp()
+    where id = %(id)s and state = 'dead' returning id
+)
+select pg_notify('andon_outbox', '') from settled
 """
+ASIDE = "select reason from outbox where key = %s and receipt ->> 'set_aside' = 'true'"
+MACHINES = "select id, equipment from tickets where id = any (%s)"
 OUTCOME = "select state, reason from outbox where key = %s"

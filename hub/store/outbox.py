@@ -198,6 +198,7 @@ next as (
       and not exists (
           select from outbox older
           where older.lane = o.lane and older.id < o.id and older.state in ('waiting', 'claimed'))
+      and not exists (select from outbox_held held where held.id = o.id)
     order by o.priority desc, o.id limit 1
     for update of o skip locked
 )
@@ -235,6 +236,8 @@ WAITING = """
 select kind, count(*) as n,
        greatest(0, extract(epoch from
            coalesce(%(now)s::timestamptz, clock_timestamp()) - min(written_at))) as oldest
-from outbox where state in ('waiting', 'claimed') group by kind
+from outbox o
+where state in ('waiting', 'claimed') and not exists (select from outbox_held held where held.id = o.id)
+group by kind
 """
 DEAD = "select count(*) as n from outbox where state = 'dead'"

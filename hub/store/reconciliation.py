@@ -291,9 +291,10 @@ with told as (
 select id, at, good, scrap, dead from told where certain order by at, id
 """  # noqa: S608
 UNDER_WAY = """
-select distinct coalesce(payload ->> 'ticket', payload ->> 'order') as about from outbox
+select distinct coalesce(payload ->> 'ticket', payload ->> 'order') as about from outbox o
 where kind in ('open-ticket', 'update-ticket', 'close-ticket', 'change-order')
-  and (state in ('waiting', 'claimed') or (state = 'done' and finished_at > %s))
+  and (state in ('waiting', 'claimed') and not exists (select from outbox_held held where held.id = o.id)
+       or (state = 'done' and finished_at > %s))
 """
 POSTINGS = """
 select p.*, o.key, coalesce(o.state = 'dead', false) as dead

@@ -14,7 +14,7 @@ from collectors.runner import book
 from erp_bridge.incoming import CONFIRM_WITHIN
 from hub.errors import Conflict, ErpRefused, NotFound
 from hub.model.erp import PostingKind
-from hub.model.exchange import Direction, Outcome
+from hub.model.exchange import Direction, Letter, Outcome
 from hub.model.intent import Intent, IntentKind
 from hub.model.production import Posting, WorkOrderState
 from hub.testing.clock import NOON, HandClock
@@ -317,6 +317,91 @@ async def test_a_dead_letter_that_nobody_needs_is_set_aside_with_its_reason(hous
     assert not await house.book.set_aside(letter.id, "again")
     assert await house.book.letters() == []
     assert await house.book.outcome(letter.key) == ("done", "entered by hand")
+
+
+# ------------------------------------------------------------------ what stands behind a letter
+async def document_locked(ticket_id: str, fields: Mapping[str, Any]) -> tuple[str, str]:
+    raise ErpRefused("单据已锁定")
+
+
+async def refused_opening(house: BridgeHouse, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Letter]:
+    """A ticket repaired to its end, of which the ERP has refused the opening."""
+    with monkeypatch.context() as bad:
+        bad.setattr(house.connector, "open_ticket", document_locked)
+        ticket_id = await house.break_down()
+        await house.drain()
+        await house.repair(ticket_id)
+        await house.drain()
+    (letter,) = await house.book.letters()
+    assert (letter.kind, letter.reason) == ("open-ticket", "单据已锁定")
+    return ticket_id, letter
+
+
+async def test_steps_wait_behind_a_refused_opening_and_follow_it_in_order_when_it_goes(
+    house: BridgeHouse, erp: KingdeeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a restart as well; none is tried, none dies, none goes twice."""
+    ticket_id, letter = await refused_opening(house, monkeypatch)
+    steps = await house.book.held([letter.id])
+    assert [s.kind for s in steps] == ["update-ticket"] * (len(steps) - 1) + ["close-ticket"]
+    assert len(steps) > 2
+    assert {(s.state, s.attempts, s.held_by) for s in steps} == {("waiting", 0, letter.id)}
+    assert await house.book.letters(dead=False) == [], "they are not under way"
+    assert sum(p.held for p in await house.book.piles()) == len(steps)
+    assert {p.waiting for p in await house.book.piles()} == {0}
+    await house.restart()
+    assert not await house.bridge.deliver_one()
+    assert await house.book.send_again(letter.id)
+    await house.drain()
+    assert await house.book.letters() == []
+    done = [e for e in reversed(await house.book.exchanges(ticket_id)) if e.outcome is Outcome.DONE]
+    assert [e.errand for e in done] == [letter.id, *(s.id for s in steps)]
+    (ticket,) = erp.tickets()
+    assert (ticket["state"], ticket["status"]) == ("DONE", "C")
+
+
+async def test_steps_are_set_aside_with_their_opening_and_leave_a_note_each(
+    house: BridgeHouse, erp: KingdeeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket_id, letter = await refused_opening(house, monkeypatch)
+    steps = await house.book.held([letter.id])
+    assert await house.book.set_aside(letter.id, "planner: not for the ERP")
+    assert not await house.book.send_again(letter.id)
+    await house.drain()
+    assert await house.book.unfinished(f"ticket:{ticket_id}") == []
+    noted = {
+        e.errand: e.reason for e in await house.book.exchanges(ticket_id) if e.outcome is Outcome.SKIPPED
+    }
+    assert noted == {s.id: "set aside with its opening: planner: not for the ERP" for s in steps}
+    assert erp.tickets() == []
+
+
+async def test_a_step_after_its_opening_was_set_aside_is_no_letter(
+    house: BridgeHouse, erp: KingdeeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as bad:
+        bad.setattr(house.connector, "open_ticket", document_locked)
+        ticket_id = await house.break_down()
+        await house.drain()
+    (letter,) = await house.book.letters()
+    assert await house.book.set_aside(letter.id, "planner: not for the ERP")
+    await house.repair(ticket_id)
+    await house.drain()
+    assert await house.book.letters() == []
+    assert erp.tickets() == []
+    skipped = [e for e in await house.book.exchanges(ticket_id) if e.outcome is Outcome.SKIPPED]
+    assert {e.reason for e in skipped} == {"its opening was set aside: planner: not for the ERP"}
+
+
+async def test_of_two_who_decide_at_once_the_second_touches_nothing_behind_the_letter(
+    house: BridgeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, letter = await refused_opening(house, monkeypatch)
+    book = house.book
+    again, aside = await asyncio.gather(book.send_again(letter.id), book.set_aside(letter.id, "no"))
+    assert again is not aside
+    left = {s.state for s in await book.unfinished(letter.lane)}
+    assert left == ({"waiting"} if again else set())
 
 
 # ------------------------------------------------------------------ pushes
