@@ -32,6 +32,7 @@ from hub.model.discrepancy import (
 )
 from hub.model.equipment import Equipment, EquipmentLevel
 from hub.model.intent import Intent
+from hub.model.parameter import ProcessParameter
 from hub.model.people import Account, Person, Role, WallScreen
 from hub.model.production import JobOrder, JobProgress, OrderChange, WorkOrder
 from hub.model.rush import ErpWord, Foresight, Rush, Slip, Standing, Terms
@@ -42,6 +43,7 @@ from hub.ports import Plant, Watched
 from hub.testing.clock import NOON, HandClock
 from tests.api_erp_book import MemoryErpBook
 from tests.api_mappings import QuickMappings
+from tests.api_parameters import MemoryParameters
 from tests.api_rejects import MemoryRejects, QuickDoor
 from tests.api_sales_book import MemoryFigures, MemorySales
 
@@ -72,6 +74,9 @@ def person(role: Role, scope: str = HERE) -> Person:
     return Person(f"{role.value}-1", w(f"人{role.value}", f"The {role.value}"), frozenset({role}), (scope,))
 
 
+RECIPE = ProcessParameter(w("=油温", "=Oil temperature"), 20, 80, 60)
+
+
 def plant(*extra: Person) -> Plant:
     nodes = [
         Equipment("p1", EquipmentLevel.SITE, w("一厂", "Plant 1")),
@@ -84,7 +89,7 @@ def plant(*extra: Person) -> Plant:
     ]
     people = {p.id: p for p in (*(person(role) for role in Role), *extra)}
     tags = [
-        Tag(1, f"{PRESS}/oil_temp", w("油温", "Oil temperature"), "℃"),
+        Tag(1, f"{PRESS}/oil_temp", w("油温", "Oil temperature"), "℃", parameter=RECIPE),
         Tag(2, f"{CNC}/spindle", w("转速", "Spindle")),
     ]
     return Plant(nodes[0], {n.path: n for n in nodes}, {t.path: t for t in tags}, people=people)
@@ -539,7 +544,7 @@ def house(
         sales=MemorySales([order("MO-1", "p1/stamping/l1"), order("MO-2", "p1/machining/l2")]),
         erp_book=erp_book,  # type: ignore[arg-type]
         mes_doors={"mes": QuickDoor()}, rejects=MemoryRejects(),
-        mappings=QuickMappings(),
+        mappings=QuickMappings(), parameters=MemoryParameters(PRESS, CNC),
     )  # fmt: skip
     app = build(deps, meter=meter or Meter(burst=1e9))
     return House(clock, store, ledger, desk, deps, app)

@@ -18,6 +18,7 @@ from hub.api import (
     mes,
     order_changes,
     order_links,
+    parameters,
     photos,
     reconcile,
     rules,
@@ -41,6 +42,7 @@ _ROUTERS: tuple[APIRouter, ...] = (
     session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router,
     photos.router, trend.router, status.router, reconcile.router, rush.router, erp.router,
     order_changes.router, order_links.router, figures.router, mappings.router, mes.router,
+    parameters.router,
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Protocol
@@ -14,6 +14,7 @@ from hub.api.rights import Caller, Right
 from hub.model.discrepancy import Comparison, OpenDiscrepancy
 from hub.model.erp import ErpEquipment, ErpNews, ErpPush, SalesOrder
 from hub.model.order_link import OrderLink
+from hub.model.parameter import BoundSample, JobSpan, ParameterFigures, ParameterLimits
 from hub.model.production import JobProgress, JobResponse, WorkOrder
 from hub.ports import (
     Clock,
@@ -79,6 +80,20 @@ class FigureBook(Protocol):
     async def costs(self, start: datetime, end: datetime, order: str = "") -> list[dict[str, Any]]: ...
 
 
+class ParameterBook(Protocol):
+    """What process parameters were while an order or a lot was worked on."""
+
+    async def spans(self, order: str) -> list[JobSpan]: ...
+    async def spans_with(self, lot: str) -> list[JobSpan]: ...
+    async def figures(
+        self, spans: Sequence[JobSpan], limits: Sequence[ParameterLimits]
+    ) -> list[ParameterFigures]: ...
+    async def curve(
+        self, spans: Sequence[JobSpan], tag: int, points: int
+    ) -> list[tuple[datetime, float, float, float]]: ...
+    def samples(self, spans: Sequence[JobSpan], tags: Sequence[int]) -> AsyncIterator[BoundSample]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Plugged:
     """Routes of somebody else (the screens'), and who may use each path. A path that is missing stops the
@@ -122,6 +137,7 @@ class Deps:
     mes: tuple[str, ...] = ()  # the sources that reports come from
     mes_doors: Mapping[str, MesDoor] = field(default_factory=dict)  # sources of typed events, by name
     rejects: Rejects | None = None
+    parameters: ParameterBook | None = None
 
     @property
     def https(self) -> bool:

@@ -50,6 +50,7 @@ CauseClass = Literal["mechanical", "electrical", "tooling", "material", "operati
 AlarmId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 TicketId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,32}$")]
 OrderNumber = Annotated[str, Path(min_length=1, max_length=80), AfterValidator(_plain)]
+LotNumber = Annotated[str, Path(min_length=1, max_length=200), AfterValidator(_plain)]
 PhotoId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}-[0-9a-f]{16}$")]
 
 

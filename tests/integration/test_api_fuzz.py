@@ -32,6 +32,7 @@ from hub.model.people import Person, Role
 from hub.notices import Notices
 from hub.store.figures import PgFigures
 from hub.store.ledger import PgLedger
+from hub.store.parameter_book import PgParameterBook
 from hub.store.people import PgPeopleStore
 from hub.store.pool import open_pool
 from hub.store.rush import PgRushes
@@ -100,6 +101,9 @@ QUERIES = {
     "/api/timeline": ("hours",),
     "/api/orders/{number}/rush": ("due_at",),
     "/api/rushes": ("limit",),
+    "/api/orders/{number}/parameters": ("points", "operation", "tag"),
+    "/api/orders/{number}/parameters.csv": ("operation", "tag"),
+    "/api/lots/{lot}/parameters": ("points",),
     "/api/delivery": ("month",),
     "/api/costs": ("month", "order"),
 }
@@ -132,6 +136,7 @@ async def it(dsn: str) -> AsyncIterator[House]:
             rush=rush,
             sales=PgSales(pool),
             figures=PgFigures(pool),
+            parameters=PgParameterBook(pool),
         )
         async with ledger.begin() as tx:
             await tx.save_order(order("MO-1", "p1/stamping/l1"))

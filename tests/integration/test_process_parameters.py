@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -10,12 +11,14 @@ import pytest
 
 from hub.model.batch import SampleBatch
 from hub.model.erp import PostingKind
-from hub.model.parameter import ProcessParameter
+from hub.model.parameter import ParameterLimits, ProcessParameter
 from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
 from hub.model.sample import BAD_NO_COMMUNICATION, Tag
 from hub.model.words import Words
+from hub.store import parameter_book
 from hub.store.binding import Binding, register
 from hub.store.ledger import PgLedger
+from hub.store.parameter_book import PgParameterBook
 from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
 from hub.store.tag_table import TagTable
@@ -208,3 +211,60 @@ async def waiting_for_a_lock(pool: Pool) -> None:
 
 
 WAITING = "select count(*) as n from pg_locks where not granted and locktype = 'advisory'"
+
+
+# ------------------------------------------------------------------ what is asked of them afterwards
+async def test_an_order_is_told_by_operation_machine_and_parameter_with_what_lay_outside(
+    plant: Plant,
+) -> None:
+    await plant.report(0, "MO-1")
+    await plant.report(10, "MO-2")
+    await plant.report(20, "MO-1")
+    await plant.report(30, "MO-1", "done")
+    rows = [(0, 30.0), (5, 90.0), (12, 500.0), (25, 10.0), (31, 500.0)]
+    await plant.store(*((plant.oil, m, v) for m, v in rows), (plant.bar, 1, 7.0), (plant.oil, 26, math.nan))
+    book = PgParameterBook(plant.pool)
+    spans = await book.spans("MO-1")
+    assert [(s.since, s.until) for s in spans] == [(at(0), at(10)), (at(20), at(30))]
+    limits = [ParameterLimits(plant.oil, 20, 80), ParameterLimits(plant.bar, None, None)]
+    oil, bar = sorted(await book.figures(spans, limits), key=lambda f: f.tag != plant.oil)
+    assert (oil.samples, oil.bad, oil.outside) == (4, 1, 2)
+    assert (oil.low, oil.high, oil.first_at, oil.last_at) == (10, 90, at(0), at(26))
+    assert oil.mean == pytest.approx(130 / 3) and oil.deviation == pytest.approx(41.63, abs=0.01)
+    assert (bar.samples, bar.outside, bar.deviation, bar.operation) == (1, 0, None, "10")
+    curve = await book.curve(spans, plant.oil, 2)
+    assert sum(low <= mean <= high for _, mean, low, high in curve) == len(curve)
+    assert (min(p[2] for p in curve), max(p[3] for p in curve)) == (10, 90)
+    assert await book.curve(await book.spans("MO-9"), plant.oil, 2) == []
+
+
+async def test_every_sample_comes_once_however_long_the_pages(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parameter_book, "PAGE", 3)
+    await plant.issue(0, "MO-1", "S1")
+    await plant.report(0, "MO-1")
+    rows = [(tag, m, float(m)) for m in range(7) for tag in (plant.oil, plant.bar)]
+    await plant.store(*rows)
+    book = PgParameterBook(plant.pool)
+    spans = await book.spans("MO-1")
+    found = [s async for s in book.samples(spans, [plant.oil, plant.bar])]
+    assert sorted((s.at, s.tag) for s in found) == sorted((at(m), tag) for tag, m, _ in rows)
+    assert {(s.order, s.operation, s.equipment, s.lots[0].lot) for s in found} == {
+        ("MO-1", "10", PRESS, "S1")
+    }
+
+
+async def test_a_lot_leads_to_what_it_went_into_and_to_what_it_came_out_of(plant: Plant) -> None:
+    await plant.issue(-1, "MO-1", "S1")
+    await plant.issue(10, "MO-1", "S2")
+    await plant.report(0, "MO-1")
+    await plant.report(20, "MO-2")
+    async with plant.ledger.begin() as tx:
+        done = Posting("F1", PostingKind.RECEIPT, "MO-2", "10", at(30), "A", 5.0, lot="FIN-7")
+        await tx.add_posting(done)
+    book = PgParameterBook(plant.pool)
+    assert [(s.since, s.until) for s in await book.spans_with("S1")] == [(at(0), at(10))]
+    assert [s.order for s in await book.spans_with("S2")] == ["MO-1"]
+    assert [s.order for s in await book.spans_with("FIN-7")] == ["MO-2"]
+    assert await book.spans_with("nothing") == []

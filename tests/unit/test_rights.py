@@ -196,6 +196,19 @@ TABLE = [
     Row("POST /api/erp/push", "public", "/api/erp/push", {"made": "up"}, 404),
     Row("GET /api/shared-order", "public", "/api/shared-order", good=404),
     Row("GET /api/sales", SHARE, "/api/sales"),
+    Row(
+        "GET /api/orders/{number}/parameters", ALL, "/api/orders/MO-1/parameters",
+        other="/api/orders/MO-2/parameters",
+    ),
+    Row(
+        "GET /api/orders/{number}/parameters.csv", ALL, "/api/orders/MO-1/parameters.csv",
+        other="/api/orders/MO-2/parameters.csv",
+    ),
+    Row("GET /api/lots/{lot}/parameters", ALL, "/api/lots/L-1/parameters", other="/api/lots/L-2/parameters"),
+    Row(
+        "GET /api/lots/{lot}/parameters.csv", ALL, "/api/lots/L-1/parameters.csv",
+        other="/api/lots/L-2/parameters.csv",
+    ),
     Row("GET /api/orders/{number}/links", SHARE, "/api/orders/MO-1/links", other="/api/orders/MO-2/links"),
     Row("POST /api/orders/{number}/links", SHARE, "/api/orders/MO-1/links", other="/api/orders/MO-2/links"),
     Row(
