@@ -28,7 +28,7 @@ class Writer:
     """
 
     def __init__(
-        self, bus: Bus, samples: SampleStore, clock: Clock, max_rows: int = 20_000, max_wait: float = 0.1
+        self, bus: Bus, samples: SampleStore, clock: Clock, max_rows: int = 20_000, max_wait: float = 0.25
     ) -> None:
         self._bus = bus
         self._samples = samples

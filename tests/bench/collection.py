@@ -1,6 +1,7 @@
 """100 Modbus devices x 100 registers at 1 Hz into TimescaleDB under 1,000 limit rules, beside the bare limit.
 
-`--only modbus` is that alone; then 5,000 OPC UA nodes beside a bare subscription (tests.bench.subscription).
+`--only modbus` is that alone; then 5,000 OPC UA nodes beside a bare subscription (tests.bench.subscription),
+and the highest rate beside raw COPY (tests.bench.ingest).
 
 In each round the product and the bare loop have the same devices, the same server and the same window, one
 after the other, each with an empty database. CPU is that of the collecting process and of the whole database
@@ -24,7 +25,7 @@ from typing import Any
 import psycopg
 
 from hub.store.migrate import migrate
-from tests.bench import database, plant, subscription
+from tests.bench import database, ingest, plant, subscription
 from tests.bench.child import Child, child, environment_without_hub, words
 from tests.bench.commits import ages
 from tests.bench.figures import machine, percentiles, say
@@ -44,7 +45,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--registers", type=int, default=100)
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between two polls")
     parser.add_argument("--nodes", type=int, default=5000, help="of the OPC UA server, in hundreds")
-    parser.add_argument("--only", choices=("modbus", "opcua"), help="this half alone")
+    parser.add_argument("--only", choices=("modbus", "opcua", "ingest"), help="this part alone")
     parser.add_argument("--parts", default=PARTS, help="of the product; add web to have the live board too")
     parser.add_argument(
         "--keep", type=Path, help="folder for what the processes leave, instead of a passing one"
@@ -87,10 +88,12 @@ async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         folder.chmod(0o711)  # the database's own account passes through
         server = await stack.enter_async_context(database.server(folder))
         found: dict[str, Any] = {}
-        if chosen.only != "opcua":
+        if chosen.only in (None, "modbus"):
             found |= _figures(chosen, await _rounds(Bench(chosen, folder, server), chosen.rounds))
-        if chosen.only != "modbus":
+        if chosen.only in (None, "opcua"):
             found |= subscription.figures(chosen, await subscription.Pair(chosen, folder, server).rounds())
+        if chosen.only in (None, "ingest"):
+            found |= ingest.figures(await ingest.Ingest(chosen, folder, server).rounds())
     return {**found, "seconds": chosen.seconds, "rounds": chosen.rounds, **server.about, **before}
 
 

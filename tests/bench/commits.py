@@ -33,3 +33,9 @@ def ages(path: Path, start: float, end: float) -> NDArray[np.float64]:
     found = np.load(path)
     inside = (found[:, 0] >= start * 1e6) & (found[:, 0] < end * 1e6)
     return np.asarray(found[inside, 1] / 1000.0)
+
+
+def rows_between(path: Path, start: float, end: float) -> int:
+    """Rows committed in [start, end), seconds since 1970, to the nearest EACH of a commit."""
+    at = np.load(path)[:, 0]
+    return int(((at >= start * 1e6) & (at < end * 1e6)).sum()) * EACH

@@ -66,6 +66,16 @@ def collection(
     }
 
 
+def flooded(devices: int, registers: int, folder: Path, database: str | None) -> dict[str, Any]:
+    """The tags and rules of `collection` without a source."""
+    return {
+        "plant": site(devices, registers),
+        "hub": _hub(folder, database),
+        "rules": limits(),
+        "people": people(),
+    }
+
+
 def limits() -> list[dict[str, Any]]:
     """RULED rules for each machine, half of them with a delay."""
     return [

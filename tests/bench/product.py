@@ -17,13 +17,19 @@ from typing import Any
 
 import uvloop
 
+from collectors.runner import BusSink
 from hub import log
 from hub.app import App, parts_of
+from hub.bus.spool import Spool
+from hub.bus.spooled import SpooledBus
 from hub.model.batch import SampleBatch
 from hub.settings import load
 from hub.store.samples import PgSampleStore
 from tests.bench.commits import Commits
+from tests.bench.flood import Flood
 from tests.simulators.process import announce, say, told_to_stop
+
+SPOOL = 1 << 30  # bytes
 
 
 class NotedStore(PgSampleStore):
@@ -44,6 +50,17 @@ class NotedApp(App):
     def __init__(self, commits: Commits, *arguments: object, **named: object) -> None:
         super().__init__(*arguments, **named)  # type: ignore[arg-type]
         self._commits = commits
+
+    async def flood(self, tags: int, seconds: float) -> int:
+        """Simulated samples by the way of a collector's; how many were given, once the record has them."""
+        spool = Spool(self.settings.file.hub.data / "spool", SPOOL)
+        spooled, flood = SpooledBus(self.bus, spool, self._reached, self.clock), Flood(tags)
+        forwarding = asyncio.create_task(spooled.run())
+        await flood.run(BusSink(spooled), lambda: spool.fill, seconds)
+        while spool.fill:
+            await asyncio.sleep(0.1)
+        forwarding.cancel()
+        return flood.given
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -66,6 +83,8 @@ async def _live(chosen: argparse.Namespace) -> None:
     gc.freeze()  # here and in `main` as `andon run` has it
     gc.enable()
     say({"up": app.address, "rules": len(app.rules)})
+    if chosen.flood:
+        say({"given": await app.flood(chosen.flood, chosen.seconds)})
     await stop
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -78,6 +97,8 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--parts", default="all")
     parser.add_argument("--commits", type=Path, required=True)
+    parser.add_argument("--flood", type=int, default=0, help="so many simulated tags, as fast as can be")
+    parser.add_argument("--seconds", type=float, default=0.0, help="of the flood")
     log.setup(stream=sys.stderr)
     gc.disable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
