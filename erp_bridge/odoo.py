@@ -26,6 +26,7 @@ from erp_bridge.odoo_reports import Hours, Reports
 from erp_bridge.odoo_stock import Goods, Issues, Scraps
 from erp_bridge.odoo_tickets import Tickets
 from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
+from hub.model.mapping import ErpField
 from hub.model.production import WorkOrder
 from hub.ports import Clock
 
@@ -74,6 +75,9 @@ class OdooConnector(Connector):
     async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
         return await self._tickets.states(erp_ids)
 
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        return await self._tickets.copies(keys)
+
     # ------------------------------------------------------------------ reports and postings
     async def find_report(self, key: str) -> str | None:
         return await self._reports.find(key)
@@ -113,6 +117,12 @@ class OdooConnector(Connector):
     # ------------------------------------------------------------------ care
     async def probe(self) -> Mapping[str, str]:
         return await probed(self._records, self.capabilities)
+
+    async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        return await self._records.newest(document, more)
+
+    async def fields(self, document: str) -> Sequence[ErpField]:
+        return await self._records.described(document)
 
     async def close(self) -> None:
         await self._client.close()

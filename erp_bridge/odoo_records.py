@@ -16,6 +16,7 @@ from erp_bridge.odoo_config import OdooConfig
 from erp_bridge.odoo_maps import DOCUMENTS, FILTERS
 from erp_bridge.odoo_values import Row, columns, plain, spaced, typed
 from hub.errors import ErpRefused, ErpUnavailable
+from hub.model.mapping import ErpField
 from hub.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 Domain = Sequence[Any]
 MEMORY = 60.0  # seconds that a name's id, or a field's absence, is believed
 CHUNK = 500  # ids in one call
+_SAMPLES = 3  # records that people are shown
 _TRIES = 5  # of a load that met another one of the same key
 _CLASH = re.compile(r"serializ|concurrent", re.I)  # PostgreSQL's own words, in no user's language
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
@@ -88,6 +90,16 @@ class Records:
             known = {n: f for n, f in found.items() if isinstance(f, dict)}
             self._fields[model] = now, known
         return known
+
+    async def described(self, document: str) -> list[ErpField]:
+        """The fields of a document's model, with the captions that the user of the key sees."""
+        known = await self.fields(self.form(document))
+        return [_described(name, spec) for name, spec in sorted(known.items())]
+
+    async def newest(self, document: str, more: Sequence[str]) -> list[Row]:
+        """A few records with what the map asks for, and as much of `more` as there is."""
+        names = {*asked(self.blocks[document]), *more}
+        return await self.search(self.form(document), self.mine(document), names, _SAMPLES, newest=True)
 
     async def kinds(self, model: str, names: Iterable[str]) -> dict[str, str]:
         specs = await self.fields(model, names)
@@ -317,6 +329,13 @@ class Records:
 def external_id(kind: str, key: str) -> str:
     """Letters, digits, _ and - stay; what else a key holds is written as its code."""
     return f"andon.{kind}_{_UNFIT.sub(lambda found: f'_{ord(found[0]):02x}_', key)}"
+
+
+def _described(name: str, spec: Row) -> ErpField:
+    """Another record is written by what its lookup names it by, and read by its name."""
+    kind, writable = str(spec.get("type") or ""), not spec.get("readonly") and name != "id"
+    read = f"{name}.name" if kind == "many2one" else name
+    return ErpField(name, str(spec.get("string") or ""), kind, "", name if writable else "", read)
 
 
 def made_id(answer: Any, call: str) -> int:
