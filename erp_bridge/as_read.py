@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from erp_bridge import left_out
@@ -42,3 +43,10 @@ def one(document: str, row: Row, needed: Iterable[str], make: Callable[[Row], T]
         why = f"documents.{document}.read: {type(reason).__name__} {reason}"
         left_out.note(document, row.get(RECORD, "?"), why)
         return None
+
+
+def moment(text: Any) -> datetime:
+    at = datetime.fromisoformat(str(text))
+    if at.tzinfo is None:
+        raise ValueError(f"{text} has no time zone: write instant(..) in its map")
+    return at

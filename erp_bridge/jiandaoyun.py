@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 from erp_bridge.connector import Connector
 from erp_bridge.jiandaoyun_client import JiandaoyunClient
 from erp_bridge.jiandaoyun_config import JiandaoyunConfig
+from erp_bridge.jiandaoyun_fields import described, raw_records
 from erp_bridge.jiandaoyun_forms import Forms
 from erp_bridge.jiandaoyun_maps import DOCUMENTS
 from erp_bridge.jiandaoyun_office import Office
 from erp_bridge.jiandaoyun_postings import Postings
 from erp_bridge.jiandaoyun_probe import probed
-from erp_bridge.jiandaoyun_push import FORM_CHANGED, REMOVED, Pushed, opened
+from erp_bridge.jiandaoyun_push import FORM_CHANGED, Pushed, opened
 from erp_bridge.jiandaoyun_records import Records
 from erp_bridge.jiandaoyun_tickets import Tickets
 from erp_bridge.mapping import Capability
@@ -32,6 +33,7 @@ from hub.model.erp import (
     SalesOrder,
     StockClaim,
 )
+from hub.model.mapping import ErpField
 from hub.model.production import WorkOrder
 from hub.ports import Clock
 
@@ -81,7 +83,8 @@ class JiandaoyunConnector(Connector):
         records = Records(config, self._client, self._forms)
         self._tickets = Tickets(records)
         self._postings = Postings(records, clock)
-        self._office = Office(records, self._postings)
+        self._records = records
+        self._office = Office(records, self._postings, clock)
 
     async def close(self) -> None:
         await self._client.close()
@@ -101,6 +104,9 @@ class JiandaoyunConnector(Connector):
 
     async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
         return await self._tickets.states(erp_ids)
+
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        return await self._tickets.copies(keys)
 
     # ------------------------------------------------------------------ reports and postings
     async def find_report(self, key: str) -> str | None:
@@ -140,15 +146,14 @@ class JiandaoyunConnector(Connector):
 
     # ------------------------------------------------------------------ what is pushed
     def pushed(self, push: ErpPush) -> ErpNews:
-        """A changed form is looked at anew; a removed order is missed at the next look at orders."""
+        """Where to look. What it says of forms and deletions is not relied on: whoever looks, in this process
+        or in another, looks forms up anew from time to time and misses an order that was deleted."""
         secrets = [secret.get_secret_value() for secret in self._config.push_secrets]
         told = opened(push, secrets, self._clock.now())
         if told.op == FORM_CHANGED:
             self._forms.forget()
         document = self._document(told)
         subject = _SUBJECTS.get(document, ErpSubject.ORDERS)
-        if told.op == REMOVED and subject is ErpSubject.ORDERS:
-            self._office.look_for_deleted = True
         number = told.record.get(_NUMBERS.get(document, "wo_no")) or told.record.get("_id")
         return ErpNews(told.id, subject, (str(number),) if number else ())
 
@@ -165,3 +170,10 @@ class JiandaoyunConnector(Connector):
     async def probe(self) -> Mapping[str, str]:
         wanted = [n for n in self._forms.kinds if _NEEDS.get(n, Capability.OPEN_TICKETS) in self.capabilities]
         return await probed(self._forms, wanted)
+
+    async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        """With all of their fields, whatever is asked for."""
+        return await raw_records(self._records, document, self._clock.now())
+
+    async def fields(self, document: str) -> Sequence[ErpField]:
+        return await described(self._records, document)

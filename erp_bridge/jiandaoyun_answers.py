@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from erp_bridge.bystanders import AWAY_PAUSE
 from erp_bridge.jiandaoyun_config import JiandaoyunConfig
 from hub.errors import ErpRefused, ErpUnavailable
 
+NO_APP, NO_FORM = 2004, 3000
 NO_RECORD = 4001
 SUBMIT_FAILED = 4000
 DELETE_FAILED = 4042
@@ -29,8 +31,8 @@ NO_INSTANCE = 50016
 HANDLED = 50051
 _OUR_MISTAKE = {  # what in the configuration is wrong
     1010: "a member number is unknown: check creator, employees and ticket.approver",
-    2004: "there is no such app: check app_id",
-    3000: "there is no such form: check documents.*.form",
+    NO_APP: "there is no such app: check app_id",
+    NO_FORM: "there is no such form: check documents.*.form",
     17032: "a field of this type cannot be written: check documents",
     17034: "a field of this type cannot be written: check documents",
 }
@@ -55,9 +57,16 @@ class Used(ErpUnavailable):
 
 
 def read(
-    config: JiandaoyunConfig, what: str, status: int, text: str, retry_after: timedelta | None, *, write: bool
+    config: JiandaoyunConfig,
+    what: str,
+    status: int,
+    text: str,
+    retry_after: timedelta | None,
+    *,
+    write: bool,
+    page: bool = False,
 ) -> dict[str, Any]:
-    """The answer's object. `retry_after` as its header asks for."""
+    """The answer's object. `retry_after` as its header asks for; `page`: it was written for people."""
     answer = _object(text)
     if status < 300 and answer is not None:
         if (failed := _failure(answer)) is not None:
@@ -69,8 +78,12 @@ def read(
         raise ErpUnavailable(f"{what}: too many calls at once", retry_after or config.limit_pause)
     if status in (401, 403):
         text = f"{what}: HTTP {status}; check api_key and what stands between us and base_url"
-        raise ErpUnavailable(text, config.rights_pause)
-    if 300 <= status < 400 or status in (404, 405):
+        raise ErpUnavailable(text, config.rights_pause, in_doubt=write and page)
+    if page or 300 <= status < 400:
+        kind = "a page for people" if page else "elsewhere"
+        told = f"{what}: HTTP {status}, {kind}; check base_url and what stands before it"
+        raise ErpUnavailable(told, retry_after or (None if status < 300 else AWAY_PAUSE), in_doubt=write)
+    if status in (404, 405):
         raise ErpRefused(f"{what}: HTTP {status}; check base_url, it ends in /api")
     head = " ".join(text[:_HEAD].split())
     raise ErpUnavailable(f"{what}: HTTP {status} {head!r}", retry_after, in_doubt=write)
@@ -107,12 +120,26 @@ def judged(
     return Refusal(f"{text}; {mistake}" if mistake else text, code)
 
 
+def rows_of(answer: Mapping[str, Any], name: str, what: str) -> list[Mapping[str, Any]]:
+    """The objects that an answer has to list under this name."""
+    rows = answer.get(name)
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise ErpUnavailable(f"Jiandaoyun answered {what} in words we do not know: it lists no {name}")
+    return rows
+
+
+def id_of(record: Any) -> str:
+    """ "" for what has none."""
+    found = record.get("_id") if isinstance(record, Mapping) else None
+    return found if isinstance(found, str) else ""
+
+
 def _object(text: str) -> dict[str, Any] | None:
     if not text.strip():
         return {}  # nothing said is well
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -122,5 +149,5 @@ def _failure(answer: Mapping[str, Any]) -> tuple[int, str] | None:
     code, status = answer.get("code"), str(answer.get("status") or "").lower()
     said = str(answer.get("msg") or answer.get("message") or "")
     if status in ("failure", "fail", "error") or (code not in (None, 0, "0", "") and status != "success"):
-        return int(code) if isinstance(code, int | str) and str(code).isdigit() else 0, said
+        return int(code) if isinstance(code, int | str) and str(code).isdecimal() else 0, said
     return None

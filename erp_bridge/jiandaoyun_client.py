@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import httpx
 
+from erp_bridge.bystanders import asked_pause, is_page
 from erp_bridge.jiandaoyun_answers import read
 from erp_bridge.jiandaoyun_config import JiandaoyunConfig
 from hub.errors import ErpRefused, ErpUnavailable
@@ -72,11 +72,12 @@ class JiandaoyunClient:
         except httpx.HTTPError as cause:
             raise ErpUnavailable(f"the file was not taken: {type(cause).__name__}") from None
         if reply.status_code >= 400:
-            raise ErpUnavailable(f"the file was not taken: HTTP {reply.status_code}", _pause(reply))
-        answer = read(self._config, "upload", reply.status_code, reply.text, _pause(reply), write=False)
-        if not answer.get("key"):
+            raise ErpUnavailable(f"the file was not taken: HTTP {reply.status_code}", asked_pause(reply))
+        answer = read(self._config, "upload", reply.status_code, reply.text, asked_pause(reply), write=False)
+        key = answer.get("key")
+        if not key or not isinstance(key, str):
             raise ErpUnavailable("the file was taken without telling its key")
-        return str(answer["key"])
+        return key
 
     # ------------------------------------------------------------------ one call
     async def _call(self, path: str, body: Mapping[str, Any], *, write: bool) -> dict[str, Any]:
@@ -96,7 +97,8 @@ class JiandaoyunClient:
         except httpx.HTTPError as cause:  # sent, and then silence
             text = f"Jiandaoyun did not answer {what}: {type(cause).__name__}"
             raise ErpUnavailable(text, in_doubt=write) from None
-        return read(self._config, what, reply.status_code, reply.text, _pause(reply), write=write)
+        page, pause = is_page(reply), asked_pause(reply)
+        return read(self._config, what, reply.status_code, reply.text, pause, write=write, page=page)
 
     async def _in_turn(self, path: str) -> None:
         if not self._config.pace:
@@ -105,8 +107,3 @@ class JiandaoyunClient:
             brake = self._brakes.setdefault(name, Brake(rate * self._config.pace))
             if wait := brake.turn(asyncio.get_running_loop().time()):
                 await asyncio.sleep(wait)
-
-
-def _pause(reply: httpx.Response) -> timedelta | None:
-    asked = reply.headers.get("Retry-After", "")
-    return timedelta(seconds=int(asked)) if asked.isdigit() and int(asked) else None

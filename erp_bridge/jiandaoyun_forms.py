@@ -8,14 +8,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
+from erp_bridge.jiandaoyun_answers import NO_APP, NO_FORM, Refusal, rows_of
 from erp_bridge.jiandaoyun_client import JiandaoyunClient
 from erp_bridge.jiandaoyun_config import JiandaoyunConfig
 from erp_bridge.jiandaoyun_maps import DOCUMENTS, FORM_TITLES
 from erp_bridge.jiandaoyun_values import Layout
-from hub.errors import ConfigError, ErpRefused
+from hub.errors import ConfigError, ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ _ID = re.compile(r"^[0-9a-f]{24}$")
 _NAMES = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)|[A-Za-z_]*[^\x00-\x7f\W]\w*""")
 _PAGE = 100
 _MOST_FORMS = 10_000
+ROUND = 10  # a page of 10, 20 .. may be all that something before them lets through
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +122,12 @@ class Forms:
         if form is None:
             wanted = self.kinds[name].block.form
             title = f" or {FORM_TITLES[wanted]}" if wanted in FORM_TITLES else ""
-            raise ErpRefused(
-                f"app {self._config.app_id} has no form {wanted}{title}: write its name or id as"
-                f" documents.{name}.form, or take what it is for into `without`"
-            )
+            raise ErpRefused(f"app {self._config.app_id} has no form {wanted}{title}: {self.place(name)}")
         return form
+
+    def place(self, name: str) -> str:
+        """What a person does where the form of this document is not there."""
+        return f"write its name or id as documents.{name}.form, or take what it is for into `without`"
 
     async def optional(self, name: str) -> Form | None:
         async with self._looking:
@@ -133,7 +135,7 @@ class Forms:
             if entry_id is None:
                 await self._list(self._app(name))
                 entry_id = self._entry_id(name)
-            return await self._form(self._app(name), entry_id) if entry_id else None
+            return await self._form(name, entry_id) if entry_id else None
 
     def _app(self, name: str) -> str:
         above, slash, _ = self.kinds[name].block.form.partition("/")
@@ -152,24 +154,35 @@ class Forms:
         if self._fresh(self._listed_at.get(app_id)):
             return
         listed: dict[str, str] = {}
+        seen: set[str] = set()
         for skip in range(0, _MOST_FORMS, _PAGE):
             body = {"app_id": app_id, "limit": _PAGE, "skip": skip}
-            page = (await self._client.read("v5/app/entry/list", body)).get("forms") or []
-            for form in page:
-                listed.setdefault(str(form.get("name") or "").strip(), str(form.get("entry_id") or ""))
-            if len(page) < _PAGE:
+            page = rows_of(await self._client.read("v5/app/entry/list", body), "forms", "the list of forms")
+            ids = [str(form.get("entry_id") or "") for form in page]
+            if page and seen.issuperset(ids):
+                raise ErpUnavailable(f"Jiandaoyun goes round in circles when it lists the forms of {app_id}")
+            for form, entry_id in zip(page, ids, strict=True):
+                listed.setdefault(str(form.get("name") or "").strip(), entry_id)
+            seen.update(ids)
+            if len(page) < _PAGE and (not page or len(page) % ROUND):
                 break
         self._ids[app_id], self._listed_at[app_id] = listed, self._clock.now()
 
     def _fresh(self, at: datetime | None) -> bool:
         return at is not None and abs(self._clock.now() - at) < self._config.schema_age
 
-    async def _form(self, app_id: str, entry_id: str) -> Form:
+    async def _form(self, name: str, entry_id: str) -> Form:
+        app_id = self._app(name)
         seen = self._known.get((app_id, entry_id))
         if seen is not None and self._fresh(seen[0]):
             return seen[1]
         body = {"app_id": app_id, "entry_id": entry_id}
-        answer: Mapping[str, Any] = await self._client.read("v5/app/entry/widget/list", body)
-        form = Form(app_id, entry_id, Layout(answer.get("widgets")))
+        try:
+            answer = await self._client.read("v5/app/entry/widget/list", body)
+        except Refusal as refusal:
+            if refusal.code not in (NO_APP, NO_FORM):
+                raise
+            raise Refusal(f"{refusal}; {self.place(name)}", refusal.code) from None
+        form = Form(app_id, entry_id, Layout(rows_of(answer, "widgets", "the fields of a form")))
         self._known[app_id, entry_id] = self._clock.now(), form
         return form

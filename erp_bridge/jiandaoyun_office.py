@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from erp_bridge.as_read import RECORD, Row, each, moment
 from erp_bridge.fieldmap import plain
 from erp_bridge.jiandaoyun_maps import ORDER
-from erp_bridge.jiandaoyun_postings import Postings
+from erp_bridge.jiandaoyun_postings import Postings, jobs_of
 from erp_bridge.jiandaoyun_records import Condition, Record, Records
 from erp_bridge.jiandaoyun_values import IN_LISTS
 from erp_bridge.mapping import Capability
@@ -18,42 +19,67 @@ from hub.errors import ErpRefused
 from hub.model.erp import ErpEquipment, Item, SalesOrder, StockClaim
 from hub.model.production import JobOrder, WorkOrder, WorkOrderState
 from hub.model.words import Words
+from hub.ports import Clock
 
 log = logging.getLogger(__name__)
 
 Pairs = Sequence[tuple[Record, Record]]
+_ELSEWHERE = {*WorkOrderState} - {WorkOrderState.RELEASED}
 _WISHES = ("priority", "rush", "due_at")
 
 
 class Office:
-    def __init__(self, records: Records, postings: Postings) -> None:
+    def __init__(self, records: Records, postings: Postings, clock: Clock) -> None:
         self._records = records
         self._config = records.config
         self._postings = postings
+        self._clock = clock
         self._on_floor: dict[str, WorkOrder] = {}  # by record id, as last told
-        self.look_for_deleted = False  # a push has told of one
+        self._gone: dict[str, tuple[datetime, WorkOrder]] = {}  # deleted: when that was seen
 
     # ------------------------------------------------------------------ production orders
     async def orders(self, since: datetime | None) -> list[WorkOrder]:
         """Those on the shop floor; with `since` those that changed, with those that are there no more.
 
-        A record that was deleted has no time of change: it is missed when all are read, and is cancelled.
+        A record that was deleted has no time of change, and not every deletion is pushed: at every look the
+        orders on the floor are looked for by their ids, and one that is missed is cancelled.
         """
         if since is None:
             found = await self._read("order", await self._released())
-            found = [(r, ours) for r, ours in found if ours.get("state") == "released"]
+            found = [(r, ours) for r, ours in found if ours.get("state") not in _ELSEWHERE]
         else:
             found = await self._read("order", self._records.changed(since))
         orders = await self._told(found)
-        if since is None or self.look_for_deleted:
-            seen = {str(r["_id"]) for r, _ in found}
-            self.look_for_deleted = False
-            orders += await self._left([i for i in self._on_floor if i not in seen])
+        seen = {str(r["_id"]) for r, _ in found}
+        missed = [i for i in self._on_floor if i not in seen]
+        orders += await (self._left(missed) if since is None else self._deleted(missed))
+        orders += self._still_gone(since)
         for order in orders:
             self._on_floor.pop(order.erp_id, None)
             if order.state is WorkOrderState.RELEASED:
                 self._on_floor[order.erp_id] = order
+                self._gone.pop(order.erp_id, None)
         return orders
+
+    async def _deleted(self, erp_ids: Sequence[str]) -> list[WorkOrder]:
+        there = await self._records.there("order", erp_ids, self._postings.order_field) if erp_ids else set()
+        return self._cancelled([i for i in erp_ids if i not in there])
+
+    def _cancelled(self, erp_ids: Iterable[str]) -> list[WorkOrder]:
+        now, gone = self._clock.now(), [self._on_floor[i] for i in erp_ids]
+        for order in gone:
+            log.warning("production order %s was deleted in Jiandaoyun: told as cancelled", order.number)
+        told = [replace(o, state=WorkOrderState.CANCELLED) for o in gone]
+        self._gone |= {o.erp_id: (now, o) for o in told}
+        return told
+
+    def _still_gone(self, since: datetime | None) -> list[WorkOrder]:
+        """Told once more as long as a change would be: whoever asks may have failed to write it down."""
+        if since is None:
+            return []
+        earliest, now = since - self._config.overlap, self._clock.now()
+        self._gone = {i: (at, o) for i, (at, o) in self._gone.items() if at >= earliest}
+        return [o for at, o in self._gone.values() if at < now]
 
     async def _read(self, name: str, *conditions: Condition | None) -> Pairs:
         return await self._records.mapped(name, *conditions, *await self._records.chosen(name))
@@ -72,34 +98,22 @@ class Office:
         records = await self._records.several("order", erp_ids)
         there = {str(r["_id"]) for r in records}
         found = self._records.understood("order", records)
-        found = [(r, ours) for r, ours in found if ours.get("state") != "released"]
-        gone = [self._on_floor[i] for i in erp_ids if i not in there]
-        for order in gone:
-            log.warning("production order %s was deleted in Jiandaoyun: told as cancelled", order.number)
-        return [*await self._told(found), *(replace(o, state=WorkOrderState.CANCELLED) for o in gone)]
+        found = [(r, ours) for r, ours in found if ours.get("state") != WorkOrderState.RELEASED]
+        return [*await self._told(found), *self._cancelled(i for i in erp_ids if i not in there)]
 
     async def _told(self, found: Pairs) -> list[WorkOrder]:
-        whole = [
-            (r, ours)
-            for r, ours in found
-            if ours.get("number") and ours.get("product") and ours.get("due_at")
+        whole = [ours | {"_id": str(r["_id"])} for r, ours in found]
+        names = await self._item_names(o for o in whole if o.get("product") and not o.get("product_name"))
+        customers = await self._customers(o for o in whole if not o.get("customer"))
+        rows = [
+            ours
+            | {
+                "product_name": ours.get("product_name") or names.get(str(ours.get("product")), ""),
+                "customer": ours.get("customer") or customers.get(str(ours.get("sales_order")), ""),
+            }
+            for ours in whole
         ]
-        if len(whole) < len(found):
-            lost = [str(o.get("number") or r["_id"]) for r, o in found if (r, o) not in whole]
-            log.warning("left out, without item or planned end: %s", ", ".join(lost))
-        names = await self._item_names(ours for _, ours in whole if not ours.get("product_name"))
-        customers = await self._customers(ours for _, ours in whole if not ours.get("customer"))
-        return [
-            self._order(
-                str(r["_id"]),
-                {
-                    **ours,
-                    "product_name": ours.get("product_name") or names.get(str(ours["product"]), ""),
-                    "customer": ours.get("customer") or customers.get(str(ours.get("sales_order")), ""),
-                },
-            )
-            for r, ours in whole
-        ]
+        return each("order", rows, ("number", "product", "due_at"), self._order)
 
     async def _item_names(self, orders: Iterable[Record]) -> dict[str, str]:
         wanted = {str(o["product"]) for o in orders}
@@ -117,30 +131,33 @@ class Office:
             return []
         return await self._records.any_of(name, self._records.field_of(name, "number", field), wanted)
 
-    def _order(self, erp_id: str, row: Mapping[str, Any]) -> WorkOrder:
+    def _order(self, row: Row) -> WorkOrder:
         number, quantity = str(row["number"]), round(float(row.get("quantity") or 0))
-        jobs = [
-            JobOrder(
+        centers = self._config.work_centers
+
+        def job(of: Row) -> JobOrder:
+            center, pieces = _text(of.get("work_center")), of.get("quantity")
+            return JobOrder(
                 number,
-                str(job["operation"]),
-                Words(_text(job.get("name")), ""),
-                self._config.work_centers.get(_text(job.get("work_center")), _text(job.get("work_center"))),
-                quantity if job.get("quantity") is None else round(float(job["quantity"])),
+                str(of["operation"]),
+                Words(_text(of.get("name")), ""),
+                centers.get(center, center),
+                quantity if pieces is None else round(float(pieces)),
             )
-            for job in row.get("jobs") or []
-            if job.get("operation")
-        ]
+
+        steps = [{**j, RECORD: f"{number} {j.get('operation') or '?'}"} for j in jobs_of(row)]
+        jobs = each("order", steps, ("operation",), job)
         return WorkOrder(
             number=number,
             product=str(row["product"]),
             product_name=Words(_text(row["product_name"]), ""),
             quantity=quantity,
-            due_at=datetime.fromisoformat(str(row["due_at"])),
+            due_at=moment(row["due_at"]),
             priority=int(row.get("priority") or 5),
             rush=bool(row.get("rush")),
             sales_order=str(row.get("sales_order") or ""),
             customer=_text(row["customer"]),
-            erp_id=erp_id,
+            erp_id=str(row["_id"]),
             jobs=tuple(sorted(jobs, key=lambda j: (len(j.operation), j.operation))),
             state=WorkOrderState(row.get("state") or "held"),
         )
@@ -169,74 +186,68 @@ class Office:
         """Open ones; with `since` those that changed, open or not. One for each line."""
         when = None if since is None else self._records.changed(since)
         found = await self._read("sales_order", when)
-        lines = [_line(str(r["_id"]), o, line) for r, o in found for line in o.get("lines") or [{}]]
-        if undated := sorted({s.number for s, due in lines if not due}):
-            log.warning("left out, without item or delivery date: %s", ", ".join(undated))
-        return [s for s, whole in lines if whole and (since is not None or s.open)]
+        wanted = [(r, ours) for r, ours in found if since is not None or ours.get("open", True)]
+        lines = [row for r, ours in wanted for row in _lines(str(r["_id"]), ours)]
+        return each("sales_order", lines, ("number", "product", "due_at"), _sales_order)
 
     # ------------------------------------------------------------------ master data
     async def items(self, since: datetime | None) -> list[Item]:
         found = await self._read("item", None if since is None else self._records.changed(since))
         items: dict[str, Item] = {}
-        for record, ours in found:
-            number = str(ours.get("number") or "")
-            if number and ours.get("active", True):
-                words, unit = (
-                    Words(_text(ours.get("name")), _text(ours.get("name_en"))),
-                    _text(ours.get("unit")),
-                )
-                items.setdefault(
-                    number, Item(number, words, unit, _text(ours.get("family")), str(record["_id"]))
-                )
+        rows = [ours | {"_id": str(r["_id"])} for r, ours in found if ours.get("active", True)]
+        for item in each("item", rows, ("number",), _item):
+            items.setdefault(item.number, item)
         return list(items.values())
 
     async def equipment(self) -> list[ErpEquipment]:
-        found = await self._read("equipment")
-        return [
-            ErpEquipment(
-                str(ours["number"]),
-                Words(_text(ours.get("name")), _text(ours.get("name_en"))),
-                _text(ours.get("place")),
-                bool(ours.get("active", True)),
-                str(ours["number"]),
-            )
-            for _, ours in found
-            if ours.get("number")
-        ]
+        return each("equipment", [ours for _, ours in await self._read("equipment")], ("number",), _machine)
 
     async def stock(self, items: Sequence[str]) -> list[StockClaim]:
         field = self._records.field_of("stock", "item", "item_code")
         found = await self._records.any_of("stock", field, items)
-        return [
-            StockClaim(
-                str(ours["item"]),
-                float(ours.get("quantity") or 0),
-                _text(ours.get("lot")),
-                _text(ours.get("warehouse")),
-            )
-            for _, ours in found
-            if ours.get("item") in items
-        ]
+        claims = each("stock", [ours for _, ours in found], ("item", "quantity"), _in_stock)
+        return [c for c in claims if c.item in items]
 
 
-def _line(erp_id: str, head: Mapping[str, Any], line: Mapping[str, Any]) -> tuple[SalesOrder, bool]:
-    """One line with what its head says of all; False when it cannot be used."""
-    row = {**head, **{n: v for n, v in line.items() if v is not None}}
-    due, product = row.get("due_at"), str(row.get("product") or "")
-    told = SalesOrder(
-        number=str(row.get("number") or ""),
+def _lines(erp_id: str, head: Mapping[str, Any]) -> list[Row]:
+    """Each line with what its head says of all."""
+    lines = head.get("lines")
+    given = [one for one in lines if isinstance(one, Mapping)] if isinstance(lines, list) else []
+    return [
+        {**head, **{n: v for n, v in line.items() if v is not None}, "_id": erp_id} for line in given or [{}]
+    ]
+
+
+def _sales_order(row: Row) -> SalesOrder:
+    return SalesOrder(
+        number=str(row["number"]),
         line=str(row.get("line") or ""),
         customer=_text(row.get("customer")),
-        product=product,
+        product=str(row["product"]),
         quantity=float(row.get("quantity") or 0),
-        due_at=datetime.fromisoformat(str(due or "1970-01-01T00:00:00Z")),
+        due_at=moment(row["due_at"]),
         priority=int(row.get("priority") or 5),
         rush=bool(row.get("rush")),
         open=bool(row.get("open", True)),
         seller=_text(row.get("seller")),
-        erp_id=erp_id,
+        erp_id=str(row["_id"]),
     )
-    return told, bool(due and product and told.number)
+
+
+def _item(row: Row) -> Item:
+    words = Words(_text(row.get("name")), _text(row.get("name_en")))
+    return Item(str(row["number"]), words, _text(row.get("unit")), _text(row.get("family")), str(row["_id"]))
+
+
+def _machine(row: Row) -> ErpEquipment:
+    number = str(row["number"])
+    words = Words(_text(row.get("name")), _text(row.get("name_en")))
+    return ErpEquipment(number, words, _text(row.get("place")), bool(row.get("active", True)), number)
+
+
+def _in_stock(row: Row) -> StockClaim:
+    lot, warehouse = _text(row.get("lot")), _text(row.get("warehouse"))
+    return StockClaim(str(row["item"]), float(row["quantity"]), lot, warehouse)
 
 
 def _same(there: Any, wanted: Any) -> bool:

@@ -7,8 +7,11 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+from erp_bridge import left_out
+from erp_bridge.as_read import RECORD, Row, each, one
 from erp_bridge.jiandaoyun_records import Record, Records
 from erp_bridge.mapping import Capability
 from hub.errors import ErpRefused, ErpUnavailable
@@ -35,7 +38,8 @@ class Postings:
         return self._number(name, found[0]) if found else None
 
     def _number(self, name: str, record: Record) -> str:
-        return str(self._records.kind(name).map.read(record).get("number") or record["_id"])
+        ours = self._records.read(name, record) or {}
+        return str(ours.get("number") or record["_id"])
 
     async def post(self, name: str, key: str, fields: Mapping[str, Any]) -> str:
         """The API checks nothing: that the order is there is ours to see."""
@@ -62,20 +66,24 @@ class Postings:
         order = await self.order(number)
         if order is None:
             raise self._too_early(fields, f"Jiandaoyun has no production order {number}: enter it there")
-        jobs = {str(j.get("operation")): j for j in order.get("jobs") or []}
+        jobs = {str(j.get("operation")): j for j in jobs_of(order)}
         if name == "report" and jobs and operation not in jobs:
             raise ErpRefused(f"production order {number} has no operation {operation} in Jiandaoyun")
         job = jobs.get(operation, {})
         return known | {"operation_name": job.get("name"), "work_center": job.get("work_center")}
 
     async def order(self, number: str) -> Record | None:
-        """In our fields, with `erp_id`."""
-        found = await self._records.any_of("order", self._order_field(), [number])
-        return next(
-            (ours | {"erp_id": str(r["_id"])} for r, ours in found if str(ours.get("number")) == number), None
-        )
+        """In our fields, with `erp_id`. Raises ErpRefused for one that cannot be read."""
+        with left_out.gathered() as lost:
+            found = await self._records.any_of("order", self.order_field, [number])
+        mine = (ours | {"erp_id": str(r["_id"])} for r, ours in found if str(ours.get("number")) == number)
+        order = next(mine, None)
+        if order is None and lost:
+            raise ErpRefused(f"production order {number} cannot be read: {lost[0]}")
+        return order
 
-    def _order_field(self) -> str:
+    @property
+    def order_field(self) -> str:
         return self._records.field_of("order", "number", "wo_no")
 
     def _too_early(self, fields: Mapping[str, Any], text: str) -> Exception:
@@ -125,8 +133,12 @@ class Postings:
         kind, form = self._records.kind("progress"), await self._records.forms.of("order")
         if not numbers or not any(form.layout.find(n) for n, text in kind.block.write.items() if text):
             return
-        sums = await self._sums(numbers)
-        for record, order in await self._records.any_of("order", self._order_field(), numbers):
+        sums, unsure = await self._sums(numbers)
+        for record, order in await self._records.any_of("order", self.order_field, numbers):
+            if (
+                str(order.get("number")) in unsure
+            ):  # a sum without one of its reports is worse than an old one
+                continue
             fields = kind.map.written(_progress(order, sums.get(str(order.get("number")), {})))
             there = {n: record.get(n) for n in fields if form.layout.find(n)}
             if there != {n: fields[n] for n in there}:
@@ -135,33 +147,52 @@ class Postings:
     # ------------------------------------------------------------------ what the books say
     async def claims(self, numbers: Sequence[str]) -> list[OperationClaim]:
         """Every report of the form counts, whoever has made it, but for those that are marked."""
-        orders = await self._records.any_of("order", self._order_field(), numbers)
-        sums = (
-            await self._sums(numbers)
-            if orders and Capability.REPORT_OPERATIONS not in self._config.without
-            else None
-        )
-        out = []
+        orders = await self._records.any_of("order", self.order_field, numbers)
+        sums: Mapping[str, Sums] | None = None
+        unsure: set[str] = set()
+        if orders and Capability.REPORT_OPERATIONS not in self._config.without:
+            sums, unsure = await self._sums(numbers)
+        out: list[OperationClaim] = []
         for _, ours in orders:
             number = str(ours.get("number"))
-            if number in numbers:
-                out += [_claim(number, ours, job, sums) for job in ours.get("jobs") or []]
+            if number in numbers and number not in unsure:
+                jobs = [{**j, RECORD: f"{number} {j.get('operation')}"} for j in jobs_of(ours)]
+                out += each("order", jobs, ("operation",), partial(_claim, number, ours, sums))
         return out
 
-    async def _sums(self, numbers: Sequence[str]) -> dict[str, Sums]:
+    async def _sums(self, numbers: Sequence[str]) -> tuple[dict[str, Sums], set[str]]:
+        """Of each order, and the orders whose sum is not known because a report cannot be read."""
         field = self._records.field_of("report", "order", "wo_no")
+        records = await self._records.having("report", field, numbers)
         out: dict[str, Sums] = defaultdict(dict)
-        for _, ours in await self._records.any_of("report", field, numbers):
-            if ours.get("counts", True):
-                of, operation = out[str(ours.get("order"))], str(ours.get("operation"))
-                good, scrap = of.get(operation, (0.0, 0.0))
-                of[operation] = good + float(ours.get("good") or 0), scrap + float(ours.get("scrap") or 0)
-        return out
+        unsure: set[str] = set()
+        for record in records:
+            ours = self._records.read("report", record)
+            if ours is not None and not ours.get("counts", True):
+                continue
+            pieces = None if ours is None else one("report", ours, ("order",), _pieces)
+            if pieces is None:
+                unsure.add(str(record.get(field)))
+                continue
+            order, operation, good, scrap = pieces
+            before = out[order].get(operation, (0.0, 0.0))
+            out[order][operation] = before[0] + good, before[1] + scrap
+        return out, unsure
+
+
+def jobs_of(order: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    jobs = order.get("jobs")
+    return [job for job in jobs if isinstance(job, Mapping)] if isinstance(jobs, list) else []
+
+
+def _pieces(report: Row) -> tuple[str, str, float, float]:
+    good, scrap = float(report.get("good") or 0), float(report.get("scrap") or 0)
+    return str(report["order"]), str(report.get("operation") or ""), good, scrap
 
 
 def _progress(order: Record, sums: Sums) -> dict[str, Any]:
     """Made is what the last operation has made; lost is what all have."""
-    operations = [str(j.get("operation")) for j in order.get("jobs") or []] or list(sums)
+    operations = [str(j.get("operation")) for j in jobs_of(order)] or list(sums)
     last = max(operations, key=lambda o: (len(o), o), default="")
     return {
         "order": order.get("number"), "quantity": order.get("quantity"),
@@ -170,9 +201,9 @@ def _progress(order: Record, sums: Sums) -> dict[str, Any]:
 
 
 def _claim(
-    number: str, order: Mapping[str, Any], job: Mapping[str, Any], sums: Mapping[str, Sums] | None
+    number: str, order: Mapping[str, Any], sums: Mapping[str, Sums] | None, job: Row
 ) -> OperationClaim:
-    operation = str(job.get("operation"))
+    operation = str(job["operation"])
     own = float(job.get("good") or 0), float(job.get("scrap") or 0)
     good, scrap = own if sums is None else sums.get(number, {}).get(operation, (0.0, 0.0))
     planned = job.get("quantity") if job.get("quantity") is not None else order.get("quantity")

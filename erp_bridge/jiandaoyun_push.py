@@ -21,7 +21,6 @@ SIGNATURE, DELIVERY = "x-jdy-signature", "x-jdy-deliverid"
 TOLERANCE = timedelta(minutes=5)
 LONGEST = 4 * 1024 * 1024  # bytes of a body
 FORM_CHANGED = "form_update"
-REMOVED = "data_remove"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
+from erp_bridge import as_read
 from erp_bridge.fieldmap import MapBlock, asked
-from erp_bridge.jiandaoyun_answers import BAD_FILTER, NO_RECORD, Refusal, Used
+from erp_bridge.jiandaoyun_answers import (
+    BAD_FILTER,
+    NO_APP,
+    NO_FORM,
+    NO_RECORD,
+    Refusal,
+    Used,
+    id_of,
+    rows_of,
+)
 from erp_bridge.jiandaoyun_client import DATA, JiandaoyunClient
 from erp_bridge.jiandaoyun_config import JiandaoyunConfig
-from erp_bridge.jiandaoyun_forms import Form, Forms, Kind
-from erp_bridge.jiandaoyun_values import IN_LISTS, SUBFORM, number
+from erp_bridge.jiandaoyun_forms import ROUND, Form, Forms, Kind
+from erp_bridge.jiandaoyun_values import IN_LISTS, SUBFORM, is_one_of, number
 from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
@@ -49,24 +59,46 @@ class Records:
         return next(iter(asked(MapBlock(read={ours: text}))), otherwise) if text else otherwise
 
     # ------------------------------------------------------------------ reading
-    async def listed(self, name: str, *conditions: Condition | None, most: int = 0) -> list[Record]:
-        """Each record once, oldest first: all of them, or the first `most`."""
+    async def listed(
+        self, name: str, *conditions: Condition | None, most: int = 0, fields: Sequence[str] = ()
+    ) -> list[Record]:
+        """Each record once, oldest first: all of them, or the first `most`; with all fields or with these."""
         form = await self.forms.of(name)
         asked = [c for c in conditions if c]
         found: dict[str, Record] = {}
         limit, last = min(most or self.config.page_rows, self.config.page_rows), ""
         while True:
-            body: dict[str, Any] = {**form.address, "limit": limit}
+            body: dict[str, Any] = {"limit": limit}
             body |= {"filter": {"rel": "and", "cond": asked}} if asked else {}
+            body |= {"fields": list(fields)} if fields else {}
             body |= {"data_id": last} if last else {}
-            page = _rows(await self.client.read(f"{DATA}list", body))
+            page = rows_of(await self._said(name, form, "list", body), "data", f"a list of {name}")
+            if not all(map(id_of, page)):
+                raise ErpUnavailable(f"Jiandaoyun lists a record of {name} without its id")
             before = len(found)
-            found |= {str(r["_id"]): form.layout.readable(r) for r in page}
-            if len(page) < limit or (most and len(found) >= most):
+            found |= {id_of(r): form.layout.readable(r) for r in page}
+            whole = len(page) < limit and (not page or len(page) % ROUND)
+            if whole or (most and len(found) >= most):
                 return list(found.values())
             if len(found) == before:
                 raise ErpUnavailable(f"Jiandaoyun goes round in circles when it lists {name}")
-            last = str(page[-1]["_id"])
+            last = id_of(page[-1])
+
+    async def _said(
+        self, name: str, form: Form, what: str, body: Mapping[str, Any], *, write: bool = False
+    ) -> dict[str, Any]:
+        """One call about records of this form. One that is gone was taken away, or made anew under another
+        id, since we looked: nothing was done."""
+        call = self.client.write if write else self.client.read
+        try:
+            return await call(f"{DATA}{what}", {**form.address, **body})
+        except Refusal as refusal:
+            if refusal.code not in (NO_APP, NO_FORM):
+                raise
+            self.forms.forget()
+            if (await self.forms.of(name)).entry_id != form.entry_id:
+                raise ErpUnavailable(f"form {self.kind(name).block.form} was made anew") from None
+            raise Refusal(f"{refusal}; {self.forms.place(name)}", refusal.code) from None
 
     async def several(self, name: str, erp_ids: Sequence[str]) -> list[Record]:
         """Those of these ids that are still there."""
@@ -74,11 +106,20 @@ class Records:
         for at in range(0, len(erp_ids), AT_ONCE):
             part = list(erp_ids[at : at + AT_ONCE])
             try:
-                found += await self.listed(name, {"field": "_id", "method": "in", "value": part})
+                listed = await self.listed(name, {"field": "_id", "method": "in", "value": part})
+                found += [r for r in listed if r["_id"] in part]
             except Refusal as refusal:  # one id that is not theirs spoils the filter for all
                 if refusal.code != BAD_FILTER:
                     raise
                 found += [r for i in part if (r := await self.one(name, i)) is not None]
+        return found
+
+    async def there(self, name: str, erp_ids: Sequence[str], field: str) -> set[str]:
+        """Which of these ids are still there: only `field` of each is fetched. Ids are theirs."""
+        found: set[str] = set()
+        for at in range(0, len(erp_ids), AT_ONCE):
+            condition = {"field": "_id", "method": "in", "value": list(erp_ids[at : at + AT_ONCE])}
+            found |= {r["_id"] for r in await self.listed(name, condition, fields=[field])}
         return found
 
     async def mapped(self, name: str, *conditions: Condition | None) -> list[tuple[Record, Record]]:
@@ -86,32 +127,48 @@ class Records:
         return self.understood(name, await self.listed(name, *conditions))
 
     def understood(self, name: str, records: Iterable[Record]) -> list[tuple[Record, Record]]:
-        out = []
-        for record in records:
-            try:
-                out.append((record, self.kind(name).map.read(record)))
-            except ErpRefused as reason:
-                log.warning("record %s of form %s is left out: %s", record["_id"], name, reason)
-        return out
+        """Those that the map can read, each with what was read; the others are told."""
+        read = ((r, self.read(name, r)) for r in records)
+        return [(record, ours) for record, ours in read if ours is not None]
+
+    def read(self, name: str, record: Record) -> Record | None:
+        """In our fields, with what a clerk finds it by."""
+        return as_read.read(name, self.number_of(name, record), self.kind(name).map, record)
+
+    def number_of(self, name: str, record: Record) -> str:
+        kind = self.kind(name)
+        fields = [self.field_of(name, ours, "") for ours in ("number", "order", "item")]
+        told = (record.get(field) for field in (*fields, kind.key) if field)
+        return next((str(t) for t in told if isinstance(t, str | int) and t), str(record["_id"]))
 
     async def any_of(self, name: str, field: str, values: Iterable[str]) -> list[tuple[Record, Record]]:
-        """Those whose field has one of these values."""
+        """Those whose field has one of these values, and that the map can read."""
+        return self.understood(name, await self.having(name, field, values))
+
+    async def having(self, name: str, field: str, values: Iterable[str]) -> list[Record]:
+        """Others, of a server that does not filter, are no answer."""
         wanted, form = sorted({*values} - {""}), await self.forms.of(name)
-        found: list[tuple[Record, Record]] = []
+        found: list[Record] = []
         for at in range(0, len(wanted), AT_ONCE):
-            found += await self.mapped(name, self.condition(form, field, "in", wanted[at : at + AT_ONCE]))
+            part = wanted[at : at + AT_ONCE]
+            records = await self.listed(name, self.condition(form, field, "in", part))
+            found += [r for r in records if is_one_of(r.get(field), part)]
         return found
 
     async def one(self, name: str, erp_id: str) -> Record | None:
         form = await self.forms.of(name)
         try:
-            answer = await self.client.read(f"{DATA}get", {**form.address, "data_id": erp_id})
+            answer = await self._said(name, form, "get", {"data_id": erp_id})
         except Refusal as refusal:
             if refusal.code != NO_RECORD:
                 raise
             return None
         data = answer.get("data")
-        return form.layout.readable(data) if isinstance(data, Mapping) and data.get("_id") else None
+        if not isinstance(data, Mapping) or id_of(data) != erp_id:
+            raise ErpUnavailable(
+                f"Jiandaoyun was asked for record {erp_id} and shows {id_of(data) or 'none'}"
+            )
+        return form.layout.readable(data)
 
     def changed(self, since: datetime) -> Condition:
         """An overlap earlier: clocks differ, and a record may appear after its own time."""
@@ -156,6 +213,11 @@ class Records:
         kind, form = self.kind(name), await self.forms.of(name)
         condition = self.condition(form, kind.key, "eq", [key])
         found = await self.listed(name, condition, most=_SAME)
+        if strange := [r for r in found if str(r.get(kind.key)).casefold() != key.casefold()]:
+            raise ErpUnavailable(
+                f"Jiandaoyun was asked for {name} {key} and shows {self.number_of(name, strange[0])}: the"
+                " filter is ignored by it or by what stands before it"
+            )
         return sorted((r for r in found if str(r.get(kind.key)) == key), key=lambda r: str(r["_id"]))
 
     async def make(
@@ -178,19 +240,21 @@ class Records:
         """The new record's id, "" when the answer does not tell."""
         kind, form, single = self.kind(name), await self.forms.of(name), self._single(name)
         data = self._written(kind, form, fields)
-        body: dict[str, Any] = {**form.address, "transaction_id": transaction(form, name, key), **how}
+        body: dict[str, Any] = {"transaction_id": transaction(form, name, key), **how}
         body |= {"data": data, "is_start_trigger": True} if single else {"data_list": [data]}
         body |= {"data_creator": self.config.creator} if self.config.creator else {}
         try:
-            answer = await self.client.write(f"{DATA}{'create' if single else 'batch_create'}", body)
+            what = "create" if single else "batch_create"
+            answer = await self._said(name, form, what, body, write=True)
         except Used as trouble:
             found = await self._look_again(name, key)
             if not found:
                 text = f"{key}: {trouble}; Jiandaoyun does not show what it was used for"
                 raise ErpUnavailable(text, BURNT, in_doubt=True) from None
             return str(found[0]["_id"])
-        made = [answer["data"]["_id"]] if isinstance(answer.get("data"), dict) else answer.get("success_ids")
-        return str(made[0]) if made else ""
+        made = answer.get("success_ids")
+        first = made[0] if isinstance(made, list) and made else id_of(answer.get("data"))
+        return first if isinstance(first, str) else ""
 
     def _single(self, name: str) -> bool:
         return self.config.create.get(name) == "single"
@@ -228,9 +292,9 @@ class Records:
             log.warning("sub-forms of %s are not changed: %s", name, ", ".join(subforms))
             data = {n: v for n, v in data.items() if n not in subforms}
         if data:
-            body = {**form.address, "data_id": erp_id, "data": data, **how}
+            body = {"data_id": erp_id, "data": data, **how}
             body |= {"is_start_trigger": True} if self.config.triggers else {}
-            await self.client.write(f"{DATA}update", body)
+            await self._said(name, form, "update", body, write=True)
 
     def _written(self, kind: Kind, form: Form, fields: Mapping[str, Any]) -> dict[str, Any]:
         lacking: set[str] = set()
@@ -247,10 +311,3 @@ def transaction(form: Form, name: str, key: str) -> str:
     """The same for the same document, whoever sends it and however often."""
     told = f"andon {form.app_id} {form.entry_id} {name} {key}"
     return str(uuid.UUID(bytes=hashlib.sha256(told.encode()).digest()[:16], version=4))
-
-
-def _rows(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    rows = answer.get("data")
-    if not isinstance(rows, list) or not all(isinstance(r, Mapping) and r.get("_id") for r in rows):
-        raise ErpUnavailable("Jiandaoyun answered a list in words we do not know")
-    return rows

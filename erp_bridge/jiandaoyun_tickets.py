@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from erp_bridge.jiandaoyun_answers import rows_of
 from erp_bridge.jiandaoyun_records import Record, Records
 from erp_bridge.jiandaoyun_values import FILES
 from erp_bridge.jiandaoyun_workflow import Workflow
@@ -60,8 +61,17 @@ class Tickets:
 
     async def states(self, erp_ids: Sequence[str]) -> dict[str, str]:
         """What is not there any more is left out."""
-        found = await self._records.several("ticket", erp_ids)
-        return {str(r["_id"]): "closed" if self._closed(r) else "open" for r in found}
+        found = self._records.understood("ticket", await self._records.several("ticket", erp_ids))
+        return {str(r["_id"]): "closed" if ours.get("closed") else "open" for r, ours in found}
+
+    async def copies(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """With those that we have marked: people decide which of them goes."""
+        out: dict[str, list[str]] = {}
+        for record in await self._records.having("ticket", self._kind.key, keys):
+            key = str(record.get(self._kind.key))
+            if key in keys:
+                out.setdefault(key, []).append(self._identity(record, str(record["_id"]))[1])
+        return out
 
     # ------------------------------------------------------------------ one record
     async def _documented(self, erp_id: str) -> Record:
@@ -71,7 +81,8 @@ class Tickets:
         return record
 
     def _identity(self, record: Record, key: str) -> tuple[str, str]:
-        return str(record["_id"]), str(self._kind.map.read(record).get("number") or key)
+        ours = self._records.read("ticket", record) or {}
+        return str(record["_id"]), str(ours.get("number") or key)
 
     def _closed(self, record: Record) -> bool:
         return bool(self._kind.map.read(record).get("closed"))
@@ -107,10 +118,11 @@ class Tickets:
         client = self._records.client
         path = "v5/app/entry/file/get_upload_token"
         answer = await client.read(path, {**address, "transaction_id": transaction})
-        tokens = answer.get("token_and_url_list") or []
-        if not tokens or not tokens[0].get("url"):
+        places = rows_of(answer, "token_and_url_list", "the wish to send a file")
+        url = places[0].get("url") if places else None
+        if not url or not isinstance(url, str):
             raise ErpUnavailable("Jiandaoyun gave no place to send a file to")
-        return await client.upload(str(tokens[0]["url"]), str(tokens[0].get("token") or ""), name, data)
+        return await client.upload(url, str(places[0].get("token") or ""), name, data)
 
 
 def _headline(fields: Mapping[str, Any]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ UNWRITABLE = frozenset(
 )
 _TEXTS = frozenset({"text", "textarea", "radiogroup", "combo", "user", "dept", "phone", "lookup", "linkdata"})
 _LISTS = frozenset({"checkboxgroup", "combocheck", "usergroup", "deptgroup", "image", "upload"})
+_NAMES = ("username", "dept_no", "id", "_id", "value", "name")
 FILES = frozenset({"image", "upload"})
 SUBFORM = "subform"
 IN_LISTS = frozenset({"text", "textarea", "radiogroup", "combo", "sn", "user", "dept", "lookup"})  # `in`
@@ -29,7 +30,8 @@ class Layout:
     has no alias by the title that the template gives it."""
 
     def __init__(self, listed: Any) -> None:
-        rows = [w for w in listed or () if isinstance(w, Mapping) and (w.get("name") or w.get("widgetName"))]
+        given = listed if isinstance(listed, list) else []
+        rows = [w for w in given if isinstance(w, Mapping) and (w.get("name") or w.get("widgetName"))]
         self.widgets = tuple(map(_widget, rows))
         self._by: dict[str, Widget] = {}
         for names in (
@@ -124,6 +126,12 @@ def shaped(widget: Widget, value: Any) -> Any:
     if widget.type in _TEXTS and not isinstance(value, Mapping | list):
         return _text(value)
     return value
+
+
+def is_one_of(value: Any, wanted: Collection[str]) -> bool:
+    """Whether a field has one of these values; of a member or a linked record, whichever name it goes by."""
+    told = [value.get(n) for n in _NAMES] if isinstance(value, Mapping) else [value]
+    return any(_text(one).strip() in wanted for one in told if one is not None)
 
 
 def number(name: str, value: Any) -> float | int:

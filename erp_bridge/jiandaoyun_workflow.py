@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from erp_bridge.jiandaoyun_answers import HANDLED, NO_INSTANCE, Refusal
+from erp_bridge.jiandaoyun_answers import HANDLED, NO_INSTANCE, Refusal, rows_of
 from erp_bridge.jiandaoyun_client import JiandaoyunClient
 from erp_bridge.jiandaoyun_config import JiandaoyunConfig
 from hub.errors import ErpRefused, ErpUnavailable
@@ -29,7 +29,7 @@ class Workflow:
             instance = await self._instance(instance_id)
             if instance is None or instance.get("status") != RUNNING:
                 return
-            open_tasks = [t for t in instance.get("tasks") or [] if t.get("status") == RUNNING]
+            open_tasks = [t for t in _tasks(instance) if t.get("status") == RUNNING]
             if not open_tasks:
                 raise ErpUnavailable(f"the workflow of {instance_id} runs and waits for nobody yet")
             for task in open_tasks:
@@ -46,9 +46,7 @@ class Workflow:
         instance = await self._instance(instance_id)
         if instance is None or instance.get("status") == RUNNING:
             return
-        first = next(
-            (t.get("flow_id") for t in instance.get("tasks") or [] if t.get("flow_id") is not None), None
-        )
+        first = next((t.get("flow_id") for t in _tasks(instance) if t.get("flow_id") is not None), None)
         if first is None:
             log.warning("the workflow of %s tells no step to begin again with", instance_id)
             return
@@ -61,6 +59,8 @@ class Workflow:
                 f"step {task.get('flow_name') or task.get('flow_id')} of {instance_id} waits for nobody we"
                 " know: write ticket.approver"
             )
+        if not task.get("task_id"):
+            raise ErpUnavailable(f"Jiandaoyun tells of a step of {instance_id} without its id")
         body = {
             "username": username, "instance_id": instance_id, "task_id": task["task_id"],
             "comment": self._settings.comment,
@@ -72,14 +72,21 @@ class Workflow:
                 raise
 
     async def _instance(self, instance_id: str) -> dict[str, Any] | None:
+        asked = {"instance_id": instance_id, "tasks_type": 1}
         try:
-            return await self._client.read(
-                self._paths.instance_get, {"instance_id": instance_id, "tasks_type": 1}
-            )
+            found = await self._client.read(self._paths.instance_get, asked)
         except Refusal as refusal:
             if refusal.code != NO_INSTANCE:
                 raise
             return None
+        told, status = found.get("instance_id", instance_id), found.get("status")
+        if told != instance_id or isinstance(status, bool) or not isinstance(status, int):
+            raise ErpUnavailable(f"Jiandaoyun tells of workflow {instance_id} in words we do not know")
+        return found
+
+
+def _tasks(instance: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return rows_of({"tasks": [], **instance}, "tasks", "a workflow")
 
 
 def _member(assignee: Any) -> str:

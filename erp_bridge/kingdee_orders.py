@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from erp_bridge.as_read import Row, each
+from erp_bridge.as_read import Row, each, moment
 from erp_bridge.kingdee_config import OrderBlock
 from hub.model.erp import SalesOrder
 from hub.model.production import JobOrder, WorkOrder, WorkOrderState
@@ -116,10 +115,3 @@ def sales_order(settings: OrderBlock, row: Row) -> SalesOrder:
 
 def words(zh: Any, en: Any) -> Words:
     return Words(str(zh or ""), str(en or ""))
-
-
-def moment(text: Any) -> datetime:
-    at = datetime.fromisoformat(str(text))
-    if at.tzinfo is None:
-        raise ValueError(f"{text} has no time zone: write instant(..) in its map")
-    return at

@@ -76,6 +76,11 @@ class FaultPlan(Generic[F]):
         with self._guard:
             return any(f.kind == kind for f in self._planned)
 
+    def lasting(self, kind: str) -> F | None:
+        """One that is there until it is cleared."""
+        with self._guard:
+            return next((f for f in self._planned if f.kind == kind), None)
+
     @property
     def lag(self) -> float:
         with self._guard:

@@ -74,8 +74,7 @@ def test_a_look_is_never_in_doubt() -> None:
         (400, '{"code": 3000, "msg": "x"}', "documents"),
         (400, '{"code": 4402, "msg": "超出库存"}', "超出库存"),
         (200, '{"status": "failure", "code": 50051, "message": "任务已处理"}', "任务已处理"),
-        (302, "", "base_url"),
-        (404, "<html>", "base_url"),
+        (404, '{"error": "no such path"}', "base_url"),
     ],
 )
 def test_what_is_refused_says_what_to_mend(status: int, text: str, names: str) -> None:

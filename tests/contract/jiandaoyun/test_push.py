@@ -143,15 +143,18 @@ async def test_an_edit_in_the_browser_is_heard_and_a_write_of_ours_is_not(
     assert pusher.waiting == []
 
 
-async def test_a_push_of_a_deleted_order_makes_the_next_look_miss_it(
-    erp: JiandaoyunSimulator, connector: JiandaoyunConnector
+async def test_a_push_of_a_deleted_order_is_followed_by_whoever_looks(
+    erp: JiandaoyunSimulator, connector: JiandaoyunConnector, connect: Connect
 ) -> None:
-    await connector.orders(None)
+    """The push is heard by the web's connector; orders are read by the bridge's, in another process."""
+    bridge = connect(push_secrets=[SECRET])
+    await bridge.orders(None)
     gone = next(r for r in erp.desk.rows("ah_work_order") if r["wo_no"] == seed.ORDER)
     erp.desk.delete("ah_work_order", gone["_id"])
     body = {"op": "data_remove", "data": {"_id": gone["_id"], "wo_no": seed.ORDER}}
-    connector.pushed(push(json.dumps(body).encode(), NOON))
-    told = {o.number: o.state.value for o in await connector.orders(NOON)}
+    news = connector.pushed(push(json.dumps(body).encode(), NOON))
+    assert (news.subject, news.documents) == (ErpSubject.ORDERS, (seed.ORDER,))
+    told = {o.number: o.state.value for o in await bridge.orders(NOON)}
     assert told == {seed.ORDER: "cancelled"}
 
 

@@ -20,6 +20,10 @@ KINDS = {
     "locked": "HTTP 400 with code 9007, nothing done",
     "refused": "HTTP 400 with code `code`, nothing done",
     "down": "every connection is closed at once",
+    "page": "a proxy's page for people, HTTP `status`, whatever is asked; nothing done",
+    "same_page": "lists begin with the first record, wherever they are to begin",
+    "any_document": "lists do not filter",
+    "renamed": "the repair form goes by another name",
     "lag": "readers do not see what was written in the last `seconds`",
 }
 
@@ -28,6 +32,7 @@ KINDS = {
 class Fault(fault_plan.Fault):
     forms: list[str] = field(default_factory=list)  # names; empty: every write
     code: int = 3005  # of a refusal
+    status: int = 200  # of a page
 
     def meets(self, name: str) -> bool:
         return not self.forms or name in self.forms

@@ -87,6 +87,8 @@ class _Handler(SilentHandler):
             return self._control(path, body)
         if self.server.erp.faults.down:
             return self._drop()
+        if page := self.server.erp.faults.lasting("page"):
+            return self._send(page.status, "<!DOCTYPE html><html><body>系统维护中</body></html>")
         try:
             if path == "/_files/":
                 with self.server.erp.platform.lock:

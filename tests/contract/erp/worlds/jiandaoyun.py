@@ -10,7 +10,7 @@ from typing import Any
 from erp_bridge.jiandaoyun import JiandaoyunConnector
 from hub.model.erp import PostingKind
 from hub.ports import Clock
-from tests.contract.erp.world import LAG_SECONDS, ClerkPosting, ClerkTicket, Facts
+from tests.contract.erp.world import LAG_SECONDS, ODD, ClerkPosting, ClerkTicket, Facts
 from tests.simulators.jiandaoyun import seed
 from tests.simulators.jiandaoyun.books import Values
 from tests.simulators.jiandaoyun.keys import Key
@@ -117,8 +117,8 @@ class JiandaoyunBooks:
     async def fail(self, kind: str, on: str = "", times: int = 1) -> None:
         if kind == "lag":
             self.erp.faults.add("lag", seconds=LAG_SECONDS)
-        elif kind == "down":
-            self.erp.faults.add("down")
+        elif kind in ("down", *ODD):
+            self.erp.faults.add(kind)
         else:
             self.erp.faults.add(kind, forms=FORMS[on], times=times)
 
@@ -128,9 +128,10 @@ class JiandaoyunBooks:
 
 class JiandaoyunWorld:
     name = "jiandaoyun"
-    faults = frozenset({*SAME, "down", "lag"})
+    faults = frozenset({*SAME, *ODD, "down", "lag"})
     secret = SECRET
     wrong_login: Mapping[str, Any] = {"api_key": "another-secret"}
+    broken_orders: Mapping[str, Any] = {"documents": {"order": {"read": {"quantity": "number(item_code)"}}}}
 
     @asynccontextmanager
     async def books(self, clock: Clock) -> AsyncIterator[JiandaoyunBooks]:
