@@ -15,6 +15,7 @@ from erp_bridge.own_pushes import OwnPushes
 from erp_bridge.tryton_claims import Claims
 from erp_bridge.tryton_client import TrytonClient
 from erp_bridge.tryton_config import TrytonConfig
+from erp_bridge.tryton_fields import described, shown
 from erp_bridge.tryton_maps import DOCUMENTS
 from erp_bridge.tryton_orders import Orders
 from erp_bridge.tryton_postings import Cycles, Hours, Inspections, Posting, booked
@@ -23,6 +24,7 @@ from erp_bridge.tryton_records import Records
 from erp_bridge.tryton_stock import Outputs, Shipments
 from erp_bridge.tryton_tickets import Tickets
 from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
+from hub.model.mapping import ErpField
 from hub.model.production import WorkOrder
 from hub.ports import Clock
 
@@ -68,6 +70,9 @@ class TrytonConnector(Connector):
     async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
         return await self._tickets.states(erp_ids)
 
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        return await self._tickets.copies(keys)
+
     # ------------------------------------------------------------------ reports and postings
     async def find_report(self, key: str) -> str | None:
         return await _finished(self._reports, key)
@@ -107,6 +112,12 @@ class TrytonConnector(Connector):
     # ------------------------------------------------------------------ care
     async def probe(self) -> Mapping[str, str]:
         return await probed(self._records, self.capabilities)
+
+    async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        return await shown(self._records, document, more)
+
+    async def fields(self, document: str) -> Sequence[ErpField]:
+        return await described(self._records, document)
 
     async def close(self) -> None:
         await self._client.close()

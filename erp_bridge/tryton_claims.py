@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from erp_bridge import as_read, left_out
 from erp_bridge.tryton_postings import AT_ONCE, Cycles
-from erp_bridge.tryton_records import Records
+from erp_bridge.tryton_records import Records, Row
 from hub.model.erp import OperationClaim, StockClaim
 
 
@@ -22,9 +24,9 @@ class Claims:
             found = await self._records.mapped("operation", [["production.number", "in", part]])
             sums = await self._reports.sums([row["id"] for row, _ in found]) if found else {}
             for row, ours in found:
-                good, scrap = sums.get(row["id"], (0.0, 0.0))
-                quantity = float(ours.get("quantity") or 0)
-                out.append(OperationClaim(str(ours["order"]), str(ours["operation"]), quantity, good, scrap))
+                pieces = sums.get(row["id"], (0.0, 0.0))
+                claim = as_read.one("operation", ours, ("order", "operation"), partial(_claim, pieces))
+                out += [claim] if claim and claim.order in part else []
         return out
 
     async def stock(self, items: Sequence[str]) -> list[StockClaim]:
@@ -41,6 +43,19 @@ class Claims:
                 rows = await self._records.search(
                     "product.product", domain, [field, "quantity"], context=where
                 )
-                name = str(warehouse["code"] or warehouse["name"])
-                out += [StockClaim(str(r[field]), float(r["quantity"] or 0), "", name) for r in rows]
+                name = str(warehouse.get("code") or warehouse.get("name"))
+                out += [c for r in rows if (c := _stock(r, field, name)) and c.item in items]
         return out
+
+
+def _claim(pieces: tuple[float, float], ours: as_read.Row) -> OperationClaim:
+    quantity = float(ours.get("quantity") or 0)
+    return OperationClaim(str(ours["order"]), str(ours["operation"]), quantity, *pieces)
+
+
+def _stock(row: Row, field: str, warehouse: str) -> StockClaim | None:
+    try:
+        return StockClaim(str(row.get(field)), float(row.get("quantity") or 0), "", warehouse)
+    except (TypeError, ValueError):
+        left_out.note("stock", row.get(field), f"{row['quantity']!r} in {warehouse} is no quantity")
+        return None

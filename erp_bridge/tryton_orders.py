@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from erp_bridge.tryton_records import Records, Row
+from erp_bridge import as_read, left_out
+from erp_bridge.as_read import Row as Ours
+from erp_bridge.as_read import each, one
+from erp_bridge.tryton_records import Records, Row, below, called
 from erp_bridge.tryton_values import typed_instant
-from hub.errors import ErpRefused, ErpUnavailable
+from hub.errors import ErpRefused
 from hub.model.erp import ErpEquipment, Item, SalesOrder
 from hub.model.production import JobOrder, WorkOrder, WorkOrderState
 from hub.model.words import Words
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 500  # records named in one search
 _REPLAN = "[andon] 改期中 re-planning"
 
 
@@ -27,10 +33,16 @@ class Orders:
         floor = ["state", "in", self._records.config.floor_states]
         domain: list[Any] = [floor] if changed_since is None else [self._changed(changed_since, "works")]
         found = await self._records.mapped("order", [["number", "!=", None], *domain])
-        jobs = await self._jobs([str(ours["number"]) for _, ours in found])
-        return [
-            _order(row, ours, jobs.get(str(ours["number"]), [])) for row, ours in found if "due_at" in ours
-        ]
+        jobs = await self._jobs([row["id"] for row, _ in found])
+        made = []
+        for row, ours in found:
+            mine = jobs.get(row["id"], [])
+            if None in mine:
+                left_out.note("order", called(row), "documents.operation.read cannot read its operations")
+                continue
+            order = one("order", ours, ("number", "due_at"), partial(_order, row["id"], mine))
+            made += [order] if order else []
+        return _unique(made)
 
     def _changed(self, since: datetime, *below: str) -> list[Any]:
         """Made or changed since, or one of its parts; a little earlier, for clocks and long transactions."""
@@ -42,37 +54,33 @@ class Orders:
         ]
         return ["OR", *([name, ">=", at] for name in moments)]
 
-    async def _jobs(self, numbers: Sequence[str]) -> dict[str, list[JobOrder]]:
-        found: dict[str, list[JobOrder]] = {}
-        for at in range(0, len(numbers), 500):
-            part = list(numbers[at : at + 500])
-            for _, ours in await self._records.mapped("operation", [["production.number", "in", part]]):
-                job = JobOrder(
-                    str(ours["order"]), str(ours["operation"]), Words(str(ours.get("name") or ""), ""),
-                    str(ours.get("work_center") or ""), round(float(ours.get("quantity") or 0)),
-                )  # fmt: skip
-                found.setdefault(job.order, []).append(job)
-        return {n: sorted(jobs, key=lambda j: (len(j.operation), j.operation)) for n, jobs in found.items()}
+    async def _jobs(self, orders: Sequence[int]) -> dict[int, list[JobOrder | None]]:
+        """By the id of their order; None stands for one that cannot be read."""
+        out: dict[int, list[JobOrder | None]] = {}
+        for at in range(0, len(orders), AT_ONCE):
+            part = list(orders[at : at + AT_ONCE])
+            for row in await self._records.found(
+                "operation", [["production", "in", part]], ["production.id"]
+            ):
+                ours = as_read.read("operation", called(row), self._records.maps["operation"], row)
+                job = one("operation", ours, ("order", "operation"), _job) if ours is not None else None
+                out.setdefault(int(below(row, "production", "id") or 0), []).append(job)
+        return out
 
     async def sales(self, changed_since: datetime | None) -> list[SalesOrder]:
         domain = [] if changed_since is None else [self._changed(changed_since, "sale")]
         found = await self._records.mapped("sales_order", domain)
-        return [_sale(row, ours) for row, ours in found if "number" in ours and "due_at" in ours]
+        made = [one("sales_order", ours, ("number", "due_at"), partial(_sale, row)) for row, ours in found]
+        return [sale for sale in made if sale is not None]
 
     async def items(self, changed_since: datetime | None) -> list[Item]:
         domain = [] if changed_since is None else [self._changed(changed_since, "template")]
-        return [
-            Item(str(ours["number"]), Words(str(ours.get("name") or ""), ""), str(ours.get("unit") or ""),
-                 str(ours.get("family") or ""), str(row["id"]))
-            for row, ours in await self._records.mapped("item", domain) if ours.get("number")
-        ]  # fmt: skip
+        found = await self._records.mapped("item", domain)
+        return each("item", _with_ids(found), ("number",), _item)
 
     async def equipment(self) -> list[ErpEquipment]:
-        return [
-            ErpEquipment(str(ours["number"]), Words(str(ours.get("name") or ""), ""),
-                         str(ours.get("place") or ""), bool(ours.get("active", True)), str(row["id"]))
-            for row, ours in await self._records.mapped("equipment", []) if ours.get("number")
-        ]  # fmt: skip
+        found = await self._records.mapped("equipment", [])
+        return each("equipment", _with_ids(found), ("number",), _machine)
 
     # ------------------------------------------------------------------ a rush order
     async def change(self, number: str, fields: Mapping[str, Any]) -> None:
@@ -88,10 +96,10 @@ class Orders:
 
     async def _current(self, number: str) -> Row:
         names = {"number", "state", "planned_start_date", "_timestamp", *self._written_names()}
-        rows = await self._records.search("production", [["number", "=", number]], names, most=1)
-        if not rows:
+        row = await self._records.exactly("production", "number", number, names)
+        if row is None:
             raise ErpRefused(f"Tryton has no production order {number}")
-        return rows[0]
+        return row
 
     def _written_names(self) -> list[str]:
         return [name for name, text in self._records.blocks["order"].write.items() if text]
@@ -155,25 +163,58 @@ class Orders:
 
     async def _noted(self, row: Row, text: str) -> list[int]:
         domain = [["resource", "=", f"production,{row['id']}"], ["message", "=", text]]
-        return [int(n["id"]) for n in await self._records.search("ir.note", domain, [])]
+        rows = await self._records.search("ir.note", domain, ["message"])
+        return [int(n["id"]) for n in rows if n.get("message") == text]
 
     async def _note(self, row: Row, text: str) -> None:
         await self._records.create("ir.note", {"resource": f"production,{row['id']}", "message": text})
 
 
-def _order(row: Row, ours: Row, jobs: Sequence[JobOrder]) -> WorkOrder:
+def _unique(orders: Sequence[WorkOrder]) -> list[WorkOrder]:
+    """Two companies may have an order of the same number: nobody could say which one a report is for."""
+    counted = Counter(order.number for order in orders)
+    for number in [n for n, times in counted.items() if times > 1]:
+        why = "more than one order has this number; let the user of the bridge see one company alone"
+        left_out.note("order", number, why)
+    return [order for order in orders if counted[order.number] == 1]
+
+
+def _job(ours: Ours) -> JobOrder:
+    return JobOrder(
+        str(ours["order"]), str(ours["operation"]), Words(str(ours.get("name") or ""), ""),
+        str(ours.get("work_center") or ""), round(float(ours.get("quantity") or 0)),
+    )  # fmt: skip
+
+
+def _with_ids(found: Sequence[tuple[Row, Row]]) -> list[Ours]:
+    return [{**ours, "erp_id": str(row["id"])} for row, ours in found]
+
+
+def _item(ours: Ours) -> Item:
+    return Item(str(ours["number"]), Words(str(ours.get("name") or ""), ""), str(ours.get("unit") or ""),
+                str(ours.get("family") or ""), str(ours["erp_id"]))  # fmt: skip
+
+
+def _machine(ours: Ours) -> ErpEquipment:
+    return ErpEquipment(str(ours["number"]), Words(str(ours.get("name") or ""), ""),
+                        str(ours.get("place") or ""), bool(ours.get("active", True)),
+                        str(ours["erp_id"]))  # fmt: skip
+
+
+def _order(erp_id: int, jobs: Sequence[JobOrder | None], ours: Ours) -> WorkOrder:
+    known = [job for job in jobs if job is not None]
     return WorkOrder(
         number=str(ours["number"]),
         product=str(ours.get("product") or ""),
         product_name=Words(str(ours.get("product_name") or ""), ""),
         quantity=round(float(ours.get("quantity") or 0)),
-        due_at=_instant(ours["due_at"]),
-        priority=int(ours.get("priority") or 5),
+        due_at=datetime.fromisoformat(str(ours["due_at"])),
+        priority=round(float(ours.get("priority") or 5)),
         rush=bool(ours.get("rush")),
         sales_order=str(ours.get("sales_order") or ""),
         customer=str(ours.get("customer") or ""),
-        erp_id=str(row["id"]),
-        jobs=tuple(jobs),
+        erp_id=str(erp_id),
+        jobs=tuple(sorted(known, key=lambda j: (len(j.operation), j.operation))),
         state=_state(ours.get("state")),
     )
 
@@ -185,24 +226,17 @@ def _state(word: Any) -> WorkOrderState:
         return WorkOrderState.HELD  # a state we do not know is not worked on
 
 
-def _sale(row: Row, ours: Row) -> SalesOrder:
+def _sale(row: Row, ours: Ours) -> SalesOrder:
     return SalesOrder(
         number=str(ours["number"]),
         line=str(ours.get("line") or ""),
         customer=str(ours.get("customer") or ""),
         product=str(ours.get("product") or ""),
         quantity=float(ours.get("quantity") or 0),
-        due_at=_instant(ours["due_at"]),
-        priority=int(ours.get("priority") or 5),
+        due_at=datetime.fromisoformat(str(ours["due_at"])),
+        priority=round(float(ours.get("priority") or 5)),
         rush=bool(ours.get("rush")),
         open=bool(ours.get("open", True)),
         seller=str(ours.get("seller") or ""),
         erp_id=str(row["id"]),
     )
-
-
-def _instant(value: Any) -> datetime:
-    try:
-        return datetime.fromisoformat(str(value))
-    except ValueError:
-        raise ErpUnavailable(f"Tryton gave {value!r} where a date belongs") from None

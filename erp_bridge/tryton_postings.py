@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from erp_bridge.tryton_records import Domain, Records, Row
+from erp_bridge.tryton_records import Domain, Records, Row, below
 from erp_bridge.tryton_values import typed_instant
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
@@ -89,31 +89,32 @@ _ORDER = (
 
 async def production(records: Records, number: str) -> Row:
     """The production order with the places its goods move between; raises ErpRefused when there is none."""
-    rows = await records.search("production", [["number", "=", number]], _ORDER, most=2)
-    if not rows:
+    row = await records.exactly("production", "number", number, _ORDER)
+    if row is None:
         raise ErpRefused(f"Tryton has no production order {number}")
-    row = rows[0]
-    if row["state"] in ("cancelled", "done"):
-        raise ErpRefused(
-            f"production order {number} is {row['state']} in Tryton: nothing can be booked on it"
-        )
+    _workable(number, row.get("state"))
     return row
 
 
 async def operation(records: Records, order: str, name: str) -> Row:
     """Their record of an operation; `name` is what our map reads as its number."""
-    extra = ("state", "timesheet_work", "production.state")
-    found = await records.mapped("operation", [["production.number", "=", order]], extra)
-    for row, ours in found:
-        if str(ours.get("operation")) == name:
-            _workable(order, row["production"]["state"])
-            return row
+    extra = ("state", "timesheet_work", "production.state", "production.number")
+    rows = await records.found("operation", [["production.number", "=", order]], extra)
+    found = [
+        (row, records.read("operation", row)) for row in rows if below(row, "production", "number") == order
+    ]
+    mine = [row for row, ours in found if str(ours.get("operation")) == name]
+    if len({below(row, "production", "id") for row in mine}) > 1:
+        raise ErpRefused(f"Tryton has more than one production order {order}; let us see one company alone")
+    if mine:
+        _workable(order, below(mine[0], "production", "state"))
+        return mine[0]
     await production(records, order)  # is it there at all?
     have = ", ".join(str(ours.get("operation")) for _, ours in found) or "none"
     raise ErpRefused(f"production order {order} has no operation {name} in Tryton; it has {have}")
 
 
-def _workable(order: str, state: str) -> None:
+def _workable(order: str, state: Any) -> None:
     if state in ("cancelled", "done"):
         raise ErpRefused(f"production order {order} is {state} in Tryton: nothing can be booked on it")
 
@@ -143,13 +144,15 @@ class Noted:
         """Of the documents within the domain, those with the key and our drafts without any note."""
         live = [*domain, ["state", "!=", "cancelled"]]
         rows = await self._records.search(self._model, live, ["state", "create_uid", *names])
+        rows = [r for r in rows if isinstance(r.get("state"), str)]
         texts = await self.of([row["id"] for row in rows])
         head = self._head(key)
         with_key = [
             r for r in rows if any(t == head or t.startswith(head + " ") for t in texts.get(r["id"], []))
         ]
         me = self._records.client.user_id
-        loose = [r for r in rows if r["id"] not in texts and r["state"] == "draft" and r["create_uid"] == me]
+        drafts = [r for r in rows if r["state"] == "draft" and r.get("create_uid") == me]
+        loose = [r for r in drafts if r["id"] not in texts]
         found = [Found(r["id"], str(r["id"]), r["state"], r["state"] == "done") for r in with_key]
         return Sight(found, loose)
 
@@ -165,7 +168,9 @@ class Noted:
             names = [f"{self._model},{i}" for i in ids[at : at + AT_ONCE]]
             rows = await self._records.search("ir.note", [["resource", "in", names]], ["resource", "message"])
             for row in rows:
-                found.setdefault(int(str(row["resource"]).partition(",")[2]), []).append(str(row["message"]))
+                if row.get("resource") in names:
+                    record = int(str(row["resource"]).partition(",")[2])
+                    found.setdefault(record, []).append(str(row.get("message")))
         return found
 
     def _head(self, key: str) -> str:
@@ -192,7 +197,7 @@ class Cycles:
         work = await operation(self._records, str(fields["order"]), str(fields["operation"]))
         values = await self._records.written("report", {**fields, "key": key})
         text = f"good={int(fields['good'])} scrap={int(fields['scrap'])} {values.pop('note', '')}".rstrip()
-        cycle = next((r["id"] for r in loose if r["work"] == work["id"]), None)
+        cycle = next((r["id"] for r in loose if r.get("work") == work["id"]), None)
         if cycle is None:
             cycle = await self._records.create(self.model, {**values, "work": work["id"]})
         await self._notes.add(cycle, key, text)
@@ -207,9 +212,9 @@ class Cycles:
 
     async def sums(self, works: Sequence[int]) -> dict[int, tuple[float, float]]:
         """(good, scrap) of each operation, from the notes of its finished cycles."""
-        rows = await self._records.search(
-            self.model, [["work", "in", list(works)], ["state", "=", "done"]], ["work"]
-        )
+        done = [["work", "in", list(works)], ["state", "=", "done"]]
+        rows = await self._records.search(self.model, done, ["work"])
+        rows = [row for row in rows if row.get("work") in works]
         texts = await self._notes.of([row["id"] for row in rows])
         out: dict[int, tuple[float, float]] = {}
         for row in rows:
@@ -261,7 +266,10 @@ class Inspections:
 
     async def look(self, key: str, fields: Mapping[str, Any] | None) -> Sight:
         rows = await self._records.keyed(self.model, "reference", key, ["number", "state"])
-        return Sight([Found(r["id"], str(r["number"]), r["state"], r["state"] != "pending") for r in rows])
+        found = [(r, str(r.get("state") or "")) for r in rows]
+        return Sight(
+            [Found(r["id"], str(r.get("number") or r["id"]), s, s not in ("pending", "")) for r, s in found]
+        )
 
     async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None:
         order = await self._order(str(fields.get("order") or ""))
@@ -269,17 +277,17 @@ class Inspections:
         rows = await self._records.search(
             "quality.control.point", [["control", "=", control]], ["name", "type_"]
         )
-        points = {r["name"]: _measured(r["type_"], fields) for r in rows}
+        points = {str(r.get("name")): _measured(str(r.get("type_")), fields) for r in rows}
         more = {"key": key, "control": control, "production": order, "points": points}
         await self._records.create(self.model, await self._records.written("quality", {**fields, **more}))
 
     async def _order(self, number: str) -> Row | None:
         if not number:
             return None
-        rows = await self._records.search("production", [["number", "=", number]], ["number"], most=1)
-        if not rows:
+        row = await self._records.exactly("production", "number", number, ())
+        if row is None:
             raise ErpRefused(f"Tryton has no production order {number}")
-        return rows[0]
+        return row
 
     async def _control(self, check: str) -> int:
         fallback = self._records.config.quality_control
@@ -295,10 +303,10 @@ class Inspections:
     async def finish(self, found: Found, fields: Mapping[str, Any]) -> None:
         """Tryton judges by its own tolerances; where the inspector decided otherwise, so be it."""
         await self._records.press(self.model, "process", found.id)
-        (row,) = await self._records.search(self.model, [["id", "=", found.id]], ["state"])
-        if fields.get("passed") is True and row["state"] == "failed":
+        row = await self._records.one(self.model, found.id, ["state"])
+        if fields.get("passed") is True and row.get("state") == "failed":
             await self._records.press(self.model, "pass_", found.id)
-        if fields.get("passed") is False and row["state"] == "passed":
+        if fields.get("passed") is False and row.get("state") == "passed":
             await self._records.press(self.model, "fail", found.id)
 
     async def withdraw(self, found: Found) -> None:

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from erp_bridge import as_read
 from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
 from erp_bridge.tryton_client import TrytonClient
 from erp_bridge.tryton_config import TrytonConfig
 from erp_bridge.tryton_maps import DOCUMENTS, FILTERS
 from erp_bridge.tryton_values import typed
-from hub.errors import ErpRefused
+from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ Domain = Sequence[Any]
 Row = dict[str, Any]
 _ALWAYS = ("id",)
 MEMORY = 60.0  # seconds
+_KEYS = 50  # in one search
 
 
 class Records:
@@ -36,6 +38,7 @@ class Records:
         self.maps: dict[str, FieldMap] = {
             name: compiled(block, config.zone, f"documents.{name}") for name, block in self.blocks.items()
         }
+        client.places = {block.form: f"documents.{n}.form" for n, block in reversed(self.blocks.items())}
         self._fields: dict[str, dict[str, Row]] = {}
         self._asked: dict[str, set[str]] = {}
 
@@ -48,10 +51,17 @@ class Records:
         known, asked = self._fields.setdefault(model, {}), self._asked.setdefault(model, set())
         missing = sorted({*names} - asked)
         if missing:
-            found = await self.client.read(f"model.{model}.fields_get", missing)
-            known.update({n: f for n, f in found.items() if isinstance(f, dict)})
+            known.update(await self.told(model, missing))
             asked.update(missing)
         return {n: known[n] for n in names if n in known}
+
+    async def told(self, model: str, names: Sequence[str], language: str = "") -> dict[str, Row]:
+        """What Tryton says of these fields, of all of them where none is named."""
+        more = {"language": language} if language else {}
+        found = await self.client.read(f"model.{model}.fields_get", list(names), context=more)
+        if not isinstance(found, dict):
+            raise ErpUnavailable(f"Tryton told the fields of {model} in words we do not know")
+        return {n: f for n, f in found.items() if isinstance(f, dict) and isinstance(f.get("type"), str)}
 
     async def absent(self, model: str, names: Iterable[str]) -> list[str]:
         """Which of the dotted names do not exist, looked up along their relations: a call for each model."""
@@ -91,22 +101,42 @@ class Records:
                 wanted,
                 context=context,
             )
-            rows += page
+            rows += _records(model, page, last)
             if len(page) < limit or (most and len(rows) >= most):
                 return rows
             last = max(row["id"] for row in page)
 
+    async def one(self, model: str, record: int, names: Iterable[str]) -> Row:
+        """The record with this id, which we have seen a moment ago."""
+        found = await self.search(model, [["id", "=", record]], names)
+        if [row["id"] for row in found] != [record]:
+            raise ErpUnavailable(f"Tryton does not show {model} {record}, which was there a moment ago")
+        return found[0]
+
     async def mapped(self, document: str, domain: Domain, extra: Iterable[str] = ()) -> list[tuple[Row, Row]]:
-        """(their record, our fields) of every record of a document that fits."""
+        """(their record, our fields) of every record of a document that fits and can be read."""
+        by = self.maps[document]
+        rows = await self.found(document, domain, extra)
+        read = [(row, as_read.read(document, called(row), by, row)) for row in rows]
+        return [(row, ours) for row, ours in read if ours is not None]
+
+    def read(self, document: str, row: Row) -> Row:
+        """In our fields. Raises ErpRefused naming the map's field."""
+        try:
+            return self.maps[document].read(row)
+        except ErpRefused as refusal:
+            raise ErpRefused(f"documents.{document}.read: {refusal}") from None
+
+    async def found(self, document: str, domain: Domain, extra: Iterable[str] = ()) -> list[Row]:
+        """Every record of a document that fits, with what its map reads of it."""
         block = self.blocks[document]
         names = asked(block)
         gone = await self.absent(block.form, names)
         for name in gone:
             log.debug("Tryton has no %s on %s: going on without it", name, block.form)
-        rows = await self.search(block.form, [*self._filter(document), *domain], {*names, *extra} - {*gone})
-        return [(row, self.maps[document].read(row)) for row in rows]
+        return await self.search(block.form, [*self.filter(document), *domain], {*names, *extra} - {*gone})
 
-    def _filter(self, document: str) -> list[Any]:
+    def filter(self, document: str) -> list[Any]:
         return self.config.filters.get(document, FILTERS.get(document, []))
 
     async def keyed(
@@ -116,17 +146,39 @@ class Records:
 
         `%` and `_` are wildcards there, so what comes back is compared again here.
         """
-        pattern = key.replace("\\", "_") + "%"
-        rows = await self.search(model, [*domain, [field, "like", pattern]], {*names, field})
-        return [r for r in rows if r[field] == key or str(r[field] or "").startswith(key + " ")]
+        rows = await self.search(model, [*domain, _begins(field, key)], {*names, field})
+        return [r for r in rows if _carries(r.get(field), key)]
+
+    async def copies(
+        self, model: str, field: str, keys: Sequence[str], names: Iterable[str]
+    ) -> dict[str, list[Row]]:
+        """`keyed`, of many keys at once; those that nothing carries are left out."""
+        found: dict[str, list[Row]] = {}
+        for at in range(0, len(keys), _KEYS):
+            part = keys[at : at + _KEYS]
+            either = ["OR", *(_begins(field, key) for key in part)]
+            for row in await self.search(model, [either], {*names, field}):
+                for key in part:
+                    if _carries(row.get(field), key):
+                        found.setdefault(key, []).append(row)
+        return found
 
     async def named(self, model: str, text: str, domain: Domain = ()) -> int | None:
         """The id of the one record that the text names; None when there is none."""
-        field = self.config.lookup(model)
-        rows = await self.search(model, [*domain, [field, "=", text]], [], most=2)
+        found = await self.exactly(model, self.config.lookup(model), text, (), domain)
+        return int(found["id"]) if found else None
+
+    async def exactly(
+        self, model: str, field: str, text: str, names: Iterable[str], domain: Domain = ()
+    ) -> Row | None:
+        """The one record whose field is the text."""
+        rows = await self.search(model, [*domain, [field, "=", text]], {*names, field}, most=2)
+        said = [str(below(row, *field.split(".")) or "").strip() for row in rows]
+        if field != "rec_name" and any(one != text.strip() for one in said):  # which is made of several
+            raise ErpUnavailable(f"Tryton was asked for the {model} with {field} {text!r} and gave another")
         if len(rows) > 1:
             raise ErpRefused(f"Tryton has more than one {model} with {field} {text!r}; name it uniquely")
-        return int(rows[0]["id"]) if rows else None
+        return rows[0] if rows else None
 
     async def known(self, model: str, text: str) -> int | None:
         """`named`, of what seldom changes: a minute old will do."""
@@ -169,8 +221,10 @@ class Records:
         return found
 
     async def create(self, model: str, values: Mapping[str, Any]) -> int:
-        (made,) = await self.client.write(f"model.{model}.create", [values])
-        return int(made)
+        match await self.client.write(f"model.{model}.create", [values]):
+            case [int(made)]:
+                return made
+        raise ErpUnavailable(f"Tryton made a {model} and does not say which", in_doubt=True)
 
     async def write(self, model: str, row: Row, values: Mapping[str, Any]) -> None:
         """Raises ErpUnavailable when the record was changed since it was read with its `_timestamp`."""
@@ -181,3 +235,39 @@ class Records:
     async def press(self, model: str, button: str, record: int) -> Any:
         """A button of the form, as the client presses it."""
         return await self.client.write(f"model.{model}.{button}", [record])
+
+
+def _begins(field: str, key: str) -> list[str]:
+    return [field, "like", key.replace("\\", "_") + "%"]
+
+
+def _carries(text: Any, key: str) -> bool:
+    return text == key or str(text or "").startswith(key + " ")
+
+
+def called(row: Row) -> str:
+    """What a clerk finds the record by."""
+    whole = below(row, "sale", "number") or below(row, "production", "number")
+    return str(row.get("number") or row.get("code") or whole or row.get("name") or row["id"])
+
+
+def below(row: Row, *names: str) -> Any:
+    """`row["warehouse"]["code"]`, None where something on the way is empty."""
+    here: Any = row
+    for name in names:
+        here = here.get(name) if isinstance(here, dict) else None
+    return here
+
+
+def _records(model: str, page: Any, last: int) -> list[Row]:
+    """Rows after the one with the id `last`. Raises ErpUnavailable for anything else."""
+    rows: list[Any] = page if isinstance(page, list) else [None]
+    if not all(isinstance(row, dict) and type(row.get("id")) is int for row in rows):
+        raise ErpUnavailable(f"Tryton answered the search for {model} with what are no records")
+    ids = [row["id"] for row in rows]
+    if len({*ids}) < len(ids) or any(one <= last for one in ids):
+        raise ErpUnavailable(
+            f"Tryton gives records of {model} again that it gave before: something before it passes over"
+            " what is asked for, and a list like that is not believed"
+        )
+    return rows

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from erp_bridge.tryton_postings import Found, Noted, Sight, production
-from erp_bridge.tryton_records import Records, Row
+from erp_bridge.tryton_records import Records, Row, below
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
@@ -32,13 +32,13 @@ class Outputs:
     async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None:
         order = await production(self._records, str(fields["order"]))
         item = await _item(self._records, str(fields["item"]))
-        full = {**fields, "key": key, "production": order, "cost_price": item["cost_price"] or 0}
-        full["unit"] = fields.get("unit") or item["default_uom"]["symbol"]
+        full = {**fields, "key": key, "production": order, "cost_price": item.get("cost_price") or 0}
+        full["unit"] = fields.get("unit") or below(item, "default_uom", "symbol")
         if fields.get("lot"):
             full["lot_id"] = await self._lot(item["id"], str(fields["lot"]))
         if fields.get("warehouse"):
             full["place_id"] = await place(self._records, str(fields["warehouse"]))
-        if self._document == "scrap" and not order["warehouse"]["waste_locations"]:
+        if self._document == "scrap" and not below(order, "warehouse", "waste_locations"):
             raise ErpRefused("Tryton has no place for scrap: give the warehouse a waste location")
         values = await self._records.written(self._document, full)
         text = str(values.pop("note", ""))
@@ -62,20 +62,20 @@ class Outputs:
         steps: list[Any] = [["create", [values]]]
         stamps = {}
         if planned:
-            rest = max(0.0, planned["quantity"] - values["quantity"])
+            rest = max(0.0, _amount(planned) - values["quantity"])
             steps.append(["write", [planned["id"]], {"quantity": rest}])
-            stamps[f"{_MOVE},{planned['id']}"] = planned["_timestamp"]
+            stamps[f"{_MOVE},{planned['id']}"] = planned.get("_timestamp")
         await self._records.client.write(
             "model.production.write", [order["id"]], {"outputs": steps}, context={"_timestamp": stamps}
         )
 
-    async def _planned(self, order: int, product: int) -> Row | None:
+    async def _planned(self, order: Any, product: Any) -> Row | None:
         domain = [
             ["production_output", "=", order], ["product", "=", product], ["state", "=", "draft"],
             ["effective_date", "=", None],
         ]  # fmt: skip
         rows = await self._records.search(_MOVE, domain, ["quantity", "_timestamp"])
-        return max(rows, key=lambda r: float(r["quantity"]), default=None)
+        return max(rows, key=_amount, default=None)
 
     async def finish(self, found: Found, fields: Mapping[str, Any]) -> None:
         await self._records.press(_MOVE, "do", found.id)
@@ -83,11 +83,11 @@ class Outputs:
     async def withdraw(self, found: Found) -> None:
         """Cancelled, and its quantity planned again."""
         names = ["quantity", "product", "production_output"]
-        (row,) = await self._records.search(_MOVE, [["id", "=", found.id]], names)
-        planned = await self._planned(row["production_output"], row["product"])
+        row = await self._records.one(_MOVE, found.id, names)
+        planned = await self._planned(row.get("production_output"), row.get("product"))
         await self._records.press(_MOVE, "cancel", found.id)
         if planned:
-            values = {"quantity": planned["quantity"] + row["quantity"]}
+            values = {"quantity": _amount(planned) + _amount(row)}
             await self._records.write(_MOVE, planned, values)
 
 
@@ -96,8 +96,15 @@ def _like(values: Row, loose: Sequence[Row]) -> int | None:
     which a planned one is not."""
     same = [name for name in _SAME if name in values and name != "effective_date"]
     return next(
-        (r["id"] for r in loose if r["effective_date"] and all(r[n] == values[n] for n in same)), None
+        (r["id"] for r in loose if r.get("effective_date") and all(r.get(n) == values[n] for n in same)), None
     )
+
+
+def _amount(move: Row) -> float:
+    quantity = move.get("quantity")
+    if isinstance(quantity, int | float) and not isinstance(quantity, bool):
+        return float(quantity)
+    raise ErpUnavailable(f"Tryton gave {quantity!r} where a move's quantity belongs")
 
 
 class Shipments:
@@ -110,17 +117,20 @@ class Shipments:
 
     async def look(self, key: str, fields: Mapping[str, Any] | None) -> Sight:
         rows = await self._records.keyed(self.model, "reference", key, ["number", "state"])
-        live = [r for r in rows if r["state"] != "cancelled"]
+        states = [(r, str(r.get("state") or "")) for r in rows]
         return Sight(
-            [Found(r["id"], str(r["number"] or r["id"]), r["state"], r["state"] == "done") for r in live]
-        )
+            [
+                Found(r["id"], str(r.get("number") or r["id"]), state, state == "done")
+                for r, state in states if state not in ("cancelled", "")
+            ]
+        )  # fmt: skip
 
     async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None:
         order = await production(self._records, str(fields["order"]))
         item = await _item(self._records, str(fields["item"]))
         start, end = await self._way(order, str(fields.get("warehouse") or ""))
         full = {**fields, "key": key, "production": order, "from_location": start, "to_location": end}
-        full["unit"] = fields.get("unit") or item["default_uom"]["symbol"]
+        full["unit"] = fields.get("unit") or below(item, "default_uom", "symbol")
         if fields.get("lot"):
             full["lot_id"] = await self._lot(item["id"], str(fields["item"]), str(fields["lot"]))
         line = await self._records.written("issue_line", full)
@@ -134,11 +144,12 @@ class Shipments:
         return found
 
     async def _way(self, order: Row, warehouse: str) -> tuple[int, int]:
-        start = await place(self._records, warehouse) if warehouse else order["warehouse"]["storage_location"]
+        own = below(order, "warehouse") or {}
+        start = await place(self._records, warehouse) if warehouse else below(own, "storage_location")
         floor = self._records.config.shop_floor
-        end = (
-            await place(self._records, floor) if floor else order["warehouse"]["production_picking_location"]
-        )
+        end = await place(self._records, floor) if floor else below(own, "production_picking_location")
+        if not start:
+            raise ErpRefused("where does issued material come from? give the warehouse a storage in Tryton")
         if not end:
             raise ErpRefused(
                 "where does issued material go? name a location in shop_floor, or give the warehouse a "
@@ -152,8 +163,8 @@ class Shipments:
             await self._records.press(self.model, "wait", found.id)
         if found.state in ("request", "draft", "waiting"):
             await self._records.press(self.model, "assign_try", found.id)
-        (row,) = await self._records.search(self.model, [["id", "=", found.id]], ["state"])
-        if row["state"] == "waiting":
+        row = await self._records.one(self.model, found.id, ["state"])
+        if row.get("state") == "waiting":
             goods = (
                 f"{fields['quantity']:g} {fields.get('unit') or ''}{fields['item']} {fields.get('lot') or ''}"
             )
@@ -161,13 +172,13 @@ class Shipments:
                 f"Tryton has not enough in stock for {goods.strip()}: shipment {found.number} waits; "
                 "correct the stock and send this again"
             )
-        if row["state"] == "assigned" and await self._goes_by_transit(found.id):
+        if row.get("state") == "assigned" and await self._goes_by_transit(found.id):
             await self._records.press(self.model, "ship", found.id)
         await self._records.press(self.model, "do", found.id)
 
     async def _goes_by_transit(self, shipment: int) -> bool:
-        (row,) = await self._records.search(self.model, [["id", "=", shipment]], ["transit_location"])
-        return bool(row["transit_location"])
+        row = await self._records.one(self.model, shipment, ["transit_location"])
+        return bool(row.get("transit_location"))
 
     async def withdraw(self, found: Found) -> None:
         await self._records.press(self.model, "cancel", found.id)
@@ -176,19 +187,17 @@ class Shipments:
 async def _item(records: Records, number: str) -> Row:
     field = records.config.lookup("product.product")
     names = ["default_uom.symbol", "cost_price"]
-    rows = await records.search("product.product", [[field, "=", number]], names, most=2)
-    if len(rows) != 1:
-        raise ErpRefused(f"Tryton has {'no' if not rows else 'more than one'} product {number}")
-    return rows[0]
+    row = await records.exactly("product.product", field, number, names)
+    if row is None:
+        raise ErpRefused(f"Tryton has no product {number}")
+    return row
 
 
 async def place(records: Records, text: str) -> int:
     """A location by code or name; of a warehouse, its storage."""
     names = ["type", "storage_location"]
     for field in ("code", "name"):
-        rows = await records.search("stock.location", [[field, "=", text]], names, most=2)
-        if len(rows) > 1:
-            raise ErpRefused(f"Tryton has more than one location with {field} {text!r}; name it uniquely")
-        if rows:
-            return int(rows[0]["storage_location"] if rows[0]["type"] == "warehouse" else rows[0]["id"])
+        row = await records.exactly("stock.location", field, text, names)
+        if row is not None:
+            return int(row.get("storage_location") or 0 if row.get("type") == "warehouse" else row["id"])
     raise ErpRefused(f"Tryton has no location {text!r}")

@@ -52,7 +52,7 @@ class Tickets:
 
     async def _machine(self, name: str) -> int | None:
         spec = (await self._records.fields(self._model, ["parent"])).get("parent")
-        return await self._records.known(str(spec["relation"]), name) if spec else None
+        return await self._records.known(str(spec.get("relation")), name) if spec else None
 
     async def _all(self, key: str) -> list[Row]:
         return await self._records.keyed(self._model, self._records.config.key_field, key, _IDENTITY)
@@ -67,28 +67,25 @@ class Tickets:
         return found
 
     async def _withdraw(self, key: str, row: Row) -> None:
-        if row["create_uid"] != self._records.client.user_id or row["write_date"] not in (
-            None,
-            row["create_date"],
-        ):
-            log.error(
-                "%s is in Tryton more than once: task %s has been worked on, close it", key, row["number"]
-            )
+        number = _identity(row)[1]
+        mine = row.get("create_uid") == self._records.client.user_id
+        if not mine or row.get("write_date") not in (None, row.get("create_date")):
+            log.error("%s is in Tryton more than once: task %s has been worked on, close it", key, number)
             return
         try:
             await self._records.client.write(f"model.{self._model}.delete", [row["id"]])
         except ErpRefused as refusal:
             if row["id"] in [r["id"] for r in await self._all(key)]:
-                log.error("%s is in Tryton more than once: task %s: %s", key, row["number"], refusal)
+                log.error("%s is in Tryton more than once: task %s: %s", key, number, refusal)
             return  # whoever made the other one has seen it too, and was faster
-        log.warning("%s was made twice at the same time: task %s is gone again", key, row["number"])
+        log.warning("%s was made twice at the same time: task %s is gone again", key, number)
 
     # ------------------------------------------------------------------ the repair
     async def update(self, erp_id: str, fields: Mapping[str, Any]) -> None:
         """What the office has closed is left as they want it, unless we open it again."""
         row, closed = await self._current(erp_id)
         if closed and fields.get("state") != "reopened":
-            log.info("task %s was closed in Tryton by hand: not updated", row["number"])
+            log.info("task %s was closed in Tryton by hand: not updated", row.get("number"))
             return
         await self._change(row, "step", fields)
 
@@ -104,18 +101,24 @@ class Tickets:
         if not wanted:
             return {}
         found = await self._records.mapped("ticket", [["id", "in", wanted]])
-        return {str(row["id"]): "closed" if ours.get("closed") else "open" for row, ours in found}
+        states = {row["id"]: "closed" if ours.get("closed") else "open" for row, ours in found}
+        return {str(i): states[i] for i in wanted if i in states}
+
+    async def copies(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        field = self._records.config.key_field
+        found = await self._records.copies(self._model, field, keys, ["number"])
+        return {key: [_identity(row)[1] for row in rows] for key, rows in found.items()}
 
     async def _current(self, erp_id: str) -> tuple[Row, bool]:
         block = self._records.blocks
         texts = [n for d in ("step", "closing") for n in block[d].write if n.endswith("+")]
         domain = [["id", "=", int(erp_id) if erp_id.isdigit() else -1]]
         extra = {"number", "_timestamp", *(n.rstrip("+") for n in texts)}
-        found = await self._records.mapped("ticket", domain, extra)
-        if not found:
+        found = await self._records.found("ticket", domain, extra)
+        row = next((r for r in found if str(r["id"]) == erp_id), None)
+        if row is None:
             raise ErpRefused(f"task {erp_id} is not in Tryton any more")
-        row, ours = found[0]
-        return row, bool(ours.get("closed"))
+        return row, bool(self._records.read("ticket", row).get("closed"))
 
     async def _change(self, row: Row, document: str, fields: Mapping[str, Any]) -> None:
         values: Row = {}
@@ -135,12 +138,12 @@ class Tickets:
             return
         resource = f"{self._model},{int(erp_id)}"
         there = await self._records.search(
-            "ir.attachment", [["resource", "=", resource], ["name", "=", name]], [], most=1
+            "ir.attachment", [["resource", "=", resource], ["name", "=", name]], ["name"], most=1
         )
-        if not there:
+        if name not in [row.get("name") for row in there]:
             values = {"resource": resource, "name": name, "data": typed_bytes(bytes(data))}
             await self._records.create("ir.attachment", values)
 
 
 def _identity(row: Row) -> tuple[str, str]:
-    return str(row["id"]), str(row["number"] or row["id"])
+    return str(row["id"]), str(row.get("number") or row["id"])

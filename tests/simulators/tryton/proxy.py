@@ -23,7 +23,7 @@ _MODELS = {
     "posting": ("production", "stock.move", "stock.lot", "stock.shipment.internal", "quality.inspection",
                 "timesheet.line"),
 }  # fmt: skip
-_CONCURRENCY = {"id": 1, "error": ["ConcurrencyException", "Records were modified in the meanwhile"]}
+_CONCURRENCY = {"error": ["ConcurrencyException", "Records were modified in the meanwhile"]}
 
 
 @dataclass
@@ -46,6 +46,7 @@ class FailingProxy:
         self.seen: list[str] = []  # methods of the writes that came by
         self.log_ins = 0
         self.at: dict[str, str] = {}  # method -> a fault for the next one of exactly that method
+        self.odd: set[str] = set()  # of world.ODD, until forgotten
         self.before: dict[str, Callable[[], Awaitable[Any]]] = {}  # method -> what happens just before it
 
     @property
@@ -77,6 +78,7 @@ class FailingProxy:
     def forget(self) -> None:
         self._planned.clear()
         self.at.clear()
+        self.odd.clear()
 
     # ------------------------------------------------------------------ one exchange
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,6 +96,8 @@ class FailingProxy:
             await writer.wait_closed()
 
     async def _answer(self, head: bytes, body: bytes) -> bytes:
+        if "page" in self.odd:
+            return _reply(200, "<!DOCTYPE html><h1>系统维护中</h1>".encode(), "text/html")
         call = json.loads(body)
         self.log_ins += call["method"] == "common.db.login"
         hook = self.before.pop(str(call["method"]).removeprefix("model."), None)
@@ -108,6 +112,8 @@ class FailingProxy:
             return _reply(429, b"<h1>Too Many Requests</h1>", "text/html", "Retry-After: 30\r\n")
         if fault == "locked":
             return _reply(200, json.dumps(_CONCURRENCY).encode(), "application/json")
+        if self.odd:
+            head, body = _twisted(head, call, self.odd)
         answer = await self._forwarded(head, body)
         if fault == "drop_after_commit":
             return b""
@@ -142,6 +148,26 @@ class FailingProxy:
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+
+
+def _twisted(head: bytes, call: dict[str, Any], odd: set[str]) -> tuple[bytes, bytes]:
+    """Something on the way that loses parts of the question; the server answers what is left of it."""
+    if "renamed" in odd:
+        call["method"] = call["method"].replace(".project.work.", ".project.gone.")
+    if call["method"].endswith(".search_read"):
+        call["params"][0] = [_lost(clause, odd) for clause in call["params"][0]]
+    body = json.dumps(call).encode()
+    lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length:")]
+    return b"\r\n".join([lines[0], b"Content-Length: %d" % len(body), *lines[1:]]), body
+
+
+def _lost(clause: Any, odd: set[str]) -> Any:
+    match clause:
+        case ["id", ">", int()] if "same_page" in odd:
+            return ["id", ">", 0]
+        case [_, "like", _] | ["name" | "number" | "code", "=" | "in", _] if "any_document" in odd:
+            return ["id", ">", 0]
+    return clause
 
 
 async def _request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -15,7 +15,7 @@ import pytest
 from erp_bridge.tryton import TrytonConnector
 from hub.model.erp import PostingKind
 from hub.ports import Clock
-from tests.contract.erp.world import ClerkPosting, ClerkTicket, Facts
+from tests.contract.erp.world import ODD, ClerkPosting, ClerkTicket, Facts
 from tests.simulators.tryton import seed
 from tests.simulators.tryton.proxy import FailingProxy, failing_proxy
 from tests.simulators.tryton.rpc import Rpc, day
@@ -165,6 +165,8 @@ class TrytonBooks:
             with self._erp.opened() as books:
                 books.execute("delete from ir_session")
                 books.commit()
+        elif kind in ODD:
+            self.proxy.odd.add(kind)
         else:
             self.proxy.plan(kind, on, times)
 
@@ -180,11 +182,14 @@ class TrytonWorld:
     faults = frozenset(
         {
             "drop_after_commit", "error_after_commit", "garbage_after_commit", "unavailable", "drop_before",
-            "rate_limited", "locked", "session_dead", "down",
+            "rate_limited", "locked", "session_dead", "down", *ODD,
         }
     )  # fmt: skip
     secret = seed.PASSWORD
     wrong_login: Mapping[str, Any] = {"password": "another-secret"}
+    broken_orders: Mapping[str, Any] = {
+        "documents": {"order": {"read": {"quantity": "number(product.name)"}}}
+    }
 
     @asynccontextmanager
     async def books(self, clock: Clock) -> AsyncIterator[TrytonBooks]:
