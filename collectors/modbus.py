@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from collectors.blocks import MAX_BITS, MAX_REGISTERS, Block, Point, Table, decode, halves, plan
+from collectors.modbus_asking import Short, asked
 from collectors.modbus_lane import Lane
 from collectors.modbus_line import Broken, Denied, ModbusLine, Silent, connected
 from collectors.modbus_map import MapBlock, points_of
 from collectors.modbus_points import Asked, PointBlock
-from collectors.modbus_probe import FUNCTION, probed
+from collectors.modbus_probe import probed
 from collectors.named_tags import named_tags
 from hub.config import Block as ConfigBlock
 from hub.config import Duration, Kept, explain
@@ -33,7 +34,8 @@ from hub.ports import Clock, Sink
 _log = logging.getLogger(__name__)
 
 # Answers that say "not this address here", so that other addresses may still do.
-_NOT_HERE = frozenset({1, 2, 3})
+_ILLEGAL_ADDRESS = 2
+_NOT_HERE = frozenset({1, _ILLEGAL_ADDRESS, 3})
 _NOT_NOW = frozenset({4, 8})
 _REASONS = {
     1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 5: "acknowledge",
@@ -145,7 +147,7 @@ class ModbusCollector:
 
     def __init__(self, config: ModbusConfig, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
         self._config, self._clock, self._name = config, clock, name
-        self._where = f"{config.host}:{config.port}"
+        self._where, self._timeout = f"{config.host}:{config.port}", config.timeout.total_seconds()
         found = named_tags((p.tag for p in config.points), tags, f"collectors.{name}.with.points")
         points = [p.numbered(t.number) for p, t in zip(config.numbered(), found, strict=True)]
         self._tag_numbers = [p.tag for p in points]
@@ -164,8 +166,8 @@ class ModbusCollector:
         """Poll until cancelled; raise SourceUnavailable when the device goes silent or talks nonsense."""
         config = self._config
         try:
-            seconds, several = config.timeout.total_seconds(), len(self._units) > 1
-            line = await connected(config.host, config.port, config.unit, seconds, patient=several)
+            several = len(self._units) > 1
+            line = await connected(config.host, config.port, config.unit, self._timeout, patient=several)
             try:
                 await self._poll(line, sink)
             finally:
@@ -178,7 +180,7 @@ class ModbusCollector:
         config = self._config
         points = list(zip((p.tag for p in config.points), config.numbered(), strict=True))
         blocks = plan([p for _, p in points], config.hole, config.max_registers, config.max_bits)
-        return await probed(config.host, config.port, config.timeout.total_seconds(), blocks, points)
+        return await probed(config.host, config.port, self._timeout, blocks, points)
 
     async def _poll(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
         while True:
@@ -281,9 +283,11 @@ class ModbusCollector:
 
     async def _read(self, line: ModbusLine, block: Block) -> NDArray[np.float64]:
         try:
-            return decode(block, await line.ask(FUNCTION[block.table], block.start, block.count, block.unit))
+            return decode(block, await asked(line, block, self._timeout))
         except Silent as cause:
             raise _Away(str(cause)) from None
+        except Short:
+            raise _NotHere(_ILLEGAL_ADDRESS) from None
         except Denied as cause:
             if cause.code in _NOT_HERE | _NOT_NOW:
                 raise _NotHere(cause.code) from None

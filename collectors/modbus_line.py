@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 import struct
-from typing import cast
+from collections.abc import Coroutine
+from typing import Any, cast
+from weakref import WeakValueDictionary
 
 _HEADER = struct.Struct(">HHHB")  # transaction, protocol (0), bytes that follow, unit
 _QUESTION = struct.Struct(">HHHBBHH")  # the same, then function, first address, how many
@@ -24,6 +26,17 @@ class Broken(Exception):
 
 class Silent(Broken):
     """No answer in time; the line goes on where it was made to."""
+
+
+class _Turn:
+    """Of the lines of this process to one address: a gateway passes on one question at a time."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.lock = asyncio.Lock()
+
+
+_turns: WeakValueDictionary[tuple[str, int], _Turn] = WeakValueDictionary()
 
 
 class Denied(Exception):
@@ -41,8 +54,8 @@ class ModbusLine(asyncio.Protocol):
     answer; what still comes for the last question bears its number and is dropped.
     """
 
-    def __init__(self, unit: int, timeout: float, *, patient: bool = False) -> None:
-        self._unit, self._timeout, self._patient = unit, timeout, patient
+    def __init__(self, unit: int, timeout: float, turn: _Turn, *, patient: bool = False) -> None:
+        self._unit, self._timeout, self._turn, self._patient = unit, timeout, turn, patient
         self._loop = asyncio.get_running_loop()
         self._transaction = random.randrange(1, 60_000)  # not from 1 again: see above
         self._function, self._asked = 0, unit
@@ -50,12 +63,25 @@ class ModbusLine(asyncio.Protocol):
         self._waiting: asyncio.Future[bytes] | None = None
         self._ended = ""
 
-    async def ask(self, function: int, start: int, count: int, unit: int | None = None) -> bytes:
+    def ask(
+        self, function: int, start: int, count: int, unit: int | None = None
+    ) -> Coroutine[Any, Any, bytes]:
         """The data bytes of the answer, as many as the device says they are; of the line's unit when none is
         named.
 
         Raises Denied with the device's reason, Silent where the line goes on without an answer, or Broken.
         """
+        asking = self._ask(function, start, count, unit)
+        return asking if self._turn.lines < 2 else self._in_turn(asking)
+
+    async def _in_turn(self, asking: Coroutine[Any, Any, bytes]) -> bytes:
+        try:
+            async with self._turn.lock:
+                return await asking
+        finally:
+            asking.close()  # where its turn never came
+
+    async def _ask(self, function: int, start: int, count: int, unit: int | None) -> bytes:
         if self._ended or self._transport.is_closing():
             raise Broken(self._ended or "the connection is closed")
         self._transaction = self._transaction % 0xFFFF + 1
@@ -76,8 +102,10 @@ class ModbusLine(asyncio.Protocol):
     # ---------------------------------------------------------------- called by the loop
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._turn.lines += 1
 
     def connection_lost(self, cause: Exception | None) -> None:
+        self._turn.lines -= 1
         self._end("the device closed the connection")
 
     def data_received(self, data: bytes) -> None:
@@ -96,7 +124,9 @@ class ModbusLine(asyncio.Protocol):
     def _answered(self, unit: int, pdu: bytes) -> None:
         if self._waiting is None or self._waiting.done():
             return
-        if unit != self._asked or pdu[0] & ~_FAILED != self._function:
+        if unit != self._asked:
+            self._end(f"unit {self._asked} was asked and {unit} answers; correct unit:")
+        elif pdu[0] & ~_FAILED != self._function:
             self._end("answered a question we did not ask")
         elif pdu[0] & _FAILED:
             self._waiting.set_exception(Denied(pdu[1]))
@@ -122,10 +152,11 @@ class ModbusLine(asyncio.Protocol):
 async def connected(host: str, port: int, unit: int, timeout: float, *, patient: bool = False) -> ModbusLine:
     """Raises Broken when nobody answers there within `timeout` seconds."""
     loop = asyncio.get_running_loop()
+    turn = _turns.setdefault((host, port), _Turn())
     try:
         async with asyncio.timeout(timeout):
             _, line = await loop.create_connection(
-                lambda: ModbusLine(unit, timeout, patient=patient), host, port
+                lambda: ModbusLine(unit, timeout, turn, patient=patient), host, port
             )
     except (OSError, TimeoutError) as cause:
         raise Broken("no answer") from cause

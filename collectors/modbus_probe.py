@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from collectors.blocks import Block, Point, Table, decode, halves
+from collectors.blocks import Block, Point, decode, halves
+from collectors.modbus_asking import Short, asked
 from collectors.modbus_line import Broken, Denied, ModbusLine, connected
 
-FUNCTION: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 _REMEDIES = {
     1: "illegal function: the device has no such table; correct table:",
     2: "illegal address: correct address: (from 0; 40001 in a manual is 0) or table:",
     3: "illegal value: the device refuses this many at once; correct type: or make hole: smaller",
     4: "device failure: it cannot be read now; is the machine behind it on?",
+    6: "device busy for as long as timeout: says; does another client ask it without a pause?",
     10: "the gateway has no way to this unit; correct unit:",
     11: "the device behind the gateway does not answer; is it on, is unit: right?",
 }
@@ -40,7 +41,7 @@ async def probed(
         for unit in units:
             try:
                 some = [b for b in blocks if b.unit == unit]
-                found |= await _read(line, f"{where} unit {unit}", some, names)
+                found |= await _read(line, f"{where} unit {unit}", some, names, timeout)
             except Broken as cause:
                 key = where if len(units) == 1 else f"{where} unit {unit}"
                 found[key] = f"✗ unit {unit}: {cause}; is unit: right, and does the device speak Modbus TCP?"
@@ -50,26 +51,31 @@ async def probed(
 
 
 async def _read(
-    line: ModbusLine, where: str, blocks: Sequence[Block], names: Mapping[int, str]
+    line: ModbusLine, where: str, blocks: Sequence[Block], names: Mapping[int, str], timeout: float
 ) -> dict[str, str]:
     found: dict[str, str] = {}
     good, todo = 0, list(reversed(blocks))
-    asked = sum(len(block.points) for block in blocks)
+    wanted = sum(len(block.points) for block in blocks)
     while todo:
         block = todo.pop()
         try:
-            answer = await line.ask(FUNCTION[block.table], block.start, block.count, block.unit)
-        except Denied as cause:
+            answer = await asked(line, block, timeout)
+        except (Denied, Short) as cause:
             if len(block.points) > 1:
                 todo.extend(reversed(halves(block)))
             else:
-                why = f"✗ exception {cause.code}, {_REMEDIES.get(cause.code, _ELSE)}"
-                found[_named(block.points[0], names)] = why
+                found[_named(block.points[0], names)] = _why(cause)
         else:
             good += len(block.points)
             found |= _odd(block, answer, names)
-    said = f"{good} of {asked} points answer, {len(blocks)} questions a round"
+    said = f"{good} of {wanted} points answer, {len(blocks)} questions a round"
     return {where: said, **found}
+
+
+def _why(cause: Denied | Short) -> str:
+    if isinstance(cause, Short):
+        return "✗ it answers with fewer registers than that; correct address: or type:"
+    return f"✗ exception {cause.code}, {_REMEDIES.get(cause.code, _ELSE)}"
 
 
 def _odd(block: Block, answer: bytes, names: Mapping[int, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -389,6 +390,105 @@ async def test_a_device_that_gives_fewer_registers_at_once_is_asked_as_it_wants_
         counts.clear()
         await ticks(clock, sink, 1)
     assert counts == [10, 10, 10, 10]
+
+
+def cut_off_at(memory: int) -> Any:
+    """Like jsmodbus: past its memory it answers with what there is, where exception 2 is meant."""
+
+    def answer(asked: bytes) -> bytes:
+        start, count = struct.unpack(">HH", asked[8:12])
+        there = max(min(count, memory - start), 0)
+        data = b"".join(struct.pack(">H", n) for n in range(start, start + there))
+        return reply(asked, pdu=bytes([3, len(data)]) + data)
+
+    return answer
+
+
+async def test_a_device_that_cuts_off_at_its_memorys_end_loses_only_the_points_behind_it() -> None:
+    clock, sink = HandClock(), Heard()
+    points = [point(1, 7), point(2, 9), point(3, 10), point(4, 12, type="float32")]
+    async with RawServer(cut_off_at(10)) as server:
+        one = collector(clock, server.port, *points)
+        async with running(one, sink):
+            assert (await sink.said(1, 7)).status.is_good
+            await ticks(clock, sink, 1)
+        found = await one.probe()
+    assert [s.value for s in sink.of(2)] == [9, 9]
+    assert [sink.last(n).status for n in (3, 4)] == [BAD_OUT_OF_RANGE] * 2
+    assert sum("fewer registers" in text for text in found.values()) == 2
+
+
+async def test_a_short_answer_that_does_not_come_again_ends_the_line() -> None:
+    """It may be the answer to somebody else's question: then nothing on this line can be trusted."""
+    short = iter([True])
+    one_register = b"\x03\x02\x00\x07"
+
+    async with RawServer(
+        lambda asked: reply(asked, pdu=one_register if next(short, False) else b"\x03\x04\x00\x01\x00\x02")
+    ) as server:
+        sink = Heard()
+        async with running(collector(HandClock(), server.port, point(1, 0), point(2, 1)), sink) as task:
+            assert "got 2" in await lost(task)
+    assert sink.batches == []
+
+
+@pytest.mark.parametrize("code", [5, 6], ids=["acknowledge", "busy"])
+async def test_a_device_that_is_busy_now_and_then_is_asked_again_and_loses_nothing(code: int) -> None:
+    asked_at_all: list[bytes] = []
+
+    def now_and_then(asked: bytes) -> bytes:
+        asked_at_all.append(asked)
+        return reply(asked, pdu=bytes([0x83, code])) if len(asked_at_all) % 2 else reply(asked)
+
+    clock, sink = HandClock(), Heard()
+    async with (
+        RawServer(now_and_then) as server,
+        running(collector(clock, server.port, point(1, 0), timeout="5s"), sink),
+    ):
+        await sink.said(1, 42)
+        await ticks(clock, sink, 1)
+    assert [s.value for s in sink.of(1)] == [42, 42]
+    assert len(asked_at_all) == 4
+
+
+async def test_an_answer_in_another_units_name_says_which_unit_it_is() -> None:
+    async with (
+        RawServer(lambda asked: reply(asked, unit=0)) as server,
+        running(collector(HandClock(), server.port, point(1, 0)), Heard()) as task,
+    ):
+        assert "unit 1 was asked and 0 answers; correct unit:" in await lost(task)
+
+
+async def test_two_collectors_at_one_gateway_ask_one_question_at_a_time() -> None:
+    """A gateway has one wire behind it; many lose or mix up what is asked at once."""
+    under_way, most, loop = 0, 0, asyncio.get_running_loop()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal under_way, most
+        with contextlib.suppress(ConnectionError):
+            while asked := await reader.read(4096):
+                under_way += 1
+                most = max(most, under_way)
+                answered = loop.create_future()
+                loop.call_later(0.005, answered.set_result, None)  # as long as the wire takes
+                await answered
+                under_way -= 1
+                writer.write(reply(asked))
+        writer.close()
+
+    gateway = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = gateway.sockets[0].getsockname()[1]
+    clock, sinks = HandClock(), [Heard() for _ in range(3)]
+    several = [collector(clock, port, point(1, 0), point(2, 200), unit=n) for n in (1, 2, 3)]
+    tasks = [asyncio.create_task(one.run(sink)) for one, sink in zip(several, sinks, strict=True)]
+    for sink in sinks:
+        await sink.said(2, 42)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    gateway.close()
+    await gateway.wait_closed()
+    assert most == 1
 
 
 async def test_no_question_is_longer_than_the_configuration_says() -> None:
