@@ -411,6 +411,17 @@ def test_a_curve_says_when_it_begins_and_ends_and_how_long_it_is(visit: Any) -> 
     assert v.page.locator(".spark-times time").count() == 2
 
 
+def test_an_order_tells_its_process_parameters_and_draws_the_one_that_is_chosen(visit: Any) -> None:
+    seen = visit("/console#orders", (1440, 900), locale="en-US")
+    seen.see("orders").locator("tbody tr").first.click()
+    worst = seen.see("parameters").locator("tbody tr").first
+    assert "412" in worst.inner_text() and "COIL-77120" in worst.inner_text()
+    worst.click()
+    seen.until("[data-testid=parameter-chart] .js-plotly-plot")
+    assert seen.see("parameters-csv").get_attribute("href").endswith("/parameters.csv")
+    assert seen.overflow() == []
+
+
 def test_a_technician_accepts_arrives_and_repairs_with_cause_and_photo(visit: Any, hub: Hub) -> None:
     v = visit(f"/phone#t={TICKET}")
     for verb, state in (("accept", "已接单"), ("arrive", "已到场")):

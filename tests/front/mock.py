@@ -30,7 +30,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from hub.api.errors import json as hub_json
 from hub.clock import SystemClock
 from hub.errors import Refused
-from tests.front import erp_scene, figures_scene, mapping_scene
+from tests.front import erp_scene, figures_scene, mapping_scene, parameters_scene
 from tests.front.reconcile_scene import discrepancies, run
 from tests.front.rush_scene import foreseen, rush
 from tests.front.scenes import SCENES, Json, person, stamp, words
@@ -138,6 +138,7 @@ class Api:
             Route("/api/trend", self.guarded(self.trend)),
             Route("/api/orders/{number}/rush", self.guarded(self.rush), methods=["GET", "POST", "DELETE"]),
             Route("/api/orders/{number}/rush/seen", self.guarded(self.rush_seen), methods=["POST"]),
+            Route("/api/{kind}/{name}/parameters", self.guarded(self.parameters)),
             Route("/api/rushes", self.guarded(self.rushes)),
             Route("/api/orders/{number}/links", self.guarded(self.links), methods=["GET", "POST"]),
             Route("/api/order-links/{id:int}", self.guarded(self.unlink), methods=["DELETE"]),
@@ -544,6 +545,10 @@ class Api:
     async def unlink(self, request: Request) -> Response:
         del self.hub.links[request.path_params["id"]]
         return Response(status_code=204)
+
+    async def parameters(self, request: Request) -> Response:
+        told = parameters_scene.parameters(request.path_params["name"], self.hub.now())
+        return JSONResponse(told if request.path_params["kind"] == "orders" else {"orders": [told]})
 
     async def delivery(self, request: Request) -> Response:
         return JSONResponse(figures_scene.delivery(request.query_params["month"]))

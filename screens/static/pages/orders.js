@@ -4,6 +4,7 @@ import {t} from '../lib/i18n.js'
 import {mayConfirm} from '../lib/change.js'
 import {changesOf} from './changes.js'
 import {orderColumns, rushColumns} from './columns.js'
+import {parametersOf} from './parameters.js'
 import {rushOf} from './rush.js'
 import {mayShare, shareOf} from './share.js'
 import {zoneOf} from './start.js'
@@ -18,6 +19,7 @@ export function ordersPage({api, store, person, orSay}) {
   const changed = h('andon-changes', {hidden: true})
   const confirming = changesOf({api, changed: () => drawChanges()})
   const zone = zoneOf(store)
+  const parameters = parametersOf({api, store, orSay})
   const rush = rushOf({api, person, now: () => store.now(), changed: draw})
   const [share, links] = [shareOf({api, changed: draw}), h('andon-share', {hidden: true})]
   links.addEventListener('share', share.share)
@@ -35,6 +37,7 @@ export function ordersPage({api, store, person, orSay}) {
 
   function choose(number) {
     rush.open(number)
+    parameters.open(number)
     if (mayShare(person)) share.open(number)
     draw()
     sheet.scrollIntoView({block: 'nearest'})
@@ -51,7 +54,7 @@ export function ordersPage({api, store, person, orSay}) {
   }
 
   const askTaps = () => orSay(trouble, async () => (taps.rows = (await api.get('/api/rushes?limit=50')).rushes))
-  const element = h('div.side-by-side', h('div', trouble, changed, table, h('section.history', h('h2', t('rush.taps')), taps)),
+  const element = h('div.side-by-side', h('div', trouble, changed, table, parameters.element, h('section.history', h('h2', t('rush.taps')), taps)),
     h('section.beside', h('h2', t('rush.title')), hint, sheet, links))
   return {element, tick(second) {
     table.rows = orders(store.board)
