@@ -2,7 +2,7 @@
 
 By watermark with an overlap, every quarter of an hour and at once when the ERP pushes; once a day all of it,
 so that what slipped through is found. Each subject has its own schedule: one that the ERP refuses does not
-keep the others waiting.
+keep the others waiting. A reading that passed records over proves nothing gone, and is no full one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from erp_bridge import left_out
+from erp_bridge.left_out import LeftOut
 from erp_bridge.mapping import Capability
-from erp_bridge.readings import PAUSE, bites
+from erp_bridge.omissions import AGAIN as UNREAD_AGAIN
+from erp_bridge.omissions import Omissions
+from erp_bridge.readings import LATELY, PAUSE, bites
 from hub.errors import Permanent, Transient
 from hub.model.erp import ErpEquipment, ErpSubject, Item, SalesOrder
 from hub.model.exchange import Direction, Exchange, Outcome
@@ -26,6 +30,7 @@ FULL_EVERY = timedelta(hours=24)
 OVERLAP = timedelta(minutes=5)  # beside the connector's own: the clocks differ
 MOVING = timedelta(days=90)  # stock is kept of items that were posted within
 STOCK = "stock"
+STOCK_MARK = "erp:stock"
 
 Doc = TypeVar("Doc", SalesOrder, Item, ErpEquipment)
 
@@ -54,11 +59,13 @@ class Shelf(Protocol):
 @dataclass(slots=True)
 class Catalogue:
     """Every reading answers with the number of documents that differed, None where this ERP cannot tell;
-    raises what the connector raises."""
+    raises what the connector raises. `maps` names the field maps: under others, everything is read anew."""
 
     shelf: Shelf
     connector: ErpConnector
     clock: Clock
+    omissions: Omissions | None = None
+    maps: str = ""
     _due: dict[str, datetime] = field(default_factory=dict)
     _read_at: dict[str, datetime] = field(default_factory=dict)
 
@@ -104,10 +111,11 @@ class Catalogue:
     async def _sales_orders(self, asked_at: datetime) -> int:
         """A full reading tells of open ones alone: of ours, what it does not name is open no more."""
         read = await self._since(ErpSubject.SALES_ORDERS, asked_at)
-        found = {(o.number, o.line): o for o in await _told(self.connector.sales_orders, read.since)}
-        if read.full:
-            present = {(o.number, o.line): o for o in await self.connector.sales_orders(None)}
-            found |= present
+        with left_out.gathered() as lost:
+            found = {(o.number, o.line): o for o in await _told(self.connector.sales_orders, read.since)}
+            if read.full:
+                found |= {(o.number, o.line): o for o in await self.connector.sales_orders(None)}
+        if read.full and not lost:
             ended = [o for o in await self.shelf.open_sales_orders() if (o.number, o.line) not in found]
             found |= {(o.number, o.line): replace(o, open=False) for o in ended}
         known = await self.shelf.sales_orders(sorted({number for number, _ in found}))
@@ -115,68 +123,116 @@ class Catalogue:
         changed = [o for key, o in found.items() if before.get(key) != o]
         pairs = [(before.get((o.number, o.line)), o, f"sales-order:{o.number}/{o.line}") for o in changed]
         told = _exchanges("sales-order", pairs, asked_at, first=read.since is None)
-        await self.shelf.take_sales_orders(changed, told, read.marks)
+        await self.shelf.take_sales_orders(changed, told, read.marks(bool(lost)))
+        await self._heard(ErpSubject.SALES_ORDERS, lost, whole=read.full)
         return len(changed)
 
     # ------------------------------------------------------------------ items
     async def _items(self, asked_at: datetime) -> int:
         read = await self._since(ErpSubject.ITEMS, asked_at)
-        found = {i.number: i for i in await _told(self.connector.items, read.since)}
-        if read.full:
-            found |= {i.number: i for i in await self.connector.items(None)}
+        with left_out.gathered() as lost:
+            found = {i.number: i for i in await _told(self.connector.items, read.since)}
+            if read.full:
+                found |= {i.number: i for i in await self.connector.items(None)}
         before = {i.number: i for i in await self.shelf.items(list(found))}
         changed = [i for number, i in found.items() if before.get(number) != i]
         pairs = [(before.get(i.number), i, f"item:{i.number}") for i in changed]
         told = _exchanges("item", pairs, asked_at, first=read.since is None)
-        await self.shelf.take_items(changed, told, read.marks)
+        await self.shelf.take_items(changed, told, read.marks(bool(lost)))
+        await self._heard(ErpSubject.ITEMS, lost, whole=read.full)
         return len(changed)
 
     # ------------------------------------------------------------------ machines
     async def _equipment(self, asked_at: datetime) -> int:
         """All of them each time: only so is a machine noticed that was removed."""
         first = not await self.shelf.mark(mark_of(ErpSubject.EQUIPMENT))
-        found = {e.number: e for e in await self.connector.equipment()}
+        with left_out.gathered() as lost:
+            found = {e.number: e for e in await self.connector.equipment()}
         before = {e.number: e for e in await self.shelf.equipment()}
         changed = [e for number, e in found.items() if before.get(number) != e]
-        gone = [e for number, e in before.items() if number not in found]
+        missing = [e for number, e in before.items() if number not in found]
+        gone, kept = ([], missing) if lost else (missing, [])
         pairs = [(before.get(e.number), e, f"equipment:{e.number}") for e in changed]
         told = _exchanges("equipment", pairs, asked_at, first=first)
         told += [_exchange("equipment", e, None, f"equipment:{e.number}", asked_at) for e in gone]
         marks = {mark_of(ErpSubject.EQUIPMENT): asked_at.isoformat()}
-        await self.shelf.take_equipment(list(found.values()), told, marks)
+        await self.shelf.take_equipment([*found.values(), *kept], told, marks)
+        await self._heard(ErpSubject.EQUIPMENT, lost, whole=True)
         return len(changed) + len(gone)
 
     # ------------------------------------------------------------------ stock, once a day
     async def _stock(self, asked_at: datetime) -> int | None:
-        """An item of which the ERP says nothing is not known, which is not the same as none."""
-        mark = await self.shelf.mark("erp:stock")
-        if mark and datetime.fromisoformat(mark).date() == asked_at.date():
+        """An item of which the ERP says nothing is not known, which is not the same as none; nor is one of
+        which something could not be read."""
+        if not await self._stock_is_due(asked_at):
             return None
         moving = await self.shelf.moving_items(asked_at - MOVING)
-        stock: dict[str, float] = {}
+        stock, unread = dict[str, float](), list[LeftOut]()
         for bite in bites(moving):
-            for claim in await self.connector.stock(bite):
+            with left_out.gathered() as lost:
+                claims = await self.connector.stock(bite)
+            unread += lost
+            for claim in () if lost else claims:
                 stock[claim.item] = stock.get(claim.item, 0.0) + claim.quantity
             await self.clock.sleep(PAUSE)
         if moving:
-            await self.shelf.take_stock(asked_at.date(), stock, {"erp:stock": asked_at.isoformat()})
+            done = {} if unread else {STOCK_MARK: asked_at.isoformat()}
+            marks = done | {f"{STOCK_MARK}:tried": asked_at.isoformat(), f"{STOCK_MARK}:maps": self.maps}
+            await self.shelf.take_stock(asked_at.date(), stock, marks)
+        await self._heard(STOCK, unread, whole=True)
         return len(stock)
 
+    async def _stock_is_due(self, now: datetime) -> bool:
+        names = (STOCK_MARK, f"{STOCK_MARK}:tried", f"{STOCK_MARK}:maps")
+        done, tried, maps = [await self.shelf.mark(name) for name in names]
+        if maps != self.maps:
+            return True
+        return not (done and datetime.fromisoformat(done).date() == now.date()) and not _lately(tried, now)
+
+    async def _heard(self, source: str, lost: Sequence[LeftOut], *, whole: bool) -> None:
+        if self.omissions is not None:
+            await self.omissions.heard(source, lost, whole=whole)
+
     async def _since(self, subject: ErpSubject, asked_at: datetime) -> _Window:
-        mark, full_mark = mark_of(subject), f"{mark_of(subject)}:full"
-        last, full = await self.shelf.mark(mark), await self.shelf.mark(full_mark)
-        whole = not last or not full or asked_at - datetime.fromisoformat(full) >= FULL_EVERY
-        marks = {mark: asked_at.isoformat()} | ({full_mark: asked_at.isoformat()} if whole else {})
-        return _Window(datetime.fromisoformat(last) - OVERLAP if last else None, whole, marks)
+        mark = mark_of(subject)
+        names = (mark, f"{mark}:full", f"{mark}:tried", f"{mark}:doubt", f"{mark}:maps")
+        last, full, tried, doubt, maps = [await self.shelf.mark(name) for name in names]
+        aged = not last or not full or asked_at - datetime.fromisoformat(full) >= FULL_EVERY
+        whole = maps != self.maps or ((aged or bool(doubt)) and not _lately(tried, asked_at))
+        since = datetime.fromisoformat(last) - OVERLAP if last else None
+        if since and whole and doubt:
+            since = max(min(since, datetime.fromisoformat(doubt)), asked_at - LATELY)
+        return _Window(mark, asked_at, since, whole, doubt, self.maps)
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """`since` None: nothing was ever read."""
+    """What is asked for. `since` None: nothing was ever read; `doubt`: since when something may have changed
+    in a way that could not be read."""
 
+    mark: str
+    asked_at: datetime
     since: datetime | None
     full: bool
-    marks: Mapping[str, str]
+    doubt: str
+    maps: str
+
+    def marks(self, lost: bool) -> dict[str, str]:
+        """What is known of it from now on."""
+        now = self.asked_at.isoformat()
+        found = {self.mark: now}
+        if self.full:
+            found |= {f"{self.mark}:tried": now, f"{self.mark}:maps": self.maps}
+        if self.full and not lost:
+            found |= {f"{self.mark}:full": now} | ({f"{self.mark}:doubt": ""} if self.doubt else {})
+        elif lost and not self.doubt:
+            found[f"{self.mark}:doubt"] = (self.since or self.asked_at).isoformat()
+        return found
+
+
+def _lately(tried: str, now: datetime) -> bool:
+    """What could not be read whole is not read again at every turn."""
+    return bool(tried) and now - datetime.fromisoformat(tried) < UNREAD_AGAIN
 
 
 _READERS: dict[ErpSubject, tuple[Capability, Callable[[Catalogue, datetime], Awaitable[int | None]]]] = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -27,12 +29,14 @@ Work = Callable[[ErpConnector], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """`number`: the version that is used; `trouble`: why it is not the active one."""
+    """`number`: the version that is used; `trouble`: why it is not the active one. `maps` tells these field
+    maps from any others: what was read under others is read anew."""
 
     number: int
     active: int
     connector: ErpConnector
     trouble: str = ""
+    maps: str = ""
 
     def told(self) -> dict[str, Any]:
         """For the status page."""
@@ -73,13 +77,19 @@ class ErpInUse:
         trouble = ""
         for version in in_turn(versions, active):
             try:
-                return Fit(version.number, active, self.made(version.documents), trouble)
+                made = self.made(version.documents)
+                return Fit(version.number, active, made, trouble, self._named(version.documents))
             except ConfigError as cause:
                 why = "; ".join(cause.complaints)
                 said = f"version {version.number} of the field maps cannot be used: {why}"
                 log.error("%s", said)
                 trouble = trouble or said
-        return Fit(FROM_FILE, active, self.made({}), trouble)
+        return Fit(FROM_FILE, active, self.made({}), trouble, self._named({}))
+
+    def _named(self, documents: Mapping[str, Any]) -> str:
+        laid = {**self.of_file(), **{name: plainly(block) for name, block in documents.items()}}
+        text = json.dumps([self.kind, laid], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     async def carry(self, work: Work, on_fit: Callable[[Fit], None]) -> None:
         """Runs `work` until it ends, with the connector anew whenever another version is activated. What is

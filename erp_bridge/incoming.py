@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from erp_bridge import changes
+from erp_bridge import changes, left_out
 from erp_bridge.catalogue import Catalogue
 from erp_bridge.mapping import Capability, enriched
+from erp_bridge.omissions import AGAIN, Omissions
+from erp_bridge.readings import LATELY
 from hub.errors import NotFound, Refused
 from hub.model.alarm import Priority
 from hub.model.erp import ErpSubject
@@ -29,6 +31,8 @@ FULL_EVERY = timedelta(hours=24)  # all orders again: whatever slipped through t
 CONFIRM_WITHIN = timedelta(minutes=15)  # then the floor's managers hear of it
 # Up to when the order book was read: a bridge that starts again goes on from there.
 ORDERS_MARK = "erp:orders"
+# Since when some order may have changed in a way that could not be read; "" when there is none.
+DOUBT_MARK = "erp:orders:doubt"
 
 
 @dataclass(slots=True)
@@ -51,16 +55,19 @@ class Incoming:
         shout: Shout,
         notices: Notices,
         catalogue: Catalogue | None = None,
+        omissions: Omissions | None = None,
     ) -> None:
         self._ledger, self._book, self._desk = ledger, book, desk
+        self._omissions = omissions or Omissions(clock, notices)
         self.catalogue = catalogue
         self._connector, self._clock, self._shout, self._notices = connector, clock, shout, notices
         self._health = IncomingHealth()
         self._since: datetime | None = None
-        self._full_at: datetime | None = None
+        self._full_due: datetime | None = None  # None: nothing was read yet by this one
 
     def health(self) -> dict[str, Any]:
-        return asdict(self._health) | (self.catalogue.health() if self.catalogue else {})
+        read = self.catalogue.health() if self.catalogue else {}
+        return asdict(self._health) | read | self._omissions.health()
 
     async def look(self, subject: ErpSubject) -> int:
         """Where the ERP says that something has changed."""
@@ -81,25 +88,46 @@ class Incoming:
         if Capability.ORDERS not in self._connector.capabilities:
             return None
         asked_at = self._clock.now()
-        full = self._full_at is None or asked_at - self._full_at >= FULL_EVERY
-        found = await self._read_orders(full)
-        changed = await self._take_in(found, asked_at)
+        full = self._full_due is None or asked_at >= self._full_due
+        since = self._since or _instant(await self._ledger.mark(ORDERS_MARK))
+        doubt = await self._ledger.mark(DOUBT_MARK)
+        with left_out.gathered() as lost:
+            found = await self._read_orders(full, since, _instant(doubt), asked_at)
+        marks = {ORDERS_MARK: asked_at.isoformat()}
+        if lost and not doubt:
+            marks[DOUBT_MARK] = (since or asked_at).isoformat()
+        elif doubt and full and not lost:
+            marks[DOUBT_MARK] = ""
+        changed = await self._take_in(found, asked_at, marks)
         self._since = self._health.orders_at = asked_at
-        self._full_at = asked_at if full else self._full_at
+        self._plan_full(asked_at, full, bool(lost))
         for number in changed:
             await self._shout({"kind": "order", "order": number})
+        await self._omissions.heard("orders", lost, whole=full)
         return len(changed)
 
-    async def _read_orders(self, full: bool) -> list[WorkOrder]:
+    def _plan_full(self, now: datetime, full: bool, lost: bool) -> None:
+        """What was passed over is looked for before its time, and yet not at every turn."""
+        if full or self._full_due is None:
+            self._full_due = now + (AGAIN if lost else FULL_EVERY)
+        elif lost:
+            self._full_due = min(self._full_due, now + AGAIN)
+
+    async def _read_orders(
+        self, full: bool, since: datetime | None, doubt: datetime | None, now: datetime
+    ) -> list[WorkOrder]:
         """A full reading tells only of what is on the floor now; what has left it since we last asked, also
-        in the life of the bridge before this one, has to be asked for."""
-        since = self._since or _instant(await self._ledger.mark(ORDERS_MARK))
+        in the life of the bridge before this one, has to be asked for: from where we last understood all."""
+        if since and full and doubt:
+            since = max(min(since, doubt), now - LATELY)
         found = {o.number: o for o in await self._connector.orders(since)} if since else {}
         if full or since is None:
             found |= {o.number: o for o in await self._connector.orders(None)}
         return list(found.values())
 
-    async def _take_in(self, found: Sequence[WorkOrder], asked_at: datetime) -> list[str]:
+    async def _take_in(
+        self, found: Sequence[WorkOrder], asked_at: datetime, marks: Mapping[str, str]
+    ) -> list[str]:
         known = {o.number: o for o in await self._book.orders([o.number for o in found])}
         changed = []
         async with self._ledger.begin() as tx:
@@ -112,7 +140,8 @@ class Incoming:
                 await tx.add_exchange(taken(before, order, asked_at))
                 if told := changes.for_the_floor(before, order):
                     await tx.add_order_change(OrderChange(order.number, told, asked_at))
-            await tx.set_mark(ORDERS_MARK, asked_at.isoformat())
+            for name, value in marks.items():
+                await tx.set_mark(name, value)
         return changed
 
     async def escalate(self) -> int | None:
@@ -152,7 +181,9 @@ class Incoming:
         by_erp_id = {t.erp_id: t.id for t in await self._ledger.open_tickets() if t.erp_id}
         if not by_erp_id:
             return None
-        states = await self._connector.ticket_states(list(by_erp_id))
+        with left_out.gathered() as lost:
+            states = await self._connector.ticket_states(list(by_erp_id))
+        await self._omissions.heard("tickets", lost, whole=True)
         closed = [by_erp_id[erp_id] for erp_id, state in states.items() if state == "closed"]
         for ticket_id in closed:
             await self._closed_by_hand(ticket_id)

@@ -20,6 +20,7 @@ DEFAULT: Mapping[Book, str] = {
     Book.STOCK: Role.PLANNER.value,  # the warehouse has no role of its own: a site names its person
     Book.TICKETS: Role.TECHNICIAN.value,
     Book.EQUIPMENT: Role.ADMIN.value,
+    Book.RECORDS: Role.ADMIN.value,  # whoever keeps the ERP's maps
 }
 SHOWN = 5  # in one message; the console has all
 WHERE = Words("ERP 对账", "ERP reconciliation")
@@ -41,8 +42,13 @@ def notice(notices: Notices, owner: str, mine: Sequence[OpenDiscrepancy], now: d
         lines=lines,
         people=people(notices, owner),
         priority=Priority.MEDIUM,
-        link=notices.link.removesuffix("/phone").removesuffix("/wall") + "/console#reconcile",
+        link=console(notices, "reconcile"),
     )
+
+
+def console(notices: Notices, page: str) -> str:
+    """Where a message leads."""
+    return f"{notices.link.removesuffix('/phone').removesuffix('/wall')}/console#{page}"
 
 
 def people(notices: Notices, owner: str) -> list[Person]:

@@ -1,4 +1,8 @@
-"""The ERP's books, read in small bites with pauses; what it cannot tell is written down with the reason."""
+"""The ERP's books, read in small bites with pauses; what it cannot tell is written down with the reason.
+
+A reading that passed records over is no book: what is missing in it may be there. Only of orders those that
+were read are compared all the same, while nothing is said of those that were not.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ from datetime import timedelta
 from itertools import islice
 from typing import TypeVar
 
+from erp_bridge import left_out
 from erp_bridge.books import At, TheirBook
+from erp_bridge.left_out import LeftOut
 from erp_bridge.mapping import Capability
 from hub.errors import ErpRefused
 from hub.model.erp import ErpEquipment, OperationClaim, StockClaim
@@ -19,16 +25,18 @@ from hub.ports import Clock, ErpConnector
 T = TypeVar("T")
 BITE = 50  # documents in one call
 PAUSE = 0.2  # seconds between two calls: people work with this ERP
+ORDER_MAPS = frozenset({"order", "orders"})
 LATELY = timedelta(days=90)  # an order that left the shop floor is looked for so far back
 
 
 @dataclass(slots=True)
 class Reading:
-    """One look at the ERP. `not_compared`: what -> why."""
+    """One look at the ERP. `not_compared`: what -> why; `lost`: what of it could not be read."""
 
     connector: ErpConnector
     clock: Clock
     not_compared: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, list[LeftOut]] = field(default_factory=dict)
 
     async def book(
         self,
@@ -54,10 +62,16 @@ class Reading:
             self.not_compared[what] = "erp-cannot"
             return None
         try:
-            return await ask()
+            with left_out.gathered() as lost:
+                answer = await ask()
         except ErpRefused as refusal:
             self.not_compared[what] = str(refusal)
             return None
+        self.lost[what] = lost
+        if not lost:
+            return answer
+        self.not_compared[what] = why_not(lost)
+        return answer if what == "orders" and {x.document for x in lost} <= ORDER_MAPS else None
 
     async def _orders(self, ours: Mapping[str, WorkOrder]) -> dict[str, WorkOrder]:
         """Those on the floor; only when one of ours is not among them, those that left it lately as well."""
@@ -98,6 +112,11 @@ class Reading:
             found += await self.connector.stock(bite)
             await self.clock.sleep(PAUSE)
         return tuple(found)
+
+
+def why_not(lost: Sequence[LeftOut]) -> str:
+    """A word for the screens, how many, and the first: `left-out 3 order MO-1: ...`."""
+    return f"left-out {len(lost)} {lost[0]}"
 
 
 def bites(things: Sequence[T]) -> Iterator[list[T]]:

@@ -6,13 +6,16 @@ one, made a little later, found the same (`confirmed`); and of sums it is known 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from erp_bridge.books import TINY, At, MesBook, OurBook, OurSum, Pieces, TheirBook
 from erp_bridge.mapping import enriched
-from hub.kpi.assets import Orphan, asset_map
+from hub.kpi.assets import Finding, Orphan, asset_map
 from hub.model.discrepancy import Discrepancy, DiscrepancyKind, Repair
+from hub.model.equipment import Equipment
+from hub.model.erp import ErpEquipment
+from hub.model.left_out import Omission
 from hub.model.production import WorkOrder, WorkOrderState
 from hub.model.ticket import MaintenanceTicket, TicketState
 
@@ -22,6 +25,7 @@ BOUNDED = frozenset(
     {K.REPORT_UNKNOWN, K.REPORT_SUM, K.REPORT_NOT_IN_ERP}
 )  # what is on its way is allowed for
 MOVING = frozenset({K.MES_SUM, K.STOCK})
+SINGLY = 20  # unreadable records of one map that are told one by one
 SAME_TIME = timedelta(minutes=1)  # no ERP plans to the second
 
 
@@ -52,11 +56,48 @@ def confirmed(first: Iterable[Discrepancy], second: Iterable[Discrepancy]) -> li
 
 
 def _same(one: Discrepancy, two: Discrepancy) -> bool:
-    if one.kind in BOUNDED:
+    if one.kind in BOUNDED or one.kind is K.RECORD_UNREADABLE:
         return True
     if one.kind in MOVING:
         return one.gap == two.gap
     return (one.ours, one.theirs) == (two.ours, two.theirs)
+
+
+# ------------------------------------------------------------------ what could not be read
+def is_proven(found: Discrepancy, unread: Collection[str]) -> bool:
+    """Whether it holds although something of these books could not be read: what is missing in them may be
+    there. `unread`: as erp_bridge.readings names them."""
+    if {"orders", "reports"} & set(unread) and _is_absence(found):
+        return False
+    if "orders" in unread and found.kind is K.OPERATION_NOT_IN_ERP:
+        return False
+    return not ("ticket-twice" in unread and found.kind is K.TICKET_NOT_IN_ERP)
+
+
+def unproven(unread: Collection[str]) -> set[DiscrepancyKind]:
+    """Kinds of which nothing is over, beside those of the books that are not compared."""
+    kinds: set[DiscrepancyKind] = set()
+    if "reports" in unread:
+        kinds |= {K.ORDER_NOT_IN_ERP, K.ORDER_STATE}
+    if "ticket-twice" in unread:
+        kinds.add(K.TICKET_NOT_IN_ERP)
+    return kinds
+
+
+def _is_absence(found: Discrepancy) -> bool:
+    return found.kind is K.ORDER_NOT_IN_ERP or (found.kind is K.ORDER_STATE and not found.theirs)
+
+
+def unreadable(omissions: Iterable[Omission]) -> Iterator[Discrepancy]:
+    """One for each record; of a map that reads hardly anything, one for all that is more than a few."""
+    by_document: dict[str, list[Omission]] = {}
+    for one in sorted(omissions, key=lambda o: (o.since, o.record)):
+        by_document.setdefault(one.document, []).append(one)
+    for document, found in sorted(by_document.items()):
+        for one in found[:SINGLY]:
+            yield Discrepancy(K.RECORD_UNREADABLE, one.record, document, theirs=one.reason)
+        if (rest := len(found) - SINGLY) > 0:
+            yield Discrepancy(K.RECORD_UNREADABLE, "*", document, theirs=f"+{rest}: {found[-1].reason}")
 
 
 # ------------------------------------------------------------------ orders
@@ -137,15 +178,18 @@ def _operations(mine: WorkOrder, other: WorkOrder) -> Iterator[Discrepancy]:
 
 def place(order: WorkOrder) -> str:
     """The lowest node of the plant tree under which all of the order's work is done."""
-    paths = [job.work_center.split("/") for job in order.jobs if job.work_center]
-    if not paths:
-        return ""
-    shared = []
-    for steps in zip(*paths, strict=False):
+    return shared(job.work_center for job in order.jobs if job.work_center)
+
+
+def shared(paths: Iterable[str]) -> str:
+    """The lowest node above all of these; "" when there is none."""
+    split = [path.split("/") for path in paths]
+    above: list[str] = []
+    for steps in zip(*split, strict=False):
         if len(set(steps)) > 1:
             break
-        shared.append(steps[0])
-    return "/".join(shared)
+        above.append(steps[0])
+    return "/".join(above)
 
 
 # ------------------------------------------------------------------ sums
@@ -231,10 +275,40 @@ def twice(ours: OurBook, keyed: Mapping[str, tuple[str, ...]]) -> Iterator[Discr
 
 # ------------------------------------------------------------------ equipment
 def equipment(ours: OurBook, theirs: TheirBook) -> Iterator[Discrepancy]:
-    """Several machines on one asset are a slip of our configuration, which `andon doctor` names."""
+    """Each machine has one asset of its own, and each asset in service has its machine."""
     names = {e.number: e.name.in_("zh") for e in theirs.equipment or ()}
     found = asset_map(ours.equipment, theirs.equipment or ())
     for lost in found.of(Orphan.NO_NUMBER, Orphan.NOT_THERE, Orphan.INACTIVE):
         yield Discrepancy(K.EQUIPMENT_NOT_IN_ERP, lost.machine, ours=lost.asset, equipment=lost.machine)
     for lost in found.of(Orphan.NO_MACHINE):
         yield Discrepancy(K.EQUIPMENT_NOT_HERE, lost.asset, theirs=names[lost.asset])
+    yield from _shared(found.of(Orphan.SHARED))
+    yield from _assets_twice(ours.equipment, theirs.equipment or ())
+
+
+def _shared(machines: Iterable[Finding]) -> Iterator[Discrepancy]:
+    """One for the asset, whichever of its machines is looked at."""
+    users: dict[str, list[str]] = {}
+    for one in machines:
+        users.setdefault(one.asset, []).append(one.machine)
+    for asset, paths in sorted(users.items()):
+        yield Discrepancy(
+            K.EQUIPMENT_SHARED, asset, ours=", ".join(sorted(paths)), theirs=asset, equipment=shared(paths)
+        )
+
+
+def _assets_twice(machines: Iterable[Equipment], assets: Iterable[ErpEquipment]) -> Iterator[Discrepancy]:
+    """Several records of the ERP carry one number, and a machine names it."""
+    carried: dict[str, dict[str, str]] = {}
+    for at, asset in enumerate(assets):
+        if asset.active:  # an ERP without ids beside its numbers tells each record once
+            own = asset.erp_id if asset.erp_id != asset.number else ""
+            name = f"{asset.name.in_('zh')} {asset.place}".strip()
+            carried.setdefault(asset.number, {})[own or f"#{at}"] = own or name
+    for machine in machines:
+        found = carried.get(machine.erp_id, {}) if machine.erp_id else {}
+        if len(found) > 1:
+            yield Discrepancy(
+                K.EQUIPMENT_TWICE, machine.path, ours=machine.erp_id,
+                theirs=", ".join(sorted(found.values())), equipment=machine.path,
+            )  # fmt: skip

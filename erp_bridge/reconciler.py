@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from erp_bridge import divergence, owners, reconcile
+from erp_bridge import divergence, left_out, owners, reconcile
 from erp_bridge.books import At, MesBook, OurBook, OurPosting, OurReport, OurSum, Pieces, TheirBook
 from erp_bridge.mapping import POSTINGS
 from erp_bridge.metered import metered
+from erp_bridge.omissions import Omissions
 from erp_bridge.readings import Reading
 from erp_bridge.repairs import PassOn, Repairs, Shelf
 from hub.errors import Permanent, Transient
@@ -31,6 +32,7 @@ from hub.model.discrepancy import (
 )
 from hub.model.erp import PostingKind
 from hub.model.intent import Intent
+from hub.model.left_out import Omission
 from hub.model.ticket import MaintenanceTicket
 from hub.notices import Notices
 from hub.ports import Clock, Desk, ErpConnector, Ledger, Plant
@@ -105,7 +107,9 @@ class Reconciler:
         pass_on: PassOn,
         kind: str = "erp",
         mes: MesTeller | None = None,
+        omissions: Omissions | None = None,
     ) -> None:
+        self._omissions = omissions or Omissions(clock, notices)
         self._plant, self._ledger, self._record, self._clock = plant, ledger, record, clock
         self._connector = metered(connector, kind, clock)
         self._notices, self._habits, self._mes = notices, habits or Habits(), mes
@@ -173,14 +177,22 @@ class Reconciler:
         mes = await self._mes_book(reading)
         theirs = await reading.book(orders, tickets, [item for item, _, _ in mes.stock or ()])
         ours = await self._our_book(settled, theirs)
-        found = reconcile.compared(ours, theirs, mes)
-        half: set[DiscrepancyKind] = set()
+        unread = {what for what, lost in reading.lost.items() if lost}
+        found = [d for d in reconcile.compared(ours, theirs, mes) if reconcile.is_proven(d, unread)]
+        half: set[DiscrepancyKind] = reconcile.unproven(unread)
         budget = _Budget(MOST_QUESTIONS)
         for at, said in sorted(reconcile.unexplained(ours, theirs).items()):
             found += await self._explained(at, said, ours, settled, budget, half)
         found += await self._missing_postings(settled, reading, half)
+        found += reconcile.unreadable(await self._unreadable(reading))
         found = [d for d in found if d.kind not in self._habits.ignore]
         return _Look(found, reading.not_compared, _counted(ours, theirs, mes), half)
+
+    async def _unreadable(self, reading: Reading) -> list[Omission]:
+        """With what this look has passed over."""
+        for what, lost in reading.lost.items():
+            await self._omissions.heard(f"reconcile-{what}", lost, whole=True)
+        return await self._omissions.open_ones()
 
     async def _tickets(self) -> list[MaintenanceTicket]:
         lately = self._clock.now() - TICKETS_LATELY
@@ -232,7 +244,13 @@ class Reconciler:
                 half |= reconcile.BOUNDED
                 self._known[at] = {id_: there for id_, there in answers.items() if there}
                 break
-            answers[asked] = await self._connector.find_report(asked) is not None
+            with left_out.gathered() as lost:
+                there = await self._connector.find_report(asked) is not None
+            if lost and not there:  # it may be the one that cannot be read
+                half |= reconcile.BOUNDED
+                self._known[at] = {id_: there for id_, there in answers.items() if there}
+                return []
+            answers[asked] = there
             await self._clock.sleep(BREATH)
         where = reconcile.work_center(ours.orders.get(at[0]), at[1])
         return divergence.explanation(at, ours_sum, theirs, reports, answers, where)
@@ -250,7 +268,10 @@ class Reconciler:
         answers = {key: there for key, there in self._posted.items() if key in mine}
         for key in sorted(mine, key=lambda k: list(answers).index(k) if k in answers else -1)[:MOST_POSTINGS]:
             answers.pop(key, None)  # asked last now
-            answers[key] = await self._connector.find_posting(mine[key].kind, mine[key].id) is not None
+            with left_out.gathered() as lost:
+                there = await self._connector.find_posting(mine[key].kind, mine[key].id) is not None
+            if there or not lost:  # else it may be the one that cannot be read
+                answers[key] = there
             await self._clock.sleep(BREATH)
         self._posted = answers
         if len(answers) < len(mine):
@@ -259,9 +280,14 @@ class Reconciler:
 
     # ------------------------------------------------------------------ telling
     async def _tell(self) -> None:
-        """What is new, and what has grown old: one message for each owner."""
+        """What is new, and what has grown old: one message for each owner. Of records that cannot be read
+        they have heard already."""
         now = self._clock.now()
-        open_ones = [o for o in await self._record.open_ones() if o.aside_at is None]
+        open_ones = [
+            o
+            for o in await self._record.open_ones()
+            if o.aside_at is None and o.what.kind is not K.RECORD_UNREADABLE
+        ]
         due = [o for o in open_ones if o.told_at is None or now - o.told_at >= self._habits.remind]
         for owner in sorted({o.owner for o in due}):
             mine = [o for o in due if o.owner == owner]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from erp_bridge import left_out
 from erp_bridge.changes import for_the_floor
 from erp_bridge.incoming import taken
 from erp_bridge.mapping import enriched
@@ -113,8 +114,11 @@ class Repairs:
     async def _their_order(self, number: str) -> WorkOrder:
         """As it is now, not as it was when the books were compared."""
         since: datetime | None
-        for since in (None, self.clock.now() - LATELY):
-            for order in await self.connector.orders(since):
-                if order.number == number:
-                    return order
+        with left_out.gathered() as lost:
+            for since in (None, self.clock.now() - LATELY):
+                for order in await self.connector.orders(since):
+                    if order.number == number:
+                        return order
+        if lost:
+            raise ErpRefused(f"order {number} was not found, and {len(lost)} cannot be read: {lost[0]}")
         raise ErpRefused(f"order {number} is not in the ERP any more")

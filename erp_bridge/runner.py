@@ -19,6 +19,7 @@ from erp_bridge.gate import Gate
 from erp_bridge.incoming import Incoming
 from erp_bridge.mapping import backoff
 from erp_bridge.metered import metered
+from erp_bridge.omissions import Omissions
 from hub.claims import Claims
 from hub.errors import ErpUnavailable, Permanent, Refused, Transient
 from hub.failpoint import failpoint
@@ -80,6 +81,8 @@ class BridgeRunner:
         hands: int = 4,
         poll_every: timedelta = timedelta(seconds=30),
         shelf: Shelf | None = None,  # where sales orders, items and machines are kept
+        omissions: Omissions | None = None,  # what becomes of records that cannot be read
+        maps: str = "",  # names the field maps: under others everything is read anew
     ) -> None:
         self._ledger = ledger
         self._claims = Claims(outbox, worker, clock)
@@ -90,8 +93,11 @@ class BridgeRunner:
         self._notices, self._book = notices, book
         self._hands = hands
         self._poll_every = poll_every
-        catalogue = Catalogue(shelf, self._connector, clock) if shelf else None
-        self._incoming = Incoming(ledger, book, desk, self._connector, clock, shout, notices, catalogue)
+        omissions = omissions or Omissions(clock, notices)
+        catalogue = Catalogue(shelf, self._connector, clock, omissions, maps) if shelf else None
+        self._incoming = Incoming(
+            ledger, book, desk, self._connector, clock, shout, notices, catalogue, omissions
+        )
         self._errands = ErpErrands(
             ledger, desk, self._connector, clock, self._claims.still_ours, self._incoming.look, book
         )
@@ -100,7 +106,8 @@ class BridgeRunner:
         self._at_work = 0
 
     def health(self) -> dict[str, Any]:
-        """With `orders_at` and `tickets_at`, when the ERP was last asked for them."""
+        """With `orders_at` and `tickets_at`, when the ERP was last asked for them; `degraded`
+        while records of it cannot be read."""
         return asdict(self._health) | self._incoming.health() | {"away": self._gate.away}
 
     async def run(self) -> None:

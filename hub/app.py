@@ -14,6 +14,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ from hub.house import (
     with_numbers,
 )
 from hub.log import register_secrets_of
-from hub.model.discrepancy import MesClaims
+from hub.model.discrepancy import Book, MesClaims
 from hub.model.erp import ErpNews, ErpPush
 from hub.notices import Notices
 from hub.ports import SAMPLES, Bus, Clock, MesDoor, Plant, Publisher
@@ -63,6 +64,7 @@ from hub.settings import ErpBlock, Settings
 from hub.store.binding import Binding, register
 from hub.store.catalogue import PgCatalogue
 from hub.store.duty import Duty, under_a_name
+from hub.store.left_out import PgLeftOut
 from hub.store.mappings import PgMappings
 from hub.store.reconciliation import PgReconciliation
 from hub.store.upkeep import Keep, Upkeep
@@ -70,7 +72,8 @@ from hub.store.writer import Writer
 from hub.supervisor import Run, Supervisor
 
 if TYPE_CHECKING:  # it comes with the connector's own packages
-    from erp_bridge.erp_in_use import ErpInUse
+    from erp_bridge.erp_in_use import ErpInUse, Fit
+    from erp_bridge.omissions import Omissions
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +89,7 @@ SERVICES = {
 ROOMS = {"web": "hub.web", "notifiers": "notifiers.runner", "bridge": "erp_bridge.runner"}
 
 UNANSWERED = 5.0  # seconds without an answer of the record or the bus: the hub is not well
+BOOKS_MISSED = 4  # comparisons that came to nothing: the count on the wall is told with its age
 OUTSIDE_PATIENCE = 10.0  # seconds that a start waits for machines which may be switched off
 
 Say = Callable[[str, str], None]  # (part, what about it) -> one line for the person who started us
@@ -187,6 +191,7 @@ class App:
         self.name = f"{socket.gethostname()}:{self.job}"  # the same after every restart
         self.ready = asyncio.Event()
         self._gauges: dict[str, Any] = {}
+        self._books_at: datetime | None = None  # when our books and the ERP's were last compared
         self._measured = self.clock.monotonic()  # when the record last answered
         self._bus_heard = self.clock.monotonic()  # when the bus did
         self._spooled: SpooledBus | None = None
@@ -338,8 +343,12 @@ class App:
         self.say("rules", f"{len(self.rules)} conditions of {len(self.settings.file.rules)} rules")
 
     def _furnish_upkeep(self) -> None:
-        upkeep = Upkeep(self.record.pool, self.clock, Keep(raw=self.settings.file.hub.retention_raw))
+        upkeep = Upkeep(self.record.pool, self.clock, self._keep())
         self._watch_alone("upkeep", upkeep.run, lambda: dict(upkeep.detail()))
+
+    def _keep(self) -> Keep:
+        hub = self.settings.file.hub
+        return Keep(raw=hub.retention_raw, parameters=hub.retention_parameters)
 
     def _spool_folder(self) -> Path:
         return self.settings.file.hub.spool or self.settings.file.hub.data / "spool"
@@ -460,7 +469,7 @@ class App:
 
         current: list[BridgeRunner] = []
 
-        in_use, maps = self._erp_in_use(erp, block), dict[str, Any]()
+        in_use, maps, used = self._erp_in_use(erp, block), dict[str, Any](), [""]
 
         async def run(worker: str) -> None:
             async def work(connector: Any) -> None:
@@ -468,12 +477,16 @@ class App:
                     BridgeRunner(
                         self.record.ledger, self.record.outbox, self.desk, connector, self.clock, self.shout,
                         worker, self.notices, book=self.record.erp_book, kind=block.kind,
-                        shelf=PgCatalogue(self.record.pool),
+                        shelf=PgCatalogue(self.record.pool), omissions=self._omissions(block), maps=used[0],
                     )
                 ]  # fmt: skip
                 await current[0].run()
 
-            await in_use.carry(work, lambda fit: _told_anew(maps, fit.told()))
+            def on_fit(fit: Fit) -> None:
+                used[:] = [fit.maps]
+                _told_anew(maps, fit.told())
+
+            await in_use.carry(work, on_fit)
 
         named = partial(under_a_name, self.record.dsn, f"{self.name}/bridge", run)
         self.supervisor.watch("erp bridge", named, lambda: (current[0].health() if current else {}) | maps)
@@ -485,6 +498,14 @@ class App:
         from erp_bridge.erp_in_use import ErpInUse
 
         return ErpInUse(erp.cls, block.with_, block.kind, self.clock, PgMappings(self.record.pool))
+
+    def _omissions(self, block: ErpBlock) -> Omissions:
+        """What becomes of records of the ERP that cannot be read: a worker of the bridge keeps its own."""
+        from erp_bridge.omissions import Omissions
+        from erp_bridge.owners import DEFAULT
+
+        owner = {**DEFAULT, **block.reconcile_owners}[Book.RECORDS]
+        return Omissions(self.clock, self.notices, PgLeftOut(self.record.pool), owner)
 
     async def _mes_claims(self) -> MesClaims:
         """What every MES together adds up: an MES that cannot tell leaves the whole untold."""
@@ -511,6 +532,7 @@ class App:
                 Reconciler(
                     self.plant, self.record.ledger, PgReconciliation(self.record.pool), self.desk, connector,
                     self.clock, self.notices, habits, pass_on=pass_on, kind=block.kind, mes=self._mes_claims,
+                    omissions=self._omissions(block),
                 )
             ]  # fmt: skip
             await current[0].run()
@@ -578,6 +600,7 @@ class App:
             ),
             "parts_down": sorted(self._down()),
             "discrepancies": self._gauges.get("discrepancies", 0),
+            "books_old_since": self._books_old_since(),
             "sources": self.roll.sources,
         }
 
@@ -596,11 +619,28 @@ class App:
         while True:
             self._gauges["outbox"] = dict(await self.record.outbox.stats())
             if self.settings.file.erp is not None:
-                self._gauges["discrepancies"] = await PgReconciliation(self.record.pool).count()
+                await self._measure_books()
             metrics.alarms_open(await self.record.ledger.open_alarms())
             self._gauges["at"] = self.clock.now().isoformat().replace("+00:00", "Z")
             self._measured = self.clock.monotonic()
             await self.clock.sleep(1)
+
+    async def _measure_books(self) -> None:
+        """The count is what the last comparison that came to an end has left: when that was belongs to it."""
+        books = PgReconciliation(self.record.pool)
+        self._gauges["discrepancies"] = await books.count()
+        self._books_at = await books.settled_at()
+        unread = await PgLeftOut(self.record.pool).counts()
+        self._gauges["left_out"] = unread
+        metrics.erp_left_out(unread)
+
+    def _books_old_since(self) -> datetime | None:
+        """When the books were last compared, once that is so long ago that the count says little; None while
+        it is fresh."""
+        at, block = self._books_at, self.settings.file.erp
+        if at is None or block is None or self.clock.now() - at <= BOOKS_MISSED * block.reconcile_every:
+            return None
+        return at
 
     async def _ask_the_bus(self) -> None:
         while True:

@@ -44,6 +44,9 @@ _erp = Counter("andon_erp_calls", "Calls to the ERP", ["connector", "call", "out
 _erp_time = Histogram(
     "andon_erp_call_seconds", "One call to the ERP", ["connector", "call"], buckets=_SLOW, registry=REGISTRY
 )
+_left_out = Gauge(
+    "andon_erp_left_out", "Records of the ERP that cannot be read", ["document"], registry=REGISTRY
+)
 _viewers = Gauge("andon_ws_clients", "Open board sockets", registry=REGISTRY)
 _latency = Histogram(
     "andon_sensor_to_screen_seconds",
@@ -115,6 +118,13 @@ def erp_call(connector: str, call: str, outcome: str, seconds: float) -> None:
     """`connector`: its kind; `call`: as hub.ports names it; `outcome`: ok, unavailable, in_doubt, refused."""
     _erp.labels(connector, call, outcome).inc()
     _erp_time.labels(connector, call).observe(seconds)
+
+
+def erp_left_out(by_document: Mapping[str, int]) -> None:
+    """Records of the ERP that no map can read now, by the map's name."""
+    _left_out.clear()
+    for document, count in by_document.items():
+        _left_out.labels(document).set(count)
 
 
 def viewer_came() -> None:

@@ -31,6 +31,7 @@ from hub.notices import Notices
 from hub.ports import Bus, Clock, MesDoor, Plant
 from hub.settings import HubBlock
 from hub.store.figures import PgFigures
+from hub.store.left_out import PgLeftOut
 from hub.store.parameter_book import PgParameterBook
 from hub.store.reconciliation import PgReconciliation
 from hub.store.rejects import PgRejects
@@ -85,6 +86,7 @@ class Web:
             sales=PgSales(record.pool), figures=PgFigures(record.pool), order_links=hub.order_links,
             sellers=hub.rush.sellers, mes=mes,
             mes_doors=mes_doors, rejects=PgRejects(record.pool), parameters=PgParameterBook(record.pool),
+            left_out=PgLeftOut(record.pool),
         )  # fmt: skip
         self._application = build(deps, door)
 

@@ -344,6 +344,7 @@ def _health(health: Mapping[str, Any]) -> Json:
         outbox_oldest=int(health.get("outbox_oldest") or 0),
         parts_down=sorted(health.get("parts_down", ())),
         discrepancies=int(health.get("discrepancies") or 0) or None,
+        books_old_since=_time(health.get("books_old_since")),
     )
 
 

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from hub.api.rights import Caller, Right
 from hub.model.discrepancy import Comparison, OpenDiscrepancy
 from hub.model.erp import ErpEquipment, ErpNews, ErpPush, SalesOrder
+from hub.model.left_out import Omission
 from hub.model.order_link import OrderLink
 from hub.model.parameter import BoundSample, JobSpan, ParameterFigures, ParameterLimits
 from hub.model.production import JobProgress, JobResponse, WorkOrder
@@ -54,6 +55,14 @@ class Reconciliation(Protocol):
     async def ask_run(self, by: str) -> None: ...
     async def ask_repair(self, number: int, by: str, at: datetime) -> OpenDiscrepancy: ...
     async def set_aside(self, number: int, by: str, at: datetime, reason: str) -> OpenDiscrepancy: ...
+
+
+class LeftOut(Protocol):
+    """Records of the ERP that cannot be read."""
+
+    async def open_ones(self) -> list[Omission]:
+        """The newest first."""
+        ...
 
 
 class SalesBook(Protocol):
@@ -138,6 +147,7 @@ class Deps:
     mes_doors: Mapping[str, MesDoor] = field(default_factory=dict)  # sources of typed events, by name
     rejects: Rejects | None = None
     parameters: ParameterBook | None = None
+    left_out: LeftOut | None = None
 
     @property
     def https(self) -> bool:

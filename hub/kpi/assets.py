@@ -42,7 +42,8 @@ class AssetMap:
 
 def asset_map(machines: Iterable[Equipment], assets: Iterable[ErpEquipment]) -> AssetMap:
     """Bound by `erp_id` of the configuration and the asset's number, both ways."""
-    there = {asset.number: asset for asset in assets}
+    assets = list(assets)
+    there = {a.number: a for a in sorted(assets, key=lambda a: a.active)}  # of several the one in service
     users: dict[str, list[str]] = defaultdict(list)
     machines = list(machines)
     for machine in machines:

@@ -18,6 +18,7 @@ class Book(StrEnum):
     STOCK = "stock"
     TICKETS = "tickets"
     EQUIPMENT = "equipment"
+    RECORDS = "records"
 
 
 class DiscrepancyKind(StrEnum):
@@ -41,6 +42,9 @@ class DiscrepancyKind(StrEnum):
     TICKET_TWICE = "ticket-twice"  # several documents of the ERP carry one key of ours
     EQUIPMENT_NOT_IN_ERP = "equipment-not-in-erp"  # has no number of the ERP's, or one that is not there
     EQUIPMENT_NOT_HERE = "equipment-not-here"
+    EQUIPMENT_SHARED = "equipment-shared"  # several machines of ours name one asset
+    EQUIPMENT_TWICE = "equipment-twice"  # several assets carry the number that one machine names
+    RECORD_UNREADABLE = "record-unreadable"  # in the ERP, and no map makes anything of ours of it
 
     @property
     def book(self) -> Book:
@@ -56,6 +60,7 @@ _BOOKS = {
     _K.MES_SUM: _B.REPORTS, _K.POSTING_NOT_IN_ERP: _B.POSTINGS, _K.STOCK: _B.STOCK,
     _K.TICKET_NOT_IN_ERP: _B.TICKETS, _K.TICKET_STATE: _B.TICKETS, _K.TICKET_TWICE: _B.TICKETS,
     _K.EQUIPMENT_NOT_IN_ERP: _B.EQUIPMENT, _K.EQUIPMENT_NOT_HERE: _B.EQUIPMENT,
+    _K.EQUIPMENT_SHARED: _B.EQUIPMENT, _K.EQUIPMENT_TWICE: _B.EQUIPMENT, _K.RECORD_UNREADABLE: _B.RECORDS,
 }  # fmt: skip
 
 

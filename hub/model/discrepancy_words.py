@@ -28,6 +28,9 @@ KINDS = {
     K.TICKET_TWICE: Words("ERP 中同一工单有多张单据", "several ERP documents for one ticket"),
     K.EQUIPMENT_NOT_IN_ERP: Words("设备未对应 ERP 资产", "machine without an asset in the ERP"),
     K.EQUIPMENT_NOT_HERE: Words("ERP 资产未对应安灯设备", "asset in the ERP without a machine here"),
+    K.EQUIPMENT_SHARED: Words("多台设备对应同一 ERP 资产", "several machines on one asset of the ERP"),
+    K.EQUIPMENT_TWICE: Words("一台设备对应多个 ERP 资产", "one machine with several assets in the ERP"),
+    K.RECORD_UNREADABLE: Words("ERP 记录读不出来", "record in the ERP that cannot be read"),
 }
 
 REPAIRS = {
@@ -60,6 +63,8 @@ def title(what: Discrepancy) -> Words:
 
 def sides(what: Discrepancy) -> Words:
     """`安灯 5，ERP 无`: both claims."""
+    if what.kind is K.RECORD_UNREADABLE:
+        return Words(what.theirs, what.theirs)
     one, two = said(what, what.ours), said(what, what.theirs)
     other = "MES" if what.kind is K.MES_SUM else "ERP"
     here = Words("MES", "MES") if what.kind is K.STOCK else Words("安灯", "hub")
@@ -84,6 +89,16 @@ def why(what: Discrepancy) -> Words | None:
         return Words(f"从过账 {what.part} 起", f"from posting {what.part} on")
     if what.divergence is not None:
         return Words(f"从报工 {what.divergence.id} 起", f"from report {what.divergence.id} on")
+    if what.kind is K.RECORD_UNREADABLE:
+        return Words(
+            f"字段映射 documents.{what.part} 读不出它：改映射，或在 ERP 中补全该记录；在此之前不比对",
+            f"the map documents.{what.part} cannot read it: mend the map, or the record in the ERP; until"
+            " then what it may belong to is not compared",
+        )
+    if what.kind is K.EQUIPMENT_SHARED:
+        return Words("它们的维修工单分不开", "their tickets cannot be told apart")
+    if what.kind is K.EQUIPMENT_TWICE:
+        return Words("工单会落在其中哪一个，不确定", "nobody knows on which of them a ticket is opened")
     if what.kind is K.REPORT_UNKNOWN:
         return Words(
             "安灯的报工全部在 ERP 中；多出的不是经安灯报的",

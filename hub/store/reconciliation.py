@@ -87,6 +87,12 @@ class PgReconciliation:
             row = await (await connection.execute(LAST_RUN)).fetchone()
         return Comparison(**{name: row[name] for name in RUN_COLUMNS}) if row else None
 
+    async def settled_at(self) -> datetime | None:
+        """When the books were last compared to the end; if never, since when that has been tried."""
+        async with borrowed(self._pool) as connection:
+            row = await (await connection.execute(SETTLED_AT)).fetchone()
+        return row["at"] if row else None
+
     # ------------------------------------------------------------------ wishes of people
     async def ask_run(self, by: str) -> None:
         """Somebody wants a comparison now; several who ask get one."""
@@ -239,6 +245,9 @@ OLD = "delete from discrepancies where ended_at < %(before)s"
 OLD_RUNS = "delete from comparisons where ended_at < %(before)s"
 RUN = insert("comparisons", RUN_COLUMNS)
 LAST_RUN = "select * from comparisons order by id desc limit 1"
+SETTLED_AT = """
+select coalesce(max(ended_at) filter (where trouble = ''), min(began_at)) as at from comparisons
+"""
 TOLD = "update discrepancies set told_at = %s where id = any (%s)"
 OPEN = "select * from discrepancies where ended_at is null order by first_seen, id"
 ONE = "select * from discrepancies where id = %s and ended_at is null"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from collectors.runner import book, pass_on
+from erp_bridge.omissions import Omissions
 from erp_bridge.reconciler import Habits, Reconciler
 from hub.model.discrepancy import DiscrepancyKind, MesClaims, OpenDiscrepancy, RepairState
 from hub.model.erp import OperationClaim, PostingKind, StockClaim
 from hub.model.production import JobResponse, Posting, WorkOrderState
 from hub.model.ticket import TicketState
 from hub.notices import Notices
+from hub.ports import Plant
+from hub.store.left_out import PgLeftOut
 from hub.store.reconciliation import PgReconciliation
 from hub.testing.clock import NOON
 from tests.integration.bridge_house import BridgeHouse, QuickClock, bridge_house
@@ -23,7 +27,8 @@ from tests.simulators.kingdee.server import KingdeeSimulator
 pytestmark = pytest.mark.anyio
 
 K = DiscrepancyKind
-HABITS = Habits(ignore=frozenset({K.EQUIPMENT_NOT_HERE}))  # the simulated ERP knows a whole demo plant
+# The simulated ERP knows a whole demo plant, and our machines are all one asset of it.
+HABITS = Habits(ignore=frozenset({K.EQUIPMENT_NOT_HERE, K.EQUIPMENT_SHARED}))
 
 
 @pytest.fixture
@@ -43,9 +48,14 @@ class Office:
     def __init__(self, house: BridgeHouse, record: PgReconciliation) -> None:
         self.house, self.record = house, record
         self.mes = MesClaims()
+        self.hire(house.plant, HABITS)
+
+    def hire(self, plant: Plant, habits: Habits) -> None:
+        house, notices = self.house, Notices(plant, ("group",))
         self.reconciler = Reconciler(
-            house.plant, house.ledger, record, house.desk, house.connector, house.clock,
-            Notices(house.plant, ("group",)), HABITS, pass_on=pass_on, mes=self._mes,
+            plant, house.ledger, self.record, house.desk, house.connector, house.clock, notices, habits,
+            pass_on=pass_on, mes=self._mes,
+            omissions=Omissions(house.clock, notices, PgLeftOut(house._pool)),
         )  # fmt: skip
 
     async def _mes(self) -> MesClaims:
@@ -121,6 +131,8 @@ async def test_what_the_office_has_done_to_its_books_is_found_told_and_mended(
         (OperationClaim("MO0004", "10", 0, 3, 0),), (StockClaim("R-SEAL", stocked[0].quantity - 1),)
     )
     plant(erp, lost, by_hand, double)
+    await PgLeftOut(office.house._pool).heard("items", {("item", "X-1"): "no unit"}, NOON, whole=True)
+    office.hire(two_on_one_press(office.house.plant), Habits(ignore=frozenset({K.EQUIPMENT_NOT_HERE})))
 
     found = await office.compare()
 
@@ -130,23 +142,25 @@ async def test_what_the_office_has_done_to_its_books_is_found_told_and_mended(
         "operation-quantity MO0008/10", "report-not-in-erp MO0001/10", "report-unknown MO0002/10",
         "mes-sum MO0004/10", "posting-not-in-erp MO0003", "stock R-SEAL", f"ticket-not-in-erp {lost}",
         f"ticket-state {by_hand}", f"ticket-twice {double}", *equipment_orphans(office),
+        "equipment-shared EQ-PRESS-01", "equipment-twice p1/a/l/m6", "equipment-twice p1/a/l/m7",
+        "record-unreadable X-1",
     }  # fmt: skip
     missing = found["report-not-in-erp MO0001/10"].what
     assert missing.divergence is not None
     assert missing.divergence.id == "R-2"
     assert missing.ours == "5 + 1"
     told = [t for t in await office.house.told() if t["event"] == "notice"]
-    assert len(told) == 3  # one message for planners, technicians and administrators each
+    assert len(told) == 3 + 1  # one message for planners, technicians and administrators each, one of X-1
     assert {k: o.first_seen for k, o in (await office.compare()).items()} == {
         k: o.first_seen for k, o in found.items()
     }
-    assert len([t for t in await office.house.told() if t["event"] == "notice"]) == 3
+    assert len([t for t in await office.house.told() if t["event"] == "notice"]) == 3 + 1
 
     await mend(office, found)
     left = await office.compare()
     assert {k.partition(" ")[0] for k in left} == {
         "order-not-in-erp", "report-unknown", "mes-sum", "stock", "ticket-twice",
-        "equipment-not-in-erp",
+        "equipment-not-in-erp", "equipment-shared", "equipment-twice", "record-unreadable",
     }  # fmt: skip
     assert sum(r["order"] == "MO0001" for r in erp.reports()) == 3
     assert (await office.house.ledger.ticket_of(by_hand)).state is TicketState.CLOSED
@@ -156,7 +170,14 @@ async def test_what_the_office_has_done_to_its_books_is_found_told_and_mended(
 
 
 def equipment_orphans(office: Office) -> set[str]:
-    return {f"equipment-not-in-erp {m.path}" for m in office.house.plant.machines()}
+    return {f"equipment-not-in-erp {m.path}" for m in office.house.plant.machines() if m.path[-1] not in "67"}
+
+
+def two_on_one_press(where: Plant) -> Plant:
+    nodes = dict(where.equipment)
+    for path in ("p1/a/l/m6", "p1/a/l/m7"):
+        nodes[path] = replace(nodes[path], erp_id="EQ-PRESS-01")
+    return replace(where, equipment=nodes)
 
 
 def plant(erp: KingdeeSimulator, lost: str, by_hand: str, double: str) -> None:
@@ -194,6 +215,10 @@ def plant(erp: KingdeeSimulator, lost: str, by_hand: str, double: str) -> None:
     twin.id, twin.values["fbillno"] = books.next_id(), "AGAIN-1"
     books.put(twin)
     for asset in list(books.all("ENG_Equipment")):
+        if asset.number == "EQ-PRESS-01":
+            second = asset.copy()
+            second.id = books.next_id()
+            books.put(second)
         if asset.number == "EQ-CNC-03":
             asset.values["fforbidstatus"] = "B"
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from erp_bridge import divergence
 from erp_bridge.books import At, MesBook, OurBook, OurReport, OurSum, Pieces, TheirBook
-from erp_bridge.reconcile import compared, confirmed, unexplained
+from erp_bridge.reconcile import compared, confirmed, is_proven, unexplained, unproven, unreadable
 from hub.model.discrepancy import Discrepancy, DiscrepancyKind, Divergence
 from hub.model.equipment import Equipment, EquipmentLevel
 from hub.model.erp import ErpEquipment, OperationClaim, StockClaim
+from hub.model.left_out import Omission
 from hub.model.production import JobOrder, WorkOrder, WorkOrderState
 from hub.model.ticket import MaintenanceTicket, TicketState
 from hub.model.words import Words
@@ -298,3 +299,45 @@ def test_a_second_due_date_within_the_minute_is_the_same_one() -> None:
     order = WorkOrder("MO1", "A", Words("", ""), 1, NOON)
     theirs = {"MO1": replace(order, due_at=NOON + timedelta(seconds=59))}
     assert compared(OurBook({"MO1": order}), TheirBook(orders=theirs)) == []
+
+
+# ------------------------------------------------------------------ one machine, one asset
+def test_machines_on_one_asset_and_assets_of_one_machine_are_told_once_each() -> None:
+    ours = OurBook(equipment=(machine("m1", "A1"), machine("m2", "A1"), machine("m3", "A2")))
+    name = Words("甲", "A")
+    theirs = TheirBook(
+        equipment=(
+            ErpEquipment("A1", name, erp_id="1"), ErpEquipment("A2", name, erp_id="2"),
+            ErpEquipment("A2", Words("乙", "B"), erp_id="3"),
+            ErpEquipment("A2", Words("乙", "B"), active=False, erp_id="4"),
+        )
+    )  # fmt: skip
+    found = {f"{d.kind} {d.subject}": d for d in compared(ours, theirs)}
+    assert set(found) == {"equipment-shared A1", "equipment-twice p1/a/l/m3"}
+    assert (found["equipment-shared A1"].ours, found["equipment-shared A1"].equipment) == (
+        "p1/a/l/m1, p1/a/l/m2", "p1/a/l",
+    )  # fmt: skip
+    assert found["equipment-twice p1/a/l/m3"].theirs == "2, 3"
+
+
+# ------------------------------------------------------------------ what could not be read
+def test_what_is_missing_in_a_book_with_omissions_may_be_there() -> None:
+    absent = Discrepancy(K.ORDER_NOT_IN_ERP, "MO1")
+    off_the_floor = Discrepancy(K.ORDER_STATE, "MO1", ours="released")
+    other_state = Discrepancy(K.ORDER_STATE, "MO1", ours="released", theirs="completed")
+    for unread in ("orders", "reports"):
+        assert not is_proven(absent, {unread})
+        assert not is_proven(off_the_floor, {unread})
+        assert is_proven(other_state, {unread})
+    assert is_proven(absent, {"stock"})
+    assert not is_proven(Discrepancy(K.OPERATION_NOT_IN_ERP, "MO1/10"), {"orders"})
+    assert not is_proven(Discrepancy(K.TICKET_NOT_IN_ERP, "AH-1"), {"ticket-twice"})
+    assert unproven({"reports"}) == {K.ORDER_NOT_IN_ERP, K.ORDER_STATE}
+
+
+def test_of_a_map_that_reads_hardly_anything_a_few_are_told_singly() -> None:
+    many = [Omission(n, "order", f"MO{n:03}", "no date", NOON) for n in range(30)]
+    told = list(unreadable([*many, Omission(99, "item", "X", "no unit", NOON)]))
+    assert len(told) == 22
+    assert (told[0].subject, told[0].part, told[0].theirs) == ("X", "item", "no unit")
+    assert (told[-1].subject, told[-1].theirs) == ("*", "+10: no date")
