@@ -26,7 +26,7 @@ from hub.ports import SAMPLES, Bus, Delivery, SampleStore
 log = structlog.get_logger(__name__)
 
 TICK = 0.2  # seconds between looks at running delays
-VERIFY = 1.0  # seconds between looks at tickets that wait for the machine's proof
+VERIFY = 0.5  # seconds between looks at tickets that wait for the machine's proof
 LOOK = 1.0  # seconds between looks at what waits on the bus
 MARK_EVERY = timedelta(seconds=5)
 MARK = "rules:evaluated"

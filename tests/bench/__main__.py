@@ -13,7 +13,7 @@ from typing import Any
 
 import uvloop
 
-BENCHES = ("collection", "exactly_once", "kills", "latency", "queries", "rush", "start", "wall")
+BENCHES = ("collection", "edge", "exactly_once", "kills", "latency", "queries", "rush", "soak", "start", "wall")
 
 
 def main(words: list[str]) -> int:

@@ -134,7 +134,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 async def test_what_comes_within_the_wait_is_one_commit_and_is_acknowledged_after_it() -> None:
     belt, shelf, clock = Belt(), Shelf(), HandClock()
-    writer = Writer(belt, shelf, clock)  # type: ignore[arg-type]
+    writer = Writer(belt, shelf, clock, max_wait=0.1)  # type: ignore[arg-type]
     async with running(writer):
         for n in range(3):
             await belt.publish("samples", batch(n).to_bytes())
