@@ -290,10 +290,13 @@ class HubBlock(Block):
     database: SecretStr | None = Field(None, description="DSN; empty starts the embedded PostgreSQL")
     redis: SecretStr | None = Field(None, description="URL; empty uses the in-process bus")
     retention_raw: Duration = timedelta(days=7)
+    retention_parameters: Duration = Field(
+        timedelta(days=730), description="samples of process parameters, with what they are bound to"
+    )
     spool: Path | None = Field(
         None, description="where collectors keep what is not on record; empty: data/spool"
     )
-    spool_mb: int = Field(2048, ge=1, description="its size in MiB, compressed; the oldest goes first")
+    spool_mb: int = Field(4096, ge=1, description="its size in MiB; the oldest goes first when it is full")
     notices: list[str] | None = Field(
         None, description="notifiers that tell of orders, stock and the ERP; empty: all of them"
     )

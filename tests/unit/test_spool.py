@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hub.bus.spool import DiskRefuses, Spool
 from hub.errors import ConfigError
+from hub.model.batch import SampleBatch
+from hub.model.packing import packed
+from hub.settings import HubBlock
 from hub.testing.clock import NOON
 
 LIMIT = 1_000_000
@@ -159,6 +163,16 @@ def test_a_disk_that_takes_nothing_at_all_is_said(spool: Spool) -> None:
         spool.append(b"one", NOON)
     spool._db.execute("pragma query_only = off")
     assert spool.append(b"two", NOON) == 1
+
+
+def test_a_day_of_two_thousand_tags_at_1_hz_fits_whatever_they_look_like() -> None:
+    """Each told at its own time, in any order, with any value: nothing repeats, nothing gets smaller."""
+    random, n = np.random.default_rng(1), 2_000
+    times = np.int64(NOON.timestamp() * 1e6) + random.integers(0, 1_000_000, n)
+    second = SampleBatch(
+        random.permutation(n).astype(np.int32), times, random.random(n), np.zeros(n, np.uint32), "edge"
+    )
+    assert len(packed(second.to_bytes())) * 86_400 < HubBlock().spool_mb << 20
 
 
 def test_two_processes_never_share_a_spool(spool: Spool, folder: Path) -> None:
