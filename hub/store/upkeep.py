@@ -27,14 +27,15 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long: raw samples, minutes, intents that were carried out, ids of what an MES told. Hours and days
-    are kept for ever."""
+    """How long: raw samples, minutes, intents that were carried out, ids of what an MES told, samples of
+    process parameters. Hours and days are kept for ever."""
 
     raw: timedelta = timedelta(days=7)
     minutes: timedelta = timedelta(days=90)
     intents: timedelta = timedelta(days=30)
     exchanges: timedelta = timedelta(days=400)  # with the ERP: an audit looks back over a whole year
     events: timedelta = timedelta(days=400)
+    parameters: timedelta = timedelta(days=730)  # of process parameters: a customer asks about a lot late
 
 
 class Upkeep:
@@ -125,6 +126,7 @@ async def retain(connection: Connection, edition: Edition, now: datetime, keep: 
     """Let go what is older than it is kept, never raw samples that were not rolled. Roll-ups stay."""
     dropped = await _drop_raw(connection, edition, now - keep.raw)
     dropped += await _drop_minutes(connection, edition, now - keep.minutes)
+    dropped += await _drop_parameters(connection, edition, now - keep.parameters)
     for statement, before in (
         (OLD_INTENTS, now - keep.intents),
         (OLD_EXCHANGES, now - keep.exchanges),
@@ -158,6 +160,13 @@ async def _drop_minutes(connection: Connection, edition: Edition, before: dateti
         )
         return len(await rows.fetchall())
     return (await connection.execute("delete from samples_1m_data where bucket < %s", [horizon])).rowcount
+
+
+async def _drop_parameters(connection: Connection, edition: Edition, before: datetime) -> int:
+    if edition is Edition.PLAIN:
+        return (await connection.execute(OLD_PARAMETERS, [before])).rowcount
+    rows = await connection.execute("select drop_chunks('parameter_samples', older_than => %s)", [before])
+    return len(await rows.fetchall())
 
 
 async def _rolled(connection: Connection, level: str) -> datetime:
@@ -203,5 +212,10 @@ OLD_EXCHANGES = "delete from erp_exchanges where at < %s"
 OLD_CHANGES = "delete from order_changes where confirmed_at < %s"
 OLD_FAILURES = "delete from login_failures where at < %s"
 OLD_EVENTS = "delete from mes_events where at < %s"
+# A part in each round: a table that has grown for years is not gone through at once.
+OLD_PARAMETERS = """
+delete from parameter_samples where ctid = any (array(
+    select ctid from parameter_samples where ts < %s limit 20000))
+"""
 OLD_REJECTS = "delete from mes_rejects where state <> 'waiting' and last_at < %s"
 OLD_SESSIONS = "delete from sessions where made_at < %s"

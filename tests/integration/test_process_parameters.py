@@ -22,6 +22,7 @@ from hub.store.parameter_book import PgParameterBook
 from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
 from hub.store.tag_table import TagTable
+from hub.store.upkeep import Keep, edition_of, retain
 from hub.testing.clock import NOON
 
 pytestmark = pytest.mark.anyio
@@ -268,3 +269,14 @@ async def test_a_lot_leads_to_what_it_went_into_and_to_what_it_came_out_of(plant
     assert [s.order for s in await book.spans_with("S2")] == ["MO-1"]
     assert [s.order for s in await book.spans_with("FIN-7")] == ["MO-2"]
     assert await book.spans_with("nothing") == []
+
+
+async def test_parameters_outlive_the_raw_samples_and_are_let_go_in_their_turn(plant: Plant) -> None:
+    await plant.report(-60 * 24 * 40, "MO-1")
+    await plant.store(*((plant.oil, -60 * 24 * days, 1.0) for days in (1, 8, 30)))
+    async with plant.pool.connection() as connection:
+        edition = await edition_of(connection)
+        await retain(connection, edition, NOON, Keep(parameters=timedelta(days=16)))
+    assert [(m, order) for m, order, _ in await plant.bound()] == [
+        (-60 * 24 * 8, "MO-1"), (-60 * 24, "MO-1"),
+    ]  # fmt: skip

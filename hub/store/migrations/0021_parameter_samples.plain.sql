@@ -7,3 +7,4 @@ create table parameter_samples (
     span bigint not null  -- of job_spans; 0: before anything was known of the machine
 );
 create index parameter_samples_by_tag on parameter_samples (tag, ts);
+create index parameter_samples_by_time on parameter_samples using brin (ts) with (pages_per_range = 32, autosummarize = on);
