@@ -7,13 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
 
-from hub.api import erp_shapes, record
+from hub.api import erp_places, erp_shapes, record
 from hub.api.deps import Deps, House, Who
 from hub.api.errors import json
 from hub.api.fields import Asked, Reason
 from hub.api.rights import LEADERS, requires, signed
 from hub.errors import Conflict, NotFound
 from hub.model.erp import ErpNews, ErpPush
+from hub.model.exchange import Exchange, Letter
 from hub.model.intent import Intent, IntentKind
 from hub.model.people import Role
 from hub.ports import ErpBook
@@ -36,7 +37,11 @@ class Aside(Asked):
 async def health(house: House, caller: Who) -> Response:
     """Whether the ERP answers, what waits for it and what it has refused."""
     piles = await _book(house).piles()
-    return json(erp_shapes.health(house.status().get("parts", ()), piles, house.clock.now()))
+    found = erp_shapes.health(house.status().get("parts", ()), piles, house.clock.now())
+    if not erp_places.sees_all(house, caller):
+        found.pop("last_error", None)  # it may be the refusal of a document elsewhere
+    unread = await house.left_out.open_ones() if house.left_out is not None else []
+    return json(found | ({"left_out": erp_shapes.left_out(unread)} if unread else {}))
 
 
 @router.get("/exchanges")
@@ -46,8 +51,13 @@ async def exchanges(
 ) -> Response:
     """The ledger of messages, the newest first; `before`: the id to go on behind. `document`: a ticket, an
     order with its reports, a report, a posting, or the ERP's own number."""
-    found = await _book(house).exchanges(document, before, limit)
-    return json({"exchanges": [erp_shapes.exchange(e) for e in found]})
+    book = _book(house)
+
+    async def read(before: int, limit: int) -> list[Exchange]:
+        return await book.exchanges(document, before, limit)
+
+    found = await erp_places.part(house, caller, book, read, before, limit)
+    return json({"exchanges": [erp_shapes.exchange(e) for e in found.rows], "next": found.next})
 
 
 @router.get("/letters")
@@ -55,16 +65,24 @@ async def exchanges(
 async def letters(
     house: House, caller: Who, dead: bool = True, before: Before = 0, limit: Limit = 100
 ) -> Response:
-    """What was given up, with its reason; with `dead=false` what is still under way."""
-    found = await _book(house).letters(dead, before, limit)
-    return json({"letters": [erp_shapes.letter(one) for one in found]})
+    """What was given up, with its reason and what is held behind it; with `dead=false` what is still under
+    way."""
+    book = _book(house)
+
+    async def read(before: int, limit: int) -> list[Letter]:
+        return await book.letters(dead, before, limit)
+
+    found = await erp_places.part(house, caller, book, read, before, limit)
+    behind = await book.held([one.id for one in found.rows]) if dead and found.rows else []
+    return json({"letters": erp_shapes.letters(found.rows, behind), "next": found.next})
 
 
 @router.post("/letters/{letter_id}/again")
 @requires(*KEEPERS)
 async def again(letter_id: LetterId, house: House, caller: Who, request: Request) -> Response:
-    """Sent once more. Harmless when it had arrived after all: whoever takes it looks first."""
-    letter = await _book(house).letter(letter_id)
+    """Sent once more, and after it what is held behind it. Harmless when it had arrived after all: whoever
+    takes it looks first."""
+    letter = await erp_places.letter(house, caller, _book(house), letter_id)
     if not await _book(house).send_again(letter_id):
         raise Conflict("not-dead", "it is under way or done already")
     await record.note(request, caller, "letter-again", f"letter:{letter.key}")
@@ -74,8 +92,9 @@ async def again(letter_id: LetterId, house: House, caller: Who, request: Request
 @router.post("/letters/{letter_id}/aside")
 @requires(*KEEPERS)
 async def aside(letter_id: LetterId, asked: Aside, house: House, caller: Who, request: Request) -> Response:
-    """Nobody needs it any more: somebody entered it by hand, or it was wrong."""
-    letter = await _book(house).letter(letter_id)
+    """Nobody needs it any more: somebody entered it by hand, or it was wrong. The steps of a ticket are set
+    aside with its opening."""
+    letter = await erp_places.letter(house, caller, _book(house), letter_id)
     if not await _book(house).set_aside(letter_id, f"{caller.name}: {asked.reason}"):
         raise Conflict("not-dead", "it is under way or done already")
     await record.note(request, caller, "letter-aside", f"letter:{letter.key}", reason=asked.reason)

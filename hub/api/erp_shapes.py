@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from hub.model.exchange import Exchange, Letter, Outcome, Pile
+from hub.model.left_out import Omission
+from hub.model.refusals import refusal
 from hub.model.ticket import MaintenanceTicket
 
 Json = dict[str, Any]
 
 BRIDGE = "erp bridge"  # the part's name
+NEWEST = 20  # unreadable records that are named
 ARRIVED = frozenset({Outcome.DONE, Outcome.ADOPTED, Outcome.TAKEN})
 
 
@@ -28,12 +32,27 @@ def health(parts: Iterable[Mapping[str, Any]], piles: Sequence[Pile], now: datet
         "oldest_at": {p.kind: p.oldest_at for p in piles if p.oldest_at},
         "oldest_seconds": max(0.0, round((now - min(oldest)).total_seconds(), 1)) if oldest else 0.0,
         "dead": sum(p.dead for p in piles),
+        "held": sum(p.held for p in piles),
     }
     for name in ("last_ok", "orders_at", "tickets_at", "in_hand", "done", "put_back", "given_up"):
         if told.get(name) is not None:
             found[name] = told[name]
     trouble = told.get("last_error") or part.get("last_error")
     return found | ({"last_error": trouble} if trouble else {})
+
+
+def left_out(unread: Sequence[Omission]) -> Json:
+    """How many records of the ERP cannot be read, by the map that should read them, and the newest of them;
+    `unread` the newest first."""
+    return {
+        "count": len(unread),
+        "since": min(o.since for o in unread),
+        "documents": Counter(o.document for o in unread),
+        "newest": [
+            {"document": o.document, "record": o.record, "reason": o.reason, "since": o.since}
+            for o in unread[:NEWEST]
+        ],
+    }
 
 
 def _bridge(parts: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -58,6 +77,8 @@ def ticket(it: MaintenanceTicket, letters: Sequence[Letter], exchanges: Sequence
         return found
     found |= {"state": "refused" if dead else "waiting", "subject": first.kind, "letters": len(letters)}
     found["since"] = dead.finished_at or dead.written_at if dead else first.written_at
+    if dead is not None:
+        found["headline"] = refusal(dead.reason).headline.as_dict()
     return found | ({"reason": first.reason} if first.reason else {})
 
 
@@ -77,7 +98,13 @@ def exchange(one: Exchange) -> Json:
     }
 
 
+def letters(found: Sequence[Letter], behind: Sequence[Letter]) -> list[Json]:
+    """Each with what is held behind it, in the order in which it goes."""
+    return [letter(one) | {"behind": [letter(x) for x in behind if x.held_by == one.id]} for one in found]
+
+
 def letter(one: Letter) -> Json:
+    """A refusal with a headline above the ERP's own words, and with what of the field maps it is about."""
     return {
         "id": one.id,
         "kind": one.kind,
@@ -90,7 +117,33 @@ def letter(one: Letter) -> Json:
         "finished_at": one.finished_at,
         "about": _about(one),
         "payload": one.payload,
+        "held": bool(one.held_by),
+    } | (_refused(one) if one.state == "dead" else {})
+
+
+def _refused(one: Letter) -> Json:
+    found = refusal(one.reason)
+    return {
+        "cause": found.cause.value,
+        "headline": found.headline.as_dict(),
+        "mapping": {"document": found.document, "about": _mapped(one), "field": found.field},
     }
+
+
+def _mapped(one: Letter) -> list[str]:
+    """Documents whose field map made it, by what they mean; the likelier first."""
+    if one.kind == "post":
+        return [str(one.payload.get("kind") or "")]
+    return _MAPPED.get(one.kind, [])
+
+
+_MAPPED = {
+    "open-ticket": ["ticket"],
+    "update-ticket": ["step", "ticket"],
+    "close-ticket": ["closing", "ticket"],
+    "report-operation": ["report"],
+    "change-order": ["order_change", "order"],
+}
 
 
 def _about(one: Letter) -> str:

@@ -55,6 +55,10 @@ TEXTS: dict[str, Words] = {
     "outside-scope": Words(
         "该设备不在您的管辖范围内", "this equipment is outside the part of the plant that is yours"
     ),
+    "whole-plant": Words(
+        "此项涉及全厂，您只负责其中一部分；请由全厂范围的人员操作",
+        "this concerns the whole plant, of which you see a part; somebody who sees all of it has to do it",
+    ),
     "mapping-refused": Words("字段映射不能用：{detail}", "this field map cannot be used: {detail}"),
     "mapping-saved": Words(
         "别人刚保存了新版本，请先查看再保存", "somebody has saved another version meanwhile; look at it first"

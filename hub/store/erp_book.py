@@ -263,7 +263,7 @@ group by kind order by kind
 """
 LETTER = """
 select o.*, coalesce((select max(held.held_by) from outbox_held held where held.id = o.id), 0) as held_by
-from outbox o where o.id = %s
+from outbox o where o.id = %s and o.kind <> 'tell'
 """
 LOCK_DEAD = "select from outbox where id = %s and state = 'dead' for update"
 # It may have been done by the try that was refused: whoever takes it has to look first. What had died behind
