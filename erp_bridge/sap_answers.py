@@ -54,6 +54,10 @@ def complaint(
     status = reply.status_code
     if status == 429:
         return ErpUnavailable(text, pause or LIMIT_PAUSE)
+    if not code and is_page(reply):  # from whoever stands before SAP
+        return ErpUnavailable(
+            f"{text}; a page, not an answer: check url", pause or AWAY_PAUSE, in_doubt=write
+        )
     if status == LOCKED or (status < 500 and is_busy(said, busy_words)):
         return ErpUnavailable(text, pause)
     if status == 408 or status >= 500:
@@ -62,7 +66,7 @@ def complaint(
         text += "; check the rights of user (its business role or communication arrangement)"
     if 300 <= status < 400:
         text += "; check url: it leads elsewhere, to a log-on page perhaps"
-    if not code and (is_page(reply) or 300 <= status < 400):
+    if not code and 300 <= status < 400:
         return ErpUnavailable(text, pause or AWAY_PAUSE)
     return SapRefusal(text, status, code, said)
 

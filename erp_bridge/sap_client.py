@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from erp_bridge.bearer import Bearer
-from erp_bridge.bystanders import CREDENTIALS_PAUSE
+from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE, is_page
 from erp_bridge.sap_answers import complaint, told
 from erp_bridge.sap_config import SapConfig
 from hub.errors import ErpUnavailable
@@ -53,7 +53,7 @@ class SapClient:
     ) -> httpx.Response:
         """A 2xx answer, or 404 for the caller to judge."""
         reply = await self._sent("GET", path, query, {"Accept": accept})
-        if reply.status_code == 404 or reply.is_success:
+        if reply.is_success or (reply.status_code == 404 and not is_page(reply)):
             return reply
         raise self._complaint(reply, "GET", path, write=False)
 
@@ -107,7 +107,7 @@ class SapClient:
             token = str(reply.headers.get("X-CSRF-Token", ""))
             if reply.is_success and token and token.lower() != "required":
                 return token
-            if reply.status_code >= 500 or reply.status_code == 429:
+            if reply.status_code >= 500 or reply.status_code == 429 or is_page(reply):
                 raise self._complaint(reply, "GET", path, write=False)
         return ""  # perhaps none is wanted; the write will tell
 
@@ -136,6 +136,12 @@ class SapClient:
             reply = await self._once(method, path, query, headers, content, write=write)
         if reply.status_code == 401:
             raise ErpUnavailable(_WHO, CREDENTIALS_PAUSE)
+        if reply.is_success and is_page(reply):
+            what = f"{method} {path.rpartition('/')[2]}"
+            raise ErpUnavailable(
+                f"SAP answered {what} with a page; check url: a log-on page or a proxy may stand before it",
+                AWAY_PAUSE, in_doubt=write,
+            )  # fmt: skip
         return reply
 
     async def _once(

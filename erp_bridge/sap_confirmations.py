@@ -49,8 +49,10 @@ class Confirmations:
     # ------------------------------------------------------------------ booked once
     async def find(self, name: str, key: str) -> str | None:
         """One that the office has cancelled exists: we do not book again what they took back."""
-        where = await self._service.equals(self._set, REFERENCE, reference(name, key))
-        rows = [r for r in await self._service.rows(self._set, where) if not r["IsReversal"]]
+        known_as = reference(name, key)
+        where = await self._service.equals(self._set, REFERENCE, known_as)
+        found = await self._service.rows(self._set, where)
+        rows = [r for r in found if str(r[REFERENCE]).lower() == known_as and not r["IsReversal"]]
         if not rows:
             return None
         if len(rows) > 1:
@@ -76,7 +78,7 @@ class Confirmations:
             except ErpRefused as refusal:
                 about = f"{fields.get('order')} operation {fields.get('operation')}"
                 raise ErpRefused(f"{name} {key} of {about}: {refusal}") from None
-            if not made["ConfirmationCount"]:
+            if not made["ConfirmationCount"] or not made["ConfirmationGroup"]:
                 raise ErpUnavailable("SAP made a confirmation without telling its number", in_doubt=True)
             return _number(made)
 
@@ -138,6 +140,8 @@ class Confirmations:
             where = await self._service.any_of(self._set, "OrderID", numbers[at : at + AT_ONCE])
             for row in await self._service.rows(self._set, where):
                 if row["IsReversed"] or row["IsReversal"]:
+                    continue
+                if _bare(str(row["OrderID"])) not in {_bare(n) for n in numbers}:
                     continue
                 step = str(row["OrderOperation"] or "")
                 sequence = (str(row["Sequence"] or "").lstrip("0") or "0") if step else ""

@@ -19,6 +19,7 @@ class Property:
     most: int | None = None  # characters
     creatable: bool = True
     updatable: bool = True
+    title: str = ""  # in the language that was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _property(node: Element) -> Property:
     most = off.get("MaxLength", "")
     return Property(
         off.get("Name", ""), off.get("Type", ""), int(most) if most.isdigit() else None,
-        off.get("creatable") != _FALSE, off.get("updatable") != _FALSE,
+        off.get("creatable") != _FALSE, off.get("updatable") != _FALSE, off.get("label", ""),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from erp_bridge import as_read
 from erp_bridge.sap_answers import SapRefusal
 from erp_bridge.sap_orders import instant
 from erp_bridge.sap_records import Records
@@ -31,7 +32,8 @@ class Office:
 
     # ------------------------------------------------------------------ sales orders
     async def sales(self, changed_since: datetime | None) -> list[SalesOrder]:
-        return [made for ours in await self._sales_lines(changed_since) if (made := _sale(ours))]
+        lines = await self._sales_lines(changed_since)
+        return as_read.each("sales_order", lines, ("number", "due_at"), _sale)
 
     async def _sales_lines(self, changed_since: datetime | None) -> list[dict[str, Any]]:
         """Each item with its header and its first schedule line, read by the map."""
@@ -68,7 +70,7 @@ class Office:
             where = f"{_CHANGED} ge {await service.literal(form, _CHANGED, at)}"
         expand = ["to_Description"] if "to_Description" in kind.navigation else []
         found = [self._item.read(row.fields) for row in await self._item.rows(where, expand=expand)]
-        return [_item(ours) for ours in found if ours and ours.get("number")]
+        return as_read.each("item", [ours for ours in found if ours is not None], ("number",), _item)
 
     async def _named(self, changed_since: datetime | None) -> list[Item]:
         found: dict[str, Item] = {}
@@ -93,10 +95,12 @@ class Office:
         for row in await self._equipment.rows(*where):
             ours = self._equipment.read(row.fields)
             if ours and str(row["ValidityStartDate"] or "")[:10] <= today:
+                if as_read.one("equipment", ours, ("number",), dict) is None:
+                    continue
                 known = found.get(str(ours["number"]))
                 if known is None or str(known.get("until")) < str(ours.get("until")):
                     found[str(ours["number"])] = ours
-        return [_machine(ours) for ours in found.values()]
+        return as_read.each("equipment", found.values(), ("number",), _machine)
 
 
 def _as_item(ours: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,10 +115,7 @@ def _joined(row: Entity) -> Iterator[dict[str, Any]]:
         yield {"order": row.fields, "item": item, "line": (dated or lines or [{}])[0]}
 
 
-def _sale(ours: Mapping[str, Any]) -> SalesOrder | None:
-    if not ours.get("due_at"):
-        log.warning("sales order %s %s has no date: left out", ours.get("number"), ours.get("line"))
-        return None
+def _sale(ours: Mapping[str, Any]) -> SalesOrder:
     return SalesOrder(
         number=str(ours.get("number") or ""),
         line=str(ours.get("line") or ""),

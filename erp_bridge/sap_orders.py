@@ -6,9 +6,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from erp_bridge import as_read
 from erp_bridge.sap_records import Records
 from erp_bridge.sap_service import Entity
 from erp_bridge.sap_tickets import AT_ONCE
@@ -91,14 +93,21 @@ class Orders:
         orders = [order for row in rows if (order := self._read(row)) is not None]
         if changed_since is None:
             orders = [order for order in orders if order.state in ("released", "held")]
-        return [_work_order(order) for order in orders if order.ours.get("due_at")]
+        made = [as_read.one("order", o.ours, ("due_at",), partial(_work_order, o)) for o in orders]
+        return [order for order in made if order is not None]
 
     async def one(self, number: str) -> Order | None:
         """None when there is none; a number that SAP could not even hold is none."""
         if not number or len(number) > _LONGEST:
             return None
         row = await self._service.one(self._kind.form, {NUMBER: number}, expand=[self._step.form])
-        return self._read(row) if row else None
+        if row is None:
+            return None
+        order = self._read(row)
+        if order is None:
+            self._kind.map.read(row.fields)  # says why
+            raise ErpRefused(f"SAP's production order {number} cannot be read; see documents.order.read")
+        return order
 
     async def several(self, numbers: Sequence[str]) -> dict[str, Order]:
         """By the number that was asked for."""
@@ -142,9 +151,12 @@ class Orders:
 
     def _read(self, row: Entity) -> Order | None:
         ours = self._kind.read(row.fields)
-        if ours is None or "number" not in ours:
+        if ours is None or as_read.one("order", ours, ("number",), dict) is None:
             return None
-        steps = [self._read_step(step) for step in row[self._step.form] or []]
+        inside = row[self._step.form] or []
+        if not isinstance(inside, list) or not all(isinstance(step, Mapping) for step in inside):
+            raise ErpUnavailable(f"SAP gave no operations of order {ours['number']} that can be read")
+        steps = [self._read_step(step) for step in inside]
         ordered = sorted((s for s in steps if s), key=lambda s: (s.sequence != "0", s.sequence, s.step))
         return Order(row, ours, tuple(ordered))
 
@@ -154,11 +166,8 @@ class Orders:
             return None
         step, sequence = str(ours["operation"]), str(ours.get("sequence") or "").lstrip("0") or "0"
         plain = step if self._config.operation_zeros else step.lstrip("0") or step
-        return Step(
-            plain if sequence == "0" else f"{sequence}-{plain}", step, sequence,
-            str(ours.get("name") or ""), str(ours.get("work_center") or ""), str(ours.get("unit") or ""),
-            float(ours.get("quantity") or 0), float(ours.get("good") or 0),
-        )  # fmt: skip
+        called = plain if sequence == "0" else f"{sequence}-{plain}"
+        return as_read.one("operation", ours, (), partial(_step, called, step, sequence))
 
     # ------------------------------------------------------------------ a rush order
     async def change(self, number: str, fields: Mapping[str, Any]) -> None:
@@ -200,8 +209,15 @@ class Orders:
         return header.version if header else ""
 
 
-def _work_order(order: Order) -> WorkOrder:
-    ours = order.ours
+def _step(called: str, step: str, sequence: str, ours: as_read.Row) -> Step:
+    return Step(
+        called, step, sequence,
+        str(ours.get("name") or ""), str(ours.get("work_center") or ""), str(ours.get("unit") or ""),
+        float(ours.get("quantity") or 0), float(ours.get("good") or 0),
+    )  # fmt: skip
+
+
+def _work_order(order: Order, ours: as_read.Row) -> WorkOrder:
     jobs = tuple(
         JobOrder(order.number, s.operation, Words(s.name, ""), s.work_center, round(s.quantity))
         for s in order.steps
@@ -223,7 +239,11 @@ def _work_order(order: Order) -> WorkOrder:
 
 
 def instant(value: Any) -> datetime:
+    """Raises ValueError for what is none."""
     try:
-        return datetime.fromisoformat(str(value))
+        at = datetime.fromisoformat(str(value))
     except ValueError:
-        raise ErpUnavailable(f"SAP gave {value!r} where a date belongs") from None
+        raise ValueError(f"SAP gave {value!r} where a date belongs") from None
+    if at.tzinfo is None:
+        raise ValueError(f"{value!r} has no zone: give it one in the map, with instant(..)")
+    return at

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from erp_bridge import as_read
 from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
 from erp_bridge.sap_client import SapClient
 from erp_bridge.sap_config import SapConfig
@@ -42,11 +43,7 @@ class Kind:
 
     def read(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
         """In our fields; one that cannot be read must not hide the others."""
-        try:
-            return self.map.read(record)
-        except ErpRefused as reason:
-            log.warning("SAP's %s %s is left out: %s", self.form, list(record.values())[:1], reason)
-            return None
+        return as_read.read(self.name, _called(record), self.map, record)
 
     async def written(self, fields: Mapping[str, Any], *, new: bool) -> tuple[dict[str, Any], dict[str, str]]:
         """(body, lines for long texts). Raises ErpRefused naming the property that does not fit."""
@@ -108,6 +105,20 @@ class Kind:
                 f"documents.{self.name}.write.{path}: {text[:60]!r} has {len(text)} characters, SAP takes"
                 f" {most}; write cut(.., `{most}`)"
             )
+
+
+_NUMBERS = (
+    ("ManufacturingOrder", "ManufacturingOrderOperation"), ("MaintenanceNotification",),
+    ("SalesOrder", "SalesOrderItem"), ("Equipment",), ("Product",),
+)  # fmt: skip
+
+
+def _called(record: Mapping[str, Any]) -> str:
+    """How a clerk finds it; what is joined of several has the order's number and the item's."""
+    inner = [part for name in ("order", "item") if isinstance(part := record.get(name), Mapping)]
+    row = dict(record) if not inner else {n: v for part in inner for n, v in part.items()}
+    names = next((group for group in _NUMBERS if row.get(group[0])), ())
+    return " ".join(str(row[n]) for n in names if row.get(n)) or str(next(iter(row.values()), "?"))
 
 
 class Records:

@@ -16,6 +16,7 @@ from erp_bridge.own_pushes import OwnPushes
 from erp_bridge.sap_client import SapClient
 from erp_bridge.sap_config import SapConfig
 from erp_bridge.sap_confirmations import Confirmations
+from erp_bridge.sap_fields import described, samples
 from erp_bridge.sap_maps import DOCUMENTS
 from erp_bridge.sap_office import Office
 from erp_bridge.sap_orders import Orders
@@ -23,6 +24,7 @@ from erp_bridge.sap_probe import probed
 from erp_bridge.sap_records import Records
 from erp_bridge.sap_tickets import Tickets
 from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder
+from hub.model.mapping import ErpField
 from hub.model.production import WorkOrder
 from hub.ports import Clock
 
@@ -82,6 +84,9 @@ class SapConnector(Connector):
     async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
         return await self._tickets.states(erp_ids)
 
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        return await self._tickets.copies(keys)
+
     # ------------------------------------------------------------------ reports and postings
     async def find_report(self, key: str) -> str | None:
         return await self._confirmations.find("report", key)
@@ -133,6 +138,12 @@ class SapConnector(Connector):
         kinds = {n: k for n, k in self._records.kinds.items() if n not in ("item", "sales_change")}
         wanted = [k for name, k in kinds.items() if _NEEDS.get(name, Capability.OPEN_TICKETS) in able]
         return await probed(wanted)
+
+    async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        return await samples(self._records.kinds, document)
+
+    async def fields(self, document: str) -> Sequence[ErpField]:
+        return await described(self._records.kinds[document])
 
     async def close(self) -> None:
         await self._client.close()

@@ -14,6 +14,7 @@ import httpx
 from erp_bridge.sap_answers import PRECONDITION_FAILED, PRECONDITION_REQUIRED, SapRefusal, function_failure
 from erp_bridge.sap_client import SapClient, read_json
 from erp_bridge.sap_config import SapConfig
+from erp_bridge.sap_maps import DOCUMENTS, SERVICES
 from erp_bridge.sap_metadata import EntityType, Metadata, parsed
 from erp_bridge.sap_values import V2, decoded, literal
 from hub.errors import ErpRefused, ErpUnavailable
@@ -68,7 +69,9 @@ class ODataService:
     async def _learned(self) -> Metadata:
         reply = await self._client.get(f"{self.path}/$metadata", accept="application/xml")
         if reply.status_code == 404:
-            raise ErpRefused(f"SAP has no service {self.path}; check services.{self.name}.path")
+            raise ErpRefused(
+                f"SAP has no service {self.path}; check services.{self.name}.path, for {self._documents()}"
+            )
         try:
             return parsed(reply.content)
         except ValueError as cause:
@@ -77,8 +80,23 @@ class ODataService:
     async def kind(self, entity_set: str) -> EntityType:
         found = (await self.metadata()).of_set(entity_set)
         if found is None:
-            raise ErpRefused(f"SAP's service {self.path} has no {entity_set}; check documents and services")
+            raise self._gone(entity_set)
         return found
+
+    def _documents(self, entity_set: str = "") -> str:
+        """Where the configuration speaks of this service, or of one of its entity sets."""
+        named = {n: self._config.documents.get(n) for n in SERVICES}  # type: ignore[call-overload]
+        forms = {n: (site.form if site else "") or DOCUMENTS[n].form for n, site in named.items()}
+        mine = [n for n, service in SERVICES.items() if service == self.name]
+        found = [n for n in mine if entity_set in ("", forms[n])]
+        return ", ".join(f"documents.{n}.form" for n in found or mine)
+
+    def _gone(self, entity_set: str) -> ErpRefused:
+        self.forget()  # it may have been there a moment ago
+        return ErpRefused(
+            f"SAP's service {self.path} has no {entity_set}; check {self._documents(entity_set)}"
+            f" and services.{self.name}"
+        )
 
     async def literal(self, entity_set: str, name: str, value: Any) -> str:
         """Of the type that this release gives the property."""
@@ -104,7 +122,13 @@ class ODataService:
         reply = await self._client.get(path, self._query(expand=expand))
         if reply.status_code == 404:
             return None
-        return self._entity(reply, f"GET {entity_set}", await self._typed(entity_set), write=False)
+        found = self._entity(reply, f"GET {entity_set}", await self._typed(entity_set), write=False)
+        others = [n for n, value in keys.items() if not _same(found[n], value)]
+        if others:
+            raise ErpUnavailable(
+                f"SAP answered GET {entity_set} with another one: {', '.join(others)} differs"
+            )
+        return found
 
     async def rows(
         self,
@@ -126,8 +150,14 @@ class ODataService:
         for _ in range(_MOST_PAGES):
             page, following = await self._page(entity_set, query)
             seen, window = seen + len(page), window + len(page)
+            before = len(rows)
             for row in page:
-                rows[tuple(row[name] for name in kind.keys) if kind.keys else (len(rows),)] = row
+                rows[_keys(row, kind, entity_set) or (len(rows),)] = row
+            if page and len(rows) == before:
+                raise ErpUnavailable(
+                    f"SAP gives the same page of {entity_set} again, whichever is asked for: something before"
+                    " it answers in its place; check url"
+                )
             if most and len(rows) >= most:
                 return list(rows.values())[:most]
             if following:
@@ -144,11 +174,11 @@ class ODataService:
         what = f"GET {entity_set}"
         reply = await self._client.get(f"{self.path}/{entity_set}", query)
         if reply.status_code == 404:
-            raise ErpRefused(f"SAP's service {self.path} has no {entity_set}; check documents and services")
+            raise self._gone(entity_set)
         body = read_json(reply, what, write=False)
         inner = body.get("d", body) if isinstance(body, Mapping) else None
         rows = inner.get("results", inner.get("value")) if isinstance(inner, Mapping) else inner
-        if not isinstance(rows, list):
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
             raise ErpUnavailable(f"SAP answered {what} in words we do not know")
         link = (inner.get("__next") or inner.get("@odata.nextLink")) if isinstance(inner, Mapping) else ""
         known, kind = await self._typed(entity_set)
@@ -254,6 +284,22 @@ class ODataService:
         if not isinstance(record, Mapping):
             raise ErpUnavailable(f"SAP answered {what} in words we do not know", in_doubt=write)
         return _entity(record, *typed, str(reply.headers.get("ETag", "")))
+
+
+def _keys(row: Entity, kind: EntityType, entity_set: str) -> tuple[Any, ...]:
+    keys = tuple(row[name] for name in kind.keys)
+    if None in keys:
+        raise ErpUnavailable(f"SAP gave a row of {entity_set} without its key {', '.join(kind.keys)}")
+    return keys
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """Numbers come with leading zeros and without, dates with a time and without."""
+    one, other = (
+        str(value if value is not None else "").removesuffix("T00:00:00").lstrip("0")
+        for value in (found, wanted)
+    )
+    return one == other
 
 
 def _parameters(arguments: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, str]:

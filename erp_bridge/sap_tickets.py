@@ -67,13 +67,25 @@ class Tickets:
         """SAP lets two carry the same reference: the first one counts, and one that is not deleted first."""
         where = await kind.service.equals(kind.form, REFERENCE, known_as)
         rows = await kind.service.rows(kind.form, where)
-        rows = [row for row in rows if row[REFERENCE] in (known_as, None)]
+        rows = [row for row in rows if row[REFERENCE] == known_as]
         if not rows:
             return None
         if len(rows) > 1:
             log.warning("SAP has %d notifications with reference %s", len(rows), known_as)
         first = min(rows, key=lambda r: (r[PHASE] == DELETED, len(_number(r)), _number(r)))
         return _number(first), _number(first)
+
+    async def copies(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Deleted ones do not count."""
+        known = {reference(key): key for key in keys}
+        out: dict[str, list[str]] = {}
+        names = sorted(known)
+        for at in range(0, len(names), AT_ONCE):
+            where = await self._service.any_of(self._ticket.form, REFERENCE, names[at : at + AT_ONCE])
+            for row in await self._service.rows(self._ticket.form, where):
+                if row[REFERENCE] in known and row[PHASE] != DELETED:
+                    out.setdefault(known[row[REFERENCE]], []).append(_number(row))
+        return out
 
     async def open(self, key: str, fields: Mapping[str, Any]) -> tuple[str, str]:
         known = {**fields, **self._people(fields), "key": key, "headline": _headline(fields)}
@@ -137,8 +149,8 @@ class Tickets:
             where = await self._service.any_of(self._ticket.form, NUMBER, numbers[at : at + AT_ONCE])
             for row in await self._service.rows(self._ticket.form, where):
                 ours = self._ticket.read(row.fields)
-                if ours and _bare(str(ours["erp_id"])) in wanted:
-                    erp_id = wanted[_bare(str(ours["erp_id"]))]
+                erp_id = wanted.get(_bare(str(ours.get("erp_id") or ""))) if ours else None
+                if ours and erp_id is not None:
                     out[erp_id] = "closed" if ours.get("closed") else "open"
         return out
 

@@ -20,6 +20,7 @@ KINDS = {
     "session_dead": "every session and its token is gone",
     "down": "every connection is closed at once",
     "lag": "readers do not see what was written in the last `seconds`",
+    **fault_plan.ODD,
 }
 
 

@@ -165,7 +165,7 @@ def metadata(service: Service) -> str:
 
 
 def _property(made: Field, is_key: bool) -> str:
-    text = f'<Property Name="{made.name}" Type="{made.kind}"'
+    text = f'<Property Name="{made.name}" Type="{made.kind}" sap:label="{made.name} 标题"'
     if is_key:
         text += ' Nullable="false"'
     if made.kind == "Edm.Decimal" and made.most:

@@ -73,10 +73,17 @@ class _Handler(SilentHandler):
             return self._control(split.path, body)
         if self.server.system.faults.down:
             return self._drop()
+        if self.server.system.faults.lasts("page"):
+            return self._send(Answer(200, "<!DOCTYPE html><html><h1>Maintenance</h1></html>", "text/html"))
         if split.path == "/oauth/token":
             return self._grant()
         headers: Any = self.headers
-        request = Request(self.command, split.path, query_of(split.query), headers, body)
+        query = query_of(split.query)
+        if self.server.system.faults.lasts("same_page"):
+            query = {n: v for n, v in query.items() if n not in ("$skip", "$skiptoken")}
+        if self.server.system.faults.lasts("any_document"):
+            query.pop("$filter", None)
+        request = Request(self.command, split.path, query, headers, body)
         return self._business(request)
 
     def _business(self, request: Request) -> None:

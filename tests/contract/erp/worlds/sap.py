@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from erp_bridge.sap_s4 import SapConnector
 from hub.model.erp import PostingKind
 from hub.ports import Clock
-from tests.contract.erp.world import LAG_SECONDS, ClerkPosting, ClerkTicket, Facts
+from tests.contract.erp.world import LAG_SECONDS, ODD, ClerkPosting, ClerkTicket, Facts
 from tests.simulators.sap import seed
 from tests.simulators.sap.books import Row
 from tests.simulators.sap.confirmations import MOVEMENTS
@@ -169,9 +169,10 @@ def _amount(row: Row, name: str) -> Decimal:
 
 class SapWorld:
     name = "sap-s4"
-    faults = frozenset({*SAME, "down", "lag"})
+    faults = frozenset({*SAME, "down", "lag", *ODD})
     secret = "password-that-nobody-may-read"
     wrong_login: Mapping[str, Any] = {"password": "another-secret"}
+    broken_orders: Mapping[str, Any] = {"documents": {"order": {"read": {"quantity": "number(Material)"}}}}
 
     @asynccontextmanager
     async def books(self, clock: Clock) -> AsyncIterator[SapBooks]:
