@@ -97,8 +97,12 @@ where s.work_order <> '' and (s.lots @> array[%(what)s::text] or s.work_order in
     select work_order from postings where kind = 'receipt' and lot = %(what)s))
 order by s.since, s.equipment
 """  # noqa: S608 our own text
-# The spans' times lead to the samples by their index; what counts is the span that a sample is bound to.
-_BOUND = f"""
+
+
+def _bound(rest: str) -> str:
+    """`rest` reads `bound`: the spans' samples. Their times lead to them by the index; what counts is the
+    span that a sample is bound to."""
+    return f"""
 with wanted as ({_SPAN} where s.id = any (%(spans)s::bigint[])),
 bound as (
     select p.ts, p.tag, p.value, p.status, w.equipment, w.work_order, w.operation, w.items, w.lots,
@@ -108,8 +112,11 @@ bound as (
     join parameter_samples p on p.tag = m.tag and p.span = w.id and p.ts >= w.since
         and p.ts < coalesce(w.until, 'infinity')
 )
+{rest}
 """  # noqa: S608 our own text
-FIGURES = f"""{_BOUND}
+
+
+FIGURES = _bound("""
 select b.operation, b.equipment, b.tag, count(*) as samples,
     count(*) filter (where not usable) as bad,
     count(*) filter (where usable and (b.value < l.low or b.value > l.high)) as outside,
@@ -120,14 +127,14 @@ from bound b
 join unnest(%(tags)s::integer[], %(lows)s::double precision[], %(highs)s::double precision[])
     l (tag, low, high) on l.tag = b.tag
 group by 1, 2, 3 order by 1, 2, 3
-"""  # noqa: S608 our own text
-REACH = f"{_BOUND} select min(ts) as first, max(ts) as last from bound where tag = %(tag)s and usable"  # noqa: S608
-CURVE = f"""{_BOUND}
+""")
+REACH = _bound("select min(ts) as first, max(ts) as last from bound where tag = %(tag)s and usable")
+CURVE = _bound("""
 select date_bin(%(width)s, ts, %(origin)s) as at, avg(value) as mean, min(value) as low, max(value) as high
 from bound where tag = %(tag)s and usable group by 1 order by 1
-"""  # noqa: S608 our own text
-SAMPLES = f"""{_BOUND}
+""")
+SAMPLES = _bound("""
 select ts, tag, value, status, equipment, work_order, operation, items, lots from bound
 where tag = any (%(tags)s::integer[]) and (%(after)s::timestamptz is null or ts > %(after)s::timestamptz)
 order by ts fetch first %(page)s rows with ties
-"""  # noqa: S608 our own text
+""")
