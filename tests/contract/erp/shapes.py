@@ -33,7 +33,8 @@ class Recorder(httpx.AsyncBaseTransport):
         reply = await self._wire.handle_async_request(request)
         body = await reply.aread()
         await reply.aclose()
-        kept = httpx.Response(reply.status_code, headers=reply.headers, content=body)
+        kind = {"Content-Type": reply.headers.get("Content-Type", "")}  # the body is unpacked by now
+        kept = httpx.Response(reply.status_code, headers=kind, content=body)
         self.heard.append((_question(request), kept))
         return kept
 
