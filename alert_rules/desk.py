@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from alert_rules import ticketing
+from alert_rules import orphans, ticketing
 from alert_rules.casebook import Casebook
 from alert_rules.lifecycle import Acked, Event, Reset, ServiceTaken, Shelved, Unshelved
-from alert_rules.rule import Rule
+from alert_rules.rule import Rule, Told
 from alert_rules.wishes import objection
 from hub.errors import Conflict, NotAllowed, NotFound, Refused
 from hub.failpoint import failpoint
@@ -72,6 +72,15 @@ class AlarmDesk:
         if not by.may_see(alarm.equipment):
             raise NotFound("alarm-not-found", str(alarm_id))
         return alarm
+
+    # ---------------------------------------------------------------- what a comparison of books tells
+    async def orphaned(self, kind: str, orders: Mapping[str, datetime]) -> None:
+        now = self._book.clock.now()
+        for rule in [r for r in self._book.rules.values() if r.condition == Told(kind)]:
+            async with self._book.ledger.begin() as tx:
+                known = await tx.alarm_for(rule.name, rule.subject)
+                alarm = await self._book.condition(tx, rule, orphans.event(known, orders, now))
+            await self._book.told(alarm)
 
     # ---------------------------------------------------------------- a machine's rules
     def watched(self, by: Person) -> list[Watched]:

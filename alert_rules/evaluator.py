@@ -21,7 +21,7 @@ from alert_rules.lifecycle import Cleared, Event, Raised, Sight
 from alert_rules.limit import elapse, observe
 from alert_rules.past import Past, in_order
 from alert_rules.prefilter import RuleTable, suspects
-from alert_rules.rule import Rule, Silence, Watch
+from alert_rules.rule import Rule, Silence, Told, Watch
 from alert_rules.stale import silent
 from alert_rules.suppression import Key, Sights, Suppression
 from hub.model.alarm import Alarm
@@ -56,7 +56,7 @@ class Evaluator:
         self.plant = plant
         self.rules = {(r.name, r.subject): r for r in rules}
         size = max((t.number for t in plant.tags.values()), default=0)
-        self._valued = [r for r in rules if not isinstance(r.condition, Silence)]
+        self._valued = [r for r in rules if not isinstance(r.condition, Silence | Told)]
         self._table = RuleTable(self._valued, size)
         self._slots = {(r.name, r.subject): i for i, r in enumerate(self._valued, 1)}
         self._changed = np.full(len(self._valued) + 1, _NEVER)  # source time of each rule's last change
@@ -117,7 +117,7 @@ class Evaluator:
                 orphans.append(alarm)
             elif key in self._slots:
                 self._seed_value(self._slots[key], alarm)
-            elif alarm.condition:
+            elif alarm.condition and isinstance(self.rules[key].condition, Silence):
                 self._seed_silence(key, alarm)
         for path, span in states.items():
             if path in self.machines:

@@ -47,13 +47,20 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """True while whoever compares books says so; `kind` is what they call it."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule on one subject. `(name, subject)` is the alarm's identity."""
 
     name: str
     subject: str
     equipment: str
-    condition: Limits | Codes | Silence
+    condition: Limits | Codes | Silence | Told
     priority: Priority
     title: Words
     tag: Tag | None = None

@@ -113,6 +113,7 @@ class Reconciler:
         self._plant, self._ledger, self._record, self._clock = plant, ledger, record, clock
         self._connector = metered(connector, kind, clock)
         self._notices, self._habits, self._mes = notices, habits or Habits(), mes
+        self._desk = desk
         self._repairs = Repairs(ledger, record, desk, self._connector, clock, pass_on)
         self._known: dict[At, dict[str, bool]] = {}  # walks that were cut short: reports that are there
         self._posted: dict[str, bool] = {}  # key of a posting -> is it there, the last asked last
@@ -162,6 +163,7 @@ class Reconciler:
         named = {d.key: (d, self._habits.owners[d.kind.book]) for d in look.found}
         await self._record.settle(run, named, [k for k in K if k not in self._untold(look)])
         await self._tell()
+        await self._alarm()
         return run
 
     def _untold(self, look: _Look) -> set[DiscrepancyKind]:
@@ -293,6 +295,14 @@ class Reconciler:
             mine = [o for o in due if o.owner == owner]
             intents = owners.notice(self._notices, owner, mine, now)
             await self._record.tell([o.id for o in mine], now, intents)
+
+    async def _alarm(self) -> None:
+        """Of orders that only one book knows, as the record has them now: what could not be compared stays
+        as it is, and what people have put aside alarms nobody."""
+        open_ones = [o for o in await self._record.open_ones() if o.aside_at is None]
+        for kind in (K.ORDER_NOT_IN_ERP, K.ORDER_NOT_HERE):
+            orders = {o.what.subject: o.first_seen for o in open_ones if o.what.kind is kind}
+            await self._desk.orphaned(kind.value, orders)
 
     # ------------------------------------------------------------------ repairing
     async def repair(self) -> int:

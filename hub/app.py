@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from alert_rules import orphans
 from alert_rules.casebook import Casebook
 from alert_rules.desk import AlarmDesk
 from alert_rules.evaluator import Evaluator
@@ -112,6 +113,8 @@ def parts_of(asked: Sequence[str]) -> tuple[str, ...]:
 
 def read_rules(settings: Settings, plant: Plant) -> list[Rule]:
     blocks = [dict(b.model_dump()) for b in settings.file.rules]
+    if settings.file.erp is not None and all(b.get("kind") != orphans.KIND for b in blocks):
+        blocks.append(dict(orphans.DEFAULT))
     notifiers = [n.name for n in settings.file.notifiers]
     try:
         return rulebook(blocks, plant, plugins("rules"), notifiers)

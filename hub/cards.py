@@ -102,6 +102,11 @@ CARDS: Mapping[str, Mapping[str, str]] = {
     "state": _RULE | {"delays and deadbands": "exempt: a state has no band; on_delay and off_delay count"},
     "fault-code": _RULE
     | {"delays and deadbands": "exempt: a code has no band; on_delay and off_delay count"},
+    "order-orphans": _RULE
+    | {
+        "delays and deadbands": "exempt: the books are looked at twice",
+        "the sieve leaves nothing out": "exempt: it reads no samples",
+    },
     "no-data": _RULE | {"delays and deadbands": "exempt: its span is its delay"},
 }
 

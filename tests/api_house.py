@@ -271,6 +271,9 @@ class QuickDesk:
         self._ledger = ledger
         self.asked: list[tuple[Any, ...]] = []
 
+    async def orphaned(self, kind: str, orders: Mapping[str, datetime]) -> None:
+        self.asked.append(("orphaned", kind, dict(orders)))
+
     def _alarm(self, alarm_id: int, **changes: Any) -> Alarm:
         self._ledger.alarms[alarm_id] = replace(self._ledger.alarms[alarm_id], **changes)
         return self._ledger.alarms[alarm_id]

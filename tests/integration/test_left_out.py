@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from alert_rules.casebook import Casebook
+from alert_rules.desk import AlarmDesk
+from alert_rules.orphans import DEFAULT, OrderOrphans
 from collectors.runner import pass_on
 from erp_bridge import left_out
 from erp_bridge.catalogue import Catalogue
@@ -17,6 +20,7 @@ from erp_bridge.omissions import Omissions
 from erp_bridge.reconciler import Habits, Reconciler
 from erp_bridge.runner import BridgeRunner
 from hub.errors import ErpUnavailable
+from hub.model.alarm import AlarmState
 from hub.model.discrepancy import DiscrepancyKind
 from hub.model.erp import ErpEquipment, Item, OperationClaim, SalesOrder
 from hub.model.production import JobOrder, WorkOrder
@@ -292,3 +296,33 @@ async def test_a_map_that_reads_hardly_anything_is_a_few_lines_and_one_message(h
     assert len(found) == 21
     assert "record-unreadable *" in found
     assert await hub.titles() == ["60 records in the ERP cannot be read"]
+
+
+# ------------------------------------------------------------------ orders that only one book knows
+async def test_orders_that_only_one_book_knows_raise_one_alarm_each_way_until_they_are_gone(hub: Hub) -> None:
+    rules = {(r.name, r.subject): r for r in OrderOrphans.model_validate(DEFAULT).expand(hub.house.plant, "")}
+    casebook = Casebook(hub.house.plant, rules, hub.house.ledger, hub.house.clock, hub.house._shout, "")
+    hub.house.desk = AlarmDesk(casebook)
+    hub.restart()
+    await hub.bridge.poll_orders()
+    await hub.compare()
+    assert await hub.house.ledger.open_alarms() == []
+    there = hub.office.present
+    hub.office.present = {n: order(n) for n in ("MO-7", "MO-8", "MO-9")}
+    for _ in range(2):
+        await hub.compare()
+        alarms = {a.subject: a for a in await hub.house.ledger.open_alarms()}
+        assert {s: (a.state, a.value, a.count) for s, a in alarms.items()} == {
+            "p1#order-not-here": (AlarmState.UNACKED, 3.0, 1),
+            "p1#order-not-in-erp": (AlarmState.UNACKED, 2.0, 1),
+        }
+        hub.house.clock.turn(HOUR)
+    hub.office.broken = {"MO-7"}  # what cannot be compared is not over
+    hub.office.present |= there
+    await hub.compare()
+    assert all(a.condition for a in await hub.house.ledger.open_alarms())
+    hub.office.broken, hub.office.present = set(), there
+    hub.house.clock.turn(HOUR)
+    await hub.compare()
+    states = {a.state for a in await hub.house.ledger.open_alarms()}
+    assert states == {AlarmState.RTN_UNACKED}
