@@ -3,6 +3,10 @@
 A zip of one binary COPY for each table, read in one snapshot while the hub works on, and `manifest.json` with
 the migrations, counts and digests. The schema is not in it: our migrations make it, up to where the backup
 was; what is newer is applied after the rows are in. Sign-ins that were open are left out.
+
+Roll-ups are in it in every edition under the names that their tables have on plain PostgreSQL, since they
+outlive the raw samples they were made from. Where they are continuous aggregates, what is below the
+watermark is read from the view and put back into what lies beneath it; the next round of upkeep shows it.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from psycopg import AsyncConnection, sql
 from hub.errors import ConfigError
 from hub.store.edition import Edition
 from hub.store.migrate import FOLDER, bring_up_to, migrate, read_migrations
+from hub.store.rollup import LEVELS
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -36,6 +41,8 @@ class Table:
     name: str
     columns: tuple[str, ...]  # without what the database computes itself
     needs: frozenset[str]  # tables its foreign keys name
+    rows: sql.Composable  # where they are read from
+    home: sql.Composable  # and put into
 
 
 async def backup(dsn: str, target: Path, now: datetime) -> dict[str, int]:
@@ -130,7 +137,7 @@ async def _write_table(
     digest = hashlib.sha256()
     cursor = connection.cursor()
     query = sql.SQL("copy (select {} from {}) to stdout (format binary)").format(
-        _listed(table.columns), sql.Identifier(table.name)
+        _listed(table.columns), table.rows
     )
     with archive.open(f"{table.name}.copy", "w", force_zip64=True) as out:
         async with cursor.copy(query) as rows:
@@ -179,14 +186,14 @@ async def _read(
     counts: dict[str, int] = {}
     for table in _in_order([here[n] for n in manifest["tables"] if n in here]):
         told = manifest["tables"][table.name]
-        name = sql.Identifier(table.name)
-        await connection.execute(sql.SQL("delete from {}").format(name))  # what the migrations have put in
-        into = sql.SQL("copy {} ({}) from stdin (format binary)").format(name, _listed(told["columns"]))
+        home = table.home
+        await connection.execute(sql.SQL("delete from {}").format(home))  # what the migrations have put in
+        into = sql.SQL("copy {} ({}) from stdin (format binary)").format(home, _listed(told["columns"]))
         with archive.open(f"{table.name}.copy") as rows:
             async with connection.cursor().copy(into) as copy:
                 while part := rows.read(CHUNK):
                     await copy.write(part)
-        row = await (await connection.execute(sql.SQL("select count(*) from {}").format(name))).fetchone()
+        row = await (await connection.execute(sql.SQL("select count(*) from {}").format(home))).fetchone()
         counts[table.name] = int(row[0]) if row else 0
         if counts[table.name] != told["rows"]:
             raise ConfigError(f"table {table.name}: {counts[table.name]} of {told['rows']} rows came in")
@@ -208,7 +215,31 @@ def _in_order(tables: Sequence[Table]) -> list[Table]:
 
 async def _tables(connection: AsyncConnection[Any]) -> list[Table]:
     rows = await (await connection.execute(TABLES, [list(LEFT_OUT)])).fetchall()
-    return [Table(name, tuple(columns), frozenset(needs)) for name, columns, needs in rows]
+    tables = [
+        Table(name, tuple(columns), frozenset(needs), sql.Identifier(name), sql.Identifier(name))
+        for name, columns, needs in rows
+    ]
+    if not tables or any(t.name == f"samples_{LEVELS[0].name}_data" for t in tables):
+        return tables
+    return tables + await _aggregates(connection)
+
+
+async def _aggregates(connection: AsyncConnection[Any]) -> list[Table]:
+    """Continuous aggregates, as the tables that roll-ups are elsewhere."""
+    beneath = {
+        view: sql.Identifier(schema, table)
+        for view, schema, table in await (await connection.execute(AGGREGATES)).fetchall()
+    }
+    views = {level: f"samples_{level.name}" for level in LEVELS}
+    return [
+        Table(f"{view}_data", ROLLED_COLUMNS, frozenset(), _closed(level.name, view), beneath[view])
+        for level, view in views.items()
+        if view in beneath
+    ]
+
+
+def _closed(level: str, view: str) -> sql.Composed:
+    return sql.SQL(CLOSED).format(view=sql.Identifier(view), level=sql.Literal(level))
 
 
 def _listed(columns: Sequence[str]) -> sql.Composed:
@@ -226,6 +257,14 @@ from pg_class c
 where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
   and c.relname <> all (%s)
 order by 1
+"""
+ROLLED_COLUMNS = ("bucket", "tag", "n", "sum", "min", "max")
+CLOSED = """
+(select * from {view} where bucket < (select rolled from rollup_state where level = {level})) closed
+"""
+AGGREGATES = """
+select view_name, materialization_hypertable_schema, materialization_hypertable_name
+from timescaledb_information.continuous_aggregates where view_schema = current_schema()
 """
 SEQUENCES = """
 select format('%I', sequencename), last_value from pg_sequences where schemaname = current_schema() order by 1

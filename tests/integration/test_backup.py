@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -19,7 +20,9 @@ from hub.store.migrate import FOLDER, migrate
 from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
 from hub.store.tag_table import TagTable
-from hub.testing.clock import NOON
+from hub.store.upkeep import Keep, Upkeep
+from hub.testing.clock import NOON, HandClock
+from tests import community
 from tests.conftest import database
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +54,7 @@ async def everything(dsn: str) -> dict[str, Any]:
     out: dict[str, Any] = {}
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         for table in await store._tables(connection):
-            query = sql.SQL("select t::text from {} t order by 1").format(sql.Identifier(table.name))
+            query = sql.SQL("select t::text from {} t order by 1").format(table.home)
             out[table.name] = await (await connection.execute(query)).fetchall()
         out["sequences"] = await (await connection.execute(store.SEQUENCES)).fetchall()
     return out
@@ -149,6 +152,110 @@ async def test_a_backup_never_overwrites_another(dsn: str, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="already"):
         await store.backup(dsn, file, NOON)
     assert file.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("kind", ["a folder", "nothing", "another zip", "newer", "another format"])
+async def test_what_is_no_backup_of_ours_is_named_and_changes_nothing(
+    dsn: str, empty_dsn: str, tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / "record.zip"
+    told = {"folder": r"record\.zip: ", "newer": "newer release", "another format": "format 99"}
+    if kind == "a folder":
+        file.mkdir()
+    elif kind == "another zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("holiday.txt", "sun")
+    elif kind != "nothing":
+        whole = tmp_path / "whole.zip"
+        await store.backup(dsn, whole, NOON)
+        change = {"migrations": ["9999_later"]} if kind == "newer" else {"format": 99}
+        _with_manifest(whole, file, change)
+    with pytest.raises(ConfigError, match=told.get(kind, r"record\.zip: ")):
+        await store.restore(empty_dsn, file)
+    async with await psycopg.AsyncConnection.connect(empty_dsn) as connection:
+        assert await store._tables(connection) == []
+
+
+def _with_manifest(source: Path, target: Path, change: dict[str, Any]) -> None:
+    with zipfile.ZipFile(source) as whole, zipfile.ZipFile(target, "w") as other:
+        for name in whole.namelist():
+            body = whole.read(name)
+            if name == store.MANIFEST:
+                body = json.dumps(json.loads(body) | change).encode()
+            other.writestr(name, body)
+
+
+@pytest.mark.timescale
+async def test_timescaledb_comes_back_to_the_row_with_its_chunks_and_roll_ups(
+    timescale_server: str, timescale_dsn: str, tmp_path: Path
+) -> None:
+    opened = await open_pool(timescale_dsn)
+    await fill(opened)
+    days = [SampleBatch.at([1, 2], NOON - timedelta(days=n), [float(n), 1.0]) for n in range(5)]
+    await PgSampleStore(opened).write(days, "9-0", {"edge": 9})
+    await Upkeep(opened, HandClock()).round(NOON + timedelta(days=1))
+    await opened.close()
+    file = tmp_path / "record.zip"
+    told = await store.backup(timescale_dsn, file, NOON)
+    with database(timescale_server, "template0") as fresh:
+        assert await store.restore(fresh, file) == told
+        assert await everything(fresh) == await everything(timescale_dsn)
+        assert await chunks(fresh) == await chunks(timescale_dsn) == 5
+        assert told["samples_1m_data"] > 500
+
+
+async def chunks(dsn: str) -> int:
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        row = await (await connection.execute("select count(*) from show_chunks('samples')")).fetchone()
+    return int(row[0]) if row else 0
+
+
+@pytest.mark.timescale
+async def test_roll_ups_that_outlived_their_samples_come_back_also_as_continuous_aggregates(
+    dsn: str, community_dsn: str
+) -> None:
+    """That edition's stand-in has no COPY: what backup reads, and where restore puts it, are asked by SQL."""
+    plain, other = await open_pool(dsn, max_size=1), await open_pool(community_dsn, max_size=1)
+    await migrate(community_dsn)
+    old = NOON - timedelta(days=30)
+    batches = [SampleBatch.at([1, 2], old + timedelta(seconds=20 * n), [float(n), 1.0]) for n in range(20)]
+    for pool, copy in ((plain, True), (other, False)):
+        await PgSampleStore(pool, copy=copy).write(batches)
+        await Upkeep(pool, HandClock(), Keep(raw=timedelta(days=7))).round(NOON)
+    await plain.close()
+    await other.close()
+    rows = await rolled(dsn)
+    assert len(rows) == 3 and all(rows.values())
+    assert await rolled(community_dsn) == rows
+    with community.server() as empty:  # another server: each has a single database
+        await migrate(empty)
+        async with await psycopg.AsyncConnection.connect(empty, autocommit=True) as connection:
+            for table in await roll_up_tables(connection):
+                insert = sql.SQL("insert into {} values (%s, %s, %s, %s, %s, %s)").format(table.home)
+                for row in rows[table.name]:
+                    await connection.execute(insert, row)
+            await connection.execute("update rollup_state set sealed = %s, rolled = %s", [NOON, NOON])
+            week = NOON - timedelta(days=7)
+            await connection.execute("insert into horizons values ('raw', %s)", [week])
+        again = await open_pool(empty, max_size=1)
+        await Upkeep(again, HandClock(), Keep(raw=timedelta(days=7))).round(NOON + timedelta(days=2))
+        await again.close()
+        assert await rolled(empty) == rows
+
+
+async def roll_up_tables(connection: psycopg.AsyncConnection[Any]) -> list[store.Table]:
+    names = ("samples_1m_data", "samples_1h_data", "samples_1d_data")
+    return [table for table in await store._tables(connection) if table.name in names]
+
+
+async def rolled(dsn: str) -> dict[str, list[tuple[Any, ...]]]:
+    """What a backup reads of the roll-ups."""
+    out = {}
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        for table in await roll_up_tables(connection):
+            query = sql.SQL("select * from {} order by bucket, tag").format(table.rows)
+            out[table.name] = await (await connection.execute(query)).fetchall()
+    return out
 
 
 async def test_it_goes_from_plain_into_timescaledb(
