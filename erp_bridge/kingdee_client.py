@@ -208,9 +208,8 @@ class KingdeeClient:
             raise ErpUnavailable(text, asked_pause(reply), in_doubt=in_doubt)
         if is_page(reply):
             text = f"Kingdee answered {method} with a page for people (HTTP {reply.status_code})"
-            raise ErpUnavailable(
-                f"{text}; check server_url", asked_pause(reply) or AWAY_PAUSE, in_doubt=write
-            )
+            pause = asked_pause(reply) or (None if reply.is_success else AWAY_PAUSE)
+            raise ErpUnavailable(f"{text}; check server_url", pause, in_doubt=write)
         if reply.status_code not in (200, 206):  # what Kingdee itself refuses, it refuses with HTTP 200
             text = f"Kingdee answered {method} with HTTP {reply.status_code}; check server_url"
             raise ErpUnavailable(text, asked_pause(reply) or AWAY_PAUSE)

@@ -121,6 +121,17 @@ def rows_of(data: Any) -> list[dict[str, Any]]:
     return [dict(row) for row in data if isinstance(row, Mapping)] if isinstance(data, Sequence) else []
 
 
+def rows_in(data: Any, what: str) -> list[dict[str, Any]]:
+    """As `rows_of`, of an answer that has to tell rows: nothing at all, and rows that are none, prove
+    nothing."""
+    rows = rows_of(data)
+    given = len(data) if isinstance(data, list) else 1
+    empty = isinstance(data, Mapping) and not data
+    if not isinstance(data, list | Mapping) or empty or (isinstance(data, list) and len(rows) != given):
+        raise ErpUnavailable(f"U9 answered {what} in words we do not know: it says success and gives no rows")
+    return rows
+
+
 def named(value: Any) -> Any:
     """Output names as input names: m_docNo, m_iD and docNo are DocNo and ID. Dates as ISO writes them."""
     if isinstance(value, Mapping):
@@ -185,7 +196,8 @@ def _outcome(row: Mapping[str, Any]) -> Outcome | None:
 
 
 def text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
+    """ "" for what is no text and no number."""
+    return str(value).strip() if isinstance(value, str | int | float) else ""
 
 
 def about_tables(said: str) -> bool:

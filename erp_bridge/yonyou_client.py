@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE, is_page
+from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE, asked_pause, is_page
 from erp_bridge.yonyou_answers import (
     BAD_PARAMETER,
     INVALID,
@@ -190,7 +190,7 @@ class U9Client:
     def _read(self, path: str, reply: httpx.Response, write: bool) -> Envelope:
         """Where an envelope came it counts, whatever the status above it says."""
         if reply.status_code == 429:
-            raise ErpUnavailable(f"U9 is limiting us at {path}", _retry_after(reply) or LIMITED_PAUSE)
+            raise ErpUnavailable(f"U9 is limiting us at {path}", asked_pause(reply) or LIMITED_PAUSE)
         said = _envelope(reply)
         if reply.status_code == 401 and (said is None or said.code == reply.status_code):
             return _LOST
@@ -198,13 +198,14 @@ class U9Client:
             return said
         told = f"U9 answered {path} with HTTP {reply.status_code}"
         if reply.status_code == 408 or reply.status_code >= 500:
-            raise ErpUnavailable(told, _retry_after(reply), in_doubt=write)
+            raise ErpUnavailable(told, asked_pause(reply), in_doubt=write)
+        if is_page(reply):
+            pause = asked_pause(reply) or (None if reply.is_success else AWAY_PAUSE)
+            raise ErpUnavailable(f"{told} and a page for people; check server_url", pause, in_doubt=write)
         if reply.status_code == 404:
             raise U9Refusal(f"{told}; check server_url and that this interface is published", NO_ROUTE)
-        if not reply.is_success and is_page(reply):
-            raise ErpUnavailable(f"{told}; check server_url", AWAY_PAUSE)
         if not reply.is_success:
-            raise ErpRefused(f"{told}; check server_url")
+            raise ErpUnavailable(f"{told}; check server_url", asked_pause(reply) or AWAY_PAUSE)
         head = self._clean(reply.text[:80])
         raise ErpUnavailable(f"U9 answered {path} with {head!r}", in_doubt=write)
 
@@ -226,11 +227,6 @@ def _authorities(config: YonyouConfig) -> ssl.SSLContext | bool:
 def _envelope(reply: httpx.Response) -> Envelope | None:
     try:
         answer: Any = reply.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return envelope(answer)
-
-
-def _retry_after(reply: httpx.Response) -> timedelta | None:
-    seconds = reply.headers.get("Retry-After", "")
-    return timedelta(seconds=int(seconds)) if seconds.isdigit() else None

@@ -10,17 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from erp_bridge import as_read
 from erp_bridge.fieldmap import FieldMap, MapBlock, compiled
-from erp_bridge.yonyou_answers import named, rows_of
+from erp_bridge.yonyou_answers import named, rows_in, text
 from erp_bridge.yonyou_config import ServiceBlock, YonyouConfig
 from erp_bridge.yonyou_list_maps import ENTITIES
 from erp_bridge.yonyou_maps import DOCUMENTS, PREFIXES, SERVICE_OF, SERVICES
-from hub.errors import ConfigError, ErpRefused
+from hub.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 PLAIN = re.compile(r"^[0-9A-Za-z_\-./]{1,40}$")  # what may stand in SQL text and in a document's number
 _ONE_CASE = re.compile(r"^(?:[^a-z]*|[^A-Z]*)$")
+_NUMBERS = ("DocNo", "OperationNum", "DocLineNo", "SrcDocNo", "Code", "ItemInfo_ItemCode", "OtherID", "ID")
 _SEGMENT = re.compile(r"^DescFlexField\.((?:Private|Pub)DescSeg\d+)$")
 
 
@@ -50,16 +52,20 @@ class Kind:
         found = (_SEGMENT.match(n) for n, text in self.block.write.items() if text.strip() == "reference")
         return next((m[1] for m in found if m), "")
 
-    def read(self, record: Any) -> dict[str, Any] | None:
-        """In our fields, by input names; one that cannot be read must not hide the others."""
-        return self.read_plain(named(record))
+    def read(self, record: Mapping[str, Any], of: str = "") -> dict[str, Any] | None:
+        """In our fields, by input names; one that cannot be read must not hide the others. `of`: the document
+        that it is a part of."""
+        return self.read_plain(named(record), of)
 
-    def read_plain(self, record: Any) -> dict[str, Any] | None:
-        try:
-            return self.map.read(record)
-        except ErpRefused as reason:
-            log.warning("a record of %s is left out: %s", self.block.form or self.name, reason)
-            return None
+    def read_plain(self, record: Mapping[str, Any], of: str = "") -> dict[str, Any] | None:
+        return as_read.read(self.name, " ".join(filter(None, (of, number_of(record)))), self.map, record)
+
+
+def number_of(record: Mapping[str, Any]) -> str:
+    """What a clerk finds it by; columns of a list lie below their alias."""
+    inner = [v for v in record.values() if isinstance(v, Mapping)]
+    told = (text(one.get(name)) for name in _NUMBERS for one in (record, *inner))
+    return next(filter(None, told), "?")
 
 
 def kind_of(config: YonyouConfig, name: str) -> Kind:
@@ -100,8 +106,7 @@ class Service:
         return made.get(name, rows)
 
     def rows(self, data: Any) -> list[dict[str, Any]]:
-        found = self._answer.read({"Data": data}).get("rows") if self.block.answer else data
-        return rows_of(found)
+        return rows_in(self.answered(data), self.path("query"))
 
     def answered(self, data: Any) -> Any:
         return self._answer.read({"Data": data}).get("rows") if self.block.answer else data

@@ -81,6 +81,7 @@ STOCK = MapBlock(
     form="InvTrans_WhQoh q LEFT JOIN Lot_LotMaster l ON q.LotInfo_LotMaster = l.ID"
     " LEFT JOIN CBO_Wh w ON q.Wh = w.ID",
     read={
+        "row_id": "q.ID",
         "item": "text(q.ItemInfo_ItemCode)",
         "quantity": "number(q.StoreQty)",
         "lot": "text(l.LotCode || l.DocNo)",
@@ -133,6 +134,7 @@ ENTITIES: dict[str, MapBlock] = {
     "stock": MapBlock(
         form="UFIDA.U9.InvTrans.WhQoh.WhQoh",
         read={
+            "row_id": "ID",
             "item": "text(ItemInfo.ItemCode)",
             "quantity": "number(StoreQty)",
             "lot": "text(LotInfo.LotCode)",

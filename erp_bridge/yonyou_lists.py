@@ -13,20 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from erp_bridge.as_read import moment, one
 from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
-from erp_bridge.yonyou_answers import (
-    NO_ROUTE,
-    U9Refusal,
-    U9Trouble,
-    rows_of,
-)
+from erp_bridge.yonyou_answers import NO_ROUTE, U9Refusal, U9Trouble, rows_in, text
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_kinds import PLAIN, Kind
 from erp_bridge.yonyou_list_maps import ENTITIES, NEEDED
 from erp_bridge.yonyou_maps import DOCUMENTS
 from erp_bridge.yonyou_records import alias, alias_of, at, nested
-from hub.errors import ConfigError
+from hub.errors import ConfigError, ErpUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +117,8 @@ class ListReader:
                     raise
         read = [row for record in records if (row := self._kind.read_plain(record)) is not None]
         earliest = wanted.since - self._config.overlap if wanted.since else None
-        return [row for row in read if _fits(row, wanted, earliest)]
+        keys = NEEDED.get(self.name, frozenset()) & {"number", "item"}
+        return [row for row in read if one(self.name, row, keys, lambda r: _fits(r, wanted, earliest))]
 
     async def _in_parts(self, wanted: Wanted, name: str, values: Sequence[str]) -> list[Row]:
         found: list[Row] = []
@@ -136,16 +133,36 @@ class ListReader:
         conditions = self._conditions(wanted)
         if conditions is None:
             return []
-        row_id, last, found = self.column("row_id"), 0, list[Row]()
+        row_id, last, found = self.column("row_id"), -1, list[Row]()
+        seen: set[str] = set()
         for _ in range(MOST_PAGES):
-            after = [f"{row_id} > {last}"] if found else []
+            after = [f"{row_id} >= {last}"] if found else []  # a page may end among the rows of one document
             page = await self.select(self.columns(), [*conditions, *after])
-            found += page
-            ids = [str(at(r, row_id)) for r in page] if row_id else []
-            if not ids or not all(i.isdigit() for i in ids) or max(map(int, ids)) <= last:
-                break
-            last = max(map(int, ids))
-        return found
+            if not row_id:
+                return page
+            numbers = [self._row_number(r, row_id) for r in page]
+            if found and numbers and min(numbers) < last:
+                raise self._in_circles()
+            marks = [repr(row) for row in page]
+            fresh = [row for row, mark in zip(page, marks, strict=True) if mark not in seen]
+            if not fresh:
+                return found
+            found += fresh
+            seen.update(marks)
+            last = max(numbers)
+        raise self._in_circles()
+
+    def _row_number(self, row: Row, row_id: str) -> int:
+        number = text(at(row, row_id))
+        if not (number.isascii() and number.isdecimal()):
+            raise ErpUnavailable(f"U9 gives rows of {self.source} without their {row_id}")
+        return int(number)
+
+    def _in_circles(self) -> ErpUnavailable:
+        return ErpUnavailable(
+            f"U9 gives the same rows of {self.source} whichever page is asked for: it, or what stands before"
+            " it, does not heed the page; lists can be read the other way too (reads: sql or entity)"
+        )
 
     async def select(self, columns: Sequence[str], conditions: Sequence[str]) -> list[Row]:
         row_id = self.column("row_id")
@@ -154,7 +171,7 @@ class ListReader:
         statement += f" WHERE {' AND '.join(conditions)}" if conditions else ""
         statement += f" ORDER BY {row_id}" if row_id in columns else ""
         data = await self._client.read(SQL, {"SqlString": statement})
-        return [nested(row, columns) for row in rows_of(data)]
+        return [nested(row, columns) for row in rows_in(data, self.source)]
 
     def _from(self, columns: Iterable[str]) -> str:
         """The joins that these columns and the joins before them need."""
@@ -188,21 +205,26 @@ class ListReader:
 
     # ------------------------------------------------------------------ by entity
     async def _entity(self, wanted: Wanted) -> list[Row]:
-        """Pages until one brings nothing new: a server may give smaller ones than it was asked for."""
-        found: dict[str, Row] = {}
-        columns = self.columns()
-        filters = self._filters(wanted)
+        """Pages until one is empty: a server may give smaller ones than it was asked for."""
+        found, seen = list[Row](), set[str]()
+        columns, filters = self.columns(), self._filters(wanted)
+        with_ids = bool(self.column("row_id"))  # else two equal rows may be two records
         for page in range(MOST_PAGES):
             asked_for = {
                 "EntityFullName": self._kind.block.form, "ReturnFields": columns, "Filters": filters,
                 "Orders": [], "PageIndex": page, "PageSize": self._config.page_rows,
             }  # fmt: skip
-            rows = rows_of(await self._client.read(ENTITY, asked_for))
-            before = len(found)
-            found |= {repr(sorted(row.items(), key=str)): row for row in rows}
-            if len(found) == before:
-                break
-        return [nested(row, columns) for row in found.values()]
+            rows = rows_in(await self._client.read(ENTITY, asked_for), self.source)
+            marks = [repr(sorted(row.items(), key=str)) for row in rows]
+            if not rows:
+                return [nested(row, columns) for row in found]
+            if seen.issuperset(marks):
+                if page == 1:  # a server may count its pages from 1: then the first was given twice
+                    continue
+                raise self._in_circles()
+            found += [r for r, mark in zip(rows, marks, strict=True) if not with_ids or mark not in seen]
+            seen.update(marks)
+        raise self._in_circles()
 
     def _filters(self, wanted: Wanted) -> list[Any]:
         if not self._config.entity_filter:
@@ -262,4 +284,4 @@ def _fits(row: Mapping[str, Any], wanted: Wanted, earliest: datetime | None) -> 
     if any(str(row.get(name)) not in values for name, values in wanted.fields.items()):
         return False
     changed = row.get("changed_at")
-    return earliest is None or not changed or datetime.fromisoformat(str(changed)) >= earliest
+    return earliest is None or not changed or moment(changed) >= earliest

@@ -9,21 +9,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from erp_bridge.as_read import Row, each, moment
 from erp_bridge.fieldmap import plain
-from erp_bridge.yonyou_answers import rows_of, text
+from erp_bridge.yonyou_answers import rows_in, text
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_kinds import kind_of, known, service_of
 from erp_bridge.yonyou_lists import ListReader, Wanted
 from erp_bridge.yonyou_orders import Card, Orders, name_of
 from erp_bridge.yonyou_writing import Writer
-from hub.errors import ErpRefused
+from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import ErpEquipment, Item, SalesOrder, StockClaim
 from hub.model.words import Words
 
 log = logging.getLogger(__name__)
-
-Row = dict[str, Any]
 
 
 class Office:
@@ -50,10 +49,7 @@ class Office:
             await self._wishes() if any(not (r.get("due_at") and r.get("customer")) for r in rows) else {}
         )
         full = [{**wishes.get((text(r.get("number")), text(r.get("line"))), {}), **r} for r in rows]
-        undated = sorted({text(r["number"]) for r in full if not r.get("due_at")})
-        if undated:
-            log.warning("left out, because we see no delivery date: %s", ", ".join(undated))
-        return [_sales_order(r) for r in full if r.get("due_at") and r.get("product")]
+        return each("sales_order", full, ("number", "product", "due_at"), _sales_order)
 
     async def _wishes(self) -> dict[tuple[str, str], Row]:
         found: dict[tuple[str, str], Row] = {}
@@ -70,30 +66,32 @@ class Office:
         most = self._config.rows_at_once
         parts = [codes[at : at + most] for at in range(0, len(codes), most)]
         answers = await asyncio.gather(*(self._items(part) for part in parts))
-        found = {text(r["number"]): r for rows in answers for r in rows if r.get("number")}
-        return [_item(r) for r in found.values()]
+        items: dict[str, Item] = {}
+        for item in each("item", [r for rows in answers for r in rows], ("number",), _item):
+            items.setdefault(item.number, item)
+        return list(items.values())
 
-    async def _items(self, codes: Sequence[str]) -> list[Row]:
-        asked = [{"ItemMaster": {"Code": code}} for code in codes]
-        data = await self._client.read(self._item.block.form, asked)
-        return [row for record in rows_of(data) if (row := self._item.read(record)) is not None]
+    async def _items(self, codes: Sequence[str]) -> Sequence[Row]:
+        asked, path = [{"ItemMaster": {"Code": code}} for code in codes], self._item.block.form
+        told = rows_in(await self._client.read(path, asked), path)
+        rows = [row for record in told if (row := self._item.read(record)) is not None]
+        wanted = {code.casefold() for code in codes}
+        if strange := [n for r in rows if (n := text(r.get("number"))) and n.casefold() not in wanted]:
+            raise ErpUnavailable(f"U9 was asked at {path} for {codes[0]} and shows {strange[0]}")
+        return rows
 
     async def equipment(self) -> list[ErpEquipment]:
-        found = {text(r.get("number")): r for r in await self.lists["equipment"].rows() if r.get("number")}
-        return [
-            ErpEquipment(
-                number, Words(text(r.get("name")) or number, ""), text(r.get("place")),
-                bool(r.get("active", True)), number,
-            )
-            for number, r in found.items()
-        ]  # fmt: skip
+        found: dict[str, ErpEquipment] = {}
+        for machine in each("equipment", await self.lists["equipment"].rows(), ("number",), _machine):
+            found.setdefault(machine.number, machine)
+        return list(found.values())
 
     async def stock(self, items: Iterable[str]) -> list[StockClaim]:
         wanted = {i for i in items if i}
+        rows = await self.lists["stock"].rows(Wanted({"item": wanted})) if wanted else []
         sums: dict[tuple[str, str, str], float] = defaultdict(float)
-        for row in await self.lists["stock"].rows(Wanted({"item": wanted})) if wanted else []:
-            place = text(row["item"]), text(row.get("lot")), text(row.get("warehouse"))
-            sums[place] += float(row.get("quantity") or 0)
+        for place, quantity in each("stock", rows, ("item", "quantity"), _in_stock):
+            sums[place] += quantity
         return [StockClaim(item, quantity, lot, where) for (item, lot, where), quantity in sums.items()]
 
     # ------------------------------------------------------------------ rush orders
@@ -159,13 +157,23 @@ def _sales_order(row: Row) -> SalesOrder:
         customer=name_of(row.get("customer")),
         product=text(row["product"]),
         quantity=float(row.get("quantity") or 0),
-        due_at=datetime.fromisoformat(str(row["due_at"])),
+        due_at=moment(row["due_at"]),
         priority=int(row.get("priority") or 0) or 5,
         rush=bool(row.get("rush")),
         open=row.get("state", "open") == "open" and row.get("line_state") != "closed",
         seller=text(row.get("seller")),
         erp_id=text(row.get("erp_id")),
     )
+
+
+def _machine(row: Row) -> ErpEquipment:
+    number = text(row["number"])
+    name = Words(text(row.get("name")) or number, "")
+    return ErpEquipment(number, name, text(row.get("place")), bool(row.get("active", True)), number)
+
+
+def _in_stock(row: Row) -> tuple[tuple[str, str, str], float]:
+    return (text(row["item"]), text(row.get("lot")), text(row.get("warehouse"))), float(row["quantity"])
 
 
 def _item(row: Row) -> Item:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from erp_bridge.yonyou_answers import U9Refusal, rows_of, text
+from erp_bridge import left_out
+from erp_bridge.as_read import RECORD, Row, each, moment
+from erp_bridge.yonyou_answers import U9Refusal, rows_in, rows_of, text
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_kinds import Kind, kind_of
 from erp_bridge.yonyou_lists import ListReader, Wanted
+from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import OperationClaim
 from hub.model.production import JobOrder, WorkOrder, WorkOrderState
 from hub.model.words import Words
 
 log = logging.getLogger(__name__)
 
-Row = dict[str, Any]
 OPENED, APPROVED, STARTED, FINISHED, IN_APPROVAL = "0", "1", "2", "3", "4"
 
 
@@ -33,6 +35,7 @@ class Step:
     here: float  # waiting, in process and on the way at this operation
     lost: float  # scrapped, rejected and to be reworked here
     scrap: float
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Card:
     steps: tuple[Step, ...]
     sources: tuple[Row, ...]
     picks: tuple[Row, ...]
+    torn: bool = False  # an operation of it cannot be read
 
     @property
     def number(self) -> str:
@@ -78,9 +82,9 @@ class Orders:
     # ------------------------------------------------------------------ work orders
     async def production(self, since: datetime | None) -> list[WorkOrder]:
         """Those on the shop floor; with `since` all that have changed."""
-        cards = await self.cards(since)
-        made = [self._work_order(card) for card in cards]
-        return [o for o in made if o is not None and (since or o.state is WorkOrderState.RELEASED)]
+        rows = [{**card.ours, "state": card.state or None, "card": card} for card in await self.cards(since)]
+        made = each("order", rows, ("product", "quantity", "due_at", "state"), _work_order)
+        return [o for o in made if since or o.state is WorkOrderState.RELEASED]
 
     async def cards(self, since: datetime | None) -> list[Card]:
         floor = {code for code, ours in self._states.items() if ours == WorkOrderState.RELEASED.value}
@@ -99,14 +103,17 @@ class Orders:
 
     async def one(self, number: str) -> Card | None:
         """Its state is not known where this site has no lists; a post to it is U9's to judge then."""
-        try:
-            found = await self.several([number], all_lists=False)
-        except U9Refusal as refusal:
-            log.warning("the state of %s is not known: %s", number, refusal)
-            found = await self._with_content([{"number": number}] if number else [])
+        with left_out.gathered() as lost:
+            try:
+                found = await self.several([number], all_lists=False)
+            except U9Refusal as refusal:
+                log.warning("the state of %s is not known: %s", number, refusal)
+                found = await self._with_content([{"number": number}] if number else [])
+        if not found and lost:
+            raise ErpRefused(f"production order {number} cannot be read: {lost[0]}")
         return found[0] if found else None
 
-    async def _with_content(self, listed: list[Row]) -> list[Card]:
+    async def _with_content(self, listed: Sequence[Row]) -> list[Card]:
         numbers = sorted({str(row["number"]) for row in listed if row.get("number")})
         most = self._config.rows_at_once
         parts = [numbers[at : at + most] for at in range(0, len(numbers), most)]
@@ -115,66 +122,78 @@ class Orders:
         return [c for row in content if (c := self._card(row, listed)) is not None]
 
     async def _asked(self, numbers: list[str]) -> list[Row]:
-        path = self._order.block.form
-        rows = [
-            self._order.read(r)
-            for r in rows_of(await self._client.read(path, [{"DocNo": n} for n in numbers]))
-        ]
-        return [r for r in rows if r and r.get("number") in numbers and self._ours(r)]
+        path, wanted = self._order.block.form, {n.casefold() for n in numbers}
+        told = rows_in(await self._client.read(path, [{"DocNo": n} for n in numbers]), path)
+        rows = [row for record in told if (row := self._order.read(record)) is not None]
+        named_ones = each("order", rows, ("number",), dict)
+        if strange := [r["number"] for r in named_ones if text(r["number"]).casefold() not in wanted]:
+            raise ErpUnavailable(f"U9 was asked at {path} for {numbers[0]} and shows {strange[0]}")
+        return [r for r in named_ones if r["number"] in numbers and self._ours(r)]
 
     def _ours(self, row: Row) -> bool:
         """A number may be used in several organisations; the token's is ours."""
         return not row.get("org") or text(row["org"]) == self._config.org_code
 
     def _card(self, row: Row, listed: Iterable[Row]) -> Card | None:
-        same = [li for li in listed if li.get("number") == row["number"]]
-        mine = [li for li in same if text(li.get("row_id")) == text(row.get("erp_id"))]
-        steps = [self._step(r) for r in _read(self._operation, row.get("operations")) if r.get("operation")]
+        same = [li for li in listed if li.get("number") == row["number"] and _is_of(li, row)]
+        if not same:  # the list names an order of another organisation by this number
+            return None
+        number, given = str(row["number"]), _listed(row.get("operations"))
+        steps = each("operation", _read(self._operation, given, number), ("operation",), _step)
         return Card(
             row,
-            (mine or same or [{}])[0],
-            tuple(sorted((s for s in steps if s), key=lambda s: _order(s.operation))),
-            tuple(_read(self._source, row.get("sources"))),
-            tuple(_read(self._pick, row.get("picks"))),
-        )
-
-    @staticmethod
-    def _step(row: Row) -> Step | None:
-        if text(row.get("cancelled")).lower() in ("true", "1"):
-            return None
-        numbers = (float(row.get(n) or 0) for n in ("quantity", "here", "lost", "scrap"))
-        return Step(str(row["operation"]), text(row.get("name")), text(row.get("work_center")), *numbers)
-
-    def _work_order(self, card: Card) -> WorkOrder | None:
-        ours, source = card.ours, (card.sources or ({},))[0]
-        if not (card.state and ours.get("due_at") and ours.get("product")):
-            log.warning("%s is left out: it has no state, product or date that we can read", card.number)
-            return None
-        return WorkOrder(
-            number=card.number,
-            product=text(ours["product"]),
-            product_name=Words(text(ours.get("product_name")), ""),
-            quantity=round(float(ours.get("quantity") or 0)),
-            due_at=datetime.fromisoformat(str(ours["due_at"])),
-            priority=int(ours.get("priority") or 0) or 5,
-            rush=bool(ours.get("rush")),
-            sales_order=text(source.get("sales_order")),
-            customer=name_of(source.get("customer")),
-            erp_id=text(ours.get("erp_id")),
-            jobs=tuple(
-                JobOrder(card.number, s.operation, Words(s.name, ""), s.work_center, round(s.quantity))
-                for s in card.steps
-            ),
-            state=WorkOrderState(card.state),
+            same[0],
+            tuple(sorted((s for s in steps if not s.cancelled), key=lambda s: _order(s.operation))),
+            tuple(_read(self._source, _listed(row.get("sources")), number)),
+            tuple(_read(self._pick, _listed(row.get("picks")), number)),
+            torn=len(steps) < len(given),
         )
 
     # ------------------------------------------------------------------ what the books say
     async def reported(self, numbers: Iterable[str]) -> list[OperationClaim]:
-        return [claim for card in await self.several(numbers) for claim in _claims(card)]
+        rows = [{**card.listed, RECORD: card.number, "card": card} for card in await self.several(numbers)]
+        claimed = each("order_list", [r for r in rows if not r["card"].torn], (), _claims)
+        return [claim for claims in claimed for claim in claims]
 
 
-def _claims(card: Card) -> list[OperationClaim]:
+def _work_order(row: Row) -> WorkOrder:
+    card: Card = row["card"]
+    source = (card.sources or ({},))[0]
+    return WorkOrder(
+        number=card.number,
+        product=text(row["product"]),
+        product_name=Words(text(row.get("product_name")), ""),
+        quantity=round(float(row["quantity"])),
+        due_at=moment(row["due_at"]),
+        priority=int(row.get("priority") or 0) or 5,
+        rush=bool(row.get("rush")),
+        sales_order=text(source.get("sales_order")),
+        customer=name_of(source.get("customer")),
+        erp_id=text(row.get("erp_id")),
+        jobs=tuple(
+            JobOrder(card.number, s.operation, Words(s.name, ""), s.work_center, round(s.quantity))
+            for s in card.steps
+        ),
+        state=WorkOrderState(row["state"]),
+    )
+
+
+def _step(row: Row) -> Step:
+    quantity, here, lost, scrap = (float(row.get(n) or 0) for n in ("quantity", "here", "lost", "scrap"))
+    name, center = text(row.get("name")), text(row.get("work_center"))
+    cancelled = text(row.get("cancelled")).lower() in ("true", "1")
+    return Step(str(row["operation"]), name, center, quantity, here, lost, scrap, cancelled)
+
+
+def _is_of(listed: Row, row: Row) -> bool:
+    """A number may be used in several organisations: where both ids are known they decide."""
+    there, here = text(listed.get("row_id")), text(row.get("erp_id"))
+    return not (there and here) or there == here
+
+
+def _claims(row: Row) -> list[OperationClaim]:
     """What has left an operation is what waits, is worked on or was lost behind it, and what is complete."""
+    card: Card = row["card"]
     total, scrap = (float(card.listed.get(n) or 0) for n in ("completed", "scrap"))
     passed, behind = total - scrap, 0.0
     last = card.steps[-1] if card.steps else None
@@ -186,8 +205,12 @@ def _claims(card: Card) -> list[OperationClaim]:
     return claims
 
 
-def _read(kind: Kind, records: Any) -> list[Row]:
-    return [row for record in rows_of(records or []) if (row := kind.read(record)) is not None]
+def _listed(records: Any) -> Sequence[Row]:
+    return rows_of(records or [])
+
+
+def _read(kind: Kind, records: Iterable[Row], of: str) -> list[Row]:
+    return [row for record in records if (row := kind.read(record, of)) is not None]
 
 
 def bare(operation: str) -> str:

@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
-from erp_bridge.yonyou_answers import NO_ROUTE, U9Refusal, text
+from erp_bridge.yonyou_answers import NO_ROUTE, U9Refusal, named, text
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
-from erp_bridge.yonyou_kinds import Kind, Service, kind_of, known, reference, service_of
+from erp_bridge.yonyou_kinds import Kind, Service, kind_of, known, number_of, reference, service_of
 from erp_bridge.yonyou_maps import SERVICE_OF
 from erp_bridge.yonyou_orders import APPROVED, FINISHED, STARTED, Card, Orders, Step
 from erp_bridge.yonyou_search import SegmentSearch
@@ -101,7 +101,7 @@ class Postings:
             if found is not None:
                 return found
         for row in await self._searches[document].numbers(known_as):
-            number = text(row.get("DocNo") or row.get("docno"))
+            number = text(row.get("docno"))
             found = await self._asked(document, {"DocNo": number}, number) if number else None
             if found is not None:
                 return found
@@ -111,10 +111,14 @@ class Postings:
         service = self.services[document]
         data = await self._client.read(service.path("query"), service.body("query", [dict(asked)]))
         for record in service.rows(data):
+            there = number_of(named(record))
             row = self.kinds[document].read(record)
-            if row and text(row.get("number")).casefold() == number.casefold():
-                done, received = bool(row.get("done")), bool(row.get("received"))
-                return Found(document, text(row["number"]), text(row.get("erp_id")), done, received)
+            if row is None:
+                raise ErpRefused(f"{there} cannot be read: check documents.{document}.read")
+            if text(row.get("number")).casefold() != number.casefold():
+                raise ErpUnavailable(f"U9 was asked at {service.path('query')} for {number}, shows {there}")
+            done, received = bool(row.get("done")), bool(row.get("received"))
+            return Found(document, text(row["number"]), text(row.get("erp_id")), done, received)
         return None
 
     # ------------------------------------------------------------------ made and finished
@@ -188,6 +192,8 @@ class Postings:
         if not operation:
             return card.steps[-1]
         step = card.step(operation)
+        if step is None and card.torn:
+            raise ErpRefused(f"an operation of {card.number} cannot be read: check documents.operation.read")
         if step is None:
             known_ones = ", ".join(s.operation for s in card.steps)
             raise ErpRefused(f"{card.number} has no operation {operation} in U9; it has {known_ones}")

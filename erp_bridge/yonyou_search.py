@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from erp_bridge.yonyou_answers import U9Refusal, U9Trouble, about_columns, about_tables, rows_of
+from erp_bridge.yonyou_answers import U9Refusal, U9Trouble, about_columns, about_tables, rows_in, text
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_lists import SQL
 from erp_bridge.yonyou_records import alias_of
-from hub.errors import ErpRefused
+from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class SegmentSearch:
         return f"{self._table.split()[0] if self._table else '?'}.DescFlexField_{self._segment}"
 
     async def numbers(self, reference: str) -> list[Row]:
-        """{"DocNo", "ID"} of each. Raises ErpRefused where nothing else finds it and this cannot."""
+        """{"docno", "id"} of each. Raises ErpRefused where nothing else finds it and this cannot."""
         if not self.possible:
             return self._impossible("services.*.look_up names no table")
         try:
@@ -76,12 +76,20 @@ class SegmentSearch:
         if self._config.reads == "sql" and "." not in self._table:
             table = alias_of(self._table)
             numbered = "" if self._hours else f"{table}.DocNo AS DocNo, "
+            column = f"{table}.DescFlexField_{self._segment}"
             statement = (
-                f"SELECT {numbered}{table}.ID AS ID FROM {self._table}"  # noqa: S608 constants, and a plain word
-                f" WHERE {table}.DescFlexField_{self._segment} = '{reference}'"
+                f"SELECT {numbered}{table}.ID AS ID, {column} AS Segment FROM {self._table}"  # noqa: S608 constants
+                f" WHERE {column} = '{reference}'"  # and a plain word
             )
-            return rows_of(await self._client.read(SQL, {"SqlString": statement}))
+            rows = rows_in(await self._client.read(SQL, {"SqlString": statement}), self.place)
+            return [self._carrying({str(k).lower(): v for k, v in row.items()}, reference) for row in rows]
         return self._impossible("lists are not read by SQL here")
+
+    def _carrying(self, row: Row, reference: str) -> Row:
+        carried = text(row.get("segment"))
+        if carried.casefold() != reference.casefold():
+            raise ErpUnavailable(f"U9 was asked for {self.place} = {reference} and shows {carried or 'none'}")
+        return row
 
     @property
     def _hours(self) -> bool:

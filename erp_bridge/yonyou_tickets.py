@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
+from erp_bridge import left_out
 from erp_bridge.yonyou_answers import U9Refusal, text
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
@@ -60,7 +61,18 @@ class Tickets:
         """By OtherID and then by number, or as the site says."""
         for name in self._config.find_by:
             value = key if name == "OtherID" else reference("ticket", key)
-            found = [row for row in await self._asked([{name: value}]) if _carries(row, name, value)]
+            with left_out.gathered() as lost:
+                rows = await self._asked([{name: value}])
+            if lost and not rows:  # it is there: to make another would be wrong
+                raise ErpRefused(f"the repair with {name} {value} cannot be read: {lost[0]}")
+            found = [row for row in rows if _carries(row, name, value)]
+            strange = [r for r in rows if _value(r, name).casefold() not in ("", value.casefold())]
+            if strange and not found:
+                raise ErpUnavailable(
+                    f"U9 was asked at {self._service.path('query')} for {name} {value} and shows"
+                    f" {_value(strange[0], name)}: where the service does not look by {name}, leave it out of"
+                    " find_by"
+                )
             if len(found) > 1:
                 log.warning("U9 has %d repairs with %s %s: the first counts", len(found), name, value)
             if found:
@@ -69,8 +81,11 @@ class Tickets:
 
     async def _asked(self, keys: list[dict[str, str]]) -> list[Row]:
         data = await self._client.read(self._service.path("query"), self._service.body("query", keys))
-        rows = [self._ticket.read(record) for record in self._service.rows(data)]
-        return [row for row in rows if row and (row.get("number") or row.get("key"))]
+        rows = [row for r in self._service.rows(data) if (row := self._ticket.read(r)) is not None]
+        if nameless := [row for row in rows if not text(row.get("number"))]:
+            shown = text(nameless[0].get("key")) or "a repair"
+            raise ErpUnavailable(f"U9 shows {shown} at {self._service.path('query')} without its number")
+        return rows
 
     # ------------------------------------------------------------------ its life
     async def update(self, erp_id: str, fields: Mapping[str, Any]) -> None:
@@ -105,7 +120,7 @@ class Tickets:
             values, most = sorted(value_of), self._config.rows_at_once
             for at in range(0, len(values), most):
                 for row in await self._asked([{name: v} for v in values[at : at + most]]):
-                    value = text(row.get("key" if name == "OtherID" else "number"))
+                    value = _value(row, name)
                     if value in value_of:
                         out.setdefault(value_of[value], "closed" if row.get("closed") else "open")
         return out
@@ -118,7 +133,7 @@ class Tickets:
             values, most = sorted(value_of), self._config.rows_at_once
             for at in range(0, len(values), most):
                 for row in await self._asked([{name: v} for v in values[at : at + most]]):
-                    key = value_of.get(text(row.get("key" if name == "OtherID" else "number")))
+                    key = value_of.get(_value(row, name))
                     if key:
                         numbers.setdefault(key, set()).add(text(row.get("number")))
         return {key: sorted(found) for key, found in numbers.items()}
@@ -146,7 +161,11 @@ def _identity(row: Row) -> tuple[str, str]:
 
 
 def _carries(row: Row, name: str, value: str) -> bool:
-    return text(row.get("key" if name == "OtherID" else "number")) == value
+    return _value(row, name) == value
+
+
+def _value(row: Row, name: str) -> str:
+    return text(row.get("key" if name == "OtherID" else "number"))
 
 
 def _state(value: Any) -> float:

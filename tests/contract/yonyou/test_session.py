@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from erp_bridge.yonyou_u9 import YonyouU9Connector
-from hub.errors import ErpRefused, ErpUnavailable
+from hub.errors import ErpUnavailable
 from hub.testing.clock import HandClock
 from tests.contract.erp.worlds.yonyou import YonyouBooks
 from tests.simulators.yonyou.server import YonyouSimulator
@@ -120,5 +120,5 @@ async def test_a_redirect_is_not_followed(
         return httpx.Response(302, headers={"Location": "http://169.254.169.254/"})
 
     monkeypatch.setattr(connector._client._http, "post", moved)
-    with pytest.raises(ErpRefused, match="302"):
+    with pytest.raises(ErpUnavailable, match="302"):
         await connector.find_ticket(KEY)

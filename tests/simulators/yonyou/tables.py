@@ -46,7 +46,7 @@ ENTITIES = {
     "UFIDA.U9.CBO.MFG.Resource.Resource":
         "SELECT r.ID, r.Code, t.Name FROM CBO_Resource r JOIN CBO_Resource_Trl t ON t.ID = r.ID",
     "UFIDA.U9.InvTrans.WhQoh.WhQoh":
-        'SELECT q.ItemInfo_ItemCode "ItemInfo.ItemCode", q.StoreQty, l.LotCode "LotInfo.LotCode",'
+        'SELECT q.ID, q.ItemInfo_ItemCode "ItemInfo.ItemCode", q.StoreQty, l.LotCode "LotInfo.LotCode",'
         ' w.Code "Wh.Code" FROM InvTrans_WhQoh q LEFT JOIN Lot_LotMaster l ON q.LotInfo_LotMaster = l.ID'
         " JOIN CBO_Wh w ON q.Wh = w.ID",
     "UFIDA.U9.SM.SO.SOLine":
