@@ -21,6 +21,7 @@ from collectors.opcua_conditions import AlarmBlock, Conditions, Watched, wish
 from collectors.opcua_decode import BAD_TYPE_MISMATCH, OVERFLOW, Changes, Published
 from collectors.opcua_line import Line
 from collectors.opcua_nodes import NodeBlock, picked, resolve
+from collectors.opcua_polled import Polled
 from collectors.opcua_probe import probed
 from collectors.opcua_security import (
     SecurityBlock,
@@ -81,6 +82,7 @@ class OpcUaCollector:
         self._items = {i: n.item for i, n in enumerate(config.nodes) if n.item}
         self._structures = Structures()
         self._conditions: Conditions | None = None
+        self._polled = Polled(name, max(config.interval, config.keep_alive).total_seconds())
         self._codes = {i: n.codes for i, n in enumerate(config.nodes) if n.codes}
         self._book = _Book(np.array([t.stale_after.total_seconds() * 500_000 for t in found], np.int64))
         self._told: set[tuple[int, str]] = set()
@@ -147,6 +149,8 @@ class OpcUaCollector:
             sequence = heard.sequence if heard.acknowledge else sequence
             await self._put(sink, heard, at)
             await self._hear(line, sink, heard, at)
+            if looked := await self._polled.look(line, self._clock.monotonic()):
+                await self._put(sink, looked, at)
             if self._clock.monotonic() >= warn_at:  # a connection may live for months
                 self._warn()
                 warn_at = self._clock.monotonic() + _DAY
@@ -233,7 +237,9 @@ class OpcUaCollector:
                 items.append((row, node))
         if parts := [node for row, node in items if row in self._items]:
             await self._structures.learn(line, parts)
-        refused += await line.watch(items, self._config.interval, self._config.queue)
+        refused += self._polled.take(
+            items, await line.watch(items, self._config.interval, self._config.queue)
+        )
         for row, status in refused:
             block = self._config.nodes[row]
             why = ua.StatusCode(ua.UInt32(status)).name

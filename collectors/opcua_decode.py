@@ -9,7 +9,7 @@ what asyncua made of them. Both mean the same, which a test holds them to for ev
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -332,9 +332,14 @@ def slow_message(subscription: int, message: Any) -> Published:
 
 
 def _slow_changes(items: Sequence[Any]) -> Changes:
+    return of_values((int(item.ClientHandle), item.Value) for item in items)
+
+
+def of_values(values: Iterable[tuple[int, ua.DataValue]]) -> Changes:
+    """Values as asyncua has them, each with its handle."""
     rows = _Rows()
-    for item in items:
-        rows.take(int(item.ClientHandle), item.Value)
+    for handle, value in values:
+        rows.take(handle, value)
     return rows.columns()
 
 

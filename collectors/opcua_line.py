@@ -23,6 +23,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import (
     BadEncodingLimitsExceeded,
     BadMessageNotAvailable,
+    BadRequestTooLarge,
     BadResponseTooLarge,
     BadTooManyOperations,
     UaError,
@@ -43,7 +44,8 @@ _PER_PUBLISH = 5_000  # notifications
 _EVENTS = 1000  # that the server keeps for us between two answers
 _AT_ONCE = 500  # monitored items in one request
 _WINDOW = 2  # publish requests the server holds, so that it need not wait for us
-_TOO_LARGE = (BadTooManyOperations, BadEncodingLimitsExceeded, BadResponseTooLarge)
+_TOO_LARGE = (BadTooManyOperations, BadEncodingLimitsExceeded, BadRequestTooLarge, BadResponseTooLarge)
+_GOODBYE = 0.2  # seconds until an answer is no longer waited for from a server that has fallen silent
 _LIFETIME = 60.0  # seconds after which a server may forget a hub that has gone
 
 
@@ -62,13 +64,20 @@ class _Limits(TransportLimits):
 
 
 class _Protocol(UASocketProtocol):
-    """Hangs up on a server that announces more than a chunk and keeps sending."""
+    """Hangs up on a server that announces more than a chunk and keeps sending; tells why it refuses us."""
 
     def data_received(self, data: bytes) -> None:
         if self.receive_buffer and len(self.receive_buffer) > _CHUNK:
             self.disconnect_socket()
             return
         super().data_received(data)
+
+    def _process_received_message(self, msg: Any) -> None:
+        """A server may refuse a channel by a fault (node-opcua does); asyncua would forget why."""
+        opening = isinstance(self._open_secure_channel_exchange, ua.OpenSecureChannelParameters)
+        if opening and isinstance(msg, ua.Message):
+            self.check_answer(msg.body(), " in response to OpenSecureChannel")  # type: ignore[no-untyped-call]
+        super()._process_received_message(msg)
 
 
 class Line:
@@ -88,6 +97,7 @@ class Line:
         self.answers_slow = 0
         self._acks: list[ua.SubscriptionAcknowledgement] = []
         self._waiting: deque[asyncio.Task[Published]] = deque()
+        self._silent = False
 
     def _make_protocol(self) -> UASocketProtocol:
         low = self.client.uaclient
@@ -102,13 +112,14 @@ class Line:
         await self.client.connect()
 
     async def close(self) -> None:
-        """Say goodbye if there is somebody to say it to; never waits longer than the timeout."""
+        """Say goodbye if there is somebody to say it to; waits no longer than the timeout for its answer, and
+        hardly at all where nothing was heard for long: tags are bad only when this is over."""
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
         self._waiting.clear()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(_GOODBYE if self._silent else self._timeout):
                 await self.client.disconnect()
         except (TimeoutError, OSError, UaError):
             self.client.disconnect_socket()
@@ -213,6 +224,7 @@ class Line:
         oldest = self._waiting[0]
         done, _ = await asyncio.wait({oldest}, timeout=3 * self.keep_alive)
         if not done:
+            self._silent = True
             raise SourceUnavailable(f"nothing heard for {3 * self.keep_alive:.1f} s, no keep-alive either")
         self._waiting.popleft()
         heard = oldest.result()

@@ -21,6 +21,7 @@ from collectors.opcua_security import (
     TrustFolder,
     application_uri,
     read_certificate,
+    thumbprint,
     warn_before_expiry,
 )
 from hub.config import Block, Duration
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 _REFUSALS = re.compile(
     r"^Bad(Certificate|Security|Identity|User|ApplicationSignature|UriInvalid|NonceInvalid)"
 )
+_OURS = re.compile(r"^Bad(SecurityChecksFailed|Certificate)")
 
 
 class ServerBlock(Block):
@@ -89,12 +91,20 @@ async def session(server: ServerBlock, clock: Clock, name: str) -> AsyncIterator
     except UaStatusCodeError as cause:
         said = type(cause).__name__
         kind = SourceRefused if _REFUSALS.match(said) else SourceUnavailable
-        raise kind(f"{name}: {server.endpoint}: the server says {said}") from None
+        raise kind(f"{name}: {server.endpoint}: the server says {said}{_remedy(said, server)}") from None
     except (OSError, TimeoutError, UaError) as cause:
         said = type(cause).__name__
         raise SourceUnavailable(f"{name}: no answer from {server.endpoint} ({said})") from None
     finally:
         await line.close()
+
+
+def _remedy(said: str, server: ServerBlock) -> str:
+    """Servers do not say that it is our certificate they do not know: a stranger would learn from it."""
+    if not isinstance(server.security, SecurityBlock) or not _OURS.match(said):
+        return ""
+    own = thumbprint(read_certificate(server.security.certificate))
+    return f"; is our certificate {own} in its list of trusted clients?"
 
 
 async def _protect(line: Line, server: ServerBlock, clock: Clock, name: str) -> None:

@@ -89,7 +89,7 @@ class Structures:
 
     def _field(self, field_: ua.StructureField, data: Buffer, depth: int) -> Any:
         rank = int(field_.ValueRank)
-        if rank < 0:
+        if rank < 1:  # node-opcua tells a scalar as 0, which the standard does not know in a field
             return self._one(field_.DataType, data, depth)
         if rank > 1:
             raise ValueError("an array of several dimensions within a structure")

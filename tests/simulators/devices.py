@@ -13,6 +13,7 @@ import numpy as np
 from asyncua import ua
 from asyncua.common.structures104 import new_struct, new_struct_field
 from asyncua.server.server import Server
+from asyncua.ua.attribute_ids import AttributeIds
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -307,12 +308,16 @@ class OpcUaPlant:
             new_struct_field("Limits", kinds.Double, array=True),
         ]  # fmt: skip
         kind, _ = await new_struct(self._server, index, "AxisType", fields)
+        definition: Any = await kind.read_data_type_definition()
+        definition.Fields[3].ValueRank = ua.Int32(0)  # node-opcua's word for a scalar
+        told = ua.DataValue(ua.Variant(definition, kinds.ExtensionObject))
         made = (await self._server.load_data_type_definitions())["AxisType"]
         fast = ua.LocalizedText("fast")
         axes = [
             made(Name=f"axis {n}", Count=7 + n, Load=1.5 + n, Mode=fast, Limits=[10.0, 20.0, 30.0])
             for n in range(2)
         ]
+        await self._server.write_attribute_value(kind.nodeid, told, AttributeIds.DataTypeDefinition)
         # whoever decodes in this process is not to know the type from us
         known = ua.extension_objects_by_typeid
         known.pop(next(number for number, cls in known.items() if cls is made))
