@@ -739,6 +739,9 @@ def test_refused_messages_are_sent_again_or_put_aside_several_at_once(visit: Any
     desk = visit("/console?lang=en#erp=letters", (1366, 768))
     assert "not answering" in desk.see("erp-state").inner_text()
     assert "会计期间" in desk.see("letter-90").inner_text()
+    unread = desk.see("erp-unread-newest").get_by_role("link")
+    assert unread.inner_text() == "order MO260105-0099"
+    assert unread.get_attribute("href") == "#mapping=order"
     desk.see("letter-90").get_by_test_id("again").click()
     desk.until('[data-testid="letters-result"]:text-is("Sent again: 1")')
     desk.page.get_by_test_id("letter-90").wait_for(state="detached")

@@ -3,7 +3,7 @@ import {readFileSync} from 'node:fs'
 import {test} from 'node:test'
 import {changes, headline, mayConfirm, standing, unconfirmed, urgency} from '../../screens/static/lib/change.js'
 import {difference, overlaid} from '../../screens/static/lib/difference.js'
-import {addressOf, asked, bridgeState, documentWord, fieldWord, kindWord, standingText, tally, valueWord, waitingText} from '../../screens/static/lib/erp.js'
+import {addressOf, asked, bridgeState, documentWord, fieldWord, kindWord, mapAsked, mapOf, standingText, tally, valueWord, waitingText, whyNot} from '../../screens/static/lib/erp.js'
 import {orders} from '../../screens/static/lib/board.js'
 
 const ZH = JSON.parse(readFileSync(new URL('../../screens/static/i18n/zh-CN.json', import.meta.url)))
@@ -100,4 +100,15 @@ test('how a ticket stands in the ERP: delivered, waiting since when and why, ref
   assert.deepEqual(say({state: 'waiting', subject: 'update-ticket', since: 'T', reason: 'no answer'}), {text: '维修进度 等待发送，已 T ago · no answer', bad: false})
   assert.deepEqual(say({state: 'refused', subject: 'close-ticket', reason: '单据已锁定'}), {text: 'ERP 拒绝（关单）：单据已锁定', bad: true})
   assert.deepEqual([say({state: 'sent'}).text, say({state: 'none'}).text, say(undefined).text], ['ERP 已有此单', '尚未写入 ERP', ''])
+})
+
+test('a book that was not compared says how many records nobody can read, and the first', () => {
+  assert.equal(whyNot('left-out 3 order MO-1: documents.order.read: no date', t), '3 条记录读不出来，第一条：order MO-1: documents.order.read: no date')
+  assert.equal(whyNot('erp-cannot', t), '此 ERP 不提供')
+  assert.equal(whyNot('no right to read orders', t), 'no right to read orders')
+})
+
+test('an unreadable record leads to the map of its document', () => {
+  assert.equal(mapAsked(mapOf('sales_order')), 'sales_order')
+  assert.equal(mapAsked('#mapping'), '')
 })

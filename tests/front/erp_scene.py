@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.api import erp_shapes
 from hub.model.exchange import Direction, Exchange, Letter, Outcome, Pile
+from hub.model.left_out import Omission
 from tests.front.scenes import Json, stamp, words
 
 MINUTE = timedelta(minutes=1)
@@ -28,7 +29,11 @@ def health(now: datetime, dead: int) -> Json:
         Pile("report-operation", 14, now - 11 * MINUTE, dead),
         Pile("update-ticket", 2, now - 3 * MINUTE, 0),
     ]
-    return erp_shapes.health([{"name": "erp bridge", "up": True, "detail": detail}], piles, now)
+    unread = [
+        Omission(1, "order", "MO260105-0099", "documents.order.read.due_at gives nothing", now - MINUTE)
+    ]
+    found = erp_shapes.health([{"name": "erp bridge", "up": True, "detail": detail}], piles, now)
+    return found | {"left_out": erp_shapes.left_out(unread)}
 
 
 def letters(now: datetime) -> list[Json]:

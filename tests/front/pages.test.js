@@ -3,7 +3,7 @@ import {readdirSync, readFileSync} from 'node:fs'
 import {test} from 'node:test'
 import {hashValues, feedAddress, loginAddress, nextPage, safeNext} from '../../screens/static/lib/route.js'
 import {csv, filtered, sorted} from '../../screens/static/lib/table.js'
-import {detailText, figuresOf, isWell, partName, partsOf, sourcesOf} from '../../screens/static/lib/status.js'
+import {detailText, figuresOf, isWell, partName, partsOf, sourcesOf, upWord} from '../../screens/static/lib/status.js'
 import {timelineTraces} from '../../screens/static/lib/charts.js'
 import {fitted} from '../../screens/static/lib/photo.js'
 
@@ -104,4 +104,11 @@ test('what stood behind the # of a page comes back after login, the form of the 
   assert.equal(nextPage({search: '?next=%2Fphone', hash: '#t=AH-1'}), '/phone#t=AH-1')
   assert.equal(nextPage({search: '?next=%2Fphone%23t%3DAH-1', hash: ''}), '/phone#t=AH-1')
   assert.equal(nextPage({search: '?next=%2Fphone', hash: '#password'}), '/phone')
+})
+
+test('a part that runs and does not understand all of it is neither up nor down', () => {
+  const bridge = {name: 'erp bridge', up: true, detail: {left_out: 2, degraded: {zh: 'ERP 有 2 条记录读不出来', en: '2 records'}}}
+  assert.deepEqual([bridge, {up: true}, {up: false, detail: bridge.detail}].map(upWord), ['degraded', 'up', 'down'])
+  assert.ok(!isWell(bridge))
+  assert.equal(detailText(bridge.detail, key => key), 'left_out 2')
 })

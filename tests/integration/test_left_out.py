@@ -326,3 +326,18 @@ async def test_orders_that_only_one_book_knows_raise_one_alarm_each_way_until_th
     await hub.compare()
     states = {a.state for a in await hub.house.ledger.open_alarms()}
     assert states == {AlarmState.RTN_UNACKED}
+
+
+async def test_a_count_is_as_old_as_the_last_comparison_that_came_to_an_end(hub: Hub) -> None:
+    assert await hub.record.settled_at() is None
+    hub.office.away = True
+    await hub.reconciler.compare()
+    assert await hub.record.settled_at() == NOON  # since then it has been tried
+    hub.office.away = False
+    await hub.compare()
+    ended = await hub.record.settled_at()
+    assert ended is not None and ended > NOON
+    hub.office.away = True
+    hub.house.clock.turn(DAY)
+    await hub.reconciler.compare()
+    assert await hub.record.settled_at() == ended

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from erp_bridge.owners import DEFAULT, notice
+from hub.api import erp_shapes
 from hub.errors import ConfigError
 from hub.model.discrepancy import Book, Discrepancy, DiscrepancyKind, OpenDiscrepancy, Repair, RepairState
 from hub.model.discrepancy_words import KINDS, REPAIRS, sides, title, why
+from hub.model.left_out import Omission
 from hub.model.people import Role
 from hub.model.words import Words
 from hub.notices import Notices
@@ -113,3 +115,25 @@ def test_the_wall_counts_what_differs_and_says_nothing_while_the_books_agree() -
     agreeing = board.build(plant, board.Facts(health={"discrepancies": 0}), NOON).sections["health"]
     assert differing["discrepancies"] == 3
     assert "discrepancies" not in agreeing
+
+
+def test_a_count_that_is_old_says_since_when_also_when_it_is_nought() -> None:
+    plant = house().deps.plant
+    old = board.build(plant, board.Facts(health={"books_old_since": NOON}), NOON).sections["health"]
+    assert old["books_old_since"] == "2026-01-05T12:00:00Z"
+
+
+def test_a_record_that_cannot_be_read_names_its_map_and_what_to_do() -> None:
+    what = Discrepancy(K.RECORD_UNREADABLE, "MO-1", "order", theirs="no date")
+    assert sides(what) == Words("no date", "no date")
+    explained = why(what)
+    assert explained is not None
+    assert "documents.order" in explained.zh and "documents.order" in explained.en
+
+
+def test_the_erp_page_names_what_cannot_be_read_the_newest_first() -> None:
+    found = [Omission(n, "order", f"MO-{n}", "no date", NOON - timedelta(hours=n)) for n in range(30)]
+    shown = erp_shapes.left_out(found)
+    assert (shown["count"], shown["documents"]) == (30, {"order": 30})
+    assert shown["since"] == NOON - timedelta(hours=29)
+    assert [one["record"] for one in shown["newest"]] == [f"MO-{n}" for n in range(20)]

@@ -1,8 +1,8 @@
 import {h, keyed, mark, put} from '../lib/dom.js'
 import {dayClock, number} from '../lib/format.js'
-import {t} from '../lib/i18n.js'
+import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
-import {asText, detailText, figureName, figuresOf, isWell, partName, partsOf, sourcesOf} from '../lib/status.js'
+import {asText, detailText, figureName, figuresOf, isWell, partName, partsOf, sourcesOf, upWord} from '../lib/status.js'
 import './data-table.js'
 
 /** Each runner with its restarts and last error, and every figure that the hub tells of itself. */
@@ -12,7 +12,7 @@ export class StatusBoard extends HTMLElement {
   show(status, zone) {
     this.#parts ??= this.#build(zone)
     const parts = partsOf(status)
-    const word = status.status ?? (parts.every(part => part.up) ? 'ok' : 'degraded')
+    const word = status.status ?? (parts.every(part => upWord(part) === 'up') ? 'ok' : 'degraded')
     putIcon(this.#parts.sign, word === 'ok' ? 'check' : 'fault')
     mark(this.#parts.head, 'state', word === 'ok' ? 'executing' : 'fault')
     put(this.#parts.word, t(`status.${word}`))
@@ -30,7 +30,7 @@ export class StatusBoard extends HTMLElement {
       {key: 'name', title: t('column.part'), text: part => partName(part.name, t)},
       ...health(zone),
       {key: 'restarts', title: t('column.restarts'), text: part => number(part.restarts), sort: part => part.restarts},
-      {key: 'error', title: t('column.error'), text: part => part.last_error || '—'},
+      {key: 'error', title: t('column.error'), text: part => [say(part.detail?.degraded), part.last_error].filter(Boolean).join(' · ') || '—'},
       {key: 'detail', title: t('column.detail'), text: part => detailText(part.detail, t, at => dayClock(at, zone))},
     ]})
     parts.sources.setup({file: 'sources', foldOf: isWell, keyOf: source => source.name, columns: [
@@ -41,9 +41,11 @@ export class StatusBoard extends HTMLElement {
   }
 }
 
+const LOOKS = {up: {word: 'status.up', state: 'executing'}, down: {word: 'status.down', state: 'fault'}, degraded: {word: 'status.part-degraded', state: 'held'}}
+
 const health = zone => [
-  {key: 'up', title: t('column.up'), text: row => t(row.up ? 'status.up' : 'status.down'), sort: row => Number(row.up),
-    look: row => ({state: row.up ? 'executing' : 'fault'})},
+  {key: 'up', title: t('column.up'), text: row => t(LOOKS[upWord(row)].word), sort: row => Number(upWord(row) === 'up') + Number(row.up),
+    look: row => ({state: LOOKS[upWord(row)].state})},
   {key: 'since', title: t('column.since'), text: row => (row.since ? dayClock(row.since, zone) : '—'), sort: row => row.since},
 ]
 

@@ -33,8 +33,9 @@ export class AndonTrust extends HTMLElement {
     this.#tell('outbox', age(waiting, t), waiting > OLD)
     this.#cells.outbox.box.hidden = waiting <= OLD
     const differ = board.health?.discrepancies ?? 0
-    this.#tell('books', number(differ), differ > 0)
-    this.#cells.books.box.hidden = !differ
+    const old = board.health?.books_old_since // the ERP could not be compared since: the count is not of today
+    this.#tell('books', old ? t('trust.books.old', {n: number(differ), age: age((store.now() - Date.parse(old)) / 1000, t)}) : number(differ), differ > 0 || Boolean(old))
+    this.#cells.books.box.hidden = !differ && !old
   }
 
   #feed(store) {

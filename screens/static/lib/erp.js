@@ -43,6 +43,20 @@ export function bridgeState(health) {
   return health.last_error || health.last_ok ? 'away' : 'quiet'
 }
 
+/** Why a book was not compared: what the ERP cannot tell, or how many records of it nobody can read and the first of them. */
+export function whyNot(why, t) {
+  const [, n, first] = /^left-out (\d+) ([^]*)$/.exec(why) ?? []
+  if (n) return t('reconcile.why.left-out', {n, first})
+  const known = t(`reconcile.why.${why}`)
+  return known === `reconcile.why.${why}` ? why : known
+}
+
+/** Where the map of a document is edited. */
+export const mapOf = document => `#mapping=${encodeURIComponent(document)}`
+
+/** The document that `#mapping=...` asks for; "" for any. */
+export const mapAsked = hash => decodeURIComponent((/^#mapping=([^&]*)/.exec(hash) ?? [])[1] ?? '')
+
 /** "派单 2 · 报工 14" */
 export const waitingText = (health, t) => Object.entries(health.waiting ?? {}).map(([kind, n]) => `${kindWord(kind, t)} ${n}`).join(' · ')
 

@@ -39,7 +39,7 @@ export function figureName(name, t) {
 }
 
 export const asText = value => (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '—'))
-const TOLD = new Set(['up', 'last_error']) // in columns of their own
+const TOLD = new Set(['up', 'last_error', 'degraded']) // in columns of their own
 const isEmpty = value => value === null || value === undefined || value === '' || value === false || (Array.isArray(value) && !value.length)
 const isMoment = value => /^\d{4}-\d\d-\d\dT/.test(value)
 const isGroup = value => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -67,7 +67,10 @@ export function detailText(detail, t, when = iso => iso) {
 }
 
 /** Nothing of it needs anybody: up, without an error, and so is all that it carries. */
-export const isWell = row => Boolean(row.up && !row.last_error && !row.error && !Object.values(row.detail ?? {}).some(value => isGroup(value) && isTroubled(value)))
+export const isWell = row => Boolean(row.up && !row.last_error && !row.error && !row.detail?.degraded && !Object.values(row.detail ?? {}).some(value => isGroup(value) && isTroubled(value)))
+
+/** 'up', 'down', or 'degraded': it runs, and does not do all that it is there for. */
+export const upWord = row => (!row.up ? 'down' : row.detail?.degraded ? 'degraded' : 'up')
 
 const isTroubled = group => Boolean(group.last_error || group.dead || group.held_seconds)
 

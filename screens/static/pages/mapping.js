@@ -1,5 +1,6 @@
 /** The console's field maps: a draft of what goes where, tried on live records as it is typed; saved as versions. */
 import {h, mark, put} from '../lib/dom.js'
+import {mapAsked} from '../lib/erp.js'
 import {say, t} from '../lib/i18n.js'
 import {SIDES, asBefore, differences, rowsOf, tablesOf, toSave, withRow, withTable, withValue, withVariants, withoutRow} from '../lib/mapping.js'
 import {zoneOf} from './start.js'
@@ -32,7 +33,7 @@ export function mappingPage({api, store, orSay, may}) {
     await overview()
     file = (await api.get(`${BASE}/versions/0`)).documents
     if (!kept.draft) await load(seen.active)
-    await choose(seen.documents.includes(kept.document) ? kept.document : seen.documents[0])
+    await choose([mapAsked(location.hash), kept.document].find(name => seen.documents.includes(name)) ?? seen.documents[0])
   })
   const overview = async () => {
     seen = await api.get(BASE)

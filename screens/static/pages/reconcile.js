@@ -1,5 +1,6 @@
 /** The console's reconciliation: where our books and the ERP's disagree, whose it is, and what to do about it. */
 import {h, mark, put} from '../lib/dom.js'
+import {whyNot} from '../lib/erp.js'
 import {age, dayClock} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {zoneOf} from './start.js'
@@ -73,9 +74,6 @@ function runLine(run, zone) {
 
 /** What nobody can tell is said to be not compared: never to be equal. */
 function notCompared(run) {
-  const names = Object.entries(run?.not_compared ?? {}).map(([name, why]) => {
-    const known = t(`reconcile.why.${why}`)
-    return `${t(`reconcile.of.${name}`)} (${known === `reconcile.why.${why}` ? why : known})`
-  })
+  const names = Object.entries(run?.not_compared ?? {}).map(([name, why]) => `${t(`reconcile.of.${name}`)} (${whyNot(why, t)})`)
   return names.length ? t('reconcile.not-compared', {what: names.join(t('reconcile.and'))}) : ''
 }
