@@ -15,6 +15,7 @@ from erp_bridge.mapping import Capability
 from erp_bridge.oracle_bookings import Bookings
 from erp_bridge.oracle_client import OracleClient
 from erp_bridge.oracle_config import OracleConfig
+from erp_bridge.oracle_fields import described, samples
 from erp_bridge.oracle_maps import DOCUMENTS
 from erp_bridge.oracle_office import Office
 from erp_bridge.oracle_orders import Orders
@@ -24,6 +25,7 @@ from erp_bridge.oracle_records import Kind, Records
 from erp_bridge.oracle_tickets import Tickets
 from hub.errors import ErpRefused
 from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
+from hub.model.mapping import ErpField
 from hub.model.production import WorkOrder
 from hub.ports import Clock
 
@@ -81,6 +83,9 @@ class OracleConnector(Connector):
     async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
         return await self._tickets.states(erp_ids)
 
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        return await self._tickets.copies(keys)
+
     # ------------------------------------------------------------------ reports and postings
     async def find_report(self, key: str) -> str | None:
         return await self._bookings.find("report", key)
@@ -137,6 +142,17 @@ class OracleConnector(Connector):
         except ErpRefused as refusal:
             here = f"✗ inventoryOrganizations: {refusal}"
         return {"organization": here, **found}
+
+    async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        return await samples(self._records, self._kind(document))
+
+    async def fields(self, document: str) -> Sequence[ErpField]:
+        return await described(self._records, self._kind(document))
+
+    def _kind(self, document: str) -> Kind:
+        return (
+            self._quality.kind if document == "quality" and self._quality else self._records.kinds[document]
+        )
 
     def _looked_at(self) -> list[Kind]:
         able, kinds = self.capabilities, self._records.kinds

@@ -52,6 +52,9 @@ def complaint(
         return Stale(f"{text}; somebody has changed it meanwhile", pause)
     if status == 429:
         return ErpUnavailable(text, pause or LIMIT_PAUSE)
+    if is_page(reply):  # from whoever stands before Oracle: it says nothing of what was sent
+        text += "; a page, not an answer: check url"
+        return ErpUnavailable(text, pause or AWAY_PAUSE, in_doubt=write)
     if status in (409, 423) or (status < 500 and is_busy(said, busy_words)):
         return ErpUnavailable(text, pause)
     if status == 408 or status >= 500:
@@ -63,8 +66,6 @@ def complaint(
         text += "; check the roles and the data security of user"
     if status == 404:
         text += "; check resources, and whether user may see it: what one may not see is not there"
-    if is_page(reply):
-        return ErpUnavailable(text, pause or AWAY_PAUSE)
     return OracleRefusal(text, status, said)
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from erp_bridge.bearer import Bearer
-from erp_bridge.bystanders import CREDENTIALS_PAUSE
+from erp_bridge.bystanders import CREDENTIALS_PAUSE, is_page
 from erp_bridge.oracle_answers import TimedOut, complaint
 from erp_bridge.oracle_config import OracleConfig
 from hub.errors import ErpUnavailable
@@ -51,10 +51,12 @@ class OracleClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer | None:
-        """None when there is no such record (404)."""
-        reply = await self._sent("GET", path, query)
-        if reply.status_code == 404:
+    async def get(
+        self, path: str, query: Mapping[str, str] | None = None, *, language: str = ""
+    ) -> Answer | None:
+        """None when there is no such record (404). `language`: of captions."""
+        reply = await self._sent("GET", path, query, {"Accept-Language": language} if language else None)
+        if reply.status_code == 404 and not is_page(reply):
             return None
         return self._read(reply, "GET", path, write=False)
 
@@ -67,9 +69,10 @@ class OracleClient:
         reply = await self._sent(method, path, None, headers, content, write=True)
         return self._read(reply, method, path, write=True)
 
-    def refusal(self, path: str) -> Exception:
+    def refusal(self, path: str, hint: str = "") -> Exception:
         """Of a resource that is not there at all."""
-        return complaint(httpx.Response(404), f"GET {_named(path)}", self._clock.now(), (), write=False)
+        what = f"GET {_named(path)}{hint}"
+        return complaint(httpx.Response(404), what, self._clock.now(), (), write=False)
 
     def _read(self, reply: httpx.Response, method: str, path: str, *, write: bool) -> Answer:
         what = f"{method} {_named(path)}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from erp_bridge import as_read
 from erp_bridge.oracle_answers import OracleRefusal
+from erp_bridge.oracle_orders import instant
 from erp_bridge.oracle_records import Records
-from hub.errors import ErpUnavailable
 from hub.model.erp import ErpEquipment, Item, SalesOrder, StockClaim
 from hub.model.words import Words
 from hub.ports import Clock
@@ -50,7 +52,8 @@ class Office:
         for row in rows:
             key = row.get("OrderKey") or row.get("HeaderId")
             for line in await self._records.below(self._sales.form, row, key, "lines"):
-                made = _sale(self._sales.read({"order": row, "line": line}))
+                ours = self._sales.read({"order": row, "line": line})
+                made = as_read.one("sales_order", ours, ("number", "due_at"), _sale) if ours else None
                 if made is not None:
                     found[made.number, made.line] = made
         return list(found.values())
@@ -65,7 +68,7 @@ class Office:
             log.info("items cannot be asked for by %s: all of them then (%s)", CHANGED, refusal)
             rows = await self._items(where)
         found = [self._item.read(row) for row in rows]
-        return [_item(ours) for ours in found if ours and ours.get("number")]
+        return as_read.each("item", [ours for ours in found if ours is not None], ("number",), _item)
 
     async def _items(self, *where: str) -> list[dict[str, Any]]:
         return await self._records.rows(self._item.form, *where, order="ItemNumber", mine=self._item.mine)
@@ -74,7 +77,8 @@ class Office:
         """Assets that have not ended; those of our organization where a pod can be asked so."""
         found = [self._equipment.read(row) for row in await self._assets()]
         today = self._clock.now().isoformat()[:10]
-        return [_machine(ours, today) for ours in found if ours and ours.get("number")]
+        read = [ours for ours in found if ours is not None]
+        return as_read.each("equipment", read, ("number",), partial(_machine, today))
 
     async def _assets(self) -> list[dict[str, Any]]:
         if self._equipment.mine:
@@ -95,20 +99,15 @@ class Office:
         for where in dialect.any_of("ItemNumber", list(dict.fromkeys(items))):
             for row in await self._records.rows(self._stock.form, ours, where, mine=self._stock.mine):
                 read = self._stock.read(row) or {}
-                if read.get("item") in items:
-                    claims.append(_claim(read))
+                made = as_read.one("stock", read, ("item",), _claim) if read.get("item") in items else None
+                claims += [made] if made is not None else []
         return claims
 
     def _after(self, since: datetime | None) -> str:
         return "" if since is None else self._records.dialect.after(CHANGED, since - self._config.overlap)
 
 
-def _sale(ours: Mapping[str, Any] | None) -> SalesOrder | None:
-    if not ours or not ours.get("number"):
-        return None
-    if not ours.get("due_at"):
-        log.warning("sales order %s %s has no date: left out", ours.get("number"), ours.get("line"))
-        return None
+def _sale(ours: Mapping[str, Any]) -> SalesOrder:
     priority = int(ours.get("priority") or 5)
     return SalesOrder(
         number=str(ours["number"]),
@@ -116,7 +115,7 @@ def _sale(ours: Mapping[str, Any] | None) -> SalesOrder | None:
         customer=str(ours.get("customer") or ""),
         product=str(ours.get("product") or ""),
         quantity=float(ours.get("quantity") or 0),
-        due_at=datetime.fromisoformat(str(ours["due_at"])),
+        due_at=instant(ours["due_at"]),
         priority=priority,
         rush=bool(ours.get("rush", priority == 1)),
         open=bool(ours.get("open", True)),
@@ -133,7 +132,7 @@ def _item(ours: Mapping[str, Any]) -> Item:
     )  # fmt: skip
 
 
-def _machine(ours: Mapping[str, Any], today: str) -> ErpEquipment:
+def _machine(today: str, ours: Mapping[str, Any]) -> ErpEquipment:
     active = bool(ours.get("active", True)) and not (ours.get("end") and str(ours["end"])[:10] < today)
     return ErpEquipment(
         str(ours["number"]), Words(str(ours.get("name") or ""), ""), str(ours.get("place") or ""), active,
@@ -142,10 +141,9 @@ def _machine(ours: Mapping[str, Any], today: str) -> ErpEquipment:
 
 
 def _claim(ours: Mapping[str, Any]) -> StockClaim:
-    try:
-        quantity = float(ours.get("quantity") or 0)
-    except ValueError:
-        raise ErpUnavailable(f"Oracle gave {ours.get('quantity')!r} where a quantity belongs") from None
     return StockClaim(
-        str(ours["item"]), quantity, str(ours.get("lot") or ""), str(ours.get("warehouse") or "")
+        str(ours["item"]),
+        float(ours.get("quantity") or 0),
+        str(ours.get("lot") or ""),
+        str(ours.get("warehouse") or ""),
     )

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
+from erp_bridge import as_read
 from erp_bridge.oracle_answers import OracleRefusal
 from erp_bridge.oracle_records import Records, Row, version_of
 from hub.errors import ErpRefused, ErpUnavailable
@@ -85,7 +87,8 @@ class Orders:
         else:
             after = self._records.dialect.after(CHANGED, changed_since - self._config.overlap)
             orders = await self._found(after)
-        return [made for order in orders if (made := _work_order(order)) is not None]
+        made = [as_read.one("order", o.ours, ("due_at",), partial(_work_order, o)) for o in orders]
+        return [order for order in made if order is not None]
 
     async def _on_floor(self) -> list[Order]:
         """By the status that all of a site's own codes come down to; by the code where a pod cannot be asked
@@ -121,11 +124,25 @@ class Orders:
         rows = await self._records.rows(
             self._kind.form, self._ours, self._records.dialect.equal(NUMBER, number)
         )
-        row = next((r for r in rows if str(r.get(NUMBER)) == number), None)
+        row = next((r for r in rows if str(r.get(NUMBER)) == number and self._is_ours(r)), None)
         if row is None:
             return None
+        if not row.get(ID):
+            raise ErpUnavailable(f"Oracle shows work order {number} without its {ID}")
         found = await self._records.one(f"{self._kind.form}/{row[ID]}", self._step.form)
-        return await self._read(found.body, found.version) if found else None
+        if found is None:
+            return None
+        if str(found.body.get(NUMBER)) != number:
+            raise ErpUnavailable(f"Oracle shows another work order in the place of {number}")
+        order = await self._read(found.body, found.version)
+        if order is None:
+            self._kind.map.read(found.body)  # says why
+            raise ErpRefused(f"work order {number} cannot be read; see documents.order.read")
+        return order
+
+    def _is_ours(self, row: Row) -> bool:
+        """Another plant may have an order of the same number."""
+        return row.get(ORGANIZATION) in (None, self._config.organization)
 
     async def holding(self, attribute: str, text: str, since: datetime) -> list[Order]:
         """Orders changed since then that have these letters in that attribute."""
@@ -134,7 +151,7 @@ class Orders:
 
     async def _read(self, row: Row, version: str = "") -> Order | None:
         ours = self._kind.read(row)
-        if ours is None or not ours.get("number") or not ours.get("id"):
+        if ours is None or as_read.one("order", ours, ("number", "id"), dict) is None:
             return None
         below = await self._records.below(self._kind.form, row, ours["id"], self._step.form)
         steps = [step for child in below if (step := self._read_step(child)) is not None]
@@ -143,20 +160,14 @@ class Orders:
 
     def _read_step(self, row: Row) -> Step | None:
         ours = self._step.read(row)
-        if ours is None or not ours.get("operation"):
-            return None
-        return Step(
-            str(ours.get("id") or ""), str(ours["operation"]), str(ours.get("name") or ""),
-            str(ours.get("work_center") or ""), str(ours.get("unit") or ""), amount(ours.get("ready")),
-            amount(ours.get("good")), amount(ours.get("scrap")), row,
-        )  # fmt: skip
+        return None if ours is None else as_read.one("operation", ours, ("operation",), partial(_made, row))
 
     # ------------------------------------------------------------------ what the books say
     async def claims(self, numbers: Sequence[str]) -> list[OperationClaim]:
         claims: list[OperationClaim] = []
         for where in self._records.dialect.any_of(NUMBER, list(dict.fromkeys(numbers))):
             for order in await self._found(where):
-                if order.number in numbers:
+                if order.number in numbers and self._is_ours(order.record):
                     planned = float(order.ours.get("quantity") or 0)
                     claims += [
                         OperationClaim(
@@ -209,18 +220,30 @@ def amount(value: Any) -> Decimal | None:
         raise ErpUnavailable(f"Oracle gave {value!r} where a quantity belongs") from None
 
 
-def _work_order(order: Order) -> WorkOrder | None:
-    ours = order.ours
-    if not ours.get("due_at"):
-        log.warning("work order %s has no planned completion: left out", order.number)
-        return None
+def _made(row: Row, ours: as_read.Row) -> Step:
+    return Step(
+        str(ours.get("id") or ""), str(ours["operation"]), str(ours.get("name") or ""),
+        str(ours.get("work_center") or ""), str(ours.get("unit") or ""), amount(ours.get("ready")),
+        amount(ours.get("good")), amount(ours.get("scrap")), row,
+    )  # fmt: skip
+
+
+def instant(value: Any) -> datetime:
+    """Raises ValueError for what is none."""
+    at = datetime.fromisoformat(str(value))
+    if at.tzinfo is None:
+        raise ValueError(f"{value!r} has no zone: give it one in the map, with instant(..)")
+    return at
+
+
+def _work_order(order: Order, ours: as_read.Row) -> WorkOrder:
     quantity, priority = round(float(ours.get("quantity") or 0)), int(ours.get("priority") or 5)
     return WorkOrder(
         number=order.number,
         product=str(ours.get("product") or ""),
         product_name=Words(str(ours.get("product_name") or ""), ""),
         quantity=quantity,
-        due_at=datetime.fromisoformat(str(ours["due_at"])),
+        due_at=instant(ours["due_at"]),
         priority=priority,
         rush=bool(ours.get("rush", priority == 1)),
         sales_order=str(ours.get("sales_order") or ""),

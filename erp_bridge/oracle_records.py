@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from erp_bridge import as_read
 from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
 from erp_bridge.oracle_answers import Stale, items_of
 from erp_bridge.oracle_client import Answer, OracleClient
 from erp_bridge.oracle_config import OracleConfig
 from erp_bridge.oracle_maps import DOCUMENTS
 from erp_bridge.oracle_query import Dialect
-from hub.errors import ErpRefused
+from hub.errors import ErpUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +45,7 @@ class Kind:
 
     def read(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
         """In our fields; one that cannot be read must not hide the others."""
-        try:
-            return self.map.read(record)
-        except ErpRefused as reason:
-            log.warning("Oracle's %s %s is left out: %s", self.form, list(record.values())[:1], reason)
-            return None
+        return as_read.read(self.name, _called(record), self.map, record)
 
     def written(self, fields: Mapping[str, Any]) -> Written:
         return Written.of(self.map.written(fields))
@@ -121,15 +118,25 @@ class Records:
             offset = max(len(found) - 1, 0)
             page = await self.client.get(resource, {**query, "offset": str(offset)} if offset else query)
             if page is None:
-                raise self.client.refusal(resource)
-            rows = [r for r in items_of(page.body) if isinstance(r, dict)]
+                raise self.client.refusal(resource, self._places(resource))
+            rows = _rows(page.body, resource)
             if joined and offset and (not rows or identity(rows[0]) != identity(found[-1])):
                 whole = False
             fresh = [r for r in rows if identity(r) not in seen]
             found += fresh
             seen.update(map(identity, fresh))
-            if not page.body.get("hasMore") or not fresh or not whole:
+            if not page.body.get("hasMore") or not whole:
                 return found, whole
+            if not fresh:
+                raise ErpUnavailable(
+                    f"Oracle says that {resource} has more and gives the same rows again, whichever are asked"
+                    " for: something before it answers in its place; check url"
+                )
+
+    def _places(self, resource: str) -> str:
+        """Where the configuration names this resource."""
+        names = [f"documents.{n}.form" for n, k in self.kinds.items() if k.form == resource.partition("/")[0]]
+        return f" (see {', '.join(names)})" if names else ""
 
     async def below(self, resource: str, record: Mapping[str, Any], key: Any, child: str) -> list[Row]:
         """Children of a record: those that came with it, the rest where it says that there are more."""
@@ -144,6 +151,13 @@ class Records:
         found = await self.client.get(path, {"expand": expand} if expand else None)
         return None if found is None else Answer(found.body, found.version or version_of(found.body))
 
+    async def ticket_row(self, path: str) -> Row | None:
+        """A record whose id is the last part of its path, and no other one."""
+        found = await self.one(path)
+        if found is not None and str(found.body.get("WorkOrderId")) != path.rpartition("/")[2]:
+            raise ErpUnavailable(f"Oracle answered GET {path.partition('/')[0]} with another record")
+        return None if found is None else found.body
+
     async def change(self, path: str, made: Callable[[Row], Row | None]) -> Row:
         """PATCH what `made` gives of the record as it stands; read again when somebody was quicker. None
         leaves it alone. The record as it was read last; {} when there is none."""
@@ -151,6 +165,8 @@ class Records:
             now = await self.one(path)
             if now is None:
                 return {}
+            if str(now.body.get("WorkOrderId") or "") not in ("", path.rpartition("/")[2]):
+                raise ErpUnavailable(f"Oracle answered GET {path.partition('/')[0]} with another record")
             body = made(now.body)
             if not body:
                 return now.body
@@ -175,6 +191,23 @@ class Records:
             where = f"{path}/child/{child}/{key}"
             now = await self.one(where)
             await self.client.write("PATCH", where, body, version=now.version if now else "")
+
+
+_NUMBERS = ("WorkOrderNumber", "OperationSequenceNumber", "OrderNumber", "ItemNumber", "AssetNumber")
+
+
+def _called(record: Mapping[str, Any]) -> str:
+    """How a clerk finds it; of a line, its order's number."""
+    inner = record.get("order")
+    row = inner if isinstance(inner, Mapping) else record
+    return next((str(row[n]) for n in _NUMBERS if row.get(n)), str(next(iter(row.values()), "?")))
+
+
+def _rows(body: Mapping[str, Any], resource: str) -> list[Row]:
+    rows = body.get("items")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row for row in rows):
+        raise ErpUnavailable(f"Oracle answered GET {resource.partition('/')[0]} in words we do not know")
+    return rows
 
 
 def identity(row: Mapping[str, Any]) -> Any:

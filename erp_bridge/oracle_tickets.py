@@ -56,8 +56,26 @@ class Tickets:
             dialect.equal("OrganizationCode", self._config.workshop),
             dialect.equal(NUMBER, known_as),
         )
-        rows = [r for r in await self._records.rows(self._form, *where) if str(r.get(NUMBER)) == known_as]
+        found = await self._records.rows(self._form, *where)
+        rows = [r for r in found if str(r.get(NUMBER)) == known_as and self._is_ours(r)]
+        if rows and not rows[0].get(ID):
+            raise ErpUnavailable(f"Oracle shows work order {known_as} without its {ID}")
         return (str(rows[0][ID]), known_as) if rows else None
+
+    def _is_ours(self, row: Row) -> bool:
+        """Another plant may have a work order of the same number."""
+        return row.get("OrganizationCode") in (None, self._config.workshop)
+
+    async def copies(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        known, dialect = {reference(key): key for key in keys}, self._records.dialect
+        ours = dialect.equal("OrganizationCode", self._config.workshop)
+        out: dict[str, list[str]] = {}
+        for where in dialect.any_of(NUMBER, sorted(known)):
+            for row in await self._records.rows(self._form, ours, where, order=ID):
+                number = str(row.get(NUMBER))
+                if number in known and self._is_ours(row):
+                    out.setdefault(known[number], []).append(number)
+        return out
 
     async def open(self, key: str, fields: Mapping[str, Any]) -> tuple[str, str]:
         known_as = reference(key)
@@ -131,13 +149,13 @@ class Tickets:
             await self._complete(erp_id)
 
     async def state(self, erp_id: str) -> str:
-        found = await self._records.one(f"{self._form}/{erp_id}")
+        found = await self._records.ticket_row(f"{self._form}/{erp_id}")
         if found is None:
             raise ErpRefused(f"work order {erp_id} is not in Oracle any more, or user may not see it")
-        return self._state(found.body)
+        return self._state(found)
 
     def _state(self, row: Row) -> str:
-        return str((self._ticket.read(row) or {}).get("state") or "")
+        return str(self._ticket.map.read(row).get("state") or "")
 
     async def _change(self, erp_id: str, wanted: Written, *, release: bool) -> None:
         def made(now: Row) -> Row:
@@ -201,12 +219,15 @@ class Tickets:
     # ------------------------------------------------------------------ what the office did
     async def states(self, erp_ids: Sequence[str]) -> dict[str, str]:
         """What is not there any more is left out."""
-        wanted = [int(erp_id) for erp_id in dict.fromkeys(erp_ids) if erp_id.isdigit()]
+        wanted = [int(erp_id) for erp_id in dict.fromkeys(erp_ids) if erp_id.isdecimal()]
+        known = {*map(str, wanted)}
         out: dict[str, str] = {}
         for where in self._records.dialect.any_of(ID, wanted):
             for row in await self._records.rows(self._form, where, order=ID):
-                if int(row.get(ID) or 0) in wanted:
-                    out[str(row[ID])] = "closed" if self._state(row) in ENDED else "open"
+                erp_id = str(row.get(ID))
+                ours = self._ticket.read(row) if erp_id in known else None
+                if ours is not None:
+                    out[erp_id] = "closed" if ours.get("state") in ENDED else "open"
         return out
 
 

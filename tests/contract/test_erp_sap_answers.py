@@ -42,7 +42,16 @@ ROWS: tuple[Any, ...] = (
     "x",
     7,
 )
-ODD = (None, [], "text", 7, {}, {"d": None}, {"d": []}, *({"d": {"results": rows}} for rows in ROWS))
+ODD: tuple[Any, ...] = (
+    None,
+    [],
+    "text",
+    7,
+    {},
+    {"d": None},
+    {"d": []},
+    *({"d": {"results": rows}} for rows in ROWS),
+)
 
 
 @pytest.fixture

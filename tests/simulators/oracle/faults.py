@@ -21,6 +21,7 @@ KINDS = {
     "row_failure": "a transaction whose first row fails: 201 all the same",
     "down": "every connection is closed at once",
     "lag": "readers do not see what was written in the last `seconds`",
+    **fault_plan.ODD,
 }
 
 

@@ -167,6 +167,16 @@ def _below(fields: Mapping[str, list[str]], child: str) -> dict[str, list[str]]:
     return out
 
 
+def described(resource: Resource) -> Row:
+    """What a program may ask about a resource, its children within."""
+    attributes = [
+        {"name": name, "title": f"{name} 标题", "type": made.kind, "updatable": made.update}
+        for name, made in resource.attributes.items()
+    ]
+    children = {name: described(below) for name, below in resource.children.items()}
+    return {"discrColumnType": False, "attributes": attributes, "children": children}
+
+
 def links(resource: Resource, row: Row, url: str) -> list[Row]:
     found: list[Row] = [
         {"rel": "self", "href": url, "name": resource.name, "kind": "item",

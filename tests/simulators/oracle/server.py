@@ -66,12 +66,18 @@ class _Handler(SilentHandler):
             self._control(split.path, body)
         elif self.server.system.faults.down:
             self._drop()
+        elif self.server.system.faults.lasts("page"):
+            self._send(Answer(200, PAGE, "text/html"))
         elif split.path == TOKEN:
             self._grant()
         elif split.path.rstrip("/") == "/fscmRestApi/resources":
             self._send(Answer(200, _catalogue()))
         else:
             query = dict(parse_qsl(split.query, keep_blank_values=True))
+            if self.server.system.faults.lasts("same_page"):
+                query.pop("offset", None)
+            if self.server.system.faults.lasts("any_document"):
+                query.pop("q", None)
             headers: Any = self.headers
             self._business(Request(self.command, split.path, query, headers, body))
 

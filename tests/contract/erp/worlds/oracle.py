@@ -10,7 +10,7 @@ from typing import Any
 from erp_bridge.oracle import OracleConnector
 from hub.model.erp import PostingKind
 from hub.ports import Clock
-from tests.contract.erp.world import LAG_SECONDS, ClerkPosting, ClerkTicket, Facts
+from tests.contract.erp.world import LAG_SECONDS, ODD, ClerkPosting, ClerkTicket, Facts
 from tests.simulators.oracle import seed
 from tests.simulators.oracle.books import Row
 from tests.simulators.oracle.schema import INT, TEXT, Attribute, Resource
@@ -166,7 +166,8 @@ def add_inspections(erp: OracleSimulator) -> None:
 
 class OracleWorld:
     name = "oracle-fusion"
-    faults = frozenset({*SAME, "down", "lag"})
+    faults = frozenset({*SAME, "down", "lag", *ODD})
+    broken_orders: Mapping[str, Any] = {"documents": {"order": {"read": {"quantity": "number(ItemNumber)"}}}}
     secret = "client-secret-that-nobody-may-read"
 
     @property
