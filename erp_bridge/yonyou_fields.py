@@ -38,6 +38,11 @@ _MODELS = {
     " RunMachineHours SetupMachineHours IdleHours BusinessDate SrcDoc DescFlexField",
     "start": "OtherID ID Org DocNo OperateType OperateOn OperateQty OperateBy",
 }
+_REFERENCES = (
+    "Org MO ItemMaster CompleteDocType OpTransDocType ScrapReason ReworkReason ScrapeReason HandleDept"
+    " HandlePerson ProductUOM RcvWh RcvOrg OwnerOrg Project Task Wh Bin RcvLotMaster Resource OperateBy"
+)
+REFERENCES = frozenset(_REFERENCES.split())  # written by their code, as {"Code": ..}
 MODELS = {name: frozenset(fields.split()) for name, fields in _MODELS.items()}
 
 

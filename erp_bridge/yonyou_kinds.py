@@ -12,7 +12,7 @@ from typing import Any
 
 from erp_bridge import as_read
 from erp_bridge.fieldmap import FieldMap, MapBlock, compiled
-from erp_bridge.yonyou_answers import named, rows_in, text
+from erp_bridge.yonyou_answers import NO_ROUTE, U9Refusal, named, rows_in, text
 from erp_bridge.yonyou_config import ServiceBlock, YonyouConfig
 from erp_bridge.yonyou_list_maps import ENTITIES
 from erp_bridge.yonyou_maps import DOCUMENTS, PREFIXES, SERVICE_OF, SERVICES
@@ -107,6 +107,13 @@ class Service:
 
     def rows(self, data: Any) -> list[dict[str, Any]]:
         return rows_in(self.answered(data), self.path("query"))
+
+    def absent(self, refusal: U9Refusal, document: str) -> U9Refusal:
+        """What a person does where this site has no such interface, or it is called otherwise."""
+        if refusal.code != NO_ROUTE:
+            return refusal
+        told = f"{refusal}; name the site's interface for documents.{document} in services.{self.name}"
+        return U9Refusal(told, NO_ROUTE, refusal.said)
 
     def answered(self, data: Any) -> Any:
         return self._answer.read({"Data": data}).get("rows") if self.block.answer else data

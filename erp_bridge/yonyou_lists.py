@@ -22,7 +22,7 @@ from erp_bridge.yonyou_kinds import PLAIN, Kind
 from erp_bridge.yonyou_list_maps import ENTITIES, NEEDED
 from erp_bridge.yonyou_maps import DOCUMENTS
 from erp_bridge.yonyou_records import alias, alias_of, at, nested
-from hub.errors import ConfigError, ErpUnavailable
+from hub.errors import ConfigError, ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ _JOIN = re.compile(r"\s+(?=LEFT\s+JOIN\s)", re.IGNORECASE)
 _NUMBERS = frozenset({"doc_state"})  # of theirs that are numbers, also where a column has no type
 AT_ONCE = 100
 MOST_PAGES = 10_000
+SPAN = 100  # ids between which the newest records are looked for
+_TABLE = re.compile(r"LEFT\s+JOIN\s", re.IGNORECASE)
 NOBODY = "1 = 0"  # asks for columns alone
 
 Row = dict[str, Any]
@@ -203,6 +205,52 @@ class ListReader:
         mine = self._config.filters.get(self._kind.name, "")  # type: ignore[call-overload]
         return [*conditions, f"({mine})"] if mine else conditions
 
+    # ------------------------------------------------------------------ for whoever edits its map
+    async def some(self, most: int, more: Sequence[str] = ()) -> list[Row]:
+        """The newest, as the expressions name their columns; `more`: other columns, where there are such."""
+        columns = list(dict.fromkeys([*self.columns(), *await self._known(more)]))
+        row_id = self.column("row_id")
+        if not self._by_sql:
+            asked_for = self._first_page(columns, most)
+            rows = rows_in(await self._client.read(ENTITY, asked_for), self.source)
+            return [nested(row, columns) for row in rows[:most]]
+        newest = [self._newest(row_id, most)] if row_id else []
+        return (await self.select(columns, [*(self._conditions(ALL) or []), *newest]))[:most]
+
+    def _newest(self, row_id: str, most: int) -> str:
+        """Without TOP or LIMIT: databases differ in those."""
+        first = self._pieces[0]
+        mine = self._config.filters.get(self._kind.name, "")  # type: ignore[call-overload]
+        own = mine if set(re.findall(r"\b(\w+)\.", mine)) == {alias_of(first)} else ""
+        where = f" WHERE {own}" if own else ""
+        return f"{row_id} > (SELECT MAX({row_id}) FROM {first}{where}) - {SPAN * most}"  # noqa: S608 constants
+
+    async def _known(self, more: Sequence[str]) -> list[str]:
+        aliases = {alias_of(piece) for piece in self._pieces}
+        asked = [c for c in more if not self._by_sql or (_COLUMN.match(c) and c.partition(".")[0] in aliases)]
+        return [c for c in asked if c in self.columns() or await self.knows(c)]
+
+    async def everything(self) -> list[tuple[str, Any]]:
+        """Every column of the tables, each with a value of the newest row."""
+        if not self._by_sql:
+            raise ErpRefused(
+                "CommonEntity/Query does not tell which fields an entity has; write them by name"
+            )
+        found: list[tuple[str, Any]] = []
+        for piece in self._pieces:
+            alias_here, table = alias_of(piece), _TABLE.split(piece)[-1].split()[0]
+            statement = (
+                f"SELECT {alias_here}.* FROM {table} {alias_here}"  # noqa: S608 constants and plain words
+                f" WHERE {alias_here}.ID = (SELECT MAX(x.ID) FROM {table} x)"
+            )
+            try:
+                rows = rows_in(await self._client.read(SQL, {"SqlString": statement}), self.source)
+            except (U9Refusal, U9Trouble) as refusal:
+                log.info("U9 does not show %s: %s", table, refusal)
+                continue
+            found += [(f"{alias_here}.{name}", value) for name, value in (rows[0] if rows else {}).items()]
+        return found
+
     # ------------------------------------------------------------------ by entity
     async def _entity(self, wanted: Wanted) -> list[Row]:
         """Pages until one is empty: a server may give smaller ones than it was asked for."""
@@ -273,11 +321,13 @@ class ListReader:
         if self._by_sql:
             await self.select(list(columns), [NOBODY])
             return
-        asked_for = {
+        await self._client.read(ENTITY, self._first_page(columns, 1))
+
+    def _first_page(self, columns: Sequence[str], most: int) -> Row:
+        return {
             "EntityFullName": self._kind.block.form, "ReturnFields": list(columns), "Filters": [],
-            "Orders": [], "PageIndex": 0, "PageSize": 1,
+            "Orders": [], "PageIndex": 0, "PageSize": most,
         }  # fmt: skip
-        await self._client.read(ENTITY, asked_for)
 
 
 def _fits(row: Mapping[str, Any], wanted: Wanted, earliest: datetime | None) -> bool:

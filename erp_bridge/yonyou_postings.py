@@ -109,7 +109,10 @@ class Postings:
 
     async def _asked(self, document: str, asked: Mapping[str, str], number: str) -> Found | None:
         service = self.services[document]
-        data = await self._client.read(service.path("query"), service.body("query", [dict(asked)]))
+        try:
+            data = await self._client.read(service.path("query"), service.body("query", [dict(asked)]))
+        except U9Refusal as refusal:
+            raise service.absent(refusal, document) from None
         for record in service.rows(data):
             there = number_of(named(record))
             row = self.kinds[document].read(record)

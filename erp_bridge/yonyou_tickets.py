@@ -80,7 +80,10 @@ class Tickets:
         return None
 
     async def _asked(self, keys: list[dict[str, str]]) -> list[Row]:
-        data = await self._client.read(self._service.path("query"), self._service.body("query", keys))
+        try:
+            data = await self._client.read(self._service.path("query"), self._service.body("query", keys))
+        except U9Refusal as refusal:
+            raise self._service.absent(refusal, "ticket") from None
         rows = [row for r in self._service.rows(data) if (row := self._ticket.read(r)) is not None]
         if nameless := [row for row in rows if not text(row.get("number"))]:
             shown = text(nameless[0].get("key")) or "a repair"

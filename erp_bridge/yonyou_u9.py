@@ -16,13 +16,16 @@ from erp_bridge.own_pushes import OwnPushes
 from erp_bridge.yonyou_client import U9Client
 from erp_bridge.yonyou_config import YonyouConfig
 from erp_bridge.yonyou_hours import Hours
+from erp_bridge.yonyou_kinds import kind_of
 from erp_bridge.yonyou_maps import DOCUMENTS
 from erp_bridge.yonyou_office import Office
 from erp_bridge.yonyou_orders import Orders
 from erp_bridge.yonyou_postings import Postings
 from erp_bridge.yonyou_probe import probed
+from erp_bridge.yonyou_samples import Samples
 from erp_bridge.yonyou_tickets import Tickets
 from hub.model.erp import ErpEquipment, Item, OperationClaim, PostingKind, SalesOrder, StockClaim
+from hub.model.mapping import ErpField
 from hub.model.production import WorkOrder
 from hub.ports import Clock
 
@@ -51,6 +54,9 @@ class YonyouU9Connector(Connector):
         self._office = Office(config, self._client, self._orders)
         self._postings = Postings(config, self._client, clock, self._orders)
         self._hours = Hours(config, self._client, self._orders)
+        self._lists = {"order_list": self._orders.list, **self._office.lists}
+        shown = {name: kind_of(config, name) for name in ("order", "item")}
+        self._samples = Samples(config, self._client, shown, self._lists)
         self.capabilities = type(self).capabilities - self._lacking()
         if self.own_pushes:
             self.capabilities |= {Capability.WEBHOOKS}
@@ -136,8 +142,13 @@ class YonyouU9Connector(Connector):
 
     # ------------------------------------------------------------------ care
     async def probe(self) -> Mapping[str, str]:
-        lists = [self._orders.list, *self._office.lists.values()]
-        return await probed(self._config, self._client, lists, self.capabilities)
+        return await probed(self._config, self._client, self._lists.values(), self.capabilities)
+
+    async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        return await self._samples.records(document, more)
+
+    async def fields(self, document: str) -> Sequence[ErpField]:
+        return await self._samples.fields(document)
 
     async def close(self) -> None:
         await self._client.close()

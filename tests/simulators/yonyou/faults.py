@@ -23,6 +23,10 @@ KINDS = {
     "http_401": "HTTP 401 without an envelope, the token is gone",
     "rename": "commit, then a clerk gives the document another number",
     "down": "every connection is closed at once",
+    "page": "a proxy's page for people, HTTP `status`, whatever is asked; nothing done",
+    "same_page": "lists begin with the first row, wherever they are to begin",
+    "any_document": "queries tell of some other document",
+    "renamed": "the interface of repairs is not there under its name",
     "lag": "readers do not see what was written in the last `seconds`",
 }
 
@@ -30,6 +34,8 @@ KINDS = {
 @dataclass
 class Fault(fault_plan.Fault):
     paths: list[str] = field(default_factory=list)  # beginnings, as CompleteDoc/ ; empty: every write
+
+    status: int = 200  # of a page
 
     def meets(self, name: str) -> bool:
         return not self.paths or any(name.startswith(p) for p in self.paths)

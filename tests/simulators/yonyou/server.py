@@ -80,6 +80,8 @@ class _Handler(SilentHandler):
             return self._control(split.path, body)
         if self.server.system.faults.down:
             return self._drop()
+        if page := self.server.system.faults.lasting("page"):
+            return self._send("<!DOCTYPE html><html><body>系统维护中</body></html>", page.status, "text/html")
         if not split.path.startswith(ROOT):
             return self._send("<html>404 - File or directory not found.</html>", 404, "text/html")
         path = split.path.removeprefix(ROOT)

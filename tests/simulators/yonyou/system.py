@@ -20,6 +20,7 @@ from tests.simulators.yonyou.tables import Tables
 
 ZONE = ZoneInfo("Asia/Shanghai")
 READS = frozenset({"Query", "QueryInfoBySql", "Describe"})
+_SHELF_OF = {**SHELVES, "MODoc": "order", "ItemMaster": "item"}
 LISTED = {
     "MODoc", "CompleteDoc", "OpTransferDoc", "IssueDoc", "QCDoc", "MESAPIMOWorkHour", "ItemMaster", "SO",
     "AHEquipRepair", "AHMOChange",
@@ -52,7 +53,7 @@ class System:
         seed.fill(self.books)
         self.orders = Orders(self.books)
         self.documents = Documents(self.books, self.orders)
-        self.tables = Tables(self.books, cap)
+        self.tables = Tables(self.books, cap, lambda: self.faults.lasting("same_page") is not None)
         self.approves_rows = False  # CompleteDoc/Approve takes an array, as other operations do
         self.missing: set[str] = set()  # paths that this site has not published
         self._actions = self.orders.actions() | self.documents.actions()
@@ -64,7 +65,8 @@ class System:
             if path == "OpenAPIServiceHub/Describe" and method == "GET":
                 return {"services": [{"name": "AHEquipRepair", "title": "设备报修"}]}
             self.sessions.check(headers.get("token"))
-            if method != "POST" or path in self.missing:
+            renamed = self.faults.lasting("renamed") and path.startswith("AHEquipRepair/")
+            if method != "POST" or path in self.missing or renamed:
                 raise U9Error(404, "路由错误")
             return self._answered(path, _read(body))
 
@@ -102,6 +104,8 @@ class System:
         return [self._row(self._actions[path], row) for row in body]
 
     def _queried(self, group: str, row: Row) -> list[Row]:
+        if self.faults.lasting("any_document"):
+            return self.books.rows(_SHELF_OF[group], reading=True)[:1]
         if group == "MODoc":
             return self.orders.query(row)
         if group == "ItemMaster":

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from erp_bridge.yonyou_u9 import YonyouU9Connector
 from hub.model.erp import PostingKind
 from hub.ports import Clock
-from tests.contract.erp.world import LAG_SECONDS, ClerkPosting, ClerkTicket, Facts
+from tests.contract.erp.world import LAG_SECONDS, ODD, ClerkPosting, ClerkTicket, Facts
 from tests.simulators.yonyou import seed
 from tests.simulators.yonyou.books import Row
 from tests.simulators.yonyou.orders import code_of
@@ -136,8 +136,8 @@ class YonyouBooks:
     async def fail(self, kind: str, on: str = "", times: int = 1) -> None:
         if kind == "lag":
             self.erp.faults.add("lag", seconds=LAG_SECONDS)
-        elif kind == "down":
-            self.erp.faults.add("down")
+        elif kind in ("down", *ODD):
+            self.erp.faults.add(kind)
         else:
             self.erp.faults.add(kind, paths=PATHS[on], times=times)
 
@@ -151,9 +151,12 @@ def _posting(row: Row, order: str, quantity: float) -> ClerkPosting:
 
 class YonyouWorld:
     name = "yonyou-u9"
-    faults = frozenset({*SAME, "down", "lag"})
+    faults = frozenset({*SAME, *ODD, "down", "lag"})
     secret = Account().client_secret
     wrong_login: Mapping[str, Any] = {"client_secret": "another-secret"}
+    broken_orders: Mapping[str, Any] = {
+        "documents": {"order": {"read": {"quantity": "number(ItemMaster.Name)"}}}
+    }
 
     @asynccontextmanager
     async def books(self, clock: Clock) -> AsyncIterator[YonyouBooks]:
