@@ -1,8 +1,9 @@
 """Rolling samples up: 1 minute from raw, 1 hour from minutes, 1 day from hours, closed buckets only.
 
-Two ways to lose data are kept shut. An open bucket is never rolled: a continuous aggregate refreshed past it
-stops showing its new rows. A window whose source has been let go is never rolled again: its history would be
-overwritten with nothing.
+Three ways to lose data are kept shut. An open bucket is never rolled: a continuous aggregate refreshed past
+it stops showing its new rows. A window whose source has been let go is never rolled again: its history would
+be overwritten with nothing. Nor is it for tags whose own samples went before those of others
+(hub.store.tag_classes); a continuous aggregate cannot leave out some tags, so there it is rolled for none.
 """
 
 from __future__ import annotations
@@ -89,13 +90,16 @@ async def roll(connection: Connection, edition: Edition, upto: datetime) -> int:
     rows = await (await connection.execute(DIRTY)).fetchall()
     dirty = [Window(r["first"], r["last"] + timedelta(microseconds=1)) for r in rows]
     horizons = {r["source"]: r["since"] async for r in await connection.execute(HORIZONS)}
+    spared = await _spared(connection)
+    if edition is Edition.COMMUNITY and spared is not None:
+        horizons["raw"] = max(spared, horizons.get("raw", spared))
     done = 0
     for level in LEVELS:
         edge = floor(upto, level.width)
         fresh = await _fresh(connection, level, edge)
         windows = windows_of(level, fresh, dirty, horizons.get(level.source), edge)
         for window in windows:
-            await _roll_window(connection, edition, level, window)
+            await _roll_window(connection, edition, level, window, spared)
         await connection.execute(ROLLED, {"level": level.name, "upto": edge})
         done += len(windows)
     await connection.execute(CLEAN, [[r["id"] for r in rows]])
@@ -121,7 +125,15 @@ async def _fresh(connection: Connection, level: Level, edge: datetime) -> Window
     return Window(start, edge) if start < edge else None
 
 
-async def _roll_window(connection: Connection, edition: Edition, level: Level, window: Window) -> None:
+async def _spared(connection: Connection) -> datetime | None:
+    """Below this, samples of some tags have been let go before those of others."""
+    row = await (await connection.execute(SPARED)).fetchone()
+    return row["since"] if row else None
+
+
+async def _roll_window(
+    connection: Connection, edition: Edition, level: Level, window: Window, spared: datetime | None
+) -> None:
     if edition is Edition.COMMUNITY:
         await connection.execute(REFRESH, [f"samples_{level.name}", window.start, window.end])
         return
@@ -130,6 +142,9 @@ async def _roll_window(connection: Connection, edition: Edition, level: Level, w
         await connection.execute(ROLL[level.name], values)
         return
     one = window.end - window.start == level.width
+    if spared is not None and window.start < spared:
+        await connection.execute(ROLL_SPARING, values)
+        return
     async with connection.transaction():
         await connection.execute(PLAINLY)
         await connection.execute(ROLL_ONE_MINUTE if one else ROLL[level.name], values)
@@ -141,6 +156,7 @@ PLAINLY = """
 select set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true),
        set_config('work_mem', '32MB', true), set_config('max_parallel_workers_per_gather', '0', true)
 """
+SPARED = "select max(since) as since from tag_horizons"
 SEAL = "update rollup_state set sealed = greatest(sealed, %s) where level = '1m'"
 STATE = "select rolled from rollup_state where level = %s"
 ROLLED = "update rollup_state set rolled = greatest(rolled, %(upto)s) where level = %(level)s"
@@ -157,9 +173,11 @@ _ROLL_RAW = """
 insert into samples_1m_data (bucket, tag, n, sum, min, max)
 select {bucket}, tag, count(*), sum(value), min(value), max(value)
 from samples
-where ts >= %(start)s and ts < %(end)s and status < 2147483648 and value <> 'NaN'
+where ts >= %(start)s and ts < %(end)s and status < 2147483648 and value <> 'NaN' {but}
 group by {groups}
 """
+_BUT = "and not exists (select from tag_horizons h where h.tag = samples.tag and h.since > samples.ts)"
+_MINUTE = "date_bin('1 minute', ts, timestamptz '2000-01-01 00:00:00+00')"
 _ROLL_LEVEL = """
 insert into samples_{level}_data (bucket, tag, n, sum, min, max)
 select date_bin('{width}', bucket, timestamptz '2000-01-01 00:00:00+00'), tag, sum(n), sum(sum), min(min),
@@ -175,13 +193,15 @@ def _level_statement(level: str, below: str, width: str) -> bytes:
     return (text + _ON_CONFLICT).encode()
 
 
-def _minutes_statement(bucket: str, groups: str) -> bytes:
-    return (_ROLL_RAW.replace("{bucket}", bucket).replace("{groups}", groups) + _ON_CONFLICT).encode()
+def _minutes_statement(bucket: str, groups: str, but: str = "") -> bytes:
+    text = _ROLL_RAW.replace("{bucket}", bucket).replace("{groups}", groups).replace("{but}", but)
+    return (text + _ON_CONFLICT).encode()
 
 
 ROLL_ONE_MINUTE = _minutes_statement("%(start)s::timestamptz", "tag")
+ROLL_SPARING = _minutes_statement(_MINUTE, "1, tag", _BUT)
 ROLL = {
-    "1m": _minutes_statement("date_bin('1 minute', ts, timestamptz '2000-01-01 00:00:00+00')", "1, tag"),
+    "1m": _minutes_statement(_MINUTE, "1, tag"),
     "1h": _level_statement("1h", "1m", "1 hour"),
     "1d": _level_statement("1d", "1h", "1 day"),
 }

@@ -129,7 +129,7 @@ class PgSampleStore:
     ) -> list[tuple[datetime, float, float, float]]:
         width = (end - start) / max(points, 1)
         async with borrowed(self._pool) as connection:
-            level = fitting(width, raw_is_there=await _raw_is_there(connection, start))
+            level = fitting(width, raw_is_there=await _raw_is_there(connection, tag, start))
             values = {"tag": tag, "start": start, "end": end, "width": bucket_width(width, level)}
             rows = await (await connection.execute(TREND[level], values)).fetchall()
         return [(r["bucket"].astimezone(UTC), r["mean"], r["min"], r["max"]) for r in rows]
@@ -180,13 +180,16 @@ def _from_rows(found: Sequence[dict[str, Any]]) -> SampleBatch:
     )
 
 
-async def _raw_is_there(connection: Connection, start: datetime) -> bool:
-    row = await (await connection.execute(RAW_HORIZON, [start])).fetchone()
+async def _raw_is_there(connection: Connection, tag: int, start: datetime) -> bool:
+    row = await (await connection.execute(RAW_HORIZON, {"tag": tag, "start": start})).fetchone()
     return row is None
 
 
 POSITION = "select position from stream_positions where stream = %s"
-RAW_HORIZON = "select 1 from horizons where source = 'raw' and since > %s"
+RAW_HORIZON = """
+select 1 from horizons where source = 'raw' and since > %(start)s
+union all select 1 from tag_horizons where tag = %(tag)s and since > %(start)s
+"""
 TURN = """
 select turn.*, coalesce(
     (select position from stream_positions where stream = %(stream)s for update), '') as position

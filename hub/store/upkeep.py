@@ -16,6 +16,7 @@ from hub.store import partitions
 from hub.store.edition import Edition
 from hub.store.pool import Connection, Pool, borrowed
 from hub.store.rollup import floor, roll
+from hub.store.tag_classes import TagClass, let_go, shorter
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,8 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long: raw samples, minutes, intents that were carried out, ids of what an MES told, samples of
-    process parameters. Hours and days are kept for ever."""
+    """How long: raw samples (but those of `classes`), minutes, intents that were carried out, ids of what an
+    MES told, samples of process parameters. Hours and days are kept for ever."""
 
     raw: timedelta = timedelta(days=7)
     minutes: timedelta = timedelta(days=90)
@@ -36,6 +37,11 @@ class Keep:
     exchanges: timedelta = timedelta(days=400)  # with the ERP: an audit looks back over a whole year
     events: timedelta = timedelta(days=400)
     parameters: timedelta = timedelta(days=730)  # of process parameters: a customer asks about a lot late
+    classes: tuple[TagClass, ...] = ()
+
+    @property
+    def longest_raw(self) -> timedelta:
+        return max(self.raw, *(one.raw for one in self.classes), timedelta())
 
 
 class Upkeep:
@@ -124,7 +130,8 @@ async def compress(connection: Connection, edition: Edition, older_than: datetim
 
 async def retain(connection: Connection, edition: Edition, now: datetime, keep: Keep) -> int:
     """Let go what is older than it is kept, never raw samples that were not rolled. Roll-ups stay."""
-    dropped = await _drop_raw(connection, edition, now - keep.raw)
+    dropped = await _drop_raw(connection, edition, now - keep.longest_raw)
+    await _let_classes_go(connection, edition, now, keep)
     dropped += await _drop_minutes(connection, edition, now - keep.minutes)
     dropped += await _drop_parameters(connection, edition, now - keep.parameters)
     for statement, before in (
@@ -148,6 +155,15 @@ async def _drop_raw(connection: Connection, edition: Edition, before: datetime) 
         return len(await partitions.drop_before(connection, horizon))
     rows = await connection.execute("select drop_chunks('samples', older_than => %s::timestamptz)", [horizon])
     return len(await rows.fetchall())
+
+
+async def _let_classes_go(connection: Connection, edition: Edition, now: datetime, keep: Keep) -> None:
+    if not keep.classes:
+        return
+    rolled = await _rolled(connection, "1m")
+    known = [row["number"] async for row in await connection.execute(NUMBERS)]
+    for one in shorter(keep.classes, keep.raw, keep.longest_raw, known):
+        await let_go(connection, edition, now, one, rolled)
 
 
 async def _drop_minutes(connection: Connection, edition: Edition, before: datetime) -> int:
@@ -207,6 +223,7 @@ HORIZON = """
 insert into horizons as old (source, since) values (%(source)s, %(since)s)
 on conflict (source) do update set since = excluded.since where old.since < excluded.since
 """
+NUMBERS = "select number from tags"
 OLD_INTENTS = "delete from outbox where state = 'done' and finished_at < %s"
 OLD_EXCHANGES = "delete from erp_exchanges where at < %s"
 OLD_CHANGES = "delete from order_changes where confirmed_at < %s"

@@ -185,7 +185,8 @@ def as_text(value: object) -> str:
 
 _PATTERN = re.compile(r"\{\w+\}")  # names are put in before it is a statement
 _STATEMENT = re.compile(r"\s*(with|select|insert|update|delete)\b", re.I)
-_TIMESCALE_ONLY = ("upkeep.CHUNK_INTERVAL", "upkeep.TO_COMPRESS", "backup.AGGREGATES")
+_TIMESCALE_ONLY = ("upkeep.CHUNK_INTERVAL", "upkeep.TO_COMPRESS", "backup.AGGREGATES",
+                   "tag_classes.CHUNKS")  # fmt: skip
 
 
 def numbered(text: str) -> str:

@@ -14,6 +14,7 @@ from hub.model.batch import SampleBatch, micros
 from hub.model.sample import BAD_NO_COMMUNICATION, UNCERTAIN
 from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
+from hub.store.tag_classes import TagClass
 from hub.store.tag_table import TagTable
 from hub.store.upkeep import Keep, Upkeep, edition_of, retain
 from hub.testing.clock import HandClock
@@ -334,3 +335,47 @@ async def test_a_fine_trend_of_what_was_let_go_comes_from_minutes(pool: Pool, sa
 async def test_a_tag_without_samples_has_an_empty_trend(samples: PgSampleStore) -> None:
     for length in (timedelta(minutes=1), timedelta(days=1), timedelta(days=400)):
         assert await samples.trend(7, at(0), at(0) + length, 100) == []
+
+
+# ------------------------------------------------------------------ classes of tags
+async def a_week(samples: PgSampleStore) -> None:
+    """Tags 1 and 2, a sample a minute for an hour of each of seven days."""
+    for day in range(7):
+        for minute in range(60):
+            when = at(hours=24 * day, minutes=minute)
+            await samples.write([SampleBatch.at([1, 2], when, [float(minute), 1.0])])
+
+
+async def days_of(pool: Pool, tag: int) -> list[int]:
+    query = "select distinct ts::date - %s::date as day from samples where tag = %s order by 1"
+    async with pool.connection() as connection:
+        rows = await (await connection.execute(query, [DAWN, tag])).fetchall()
+    return [row["day"] for row in rows]
+
+
+@pytest.mark.parametrize("kept_shorter", ["by its class", "than a class"])
+async def test_a_class_of_tags_keeps_its_samples_for_its_own_time_and_all_roll_ups_stay(
+    pool: Pool, samples: PgSampleStore, kept_shorter: str
+) -> None:
+    await TagTable(pool).number(["p1/a/fast", "p1/a/slow"])
+    await a_week(samples)
+    three, year = timedelta(days=3), timedelta(days=365)
+    keep = (
+        Keep(raw=year, classes=(TagClass(frozenset({1}), three),))
+        if kept_shorter == "by its class"
+        else Keep(raw=three, classes=(TagClass(frozenset({2}), year),))
+    )
+    await upkeep(pool, keep).round(at(hours=24 * 6 + 1))
+    minutes, hours = await level(pool, "1m"), await level(pool, "1h")
+    await upkeep(pool, keep).round(at(hours=24 * 6 + 2))
+    assert (await days_of(pool, 1), await days_of(pool, 2)) == ([3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 6])
+    assert (await level(pool, "1m"), await level(pool, "1h")) == (minutes, hours)
+    assert len(minutes) == 2 * 7 * 60
+    # what comes late finds the class's own samples gone: its history stands, the other's is rolled again
+    await samples.write([SampleBatch.at([1, 2], at(hours=24, seconds=30), [-1.0, -1.0])])
+    await upkeep(pool, keep).round(at(hours=24 * 6 + 3))
+    then = {(row[0], row[1]): row[4] for row in await level(pool, "1m")}
+    assert (then[at(hours=24), 1], then[at(hours=24), 2]) == (0.0, -1.0)
+    # and a fine curve of those days comes from minutes, where raw samples are not there
+    curve = await samples.trend(1, at(hours=48), at(hours=48, minutes=10), 600)
+    assert [row[1] for row in curve] == [float(n) for n in range(10)]
