@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE, is_page
+from erp_bridge.bystanders import AWAY_PAUSE, CREDENTIALS_PAUSE, LONGEST_PAUSE, asked_pause, is_page
 from hub.errors import ErpRefused, ErpUnavailable
 
 LIMIT_PAUSE = timedelta(seconds=30)
@@ -134,15 +134,15 @@ def is_busy(said: str, busy_words: Sequence[str]) -> bool:
 
 
 def retry_after(reply: httpx.Response, now: datetime) -> timedelta | None:
-    """Seconds or an HTTP date."""
-    value = reply.headers.get("Retry-After", "").strip()
-    if value.isdigit():
-        return timedelta(seconds=int(value))
+    """Seconds or an HTTP date; a day at the most."""
+    seconds = asked_pause(reply)
+    if seconds is not None:
+        return seconds
     try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
+        at = parsedate_to_datetime(reply.headers.get("Retry-After", "").strip())
+        return min(max(at.replace(tzinfo=at.tzinfo or UTC) - now, timedelta(0)), LONGEST_PAUSE)
+    except (ValueError, OverflowError):
         return None
-    return max(at.replace(tzinfo=at.tzinfo or UTC) - now, timedelta(0))
 
 
 def short(text: str) -> str:

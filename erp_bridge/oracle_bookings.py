@@ -39,6 +39,7 @@ class Marked:
     order: Order
     plain: str  # what people have written beside the mark
     mark: Mark
+    text: str = ""  # both, as Oracle has them
 
 
 class Bookings:
@@ -235,8 +236,8 @@ class Bookings:
         attribute = self._config.mark.attribute
         if not attribute:
             return Marked(order, "", self._unwritten.get(order.number, Mark()))
-        plain, mark = oracle_mark.read(str((await self._holder(order)).get(attribute) or ""))
-        return Marked(order, plain, mark)
+        text = str((await self._holder(order)).get(attribute) or "")
+        return Marked(order, *oracle_mark.read(text), text)
 
     async def _holder(self, order: Order) -> Row:
         """The record with the mark: the order, or its flexfield."""
@@ -255,7 +256,8 @@ class Bookings:
         body = {where.attribute: oracle_mark.written(marked.plain, mark, where.length)}
         path = f"{self._orders_form}/{marked.order.id}"
         if where.child:
-            await self._records.put_child(path, where.child, body, where.context)
+            seen = {where.attribute: marked.text}
+            await self._records.put_child(path, where.child, body, where.context, seen)
         else:
             await self._patched(path, body, marked.order.version)
 

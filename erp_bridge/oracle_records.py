@@ -13,7 +13,7 @@ from typing import Any
 
 from erp_bridge import as_read
 from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
-from erp_bridge.oracle_answers import Stale, items_of
+from erp_bridge.oracle_answers import OracleRefusal, Stale, items_of
 from erp_bridge.oracle_client import Answer, OracleClient
 from erp_bridge.oracle_config import OracleConfig
 from erp_bridge.oracle_maps import DOCUMENTS
@@ -179,17 +179,31 @@ class Records:
                 return now.body
         return {}
 
-    async def put_child(self, path: str, child: str, body: Row, context: str) -> None:
-        """A flexfield has one row for a record: changed where it is, made where it is not."""
+    async def _first_child(self, path: str, child: str, body: Row, seen: Mapping[str, str] | None) -> None:
+        try:
+            await self.client.write("POST", f"{path}/child/{child}", body)
+        except OracleRefusal:
+            if seen is None or not await self.rows(f"{path}/child/{child}"):
+                raise
+            raise Stale(f"somebody has made {child} of {path.partition('/')[0]} meanwhile") from None
+
+    async def put_child(
+        self, path: str, child: str, body: Row, context: str, seen: Mapping[str, str] | None = None
+    ) -> None:
+        """A flexfield has one row for a record: changed where it is, made where it is not. Raises Stale when
+        it does not say what we have `seen` any more."""
         if context and "__FLEX_Context" not in body:
             body = {"__FLEX_Context": context, **body}
         rows = await self.rows(f"{path}/child/{child}")
         if not rows:
-            await self.client.write("POST", f"{path}/child/{child}", body)
-        elif any(rows[0].get(name) != value for name, value in body.items()):
+            await self._first_child(path, child, body, seen)
+        elif seen is not None or any(rows[0].get(name) != value for name, value in body.items()):
             key = child_key(rows[0]) or path.rpartition("/")[2]
             where = f"{path}/child/{child}/{key}"
             now = await self.one(where)
+            there = now.body if now else rows[0]
+            if any(str(there.get(name) or "") != text for name, text in (seen or {}).items()):
+                raise Stale(f"somebody has changed {child} of {path.partition('/')[0]} meanwhile")
             await self.client.write("PATCH", where, body, version=now.version if now else "")
 
 

@@ -162,6 +162,30 @@ async def test_the_mark_may_stand_in_a_flexfield(books: OracleBooks, connect: Co
     assert books.work_order(seed.ORDER)["WorkOrderDescription"] == before
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_mark_in_a_flexfield_that_another_hub_has_written_meanwhile_is_not_written_over(
+    books: OracleBooks, connect: Connect, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    """Of two hubs with one report the one that marked first sends it; the other one looks again."""
+    mark = {"attribute": "andonMark", "child": "WorkOrderDFF", "context": "ANDON", "length": 400}
+    one, other = connect(mark=mark), connect(mark=mark)
+    if not first:
+        await one.report_operation("R-0", reported())
+    before = operation(books)["CompletedQuantity"]
+    put, met = one._records.put_child, list[str]()
+
+    async def interrupted(path: str, *args: Any) -> None:
+        if not met:
+            met.append(path)
+            await other.report_operation("R-1", reported())
+        await put(path, *args)
+
+    monkeypatch.setattr(one._records, "put_child", interrupted)
+    await one.report_operation("R-1", reported())
+    assert met
+    assert operation(books)["CompletedQuantity"] == before + 3
+
+
 async def test_without_a_mark_a_process_still_books_once(books: OracleBooks, connect: Connect) -> None:
     connector = connect(mark={"attribute": ""})
     await books.fail("drop_after_commit", "report")
