@@ -164,7 +164,11 @@ EVENTS = (
 # `Config` is a class attribute: what reads the plugin's `with:` block. Said as a property, because a plugin's
 # own narrower class would not fit an attribute that anybody may set.
 class Collector(Protocol):
-    """Lives for one connection. The supervisor gives it the next one."""
+    """Lives for one connection. The supervisor gives it the next one.
+
+    It may have `parts`, a mapping: what is behind it by name, each with its tags, which can be lost alone;
+    without it every machine is one. `repeats_what_stands = False`: its silence tells nothing.
+    """
 
     @property
     def Config(self) -> type[BaseModel]: ...
@@ -486,6 +490,11 @@ class ErpBook(Protocol):
         postings), or the ERP's own number."""
         ...
 
+    async def sent(self, subjects: Sequence[str], most: int) -> list[Exchange]:
+        """Of each of these subjects the last that went to the ERP with something in it, however much of other
+        subjects has passed since; the newest first."""
+        ...
+
     async def last_known(self, document: str) -> Mapping[str, Any] | None:
         """The document as the ERP had it after the last exchange about it."""
         ...
@@ -587,8 +596,10 @@ class MappingDesk(Protocol):
         """(its number, the overview); Refused with every complaint, Conflict."""
         ...
 
-    async def activate(self, number: int, active: int, by: str) -> Mapping[str, Any]:
-        """The overview; Refused when the connector cannot be built with it, NotFound, Conflict."""
+    async def activate(self, number: int, active: int, by: str, anyway: bool = False) -> Mapping[str, Any]:
+        """The overview; Refused when the connector cannot be built with it, NotFound, Conflict. A version
+        that was never used is tried first: Conflict `mapping-fails` when no record comes through it, and
+        `mapping-untried` when there are no records to try it on, unless `anyway`."""
         ...
 
 

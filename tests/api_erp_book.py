@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,6 +50,10 @@ class MemoryErpBook:
                 replace(dead, id=8, kind="erp-news", payload={"subject": "orders"}),
             )
         }
+
+    async def sent(self, subjects: Sequence[str], most: int) -> list[Exchange]:
+        found = [e for e in await self.exchanges() if e.subject in subjects and e.after]
+        return found[:most]
 
     async def exchanges(self, document: str = "", before: int = 0, limit: int = 100) -> list[Exchange]:
         out = Exchange(NOON, Direction.OUT, "report-operation", "report:R1", Outcome.DONE)

@@ -36,6 +36,12 @@ class PgErpBook:
             rows = await (await connection.execute(asked, values)).fetchall()
         return [_exchange(row) for row in rows]
 
+    async def sent(self, subjects: Sequence[str], most: int) -> list[Exchange]:
+        async with borrowed(self._pool) as connection:
+            values = {"subjects": list(subjects), "most": most}
+            rows = await (await connection.execute(SENT, values)).fetchall()
+        return [_exchange(row) for row in rows]
+
     async def last_known(self, document: str) -> Mapping[str, Any] | None:
         async with borrowed(self._pool) as connection:
             row = await (await connection.execute(LAST_KNOWN, [document])).fetchone()
@@ -209,6 +215,15 @@ where (
     )
     and (%(before)s = 0 or id < %(before)s)
 order by id desc limit %(limit)s
+"""
+SENT = """
+select sent.* from unnest(%(subjects)s::text[]) as asked (subject)
+cross join lateral (
+    select * from erp_exchanges
+    where subject = asked.subject and direction = 'out' and after is not null
+    order by id desc limit %(most)s
+) sent
+order by sent.id desc
 """
 LAST_KNOWN = """
 select after from erp_exchanges

@@ -14,7 +14,7 @@ from collectors.runner import book
 from erp_bridge.incoming import CONFIRM_WITHIN
 from hub.errors import Conflict, ErpRefused, NotFound
 from hub.model.erp import PostingKind
-from hub.model.exchange import Direction, Letter, Outcome
+from hub.model.exchange import Direction, Exchange, Letter, Outcome
 from hub.model.intent import Intent, IntentKind
 from hub.model.production import Posting, WorkOrderState
 from hub.testing.clock import NOON, HandClock
@@ -402,6 +402,19 @@ async def test_of_two_who_decide_at_once_the_second_touches_nothing_behind_the_l
     assert again is not aside
     left = {s.state for s in await book.unfinished(letter.lane)}
     assert left == ({"waiting"} if again else set())
+
+
+async def test_what_was_sent_of_a_kind_is_found_behind_any_number_of_others(house: BridgeHouse) -> None:
+    def told(subject: str, document: str, after: dict[str, Any] | None) -> Exchange:
+        return Exchange(NOON, Direction.OUT, subject, document, Outcome.DONE, after=after)
+
+    for n in range(3):
+        await house.book.note(told("open-ticket", f"AH-{n}", {"ticket": f"AH-{n}"}))
+    await house.book.note(told("open-ticket", "AH-9", None))
+    for n in range(250):
+        await house.book.note(told("report-operation", f"report:R-{n}", {"order": "MO-1"}))
+    found = await house.book.sent(["open-ticket", "report-operation", "post scrap"], 2)
+    assert [e.document for e in found] == ["report:R-249", "report:R-248", "AH-2", "AH-1"]
 
 
 # ------------------------------------------------------------------ pushes

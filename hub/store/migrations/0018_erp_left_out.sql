@@ -13,3 +13,6 @@ create table erp_left_out (
 );
 create unique index one_open_left_out on erp_left_out (source, document, record) where ended_at is null;
 create index erp_left_out_ended on erp_left_out (ended_at) where ended_at is not null;
+
+-- What went to the ERP last, of each kind of message.
+create index erp_exchanges_sent on erp_exchanges (subject, id) where direction = 'out' and after is not null;
