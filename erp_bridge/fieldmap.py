@@ -8,7 +8,6 @@ comes out as null is left out, so an ERP never receives a field we know nothing 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +21,7 @@ from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
 from pydantic import BeforeValidator, Field
 
+from erp_bridge.map_names import called, meant, tables_named
 from hub.config import Block
 from hub.errors import ConfigError, ErpRefused
 
@@ -71,6 +71,7 @@ def compiled(block: MapBlock, zone: ZoneInfo, where: str) -> FieldMap:
     """Raises ConfigError with one complaint for every expression that cannot be read."""
     options = jmespath.Options(custom_functions=Functions(block.tables, zone))
     complaints: list[str] = []
+    known = Functions.FUNCTION_TABLE
 
     def parsed(text: str, place: str) -> ParsedResult | None:
         try:
@@ -81,10 +82,13 @@ def compiled(block: MapBlock, zone: ZoneInfo, where: str) -> FieldMap:
         if too_much(made.parsed):
             complaints.append(f"{where}.{place}: {text[:40]!r}… asks for more work than any map needs")
             return None
-        called = [n for n in _called(made.parsed) if n not in Functions.FUNCTION_TABLE]
-        complaints.extend(
-            f"{where}.{place}: {text!r}: there is no function {n}(); {_near(n)}" for n in called
-        )
+        strange = [f"function {n}(); {meant(n, known)}" for n in called(made.parsed) if n not in known]
+        strange += [
+            f"table {n!r}; {meant(n, block.tables) or 'add it under tables'}"
+            for n in tables_named(made.parsed)
+            if n not in block.tables
+        ]
+        complaints.extend(f"{where}.{place}: {text!r}: there is no {words}" for words in strange)
         return made
 
     def side(fields: Mapping[str, str], place: str) -> dict[str, ParsedResult]:
@@ -130,21 +134,6 @@ def too_much(tree: Mapping[str, Any]) -> bool:
             return True
         waiting += ((child, depth + 1) for child in children)
     return False
-
-
-def _called(node: Mapping[str, Any]) -> Iterator[str]:
-    """Functions, wherever in the expression they stand."""
-    if node["type"] == "function_expression":
-        yield node["value"]
-    for child in node["children"]:
-        if isinstance(child, Mapping):
-            yield from _called(child)
-
-
-def _near(name: str) -> str:
-    known = sorted(Functions.FUNCTION_TABLE)
-    near = difflib.get_close_matches(name, known, 1, 0.5)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
 
 
 _OF_LISTS = frozenset({"projection", "filter_projection", "value_projection", "flatten"})

@@ -24,6 +24,8 @@ class Ours:
     title: Words
     fields: Fields
     real: bool = False
+    subject: str = ""  # of the ledger of messages: what is sent with these fields
+    kind: Words | None = None  # the same in words
 
 
 _AT, _OPENED = "2026-01-05T08:42:00Z", "2026-01-05T08:30:00Z"
@@ -96,26 +98,54 @@ _SENT: dict[str, tuple[tuple[str, Reader, Words], ...]] = {  # subject of the le
 }
 
 
+SUBJECTS = tuple(sorted({subject for sent in _SENT.values() for subject, _, _ in sent}))
+
+
 def ours(meaning: str, block: MapBlock, exchanges: Iterable[Exchange]) -> list[Ours]:
     """What this document is filled from; the last that were sent come first, of each subject one."""
-    extra = {name: EXTRA[name] for name in _named(block) if name in EXTRA}
-    found: dict[str, Ours] = {}
+    sent = _sent(meaning, block, exchanges)
+    return [*(found[0] for found in sent.values() if found), *_made_up(meaning, block)]
+
+
+def to_try(meaning: str, block: MapBlock, exchanges: Iterable[Exchange], most: int) -> list[Ours]:
+    """Of each subject the last ones that were sent; a made-up one where nothing was."""
+    sent = _sent(meaning, block, exchanges)
+    real = [one for found in sent.values() for one in found[:most]]
+    return real + [one for one in _made_up(meaning, block) if not sent.get(one.subject)]
+
+
+def _sent(meaning: str, block: MapBlock, exchanges: Iterable[Exchange]) -> dict[str, list[Ours]]:
+    extra = _extra(block)
     wanted = {subject: (reader, title) for subject, reader, title in _SENT.get(meaning, ())}
+    found: dict[str, list[Ours]] = {subject: [] for subject in wanted}
     for exchange in exchanges:
-        if exchange.subject in wanted and exchange.subject not in found and exchange.after:
-            reader, title = wanted[exchange.subject]
-            made = _read(reader, exchange.after)
-            if made is not None:
-                said = Words(f"{title.zh} {exchange.document}", f"{title.en} {exchange.document}")
-                own = {"key": exchange.document} if "key" in extra else {}
-                if "headline" in extra:
-                    own["headline"] = str(made.get("title") or "")
-                found[exchange.subject] = Ours(said, plain(extra | made | own), real=True)
-    made_up = [
-        Ours(Words(f"示例：{t.zh}", f"example: {t.en}"), plain(extra | reader(payload)))
+        if exchange.subject not in wanted or not exchange.after:
+            continue
+        reader, title = wanted[exchange.subject]
+        made = _read(reader, exchange.after)
+        if made is not None:
+            said = Words(f"{title.zh} {exchange.document}", f"{title.en} {exchange.document}")
+            own = {"key": exchange.document} if "key" in extra else {}
+            if "headline" in extra:
+                own["headline"] = str(made.get("title") or "")
+            fields = plain(extra | made | own)
+            found[exchange.subject].append(Ours(said, fields, True, exchange.subject, title))
+    return found
+
+
+def _made_up(meaning: str, block: MapBlock) -> list[Ours]:
+    extra, subjects = _extra(block), {reader: subject for subject, reader, _ in _SENT.get(meaning, ())}
+    return [
+        Ours(
+            Words(f"示例：{t.zh}", f"example: {t.en}"), plain(extra | reader(payload)),
+            subject=subjects.get(reader, ""), kind=t,
+        )
         for t, reader, payload in _MADE.get(meaning, ())
-    ]
-    return [*(found[s] for s in wanted if s in found), *made_up]
+    ]  # fmt: skip
+
+
+def _extra(block: MapBlock) -> Fields:
+    return {name: EXTRA[name] for name in _named(block) if name in EXTRA}
 
 
 def names(records: Sequence[Ours]) -> list[tuple[str, Any]]:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
-
+from erp_bridge import trial
 from erp_bridge.connector import Connector
-from erp_bridge.erp_in_use import ErpInUse, Fit, plainly, refuse_too_deep
-from erp_bridge.fieldmap import MapBlock, asked, compiled, plain
-from erp_bridge.map_samples import EXTRA, Ours, names, ours
+from erp_bridge.erp_in_use import ErpInUse, Fit, plainly
+from erp_bridge.fieldmap import MapBlock, compiled, plain
+from erp_bridge.map_drafts import all_drafted, columns_of, drafted, laid_over, own_map, roots_of
+from erp_bridge.map_samples import EXTRA, SUBJECTS, Ours, names, ours, to_try
 from erp_bridge.our_titles import TITLES
 from erp_bridge.preview import CALLED, Known, Preview, previewed
-from hub.config import explain
-from hub.errors import ConfigError, ErpRefused, ErpUnavailable, NotFound, Refused
+from hub.errors import ConfigError, Conflict, ErpRefused, ErpUnavailable, NotFound, Refused
 from hub.model.mapping import FROM_FILE, ErpField, MappingVersion
 from hub.model.words import Words
 from hub.ports import ErpBook, ErpConnector
@@ -28,7 +26,8 @@ from hub.ports import ErpBook, ErpConnector
 KEPT = timedelta(minutes=1)  # what the ERP said of its fields and records is believed for so long
 MOST = 512  # characters of one value of a record that people are shown
 WIDE = 120  # columns that a draft may ask of a record
-LATEST = 200  # exchanges that records of ours are looked for in
+LATEST = 20  # messages of each subject that records of ours are looked for in
+TRIALS = 20  # records of a kind that a version is tried on
 PATIENCE, PROBING = 8.0, 60.0  # seconds for one question to the ERP, and for a whole test
 
 
@@ -37,6 +36,7 @@ class _Heard:
     at: float
     said: Any
     trouble: str = ""
+    refused: bool = False  # the ERP answered, and would not
 
 
 class ErpMappingDesk:
@@ -67,6 +67,7 @@ class ErpMappingDesk:
             "trouble": fit.trouble,
             "latest": versions[0].number if versions else FROM_FILE,
             "functions": sorted(CALLED),
+            "meanings": {n: self._meaning(fit.connector, n) for n in getattr(fit.connector, "own_maps", {})},
         }
 
     async def version(self, number: int) -> Mapping[str, Any]:
@@ -75,9 +76,9 @@ class ErpMappingDesk:
 
     async def document(self, name: str) -> dict[str, Any]:
         connector = await self._connector()
-        own = _own(connector, name)
+        own = own_map(connector, name)
         site = await self.version(await self._erp.mappings.active(self._erp.kind))
-        block = _laid(connector, own, _block(site.get(name) or {}))
+        block = laid_over(connector, own, drafted(site.get(name) or {}))
         fields, records = (
             await self._fields(connector, name, block),
             await self._records(connector, name, block, ()),
@@ -99,8 +100,8 @@ class ErpMappingDesk:
     # ------------------------------------------------------------------ trying
     async def preview(self, name: str, block: Any, ours: int, theirs: int) -> dict[str, Any]:
         connector = await self._connector()
-        whole = _laid(connector, _own(connector, name), _block(block))
-        records = await self._records(connector, name, whole, _columns(whole))
+        whole = laid_over(connector, own_map(connector, name), drafted(block))
+        records = await self._records(connector, name, whole, columns_of(whole))
         fields = await self._fields(connector, name, whole)
         mine = await self._ours(connector, name, whole)
         record = mine[ours].fields if ours < len(mine) else {}
@@ -109,43 +110,115 @@ class ErpMappingDesk:
         seen = frozenset(row)
         known = Known(
             frozenset(n for n, _ in names(mine)) | frozenset(EXTRA) if mine else frozenset(),
-            listed | seen | frozenset(_roots_of(_own(connector, name))) if listed else frozenset(),
+            listed | seen | frozenset(roots_of(own_map(connector, name))) if listed else frozenset(),
         )
         found = previewed(whole, self._zone, record, row, known)
         return _preview(found, whole, self._zone, record, row)
 
     async def test(self, documents: Mapping[str, Any]) -> dict[str, Any]:
+        nothing: dict[str, Any] = {"complaints": [], "probe": {}, "tried": [], "warnings": []}
         try:
-            connector = self._erp.made(_blocks(documents))
+            connector = self._erp.made(all_drafted(documents))
         except ConfigError as cause:
-            return {"sound": False, "complaints": list(cause.complaints), "probe": {}}
+            return nothing | {"sound": False, "complaints": list(cause.complaints)}
         try:
+            tried = await self._tried(documents, connector)
+            found = nothing | {
+                "sound": not any(one.fails for one in tried),
+                "tried": [one.as_dict() for one in tried],
+                "warnings": await self._strange(documents),
+            }
             async with asyncio.timeout(PROBING):
-                said = dict(await connector.probe())
+                return found | {"probe": dict(await connector.probe())}
         except (ErpUnavailable, ErpRefused) as trouble:
-            return {"sound": True, "complaints": [], "probe": {}, "trouble": str(trouble)}
+            return found | {"trouble": str(trouble)}
         except TimeoutError:
-            return {"sound": True, "complaints": [], "probe": {}, "trouble": f"no answer for {PROBING:g} s"}
+            return found | {"trouble": f"no answer for {PROBING:g} s"}
         finally:
             await connector.close()
-        return {"sound": True, "complaints": [], "probe": said}
+
+    async def _tried(self, documents: Mapping[str, Any], new: ErpConnector) -> list[trial.Tried]:
+        """What differs from the maps in use, on the last records of ours and on those that the ERP shows."""
+        fit = await self._used()
+        now, then = await self.version(fit.number), {**self._erp.of_file(), **documents}
+        exchanges = await self._book.sent(SUBJECTS, LATEST)
+        found: list[trial.Tried] = []
+        for name, own in getattr(new, "own_maps", {}).items():
+            before, after = (laid_over(new, own, drafted(said.get(name) or {})) for said in (now, then))
+            if trial.changed(before, after, trial.WRITE):
+                mine = to_try(self._meaning(new, name), after, exchanges, TRIALS)
+                found += trial.written(name, before, after, self._zone, mine)
+            if trial.changed(before, after, trial.READ):
+                found.append(await self._read(fit.connector, new, name, before, after))
+        return found
+
+    async def _read(
+        self, old: ErpConnector, new: ErpConnector, name: str, before: MapBlock, after: MapBlock
+    ) -> trial.Tried:
+        """As the draft's own connector asks for them: a column that the ERP does not have is its refusal."""
+        there = await self._records(old, name, before, ())
+        heard = await self._heard_of(new, lambda asked_of: asked_of.samples(name, columns_of(after)))
+        if heard.refused and there.said:
+            words = Words(heard.trouble, heard.trouble)
+            return trial.Tried(name, trial.READ, None, len(there.said), 0, reason=words)
+        rows = [plain(row) for row in heard.said][:TRIALS]
+        if not rows:
+            why = heard.trouble or there.trouble
+            return trial.Tried(name, trial.READ, reason=Words(why, why) if why else None)
+        return trial.read(name, before, after, self._zone, rows)
+
+    async def _strange(self, documents: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Fields that a site's maps write or read and that the ERP does not list; it may list none."""
+        connector, found = await self._connector(), []
+        for name in set(documents) & set(await self._names()):
+            own, site = own_map(connector, name), drafted(documents[name])
+            listed = (await self._fields(connector, name, laid_over(connector, own, site))).said
+            there = {n for f in listed for n in (f.name, f.name.partition(".")[0], f.write)}
+            written = {
+                n: n.rpartition("[].")[2] for n, text in site.write.items() if text and n not in own.write
+            }
+            read = {n: n for n in columns_of(site) if n not in columns_of(own)}
+            for field, bare in sorted((written | read).items()) if listed else ():
+                if not {field, bare, bare.partition(".")[0]} & there:
+                    found.append({"document": name, "field": field})
+        return found
 
     # ------------------------------------------------------------------ deciding
     async def save(
         self, documents: Mapping[str, Any], latest: int, by: str, note: str
     ) -> tuple[int, Mapping[str, Any]]:
-        blocks = _blocks(documents)
+        blocks = all_drafted(documents)
         await self._accepted(blocks)
         kept = {name: plainly(block) for name, block in blocks.items()}
         now = self._clock.now()
         made = await self._erp.mappings.save(self._erp.kind, kept, latest, by, note, now)
         return made.number, await self.overview()
 
-    async def activate(self, number: int, active: int, by: str) -> Mapping[str, Any]:
-        await self._accepted(await self._documents(number))
+    async def activate(self, number: int, active: int, by: str, anyway: bool = False) -> Mapping[str, Any]:
+        documents = await self._documents(number)
+        await self._accepted(documents)
+        if not await self._was_used(number):
+            await self._come_through(documents, anyway)
         await self._erp.mappings.activate(self._erp.kind, number, active, by, self._clock.now())
         self._heard.clear()
         return await self.overview()
+
+    async def _was_used(self, number: int) -> bool:
+        """What has run before is taken back to without a trial, whatever the ERP does just now."""
+        versions = await self._erp.mappings.versions(self._erp.kind)
+        return number == FROM_FILE or any(v.number == number and v.activated_at for v in versions)
+
+    async def _come_through(self, documents: Mapping[str, Any], anyway: bool) -> None:
+        new = self._erp.made(documents)
+        try:
+            tried = await self._tried(documents, new)
+        finally:
+            await new.close()
+        fails, untried = [t for t in tried if t.fails], [t for t in tried if not t.records]
+        if fails:
+            raise Conflict("mapping-fails", "; ".join(map(str, fails)))
+        if untried and not anyway:
+            raise Conflict("mapping-untried", ", ".join(sorted({f"{t.document}.{t.side}" for t in untried})))
 
     async def _accepted(self, documents: Mapping[str, Any]) -> None:
         try:
@@ -178,8 +251,10 @@ class ErpMappingDesk:
         return (await self._used()).connector
 
     async def _ours(self, connector: ErpConnector, name: str, block: MapBlock) -> list[Ours]:
-        meaning = str(getattr(connector, "meanings", {}).get(name, name))
-        return ours(meaning, block, await self._book.exchanges("", 0, LATEST))
+        return ours(self._meaning(connector, name), block, await self._book.sent(SUBJECTS, LATEST))
+
+    def _meaning(self, connector: ErpConnector, name: str) -> str:
+        return str(getattr(connector, "meanings", {}).get(name, name))
 
     async def _fields(self, connector: ErpConnector, name: str, block: MapBlock) -> _Heard:
         async def ask(asked_of: Connector) -> list[ErpField]:
@@ -206,87 +281,25 @@ class ErpMappingDesk:
         known = self._heard.get(key)
         if known is not None and now - known.at < KEPT.total_seconds():
             return known
-        if not isinstance(connector, Connector):
-            heard = _Heard(now, [], "this plug-in has no way to show fields and records")
-        else:
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    heard = _Heard(now, await ask(connector))
-            except (ErpUnavailable, ErpRefused) as trouble:
-                heard = _Heard(now, [], str(trouble))
-            except TimeoutError:
-                heard = _Heard(now, [], f"the ERP has not answered for {PATIENCE:g} s")
+        heard = await self._heard_of(connector, ask)
         if len(self._heard) > 200:
             self._heard.clear()
         self._heard[key] = heard
         return heard
 
-
-# ------------------------------------------------------------------ drafts
-def _own(connector: ErpConnector, name: str) -> MapBlock:
-    own: Mapping[str, MapBlock] = getattr(connector, "own_maps", {})
-    if name not in own:
-        raise NotFound("not-found", f"there is no document {name}")
-    return own[name]
-
-
-def _laid(connector: ErpConnector, own: MapBlock, site: MapBlock) -> MapBlock:
-    if getattr(connector, "layered", True):
-        return site.over(own)
-    return site.model_copy(update={"write": site.write or own.write, "read": site.read or own.read})
-
-
-def _block(draft: Any) -> MapBlock:
-    """Raises Refused with what is wrong with its shape."""
-    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in "".join(_strings(draft))):
-        raise Refused("mapping-refused", "block: a text contains control characters; remove them")
-    try:
-        refuse_too_deep({"block": draft})
-        return MapBlock.model_validate(draft)
-    except ValidationError as cause:
-        raise Refused("mapping-refused", "; ".join(explain(cause, "block"))) from None
-    except ConfigError as cause:
-        raise Refused("mapping-refused", str(cause)) from None
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from (str(name), *_strings(inner))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner)
-
-
-def _blocks(documents: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _block(block).model_dump(mode="json", exclude_defaults=True)
-        for name, block in documents.items()
-    }
-
-
-def _columns(block: MapBlock) -> list[str]:
-    """Of what can be read: rows under work are left out."""
-    found: list[str] = []
-    for text in [*block.read.values(), *(t for v in block.variants for t in v.read.values())]:
-        found += _asked(text)
-    return list(dict.fromkeys(found))
-
-
-def _roots_of(block: MapBlock) -> list[str]:
-    return [name.partition(".")[0] for name in asked(MapBlock(read=block.read))]
-
-
-def _asked(text: str) -> list[str]:
-    draft = MapBlock(read={"x": text})
-    try:
-        refuse_too_deep({"x": draft})
-        compiled(draft, ZoneInfo("UTC"), "")
-        return asked(draft)
-    except (ConfigError, ValueError):
-        return []
+    async def _heard_of(self, connector: ErpConnector, ask: Any) -> _Heard:
+        now = self._clock.monotonic()
+        if not isinstance(connector, Connector):
+            return _Heard(now, [], "this plug-in has no way to show fields and records")
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return _Heard(now, await ask(connector))
+        except ErpRefused as refusal:
+            return _Heard(now, [], str(refusal), refused=True)
+        except ErpUnavailable as trouble:
+            return _Heard(now, [], str(trouble))
+        except TimeoutError:
+            return _Heard(now, [], f"the ERP has not answered for {PATIENCE:g} s")
 
 
 # ------------------------------------------------------------------ as JSON

@@ -39,7 +39,7 @@ class QuickMappings:
         self.latest += 1
         return self.latest, await self.overview()
 
-    async def activate(self, number: int, active: int, by: str) -> Mapping[str, Any]:
+    async def activate(self, number: int, active: int, by: str, anyway: bool = False) -> Mapping[str, Any]:
         await self.version(number)
         self.asked.append(("activate", number, active, by))
         self.active = number

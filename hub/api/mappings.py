@@ -48,7 +48,10 @@ class Kept(Asked):
 
 
 class Chosen(Asked):
+    """`anyway`: although there are no records to try it on."""
+
     active: Known
+    anyway: bool = False
 
 
 @router.get("")
@@ -96,9 +99,11 @@ async def save(house: House, caller: Who, asked: Kept, request: Request) -> Resp
 @router.post("/versions/{version}/activate")
 @requires(*KEEPERS)
 async def activate(house: House, caller: Who, version: Number, asked: Chosen, request: Request) -> Response:
-    """The bridge takes it up within seconds; an older one, or 0, takes a newer one back."""
-    seen = await _desk(house, caller).activate(version, asked.active, caller.name)
-    await record.note(request, caller, "mapping.activate", f"mapping:{version}", before=asked.active)
+    """The bridge takes it up within seconds; an older one, or 0, takes a newer one back. One that was never
+    used is tried on records first."""
+    seen = await _desk(house, caller).activate(version, asked.active, caller.name, asked.anyway)
+    more = {"anyway": True} if asked.anyway else {}
+    await record.note(request, caller, "mapping.activate", f"mapping:{version}", before=asked.active, **more)
     return json(seen)
 
 

@@ -60,6 +60,14 @@ TEXTS: dict[str, Words] = {
         "this concerns the whole plant, of which you see a part; somebody who sees all of it has to do it",
     ),
     "mapping-refused": Words("字段映射不能用：{detail}", "this field map cannot be used: {detail}"),
+    "mapping-fails": Words(
+        "没有一条样例记录能通过此映射，未启用：{detail}",
+        "no sample record comes through this field map, so it is not activated: {detail}",
+    ),
+    "mapping-untried": Words(
+        "没有样例记录可试：{detail}；确认无误可选择“仍然启用”",
+        "there are no records to try it on: {detail}; if you are sure, activate it anyway",
+    ),
     "mapping-saved": Words(
         "别人刚保存了新版本，请先查看再保存", "somebody has saved another version meanwhile; look at it first"
     ),

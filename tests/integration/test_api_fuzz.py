@@ -79,7 +79,7 @@ FIELDS = {
     "/api/erp/mappings": ("documents", "latest", "note"),
     "/api/erp/mappings/test": ("documents",),
     "/api/erp/mappings/documents/{document}/preview": ("block", "ours", "theirs"),
-    "/api/erp/mappings/versions/{version}/activate": ("active",),
+    "/api/erp/mappings/versions/{version}/activate": ("active", "anyway"),
     "/api/order-changes/{change_id}/confirm": ("at",),
     "/api/reconciliation/{discrepancy_id}/aside": ("reason",),
     "/api/orders/{number}/rush": ("digest", "due_at", "reason", "tap"),
@@ -91,7 +91,7 @@ GOOD: dict[str, Any] = {
     "device_time": "2026-01-05T12:00:00Z",
     "cause_class": "mechanical", "cause": "c", "photo": "",
     "digest": "stale", "due_at": "2026-01-05T18:00:00Z", "tap": "t-1",
-    "documents": {}, "latest": 2, "block": {}, "ours": 0, "theirs": 0, "active": 1,
+    "documents": {}, "latest": 2, "block": {}, "ours": 0, "theirs": 0, "active": 1, "anyway": False,
     "equipment": PRESS, "rule": "oil-hot", "subject": f"{PRESS}/oil_temp",
 }  # fmt: skip
 QUERIES = {

@@ -24,7 +24,7 @@ from hub.ports import ErpConnector
 from hub.store.mappings import PgMappings
 from hub.store.pool import Pool, open_pool
 from hub.testing.clock import NOON, HandClock
-from tests.api_house import House, house
+from tests.api_house import House, house, person
 from tests.integration.bridge_house import BridgeHouse, QuickClock, bridge_house
 from tests.simulators.kingdee.server import KingdeeSimulator
 from tests.simulators.kingdee.sessions import Account
@@ -36,6 +36,9 @@ URL = "/api/erp/mappings"
 CUSTOM = {
     "ticket": {"write": {"F_PLANT_Code": "table('plant', fault_code)"}, "tables": {"plant": {"17": "P-17"}}}
 }
+KEEPERS = [
+    replace(person(role, "p1"), id=f"{role.value}-all") for role in (Role.PLANNER, Role.ADMIN)
+]  # fmt: skip
 WRONG = {"ticket": {"write": {"F_PLANT_Code": "tabel(fault_code"}}}
 
 
@@ -118,12 +121,12 @@ class Shop:
                 await asyncio.sleep(0.005)
 
     async def post(self, path: str, body: Mapping[str, Any], role: Role = Role.ADMIN) -> httpx.Response:
-        async with self.it.as_role(role) as client:
+        async with self.it.as_person(f"{role.value}-all") as client:
             sent = json.dumps(body)  # in ASCII: not every text of Python can be sent plainly
             return await client.post(URL + path, content=sent, headers={"Content-Type": "application/json"})
 
     async def get(self, path: str = "") -> Any:
-        async with self.it.as_role(Role.PLANNER) as client:
+        async with self.it.as_person("planner-all") as client:
             answer = await client.get(URL + path)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -153,7 +156,7 @@ async def shop(dsn: str, pool: Pool, erp: KingdeeSimulator) -> AsyncIterator[Sho
     clock = HandClock()
     in_use = ErpInUse(KingdeeGalaxyConnector, raw(erp), KIND, clock, PgMappings(pool))
     async with bridge_house(dsn, erp.url, QuickClock()) as bridge:
-        desk, it = ErpMappingDesk(in_use, bridge.book), house()
+        desk, it = ErpMappingDesk(in_use, bridge.book), house(*KEEPERS)
         it.app = build(replace(it.deps, mappings=desk), meter=Meter(burst=1e9))
         yield Shop(it, bridge, in_use, clock)
         await desk.close()
@@ -243,6 +246,68 @@ async def test_a_version_that_can_no_longer_be_used_is_told_and_the_one_before_i
     assert (seen["active"], seen["used"]) == (2, 1) and "F_PLANT_Code" in seen["trouble"]
     async with shop.running():
         assert shop.fits[0].told()["mapping"] == 1 and "version 2" in shop.fits[0].told()["mapping_trouble"]
+
+
+FAILS = {"ticket": {"write": {"F_PLANT_Code": "number(headline)"}}}
+
+
+async def test_a_map_that_no_record_comes_through_is_neither_sound_nor_activated(shop: Shop) -> None:
+    """Nobody may say `anyway` to it: there are records, and none of them works."""
+    await shop.ticket()
+    told = (await shop.post("/test", {"documents": FAILS})).json()
+    assert not told["sound"] and told["complaints"] == []
+    opening = next(t for t in told["tried"] if t["fails"])
+    assert (opening["document"], opening["side"], opening["field"]) == ("ticket", "write", "F_PLANT_Code")
+    assert (opening["records"], opening["sound"]) == (1, 0)
+    assert opening["record"]["zh"].startswith("新报修 AH-")
+    assert (await shop.post("", {"documents": FAILS, "latest": 0})).status_code == 200, "a draft may be kept"
+    for body in ({"active": 0}, {"active": 0, "anyway": True}):
+        refused = await shop.post("/versions/1/activate", body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "mapping-fails")
+        text = refused.json()["error"]["text"]["zh"]
+        assert "ticket.write.F_PLANT_Code" in text and "新报修 AH-" in text and "is not a number" in text
+    assert (await shop.get())["active"] == 0
+
+
+async def test_a_map_that_reads_other_columns_is_tried_on_live_records(shop: Shop) -> None:
+    for text, sound in (("FBillNo", True), ("number(FBillNo)", False)):
+        told = (await shop.post("/test", {"documents": {"order": {"read": {"customer": text}}}})).json()
+        (tried,) = told["tried"]
+        assert (told["sound"], tried["side"]) == (sound, "read")
+        assert tried["records"] > 1 and tried["sound"] == (tried["records"] if sound else 0)
+
+
+async def test_what_there_is_no_record_to_try_on_is_activated_only_when_somebody_says_so(shop: Shop) -> None:
+    """No ticket is in the ERP yet, so that nobody knows whether one could be read."""
+    draft = {"ticket": {"read": {"state": "upper_case"}}}
+    await shop.post("", {"documents": draft, "latest": 0})
+    refused = await shop.post("/versions/1/activate", {"active": 0})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "mapping-untried")
+    assert "ticket.read" in refused.json()["error"]["text"]["zh"]
+    assert (await shop.post("/versions/1/activate", {"active": 0, "anyway": True})).status_code == 200
+    (line,) = [d for _, what, _, d in shop.it.people.trail if what == "mapping.activate"]
+    assert (line["before"], line["anyway"]) == (0, True)
+    assert (await shop.post("/versions/0/activate", {"active": 1})).status_code == 200
+    assert (await shop.post("/versions/1/activate", {"active": 0})).status_code == 200, "it has run before"
+
+
+async def test_a_table_that_is_not_there_is_refused_with_its_field_when_it_is_saved(shop: Shop) -> None:
+    typo = {"ticket": {"write": {"F_PLANT_Code": "if(order, table('plnat', fault_code), '')"},
+                       "tables": {"plant": {"17": "P-17"}}}}  # fmt: skip
+    said = await shop.post("", {"documents": typo, "latest": 0})
+    assert (said.status_code, said.json()["error"]["code"]) == (400, "mapping-refused")
+    text = said.json()["error"]["text"]["en"]
+    assert "write.F_PLANT_Code" in text and "'plnat'" in text and "'plant'" in text
+
+
+async def test_a_field_that_the_erp_does_not_list_is_warned_of(shop: Shop) -> None:
+    draft = {
+        "write": {"F_PLANT_Nowhere": "order", "F_PLANT_Code": "order"},
+        "read": {"order": "F_PLANT_Gone"},
+    }
+    told = (await shop.post("/test", {"documents": {"ticket": draft}})).json()
+    fields = ("F_PLANT_Gone", "F_PLANT_Nowhere")
+    assert told["warnings"] == [{"document": "ticket", "field": field} for field in fields]
 
 
 async def test_a_test_asks_the_erp_whether_the_fields_are_there_and_changes_nothing(

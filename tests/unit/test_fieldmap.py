@@ -147,9 +147,23 @@ def test_every_unreadable_expression_is_named_with_its_place() -> None:
 
 
 @pytest.mark.parametrize(
+    ("expression", "near"),
+    [
+        ("table('levle', priority)", "did you mean 'level'?"),
+        ("if(rush, back('nope', priority), '')", "there are: level"),
+    ],
+)
+def test_a_table_that_is_not_there_is_complained_of_with_its_field(expression: str, near: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        made(write={"F": expression}, tables={"level": {"1": "A"}})
+    (complaint,) = told.value.complaints
+    assert complaint.startswith("ticket.write.F: ") and complaint.endswith(near)
+
+
+@pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ("table('nope', priority)", "no table 'nope'"),
+        ("table(title, priority)", "no table "),
         ("number(title)", "is not a number"),
         ("over(priority, `0`)", "division by zero"),
         ("join(title)", "Expected 2 arguments"),
