@@ -50,10 +50,13 @@ class Bearer:
         if reply.status_code >= 500 or reply.status_code == 429:
             raise ErpUnavailable(f"oauth.token_url answers HTTP {reply.status_code}")
         try:
-            return str(reply.json()["access_token"])
+            token = reply.json()["access_token"]
         except (ValueError, KeyError, TypeError):
+            token = None
+        if not isinstance(token, str) or not token:
             raise ErpUnavailable(
                 f"oauth.token_url gives no token (HTTP {reply.status_code}); check oauth.client_id,"
                 " client_secret and scope",
                 CREDENTIALS_PAUSE,
-            ) from None
+            )
+        return token

@@ -16,10 +16,11 @@ CROWDED_PAUSE = timedelta(minutes=1)
 NOT_FOUND = "werkzeug.exceptions.NotFound"
 ACCESS = "odoo.exceptions.AccessError"
 MISSING = "odoo.exceptions.MissingError"
+USER_ERROR = "odoo.exceptions.UserError"
 
 _REFUSED = frozenset(
     {
-        "odoo.exceptions.UserError", "odoo.exceptions.ValidationError", "odoo.exceptions.RedirectWarning",
+        USER_ERROR, "odoo.exceptions.ValidationError", "odoo.exceptions.RedirectWarning",
         ACCESS, MISSING, NOT_FOUND, "odoo.exceptions.except_orm", "odoo.exceptions.Warning",
         "builtins.ValueError", "builtins.TypeError", "builtins.KeyError", "builtins.AttributeError",
         "builtins.IndexError", "werkzeug.exceptions.BadRequest", "werkzeug.exceptions.Forbidden",

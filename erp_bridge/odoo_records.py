@@ -10,7 +10,7 @@ from typing import Any
 
 from erp_bridge import as_read
 from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
-from erp_bridge.odoo_answers import ACCESS, NOT_FOUND, OdooRefused, unread
+from erp_bridge.odoo_answers import ACCESS, NOT_FOUND, USER_ERROR, OdooRefused, unread
 from erp_bridge.odoo_client import OdooClient
 from erp_bridge.odoo_config import OdooConfig
 from erp_bridge.odoo_maps import DOCUMENTS, FILTERS
@@ -71,7 +71,10 @@ class Records:
 
     def _placed(self, model: str, method: str, refusal: OdooRefused) -> OdooRefused:
         """With the place in the configuration that names the model, where Odoo may have no such model."""
-        if refusal.name != NOT_FOUND and method != "fields_get":
+        by_rpc = (
+            method == "search_read" and refusal.name == USER_ERROR
+        )  # of no such model
+        if refusal.name != NOT_FOUND and method != "fields_get" and not by_rpc:
             return refusal
         self._fields.pop(model, None)
         places = [f"documents.{n}.form" for n, block in self.blocks.items() if block.form == model]

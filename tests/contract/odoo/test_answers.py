@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from erp_bridge.odoo import OdooConnector
-from hub.errors import ErpUnavailable
+from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import PostingKind
+from hub.testing.clock import HandClock
 from tests.contract.erp.test_erp_connectors import KEY, ticket
-from tests.contract.erp.worlds.odoo import OdooBooks
+from tests.contract.erp.worlds.odoo import OdooBooks, OdooWorld
 from tests.contract.odoo.conftest import Connect
 
 pytestmark = pytest.mark.anyio
@@ -127,3 +128,16 @@ async def test_a_machine_of_another_plant_is_not_taken(erp: OdooBooks, connect: 
     await connect(filters={"equipment": [["serial_no", "=", "PRESS-01"]]}).open_ticket(KEY, ticket(erp))
     (found,) = await erp.tickets()
     assert found.equipment == ""
+
+
+async def test_a_model_that_is_gone_is_named_by_json_rpc_too(clock: HandClock) -> None:
+    world = OdooWorld()
+    world.release = 18
+    async with world.books(clock) as books:
+        connector = books.connector(clock)
+        await connector.find_ticket(KEY)  # it has known the model
+        await books.fail("renamed")
+        with pytest.raises(ErpRefused, match=r"documents\.ticket"):
+            await connector.open_ticket(KEY, ticket(books))
+        assert (await connector.probe())["ticket"].startswith("✗")
+        await connector.close()
