@@ -36,7 +36,7 @@ from hub.errors import SourceUnavailable
 # asyncua prints whole requests at DEBUG, log-ins with their passwords among them, and its client logs the
 # trace of every lost connection, which we raise as an error of our own.
 logging.getLogger("asyncua").setLevel(logging.WARNING)
-logging.getLogger("asyncua.client").setLevel(logging.CRITICAL)
+logging.getLogger("asyncua.client").setLevel(logging.CRITICAL + 1)
 
 _CHUNK = 65_535  # bytes
 _MESSAGE = 4 * 1024 * 1024  # bytes; 10,000 texts of 300 characters still fit into one answer

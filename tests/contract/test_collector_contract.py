@@ -15,6 +15,7 @@ from collectors.modbus import ModbusCollector
 from collectors.mqtt import MqttCollector
 from collectors.opcua import OpcUaCollector
 from collectors.runner import CollectorRunner
+from collectors.sparkplug import SparkplugCollector
 from hub.clock import SystemClock
 from hub.errors import ConfigError, SourceUnavailable
 from hub.model.sample import BAD_NO_COMMUNICATION, Tag
@@ -23,6 +24,8 @@ from hub.ports import Collector
 from tests.simulators.devices import Heard, ModbusDevice, OpcUaPlant, Proxy
 from tests.simulators.mqtt_broker import MqttBroker
 from tests.simulators.mqtt_device import MqttDevice
+from tests.simulators.sparkplug.edge import EdgeNode
+from tests.simulators.sparkplug.wire import INT32, UINT32, Entry
 
 pytestmark = pytest.mark.anyio
 
@@ -133,7 +136,45 @@ class MqttStand:
         return MqttCollector(MqttCollector.Config.model_validate(settings), SystemClock(), TAGS, "m")
 
 
-@pytest.fixture(params=[ModbusStand, OpcUaStand, MqttStand], ids=["modbus", "opcua", "mqtt"], scope="module")
+class SparkplugStand:
+    """An edge node at a broker that forgets everything when it goes; births come when they are asked for."""
+
+    def __init__(self) -> None:
+        self._broker = MqttBroker()
+        values = {"Temp": Entry("Temp", 1, INT32, 800), "Parts": Entry("Parts", 2, UINT32, 5)}
+        self._edge = EdgeNode(self._broker.port, SystemClock().now, {"": values})
+        self.port = self._broker.port
+
+    async def start(self) -> None:
+        await self._broker.start()
+        await self._edge.start()
+
+    async def stop(self) -> None:
+        await self._edge.vanish()
+        await self._broker.stop()
+
+    async def show(self, temp: float, parts: int) -> None:
+        await self._edge.show(Temp=round(temp * 10), Parts=parts)
+
+    def collector(self, port: int, temp_tag: str = "p1/a/l1/m/temp") -> Collector:
+        node = f"{self._edge.group}/{self._edge.name}"
+        settings = {
+            "broker": f"mqtt://127.0.0.1:{port}", "security": "none", "keep_alive": "1s", "timeout": "2s",
+            "ask_every": "1s", "reorder": "300ms",
+            "metrics": [
+                {"tag": temp_tag, "node": node, "metric": "Temp", "scale": 0.1},
+                {"tag": "p1/a/l1/m/parts", "node": node, "metric": "Parts"},
+            ],
+        }  # fmt: skip
+        return SparkplugCollector(
+            SparkplugCollector.Config.model_validate(settings), SystemClock(), TAGS, "m"
+        )
+
+
+STANDS = {"modbus": ModbusStand, "opcua": OpcUaStand, "mqtt": MqttStand, "sparkplug": SparkplugStand}
+
+
+@pytest.fixture(params=STANDS.values(), ids=STANDS, scope="module")
 async def machine(request: pytest.FixtureRequest) -> AsyncIterator[Stand]:
     """Made once: an OPC UA server takes its seconds to fill its address space."""
     one: Stand = request.param()
