@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from erp_bridge import as_read, left_out
 from erp_bridge import generic_reading as reading
 from erp_bridge.connector import Connector
 from erp_bridge.fieldmap import Functions, MapBlock
@@ -88,6 +89,10 @@ class GenericConnector(Connector):
         self._able(Capability.CLOSE_TICKETS, "close tickets; add operations.close_ticket")
         await self._tickets.close(erp_id, fields)
 
+    async def ticket_copies(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        self._able(Capability.OPEN_TICKETS, "look for tickets; add operations.find_ticket")
+        return await self._tickets.copies(keys)
+
     async def ticket_states(self, erp_ids: Sequence[str]) -> Mapping[str, str]:
         self._able(Capability.TICKET_STATES, "tell of tickets; add operations.ticket")
         return await self._tickets.states(erp_ids)
@@ -125,23 +130,44 @@ class GenericConnector(Connector):
     # ------------------------------------------------------------------ what the office decides
     async def orders(self, changed_since: datetime | None) -> Sequence[WorkOrder]:
         self._able(Capability.ORDERS, "list production orders; add operations.orders")
-        found = {reading.text(o, "number"): o for o in await self._listed("orders", changed_since)}
-        jobs: dict[str, list[Ours]] = {}
-        if self._records.has("order_operations") and found:
-            for job in await self._records.one_by_one("order_operations", "numbers", [*found]):
-                jobs.setdefault(reading.text(job, "order"), []).append(job)
+        found = self._numbered("orders", await self._listed("orders", changed_since))
+        jobs = await self._jobs([*found])
 
-        def made(ours: Ours) -> WorkOrder:
-            return reading.work_order(ours, jobs.get(reading.text(ours, "number"), ()))
+        def made(ours: as_read.Row) -> WorkOrder:
+            mine = jobs.get(reading.text(ours, "number"), ())
+            if None in mine:
+                raise ValueError("an operation of it cannot be read")
+            return reading.work_order(ours, [job for job in mine if job is not None])
 
         told = self._made("orders", found.values(), made)
         return [o for o in told if changed_since is not None or o.state in _ON_THE_FLOOR]
+
+    async def _jobs(self, numbers: Sequence[str]) -> dict[str, list[Ours | None]]:
+        """By the order's number; None stands for one that cannot be read."""
+        name, jobs = "order_operations", dict[str, list[Ours | None]]()
+        if not self._records.has(name) or not numbers:
+            return jobs
+        document = self._records.document(name)
+        with left_out.gathered() as lost:
+            for job in await self._records.one_by_one(name, "numbers", numbers):
+                read = as_read.one(document, job, ("operation",), reading.job)
+                jobs.setdefault(reading.text(job, "order"), []).append(job if read is not None else None)
+        for one in lost:
+            jobs.setdefault(one.record, []).append(None)
+        return jobs
+
+    def _numbered(self, name: str, found: Sequence[Ours]) -> dict[str, Ours]:
+        """Each number once, the last that was told; what has none is left out."""
+        document = self._records.document(name)
+        named = as_read.each(document, found, ("number",), lambda o: (reading.text(o, "number"), dict(o)))
+        return dict(named)
 
     async def change_order(self, number: str, fields: Mapping[str, Any]) -> None:
         self._able(Capability.CHANGE_ORDERS, "change production orders; add operations.change_order")
         current: Ours = {}
         if self._records.has("order"):
-            there = await self._records.found("order", {"number": number})
+            found = await self._records.found("order", {"number": number})
+            there = [o for o in found if reading.text(o, "number") == number]
             if not there:
                 raise ErpRefused(f"{self._config.name} has no production order {number}")
             current = {n: there[0].get(n) for n in ("erp_id", "version")}
@@ -158,12 +184,12 @@ class GenericConnector(Connector):
 
     async def items(self, changed_since: datetime | None) -> Sequence[Item]:
         self._able(Capability.ITEMS, "list items; add operations.items")
-        found = {reading.text(o, "number"): o for o in await self._listed("items", changed_since)}
+        found = self._numbered("items", await self._listed("items", changed_since))
         return self._made("items", found.values(), reading.item)
 
     async def equipment(self) -> Sequence[ErpEquipment]:
         self._able(Capability.EQUIPMENT, "list equipment; add operations.equipment")
-        found = {reading.text(o, "number"): o for o in await self._records.listed("equipment", {})}
+        found = self._numbered("equipment", await self._records.listed("equipment", {}))
         return self._made("equipment", found.values(), reading.equipment)
 
     async def _listed(self, name: str, changed_since: datetime | None) -> list[Ours]:
@@ -173,17 +199,10 @@ class GenericConnector(Connector):
         chosen = changed if since is not None and self._records.has(changed) else name
         return await self._records.listed(chosen, {"changed_since": since})
 
-    def _made(self, name: str, found: Iterable[Ours], make: Callable[[Ours], T]) -> list[T]:
-        made = []
-        for ours in found:
-            try:
-                if not (reading.text(ours, "number") or reading.text(ours, "order")
-                        or reading.text(ours, "item")):  # fmt: skip
-                    raise ValueError("it has no number")
-                made.append(make(ours))
-            except ValueError as cause:
-                log.warning("%s: a record of %s is left out: %s", self._config.name, name, cause)
-        return made
+    def _made(self, name: str, found: Iterable[Ours], make: Callable[[as_read.Row], T]) -> list[T]:
+        """What lacks what it cannot be without, or holds what cannot be, is left out and told."""
+        must = sorted(DOCUMENTS[OPERATIONS[name].document].must)
+        return as_read.each(self._records.document(name), found, must, make)
 
     # ------------------------------------------------------------------ what the books say
     async def reported(self, numbers: Sequence[str]) -> Sequence[OperationClaim]:

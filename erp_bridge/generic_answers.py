@@ -50,6 +50,7 @@ class Outcome(Enum):
     MISSING = "missing"
     DUPLICATE = "duplicate"
     AWAY = "away"  # may have been done
+    PAGE = "page"  # for people: a portal's, a firewall's, one that says "maintenance"; may have been done
     GARBLED = "garbled"  # may have been done
     ELSEWHERE = "elsewhere"  # a redirect, which we never follow
     FORBIDDEN = "forbidden"
@@ -84,11 +85,23 @@ class Judge:
         read, body = _read(answer.content)
         said = self._words(body) if read else _first_words(answer.content)
         outcome = self._by_status(answer.status, said)
+        if not read and outcome not in (Outcome.EXPIRED, Outcome.LIMITED) and self._is_page(answer):
+            return Verdict(Outcome.PAGE, None, said, _pause(answer, now))
         if outcome in (Outcome.DONE, Outcome.REFUSED, Outcome.BUSY, Outcome.FORBIDDEN) and read:
             outcome = self._by_body(body, answer.status, outcome, said)
         if outcome is Outcome.DONE and body_matters and not read:
             outcome = Outcome.GARBLED
         return Verdict(outcome, body, said, _pause(answer, now))
+
+    def _is_page(self, answer: Answer) -> bool:
+        """Not what this ERP says, whatever its status is; but where the site has said which statuses mean
+        that a record is not there, a page may say so too."""
+        said = self._block.missing_statuses if "missing_statuses" in self._block.model_fields_set else []
+        if answer.status in said:
+            return False
+        if answer.content.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+            return True
+        return answer.status >= 300 and "html" in answer.headers.get("content-type", "").lower()
 
     def _by_status(self, status: int, said: str) -> Outcome:
         block = self._block
@@ -130,6 +143,8 @@ class Judge:
             return Outcome.GARBLED
         if held:
             return Outcome.DONE
+        if not said and not (isinstance(body, Mapping) and body):
+            return Outcome.GARBLED  # it says nothing at all, not even no
         return Outcome.BUSY if self._is_busy(said) else Outcome.REFUSED
 
     def _is_busy(self, said: str) -> bool:

@@ -38,6 +38,11 @@ def work_order(ours: Ours, jobs: Iterable[Ours]) -> WorkOrder:
     )
 
 
+def job(ours: Ours) -> JobOrder:
+    """Raises ValueError naming what cannot be read."""
+    return _job({"order": "", "quantity": 0} | _known(ours))
+
+
 def _known(job: Ours) -> dict[str, Any]:
     return {name: value for name, value in job.items() if name in JOB and value is not None}
 

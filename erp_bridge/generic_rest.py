@@ -16,6 +16,7 @@ import httpx
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from erp_bridge.bystanders import AWAY_PAUSE
 from erp_bridge.fieldmap import Functions, plain
 from erp_bridge.generic_answers import Answer, Duplicate, Judge, NotThere, Outcome, Verdict
 from erp_bridge.generic_auth import Identity
@@ -44,6 +45,12 @@ class _Request:
     content: bytes | None
     what: str  # for complaints: without values, which may be anything
     write: bool
+
+
+class Circles(ErpUnavailable):
+    """A list that begins again instead of ending; `rows`: what it gave until then."""
+
+    rows: Sequence[Any] = ()
 
 
 class RestDoor:
@@ -79,6 +86,9 @@ class RestDoor:
                 rows += page
                 if not whole:
                     break
+        except Circles as circles:
+            circles.rows = rows
+            raise
         except NotThere as gone:
             if rows or names(call.path) or call.answers or self._block.answers.missing:
                 return rows
@@ -89,26 +99,38 @@ class RestDoor:
         paging = None if call.one_page else call.paging or self._block.paging
         if paging is None or (call.method != "GET" and not call.send):
             answer, verdict = await self._answered(name, call, fields, {}, "")
-            yield _with_version(self._rows(name, call, verdict.body), answer)
+            yield _with_version(self._read_rows(name, call, answer, verdict.body), answer)
             return
         query: dict[str, str] = _first_page(paging)
-        url, seen, before, taken = "", set[str](), None, 0
+        url, steps, pages, taken = "", set[str](), list[int](), 0
         for number in range(MOST_PAGES):
             answer, verdict = await self._answered(name, call, fields, query, url)
-            page = self._rows(name, call, verdict.body)
-            if not page or page == before:
-                return
+            page = self._read_rows(name, call, answer, verdict.body)
+            mark = hash(json.dumps(page, sort_keys=True, default=str))
+            if not page or (len(pages) > 1 and mark == pages[-1]):
+                return  # some give their last page again for whatever is beyond it
+            if mark in pages:
+                raise self._circles(name, paging)
             yield page
-            before, taken = page, taken + len(page)
+            pages.append(mark)
+            taken += len(page)
             more = paging.more and not self._value(name, paging.more, verdict.body)
             step = None if more else self._step(name, paging, number, taken, answer, verdict)
             if step is None:
                 return
-            if step in seen:
-                raise ErpUnavailable(f"{name}: {self._config.name} gives the same page over and over")
-            seen.add(step)
+            if step in steps:
+                raise self._circles(name, paging)
+            steps.add(step)
             query, url = self._following(paging, query, url or self._url(call, fields, query), step)
         raise ErpUnavailable(f"{name}: more than {MOST_PAGES} pages; narrow the query")
+
+    def _circles(self, name: str, paging: PagingBlock) -> ErpUnavailable:
+        where = paging.parameter or paging.next or "its link to the next page"
+        return Circles(
+            f"{name}: {self._config.name} gives the same page over and over and passes over {where!r}; correct"
+            f" rest.paging, say in its `more` when there is more, or set operations.{name}.one_page where the"
+            " list comes whole"
+        )
 
     def _step(
         self, name: str, paging: PagingBlock, number: int, taken: int, answer: Answer, verdict: Verdict
@@ -247,23 +269,36 @@ class RestDoor:
                 return ErpUnavailable(text, verdict.pause)
             case Outcome.AWAY | Outcome.GARBLED:
                 return ErpUnavailable(text, verdict.pause, in_doubt=request.write)
+            case Outcome.PAGE:
+                text += "; a page, not an answer: something stands before it"
+                return ErpUnavailable(text, verdict.pause or AWAY_PAUSE, in_doubt=request.write)
             case Outcome.MISSING:
-                return NotThere(text)
+                mend = f"; check operations.{request.what.partition(' ')[0]}.call" if request.write else ""
+                return NotThere(text + mend)
             case Outcome.DUPLICATE:
                 return Duplicate(text)
             case Outcome.ELSEWHERE:
-                return ErpRefused(f"{text}; check rest.url: it leads elsewhere, to a log-in page perhaps")
+                text += "; check rest.url: it leads elsewhere, to a log-in page perhaps"
+                return ErpUnavailable(text, verdict.pause or AWAY_PAUSE, in_doubt=request.write)
             case Outcome.FORBIDDEN:
                 return ErpRefused(f"{text}; check the rights of who rest.auth says we are")
         return ErpRefused(text)
 
     # ------------------------------------------------------------------ what stands in an answer
+    def _read_rows(self, name: str, call: OperationBlock, answer: Answer, body: Any) -> list[Any]:
+        """An answer that says nothing is not an answer that there is nothing: a create would follow it."""
+        empty = body is None and answer.status == 204
+        if not empty and (not isinstance(body, Mapping | list) or body == {} or (call.rows and body == [])):
+            said = " ".join(answer.content[:80].decode(errors="replace").split())
+            raise ErpUnavailable(f"{self._config.name} answered {name} with {said!r}")
+        return self._rows(name, call, body)
+
     def _rows(self, name: str, call: OperationBlock, body: Any, *, write: bool = False) -> list[Any]:
         found = self._value(name, call.rows, body, write=write) if call.rows else body
         if found is None:
             return []
         rows = found if isinstance(found, list) else [found]
-        if all(isinstance(row, Mapping) for row in rows):
+        if all(isinstance(row, Mapping) and row for row in rows):
             return rows
         if write:
             return []  # it was done, and tells nothing of the record: the look for it will

@@ -9,7 +9,7 @@ from typing import Any
 
 from erp_bridge.generic_reading import flag, text
 from erp_bridge.generic_records import Ours, Records
-from hub.errors import ErpRefused
+from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,14 @@ class Tickets:
         encoded = base64.b64encode(bytes(data)).decode()
         await self._records.change("attach_photo", {**fields, "photo_base64": encoded})
 
+    async def copies(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        out: dict[str, list[str]] = {}
+        for key in keys:
+            found = await self._records.found("find_ticket", {"key": key})
+            numbers = {_identity(ours)[0]: _identity(ours)[1] for ours in found}
+            out |= {key: [*numbers.values()]} if numbers else {}
+        return out
+
     async def states(self, erp_ids: Sequence[str]) -> dict[str, str]:
         if not erp_ids:
             return {}
@@ -69,7 +77,7 @@ class Tickets:
 
     async def _current(self, erp_id: str) -> Ours:
         name = "ticket" if self._records.has("ticket") else "ticket_states"
-        found = await self._records.one_by_one(name, "erp_ids", [erp_id])
+        found = await self._records.one_of(name, "erp_ids", erp_id)
         ours = next((o for o in found if _identity(o)[0] == erp_id), None)
         if ours is None:
             raise ErpRefused(f"{self._records.config.name} has no ticket {erp_id} any more")
@@ -80,7 +88,7 @@ def _identity(ours: Ours) -> tuple[str, str]:
     """(id, number); a system that has only one of them calls it both."""
     erp_id, number = text(ours, "erp_id"), text(ours, "number")
     if not (erp_id or number):
-        raise ErpRefused("the ticket has neither id nor number; map erp_id in documents.ticket.read")
+        raise ErpUnavailable("a ticket came with neither id nor number; see documents.ticket.read.erp_id")
     return erp_id or number, number or erp_id
 
 

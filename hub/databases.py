@@ -128,6 +128,8 @@ class Postgres:
         if isinstance(cause, self._psycopg.OperationalError) and not state:
             stranger = any(w in said for w in ("authentication failed", "does not exist", "no pg_hba.conf"))
             return (Failure.STRANGER if stranger else Failure.LOST), said
+        if not state and isinstance(cause, self._psycopg.InterfaceError | self._psycopg.InternalError):
+            return Failure.LOST, said  # the driver cannot make sense of what came back
         if state == "23505":
             return Failure.DUPLICATE, said
         if state[:2] == "28" or state == "3D000":
@@ -179,6 +181,10 @@ class MySql:
     def failure(self, cause: BaseException) -> tuple[Failure, str]:
         number = cause.args[0] if cause.args and isinstance(cause.args[0], int) else -1
         said = str(cause.args[1]) if len(cause.args) > 1 else str(cause)
+        if number < 0 and isinstance(
+            cause, self._pymysql.err.InternalError | self._pymysql.err.InterfaceError
+        ):
+            return Failure.LOST, said  # the driver cannot make sense of what came back
         return self._codes.failure(number), said
 
     def quoted(self, name: str) -> str:

@@ -189,7 +189,7 @@ def server() -> Server:
 
 async def test_a_redirect_is_not_followed(server: Server, clock: HandClock) -> None:
     server.answers = [httpx.Response(302, headers={"Location": "http://169.254.169.254/"})]
-    with pytest.raises(ErpRefused, match=r"rest\.url"):
+    with pytest.raises(ErpUnavailable, match=r"rest\.url"):  # a portal's log-on, perhaps: nothing is given up
         await bare(server, clock).find_ticket(KEY)
     assert len(server.asked) == 1
 
@@ -227,11 +227,37 @@ async def test_pages_that_go_round_in_circles_are_noticed(
         await bare(server, clock, rest={"paging": style}).items(None)
 
 
-async def test_a_server_that_knows_no_pages_ends_after_the_same_one(server: Server, clock: HandClock) -> None:
+async def test_a_server_that_knows_no_pages_is_told_of_and_asked_for_the_whole_list(
+    server: Server, clock: HandClock
+) -> None:
+    """Its one page may be the first of many."""
     server.answers = [httpx.Response(200, json={"rows": [{"number": "A"}]})]
-    connector = bare(server, clock, rest={"paging": {"style": "page"}})
-    assert [i.number for i in await connector.items(None)] == ["A"]
+    paging = {"paging": {"style": "page"}}
+    with pytest.raises(ErpUnavailable, match=r"passes over 'page'.*operations\.items\.one_page"):
+        await bare(server, clock, rest=paging).items(None)
     assert len(server.asked) == 2
+    connector = bare(server, clock, rest=paging, operations={"items": {"one_page": True}})
+    assert [i.number for i in await connector.items(None)] == ["A"]
+
+
+async def test_a_server_that_gives_its_last_page_again_has_come_to_the_end(
+    server: Server, clock: HandClock
+) -> None:
+    server.answers = [httpx.Response(200, json={"rows": [{"number": n}]}) for n in ("A", "B")]
+    connector = bare(server, clock, rest={"paging": {"style": "page"}})
+    assert [i.number for i in await connector.items(None)] == ["A", "B"]
+
+
+async def test_our_ticket_is_found_where_pages_are_not_known_and_not_made_where_it_is_not_seen(
+    server: Server, clock: HandClock
+) -> None:
+    connector = bare(server, clock, rest={"paging": {"style": "page"}})
+    server.answers = [httpx.Response(200, json={"rows": [{"id": 1, "ext": KEY}]})]
+    assert await connector.find_ticket(KEY) == ("1", "1")
+    server.answers = [httpx.Response(200, json={"rows": [{"id": 1, "ext": "OTHER"}]})]
+    with pytest.raises(ErpUnavailable, match="over and over"):
+        await connector.open_ticket(KEY, {"title": "x"})
+    assert {request.method for request in server.asked} == {"GET"}
 
 
 async def test_a_wrong_address_is_not_taken_for_no_ticket(server: Server, clock: HandClock) -> None:
@@ -320,7 +346,12 @@ async def test_an_empty_answer_of_a_system_that_says_how_it_went(
         (httpx.Response(403, json={"detail": "no right"}), None, r"no right.*rest\.auth"),
         (httpx.Response(502, text="<html>"), True, "502"),
         (httpx.Response(423, json={}), False, "423"),
-        (httpx.Response(200, json=[1, 2]), None, "200"),
+        (httpx.Response(200, json=[1, 2]), True, "200"),
+        (httpx.Response(200, json={"code": 9}), None, "200"),
+        *(
+            (httpx.Response(s, html="<!DOCTYPE html><p>portal"), True, "page")
+            for s in (200, 403, 404, 409, 503)
+        ),
     ],
 )
 async def test_every_no_is_sorted_after_what_can_be_done(
@@ -352,7 +383,7 @@ async def test_an_accepted_create_that_is_not_shown_stays_in_doubt(server: Serve
 
 
 async def test_a_value_that_would_change_the_address_is_refused(server: Server, clock: HandClock) -> None:
-    server.answers = [httpx.Response(200, json={})]
+    server.answers = [httpx.Response(200, json=[])]
     connector = bare(server, clock)
     for erp_id in ("", "..", "."):
         with pytest.raises(ErpRefused):

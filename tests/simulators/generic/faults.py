@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from tests.simulators.fault_plan import ODD
+
 KINDS = frozenset({
     "drop_before", "drop_after_commit", "error_after_commit", "garbage_after_commit", "unavailable",
-    "rate_limited", "locked", "session_dead", "down", "lag",
+    "rate_limited", "locked", "session_dead", "down", "lag", *ODD,
 })  # fmt: skip
-LASTING = frozenset({"down", "lag"})
+LASTING = frozenset({"down", "lag", *ODD})
 
 
 @dataclass

@@ -18,6 +18,7 @@ from tests.simulators.generic.faults import Faults
 _NO_TLS = {80877103, 80877104}  # SSLRequest, GSSENCRequest
 _WRITE = re.compile(rb'(?:insert\s+into|update)\s+"?(\w+)"?', re.IGNORECASE)
 _AFTER = ("drop_after_commit", "error_after_commit", "garbage_after_commit")
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>down for maintenance</html>"
 FORMS = {"repair": "repair", "op_report": "report", "posting": "posting"}
 
 
@@ -122,6 +123,12 @@ class _Line:
     async def _up(self) -> None:
         while True:
             kind, body = await message(self._reader)
+            if self._gateway.faults.lasts("page"):
+                self._writer.write(PAGE)
+                await self._writer.drain()
+                raise Gone
+            if self._gateway.faults.lasts("any_document") and kind == b"P":
+                body = body.replace(b"ext_no = $1", b"$1::text is not null")  # a view that passes over it
             if kind in (b"P", b"Q"):
                 text = body if kind == b"Q" else body.partition(b"\0")[2]
                 self._gateway.seen.append(text.partition(b"\0")[0])

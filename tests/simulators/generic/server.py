@@ -80,6 +80,8 @@ class _Handler(SilentHandler):
         split = urlsplit(self.path)
         if erp.faults.lasts("down"):
             return self._drop()
+        if erp.faults.lasts("page"):
+            return self._raw(200, "<!DOCTYPE html><h1>系统维护中</h1>".encode(), {}, "text/html")
         steps = [unquote(s) for s in split.path.removeprefix("/api/").split("/")]
         erp.seen.append({"method": self.command, "path": self.path, "headers": dict(self.headers)})
         try:
@@ -173,6 +175,8 @@ class _Handler(SilentHandler):
     # ------------------------------------------------------------------ its business
     def _answer(self, steps: list[str], query: dict[str, str], body: Row) -> tuple[Any, dict[str, Any]]:
         books = self.server.erp.books
+        if self.server.erp.faults.lasts("renamed") and (steps[0] == "repairs" or steps[-1] == "repair"):
+            raise No(404, 4040, f"no such address: {self.path}")
         match self.command, steps:
             case "GET", ["schema", form] if form in seed.COLUMNS:
                 return [{"field": n} for n in seed.COLUMNS[form]], {}
@@ -196,7 +200,7 @@ class _Handler(SilentHandler):
         books = self.server.erp.books
         rows = books.shown(LISTS[name])
         for field in ("ext_no", "kind", "status", "order_no", "item_no"):
-            if field in query:
+            if field in query and not (field == "ext_no" and self.server.erp.faults.lasts("any_document")):
                 wanted = query[field].split(",")
                 rows = [r for r in rows if str(r.get(field)) in wanted]
         if "changed_after" in query:
@@ -214,6 +218,7 @@ class _Handler(SilentHandler):
             start = (int(query.get("page", 1)) - 1) * size
         else:
             start = int(query.get("offset", query.get("cursor", 0)))
+        start = 0 if self.server.erp.faults.lasts("same_page") else start
         page, rest = rows[start : start + size], rows[start + size :]
         more: dict[str, Any] = {"total": len(rows)}
         if dialect.paging == "cursor":
@@ -243,10 +248,12 @@ class _Handler(SilentHandler):
     def _send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         self._raw(status, json.dumps(body, ensure_ascii=False).encode(), headers or {})
 
-    def _raw(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def _raw(
+        self, status: int, body: bytes, headers: dict[str, str], kind: str = "application/json;charset=utf-8"
+    ) -> None:
         with contextlib.suppress(ConnectionError):
             self.send_response(status)
-            self.send_header("Content-Type", "application/json;charset=utf-8")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -15,7 +15,7 @@ import yaml
 from erp_bridge.generic import GenericConnector
 from hub.model.erp import PostingKind
 from hub.ports import Clock
-from tests.contract.erp.world import LAG_SECONDS, ClerkPosting, ClerkTicket, Facts
+from tests.contract.erp.world import LAG_SECONDS, ODD, ClerkPosting, ClerkTicket, Facts
 from tests.simulators.generic import seed
 from tests.simulators.generic.books import Row
 from tests.simulators.generic.server import SECRET, USER, Dialect, HomeMadeErp
@@ -133,10 +133,12 @@ class RestWorld:
     name = "generic"
     faults = frozenset({
         "drop_before", "drop_after_commit", "error_after_commit", "garbage_after_commit", "unavailable",
-        "rate_limited", "locked", "session_dead", "down", "lag",
+        "rate_limited", "locked", "session_dead", "down", "lag", *ODD,
     })  # fmt: skip
     secret = SECRET
     wrong_login: Mapping[str, Any] = {"rest": {"auth": {"password": "another-secret"}}}
+    broken_orders: Mapping[str, Any] = {"documents": {"order": {"read": {"quantity": "number(customer)"}}}}
+    ticket_place = r"operations\.open_ticket"  # the address of it
 
     @asynccontextmanager
     async def books(self, clock: Clock) -> AsyncIterator[RestBooks]:

@@ -27,6 +27,7 @@ class SqlBooks:
         self._base = base
         self.gateway = gateway
         self._clock = clock
+        self._renamed = False
 
     def connector(self, clock: Clock, **changes: Any) -> GenericConnector:
         block = mapping("mapping_sql.yaml")
@@ -79,8 +80,15 @@ class SqlBooks:
             forms = {"ticket": {"repair"}}.get(on, {on} if on else set())
             self.gateway.faults.add(kind, frozenset(forms), times)
 
+        if kind == "renamed":
+            self._renamed = True
+            self.rows("alter table repair rename to repair_of_old")
+
     async def clear(self) -> None:
         self.gateway.faults.clear()
+        if self._renamed:
+            self.rows("alter table repair_of_old rename to repair")
+            self._renamed = False
 
 
 class SqlWorld:
@@ -88,17 +96,23 @@ class SqlWorld:
     kind = "generic"  # of the entry point: the same connector as by REST
     faults = frozenset({
         "drop_before", "drop_after_commit", "error_after_commit", "garbage_after_commit", "unavailable",
-        "locked", "session_dead", "down",
-    })  # fmt: skip
+        "locked", "session_dead", "down", "page", "any_document", "renamed",
+    })  # fmt: skip  # a statement has no pages: what it gives is all there is, so no `same_page`
     secret = SECRET
     wrong_login: Mapping[str, Any] = {"sql": {"password": "another-secret"}}
+    broken_orders: Mapping[str, Any] = {"documents": {"order": {"read": {"quantity": "number(customer)"}}}}
+    ticket_place = r"operations\.find_ticket"  # its statement
 
     @asynccontextmanager
     async def books(self, clock: Clock) -> AsyncIterator[SqlBooks]:
         base = database()
         base.reset()
         async with Gateway(base.socket, DATABASE, USER, SECRET).open() as gateway:
-            yield SqlBooks(base, gateway, clock)
+            books = SqlBooks(base, gateway, clock)
+            try:
+                yield books
+            finally:
+                await books.clear()
 
     def custom_field(self) -> tuple[Mapping[str, Any], str]:
         return {"documents": {"ticket": {"write": {CUSTOM: "filled(fault_code)"}}}}, CUSTOM
