@@ -178,7 +178,7 @@ class Records:
                 raise
             log.debug("%s has no %s, so nothing of ours: %s", doctype, name, trouble)
             return []
-        kept = [r for r in rows if _key_in(r.get(name), marked=marked) == key]
+        kept = [r for r in rows if _carries(r.get(name), key, marked=marked)]
         return sorted(
             kept,
             key=lambda r: (int(r.get("docstatus") or 0) == CANCELLED, len(str(r["name"])), str(r["name"])),
@@ -223,7 +223,7 @@ class Records:
             made = await self.client.create(doctype, values)
         except ErpNextRefusal as refusal:
             raise self._placed(refusal, doctype) from None
-        if _key_in(made.get(name), marked=marked) != key:
+        if not _carries(made.get(name), key, marked=marked):
             raise ErpRefused(
                 f"ERPNext made {doctype} {made['name']} without our number {key}: it has no field {name}."
                 f" Add that custom field (unique), see key_field, and write {key} into it by hand"
@@ -336,9 +336,9 @@ def _version(row: Row) -> Row:
     return {"modified": row["modified"]} if row.get("modified") else {}
 
 
-def _key_in(text: Any, *, marked: bool) -> str:
-    """Our number, as the field has it: alone, or (`marked`) before the first blank."""
-    return str(text or "").partition(" ")[0] if marked else str(text or "")
+def _carries(text: Any, key: str, *, marked: bool) -> bool:
+    """Our number stands in the field alone, or (`marked`) before a blank."""
+    return text == key or (marked and str(text or "").startswith(f"{key} "))
 
 
 def _names(rows: Sequence[Row]) -> list[str]:

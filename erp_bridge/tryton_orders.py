@@ -14,7 +14,7 @@ from erp_bridge.as_read import Row as Ours
 from erp_bridge.as_read import each, one
 from erp_bridge.tryton_records import Records, Row, below, called
 from erp_bridge.tryton_values import typed_instant
-from hub.errors import ErpRefused
+from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import ErpEquipment, Item, SalesOrder
 from hub.model.production import JobOrder, WorkOrder, WorkOrderState
 from hub.model.words import Words
@@ -64,7 +64,7 @@ class Orders:
             ):
                 ours = as_read.read("operation", called(row), self._records.maps["operation"], row)
                 job = one("operation", ours, ("order", "operation"), _job) if ours is not None else None
-                out.setdefault(int(below(row, "production", "id") or 0), []).append(job)
+                out.setdefault(_order_of(row), []).append(job)
         return out
 
     async def sales(self, changed_since: datetime | None) -> list[SalesOrder]:
@@ -184,6 +184,13 @@ def _job(ours: Ours) -> JobOrder:
         str(ours["order"]), str(ours["operation"]), Words(str(ours.get("name") or ""), ""),
         str(ours.get("work_center") or ""), round(float(ours.get("quantity") or 0)),
     )  # fmt: skip
+
+
+def _order_of(row: Row) -> int:
+    order = below(row, "production", "id")
+    if type(order) is not int:
+        raise ErpUnavailable("Tryton gave an operation and not the production order that it belongs to")
+    return order
 
 
 def _with_ids(found: Sequence[tuple[Row, Row]]) -> list[Ours]:
