@@ -25,7 +25,7 @@ from alert_rules import orphans
 from alert_rules.casebook import Casebook
 from alert_rules.desk import AlarmDesk
 from alert_rules.evaluator import Evaluator
-from alert_rules.rule import Rule
+from alert_rules.rule import Rule, matching
 from alert_rules.rulebook import rulebook
 from alert_rules.runner import RuleRunner
 from collectors.event_runner import EventRunner
@@ -68,6 +68,7 @@ from hub.store.duty import Duty, under_a_name
 from hub.store.left_out import PgLeftOut
 from hub.store.mappings import PgMappings
 from hub.store.reconciliation import PgReconciliation
+from hub.store.tag_classes import TagClass
 from hub.store.upkeep import Keep, Upkeep
 from hub.store.writer import Writer
 from hub.supervisor import Run, Supervisor
@@ -122,6 +123,15 @@ def read_rules(settings: Settings, plant: Plant) -> list[Rule]:
         raise ConfigError(*(f"{settings.source}: {c}" for c in cause.complaints)) from None
 
 
+def tag_classes(settings: Settings, plant: Plant) -> tuple[TagClass, ...]:
+    """Raises ConfigError for a pattern that no tag fits."""
+    made = []
+    for n, block in enumerate(settings.file.hub.retention):
+        fitting = matching(block.tags, plant.tags, f"{settings.source}: hub.retention[{n}].tags")
+        made.append(TagClass(frozenset(plant.tags[path].number for path in fitting), block.raw))
+    return tuple(made)
+
+
 def refuse_wrong_points(settings: Settings, used: Plugins, plant: Plant) -> None:
     """A point that names a tag the plant does not have is told now, not when the connection is made."""
     first_collectors(settings, used, plant, SystemClock())
@@ -160,6 +170,10 @@ def check(settings: Settings) -> dict[str, int]:
     try:
         used = read_plugins(settings)
         refuse_wrong_points(settings, used, plant)
+    except ConfigError as cause:
+        complaints += cause.complaints
+    try:
+        tag_classes(settings, plant)
     except ConfigError as cause:
         complaints += cause.complaints
     try:
@@ -351,7 +365,11 @@ class App:
 
     def _keep(self) -> Keep:
         hub = self.settings.file.hub
-        return Keep(raw=hub.retention_raw, parameters=hub.retention_parameters)
+        return Keep(
+            raw=hub.retention_raw,
+            parameters=hub.retention_parameters,
+            classes=tag_classes(self.settings, self.plant),
+        )
 
     def _spool_folder(self) -> Path:
         return self.settings.file.hub.spool or self.settings.file.hub.data / "spool"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from hub.app import check, read_rules, refuse_wrong_points
+from hub.app import check, read_rules, refuse_wrong_points, tag_classes
 from hub.errors import ConfigError
 from hub.house import readable_plugins, with_numbers
 from hub.places import located
@@ -45,6 +45,10 @@ def _deeper(settings: Settings, named: bool) -> list[str]:
     plant = with_numbers(settings.plant, {t: i for i, t in enumerate(settings.plant.tags, 1)})
     try:
         refuse_wrong_points(settings, used, plant)
+    except ConfigError as cause:
+        complaints += cause.complaints
+    try:
+        tag_classes(settings, plant)
     except ConfigError as cause:
         complaints += cause.complaints
     try:

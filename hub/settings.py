@@ -281,6 +281,16 @@ class RushBlock(Block):
     )
 
 
+class RetentionBlock(Block):
+    """Raw samples of these tags are kept for another time than `retention_raw` says."""
+
+    tags: str = Field(description="`p1/+/+/+/vibration`: + is one level, a final # all below")
+    raw: Duration = Field(
+        ge=timedelta(days=2),
+        description="so long, in whole days; 2d at least, so that a day's backfill is still rolled up",
+    )
+
+
 class HubBlock(Block):
     host: str = "127.0.0.1"
     port: int = Field(8800, ge=1, le=65535)
@@ -290,6 +300,7 @@ class HubBlock(Block):
     database: SecretStr | None = Field(None, description="DSN; empty starts the embedded PostgreSQL")
     redis: SecretStr | None = Field(None, description="URL; empty uses the in-process bus")
     retention_raw: Duration = timedelta(days=7)
+    retention: list[RetentionBlock] = Field([], description="other times; the first that fits a tag counts")
     retention_parameters: Duration = Field(
         timedelta(days=730), description="samples of process parameters, with what they are bound to"
     )

@@ -95,6 +95,7 @@ def test_every_mistake_in_every_block_is_told_at_once_with_its_place_and_remedy(
         "rules[2] cold: tell": "no notifier 'nobody'; known are robot",
         "rules[3] far.tag: 'p1/+/x'": "fits nothing in the plant",
         "hub.prot": "did you mean 'port'",
+        "hub.retention[0].tags: 'p1/+/z'": "fits nothing in the plant",
         "collectors.line.with.points[0].tag": "did you mean 'p1/a/l/m/t'",
     }.items():
         assert re.search(f"{re.escape(place)}.*{re.escape(remedy)}", told), f"{place}\n{said}"
@@ -115,7 +116,9 @@ rules:
 - {name: cold, kind: low-limit, tag: p1/a/l/m/t, limit: 1, tell: [nobody]}
 - {name: far, kind: high-limit, tag: p1/+/x, limit: 80}
 """
-    text = plant.read_text(encoding="utf-8").replace("{port:", "{prot: 1, port:")
+    text = plant.read_text(encoding="utf-8").replace(
+        "{port:", "{prot: 1, retention: [{tags: p1/+/z, raw: 3d}], port:"
+    )
     plant.write_text(text + more, encoding="utf-8")
     return plant
 
