@@ -171,10 +171,12 @@ class SparkplugStand:
         )
 
 
-STANDS = {"modbus": ModbusStand, "opcua": OpcUaStand, "mqtt": MqttStand, "sparkplug": SparkplugStand}
+STANDS: dict[str, Callable[[], Stand]] = {
+    "modbus": ModbusStand, "opcua": OpcUaStand, "mqtt": MqttStand, "sparkplug": SparkplugStand,
+}  # fmt: skip
 
 
-@pytest.fixture(params=STANDS.values(), ids=STANDS, scope="module")
+@pytest.fixture(params=list(STANDS.values()), ids=list(STANDS), scope="module")
 async def machine(request: pytest.FixtureRequest) -> AsyncIterator[Stand]:
     """Made once: an OPC UA server takes its seconds to fill its address space."""
     one: Stand = request.param()
