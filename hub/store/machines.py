@@ -7,12 +7,14 @@ exactly one state at any instant, in whatever order and however often the change
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
-from itertools import groupby
+
+from psycopg.rows import tuple_row
 
 from hub.model.equipment import Count, EquipmentState, StateSpan
 from hub.store.pool import Connection
+
+STATES = {state.value: state for state in EquipmentState}  # a shift of 200 machines has some 20,000 of them
 
 
 async def add_states(connection: Connection, spans: Sequence[StateSpan]) -> None:
@@ -28,26 +30,30 @@ async def add_counts(connection: Connection, counts: Sequence[Count]) -> None:
 
 
 async def states(connection: Connection, since: datetime, until: datetime) -> list[StateSpan]:
-    cursor = await connection.execute(CHANGES, {"since": since, "until": until})
-    changes = [
-        StateSpan(r["equipment"], EquipmentState(r["state"]), max(r["since"], since)) async for r in cursor
-    ]
-    return spans_of(changes, until)
+    cursor = connection.cursor(row_factory=tuple_row)
+    await cursor.execute(CHANGES, {"since": since, "until": until}, binary=True)
+    rows = await cursor.fetchall()
+    return spans_of((StateSpan(e, STATES[state], max(at, since)) for e, state, at in rows), until)
 
 
 def spans_of(changes: Iterable[StateSpan], until: datetime) -> list[StateSpan]:
     """Changes, in order within each machine, as spans up to `until`; the same state again is no change."""
     spans: list[StateSpan] = []
-    for _, of_machine in groupby(changes, key=lambda c: c.equipment):
-        own: list[StateSpan] = []
-        for change in of_machine:
-            if own and own[-1].state is change.state:
+    last: StateSpan | None = None
+    for change in changes:
+        if last is not None:
+            same = last.equipment == change.equipment
+            if same and last.state is change.state:
                 continue
-            if own:
-                own[-1] = replace(own[-1], until=change.since)
-            own.append(replace(change, until=until))
-        spans += own
+            spans.append(_ended(last, change.since if same else until))
+        last = change
+    if last is not None:
+        spans.append(_ended(last, until))
     return spans
+
+
+def _ended(span: StateSpan, until: datetime) -> StateSpan:
+    return StateSpan(span.equipment, span.state, span.since, until)
 
 
 async def current_states(connection: Connection) -> dict[str, StateSpan]:
