@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from enum import Enum
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
@@ -167,12 +167,27 @@ class MySql:
         if tls and block.tls == "on":
             tls["ssl"].check_hostname = False
             tls["ssl"].verify_mode = ssl.CERT_NONE
-        return self._pymysql.connect(
+        kinds = self._pymysql.constants.FIELD_TYPE
+        made = self._pymysql.connect(
             host=block.host, port=block.port or 3306, database=block.database, user=block.user,
             password=block.password.get_secret_value(), charset="utf8mb4", autocommit=False,
             connect_timeout=seconds, read_timeout=seconds, write_timeout=seconds, local_infile=False,
-            client_flag=self._pymysql.constants.CLIENT.FOUND_ROWS, **tls,
+            client_flag=self._pymysql.constants.CLIENT.FOUND_ROWS,
+            conv={**self._pymysql.converters.conversions, kinds.BIT: _bits}, **tls,
         )  # fmt: skip  # FOUND_ROWS: an update that changes nothing has found its row all the same
+        self._set_zone(made, zone)
+        return made
+
+    def _set_zone(self, connection: Any, zone: ZoneInfo) -> None:
+        """In which the session shows TIMESTAMP columns: by its name where the server has its tables of zones,
+        else by the present offset, which a zone with summer time has for half a year."""
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute("set time_zone = %s", (zone.key,))
+            except self._pymysql.Error:
+                cursor.execute("select utc_timestamp()")
+                now = cursor.fetchone()[0].replace(tzinfo=UTC).astimezone(zone)
+                cursor.execute("set time_zone = %s", (now.isoformat()[-6:],))
 
     def begin(self, connection: Any, *, write: bool) -> None:
         with connection.cursor() as cursor:
@@ -189,6 +204,11 @@ class MySql:
 
     def quoted(self, name: str) -> str:
         return ".".join(f"`{part}`" for part in name.split("."))
+
+
+def _bits(raw: bytes) -> int:
+    """A BIT column, which many a MES uses for yes and no."""
+    return int.from_bytes(raw)
 
 
 class SqlServer:
