@@ -16,12 +16,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alert_rules.device import DeviceWatches
 from alert_rules.equipment import MachineWatch
 from alert_rules.lifecycle import Cleared, Event, Raised, Sight
 from alert_rules.limit import elapse, observe
 from alert_rules.past import Past, in_order
 from alert_rules.prefilter import RuleTable, suspects
-from alert_rules.rule import Rule, Silence, Told, Watch
+from alert_rules.rule import Loss, Rule, Silence, Told, Watch
 from alert_rules.stale import silent
 from alert_rules.suppression import Key, Sights, Suppression
 from hub.model.alarm import Alarm
@@ -56,7 +57,7 @@ class Evaluator:
         self.plant = plant
         self.rules = {(r.name, r.subject): r for r in rules}
         size = max((t.number for t in plant.tags.values()), default=0)
-        self._valued = [r for r in rules if not isinstance(r.condition, Silence | Told)]
+        self._valued = [r for r in rules if not isinstance(r.condition, Silence | Told | Loss)]
         self._table = RuleTable(self._valued, size)
         self._slots = {(r.name, r.subject): i for i, r in enumerate(self._valued, 1)}
         self._changed = np.full(len(self._valued) + 1, _NEVER)  # source time of each rule's last change
@@ -77,6 +78,7 @@ class Evaluator:
         self._patience = np.full(size + 1, np.iinfo(np.int64).max // 2)  # stale_after, microseconds
         for known in plant.tags.values():
             self._patience[known.number] = known.stale_after // _MICROSECOND
+        self._devices = DeviceWatches(rules, self._patience, self._heard, micros(start))
         self._now = self._ticked = micros(start)
         self._suppression = Suppression({key: r.suppressors for key, r in self.rules.items()})
         self._sights = Sights(self._state, self._good_value, self._holds)
@@ -106,6 +108,7 @@ class Evaluator:
         """
         orphans = []
         for alarm in closed:
+            self._devices.seed((alarm.rule, alarm.subject), _micros_of(alarm), active=False)
             slot = self._slots.get((alarm.rule, alarm.subject), 0)
             if slot and alarm.condition_at is not None:
                 self._changed[slot] = max(int(self._changed[slot]), micros(alarm.condition_at))
@@ -117,7 +120,7 @@ class Evaluator:
                 orphans.append(alarm)
             elif key in self._slots:
                 self._seed_value(self._slots[key], alarm)
-            elif alarm.condition and isinstance(self.rules[key].condition, Silence):
+            elif alarm.condition:
                 self._seed_silence(key, alarm)
         for path, span in states.items():
             if path in self.machines:
@@ -137,6 +140,9 @@ class Evaluator:
 
     def _seed_silence(self, key: tuple[str, str], alarm: Alarm) -> None:
         """A device that was silent before our restart has not been heard by it: nothing recovers by that."""
+        known = self._devices.seed(key, _micros_of(alarm), active=True)
+        if known or not isinstance(self.rules[key].condition, Silence):
+            return
         at = next(i for i, r in enumerate(self._silences) if (r.name, r.subject) == key)
         condition = self._silences[at].condition
         assert isinstance(condition, Silence)
@@ -172,6 +178,7 @@ class Evaluator:
             self._caught_up(origin, now)
         batch = self._newer(in_order(batch), micros(now), recalled)
         self._past.take(batch, origin, micros(now))
+        self._devices.take(batch, micros(now))
         if not len(batch):
             return out
         for row, slot in suspects(self._table, batch):
@@ -216,6 +223,7 @@ class Evaluator:
             for times in (self._seen, self._changed, self._heard, self._told):
                 np.minimum(times, now - _FUTURE, out=times)
             self._table.not_after(now)
+            self._devices.not_after(now)
         self._now = now
 
     def _mind_our_deafness(self, now: int) -> None:
@@ -226,6 +234,7 @@ class Evaluator:
         if deaf <= 0:
             return
         np.minimum(self._heard + deaf, now, out=self._heard)
+        self._devices.deaf_for(deaf, now)
         self._lag += deaf
         self._hole += deaf
         self._holed = True
@@ -320,6 +329,7 @@ class Evaluator:
             self._note(slot, then, self._last_value(slot), now - lag, out)
         for at in range(len(self._silences)):
             self._silence(at, now, out)
+        out.alarms.extend(self._devices.tick(micros(now), self._past.moved(micros(now))))
         for watch in self.machines.values():
             self._unknown(watch, now, out)
         self._suppression.look(self._sights, now)
@@ -360,6 +370,14 @@ class Evaluator:
         """Numbers of the tags whose value suppresses: they may have said it long before a warm start."""
         return self._suppression.tags()
 
+    def device_tags(self) -> list[int]:
+        """Numbers of the tags of all devices: what was said of them last may be that they are lost."""
+        return self._devices.tags()
+
+    def know_devices(self, newest: SampleBatch) -> None:
+        """The newest of them from the record, at a warm start."""
+        self._devices.take(newest, self._now)
+
     def know(self, newest: SampleBatch) -> None:
         """Values from the record, at a warm start: for suppression only, not as something heard."""
         good = ((newest.statuses & _BAD) == 0) & ~np.isnan(newest.values) & (newest.tags < len(self._value))
@@ -381,6 +399,8 @@ class Evaluator:
         return None if np.isnan(value) else value
 
     def _holds(self, key: Key) -> bool:
+        if (away := self._devices.away(key)) is not None:
+            return away
         if key in self._slots:
             return bool(self._table.active[self._slots[key]])
         silences = zip(self._silences, self._silence_watch, strict=True)
@@ -416,3 +436,7 @@ class Evaluator:
 
     def _last_value(self, slot: int) -> float | None:
         return self._good_value(int(self._table.tags[slot]))
+
+
+def _micros_of(alarm: Alarm) -> int:
+    return micros(alarm.condition_at) if alarm.condition_at is not None else 0

@@ -41,6 +41,11 @@ class Past:
         replay = int(self.of[tag])
         return replay != 0 and now - self._told_at.get(replay, now) < PATIENCE
 
+    def moved(self, now: int) -> NDArray[np.bool_] | None:
+        """The tags of which a replay goes on; None when there is none."""
+        going = [replay for replay, at in self._told_at.items() if now - at < PATIENCE]
+        return np.isin(self.of, going) if going else None
+
 
 def in_order(batch: SampleBatch) -> SampleBatch:
     """Samples of one tag one after the other in time, where a batch holds several of one tag."""

@@ -54,13 +54,24 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """True while a device is not heard: all of these tags say so, or each is silent for `silence` longer than
+    it may be (None: its silence tells nothing). `part_of`: the device that it is behind."""
+
+    device: str
+    tags: tuple[int, ...]
+    part_of: str = ""
+    silence: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule on one subject. `(name, subject)` is the alarm's identity."""
 
     name: str
     subject: str
     equipment: str
-    condition: Limits | Codes | Silence | Told
+    condition: Limits | Codes | Silence | Told | Loss
     priority: Priority
     title: Words
     tag: Tag | None = None

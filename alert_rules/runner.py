@@ -96,6 +96,8 @@ class RuleRunner:
             await self._book.told(gone)
         if silencing := self._evaluator.suppressing_tags():
             self._evaluator.know(await self._samples.newest(silencing))
+        if tags := self._evaluator.device_tags():
+            self._evaluator.know_devices(await self._samples.newest(tags))
         if mark:
             self._upto = min(self._upto, datetime.fromisoformat(mark))
             await self._recall(evaluated_since_stored=True)

@@ -162,6 +162,11 @@ class ModbusCollector:
     def tag_numbers(self) -> Sequence[int]:
         return self._tag_numbers
 
+    @property
+    def parts(self) -> Mapping[str, Sequence[int]]:
+        """Tags of each unit behind the gateway."""
+        return {f"unit {unit}": tags for unit, tags in sorted(self._units.items())}
+
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Poll until cancelled; raise SourceUnavailable when the device goes silent or talks nonsense."""
         config = self._config

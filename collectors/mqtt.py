@@ -198,6 +198,7 @@ class MqttCollector:
     """
 
     Config = MqttConfig
+    repeats_what_stands = False  # most devices publish what changes, and nothing else
 
     def __init__(self, config: MqttConfig, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
         self._config, self._clock, self._name = config, clock, name

@@ -12,7 +12,7 @@ import difflib
 import importlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -24,6 +24,7 @@ import structlog
 from alert_rules import orphans
 from alert_rules.casebook import Casebook
 from alert_rules.desk import AlarmDesk
+from alert_rules.device_rules import DeviceLost, with_devices
 from alert_rules.evaluator import Evaluator
 from alert_rules.rule import Rule, matching
 from alert_rules.rulebook import rulebook
@@ -54,6 +55,8 @@ from hub.house import (
     with_numbers,
 )
 from hub.log import register_secrets_of
+from hub.model.alarm import Priority
+from hub.model.device import devices_of
 from hub.model.discrepancy import Book, MesClaims
 from hub.model.erp import ErpNews, ErpPush
 from hub.notices import Notices
@@ -119,6 +122,31 @@ def read_rules(settings: Settings, plant: Plant) -> list[Rule]:
     notifiers = [n.name for n in settings.file.notifiers]
     try:
         return rulebook(blocks, plant, plugins("rules"), notifiers)
+    except ConfigError as cause:
+        raise ConfigError(*(f"{settings.source}: {c}" for c in cause.complaints)) from None
+
+
+def with_device_rules(
+    settings: Settings, rules: list[Rule], collectors: Mapping[str, Any], plant: Plant
+) -> list[Rule]:
+    """With one for each device that a collector reads, unless `hub.device_lost` is switched off."""
+    block = settings.file.hub.device_lost
+    if not block.enabled:
+        return rules
+    told = DeviceLost(
+        block.after, block.back, block.silence, Priority[block.priority.upper()], block.ticket, block.tell
+    )
+    tags = {t.number: t for t in plant.tags.values()}
+    devices = [
+        device
+        for name, made in collectors.items()
+        for device in devices_of(
+            name, made.tag_numbers, getattr(made, "parts", {}), tags,
+            regular=getattr(made, "repeats_what_stands", True),
+        )
+    ]  # fmt: skip
+    try:
+        return with_devices(rules, devices, told, [n.name for n in settings.file.notifiers])
     except ConfigError as cause:
         raise ConfigError(*(f"{settings.source}: {c}" for c in cause.complaints)) from None
 
@@ -250,7 +278,9 @@ class App:
             stack.callback(self._close_spool)
             first = first_collectors(self.settings, self.plugins, self.plant, self.clock)
             self._first = first if "collectors" in self.parts else {}
-            self.rules = read_rules(self.settings, self.plant)
+            self.rules = with_device_rules(
+                self.settings, read_rules(self.settings, self.plant), first, self.plant
+            )
             advice = {r.name: r.instruction for r in self.rules if r.instruction is not None}
             self.plant = replace(self.plant, instructions=advice)
             self.bus: Bus = make_bus(hub.redis)

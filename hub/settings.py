@@ -281,6 +281,21 @@ class RushBlock(Block):
     )
 
 
+class DeviceLostBlock(Block):
+    """The alarm that every device has, without a rule for it."""
+
+    enabled: bool = True
+    after: Duration = Field(timedelta(seconds=5), description="away for so long: shorter is not told")
+    back: Duration = Field(timedelta(seconds=5), description="heard again for so long: then it is over")
+    silence: Duration = Field(
+        timedelta(seconds=30),
+        description="nothing for so much longer than stale_after: the collector is gone",
+    )
+    priority: Literal["low", "medium", "high", "critical"] = "high"
+    ticket: bool = False
+    tell: tuple[str, ...] = Field((), description="names of notifiers; none: only the screens")
+
+
 class RetentionBlock(Block):
     """Raw samples of these tags are kept for another time than `retention_raw` says."""
 
@@ -312,6 +327,7 @@ class HubBlock(Block):
         None, description="notifiers that tell of orders, stock and the ERP; empty: all of them"
     )
     rush: RushBlock = RushBlock()
+    device_lost: DeviceLostBlock = DeviceLostBlock()
     order_links: Duration = Field(
         timedelta(days=90), description="for so long a link shows a customer's order without a login"
     )
