@@ -13,7 +13,9 @@ from typing import Any
 
 import uvloop
 
-BENCHES = ("collection", "edge", "exactly_once", "kills", "latency", "queries", "rush", "soak", "start", "wall")
+BENCHES = (
+    "collection", "edge", "exactly_once", "kills", "latency", "queries", "rush", "soak", "start", "wall",
+)  # fmt: skip
 
 
 def main(words: list[str]) -> int:
