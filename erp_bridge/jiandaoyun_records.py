@@ -294,7 +294,10 @@ class Records:
         if data:
             body = {"data_id": erp_id, "data": data, **how}
             body |= {"is_start_trigger": True} if self.config.triggers else {}
-            await self._said(name, form, "update", body, write=True)
+            answer = await self._said(name, form, "update", body, write=True)
+            if (told := id_of(answer.get("data"))) and told != erp_id:
+                text = f"Jiandaoyun was to change record {erp_id} of {name} and has changed {told}"
+                raise ErpUnavailable(text, in_doubt=True)
 
     def _written(self, kind: Kind, form: Form, fields: Mapping[str, Any]) -> dict[str, Any]:
         lacking: set[str] = set()

@@ -145,7 +145,12 @@ class Documents:
             return await self._client.write("Save", kind.form, _update(document_id, present, lines or {}))
 
         if kind.present(fields):
-            await self._forgiving(kind, fields, send)
+            result = await self._forgiving(kind, fields, send)
+            told = succeeded(result) or [found for found in [identity(result.get("Id"))] if found]
+            if told and document_id not in told:  # one whose id is not understood is made anew
+                raise ErpUnavailable(
+                    f"Kingdee was to change {kind.form} {document_id} and has saved {told[0]}", in_doubt=True
+                )
 
     async def _forgiving(self, kind: Kind, fields: Mapping[str, Any], send: Send) -> dict[str, Any]:
         """A bill that lacks one of our profile's extra fields takes the rest: a ticket without its minutes is

@@ -83,7 +83,7 @@ class Office:
         line_numbers = dict(each("order", lines, ("bill", "erp_entry_id"), _line_and_number))
         plans = await self.plans_read.any_of("FMONumber", bills)
         mine = [{**r, "order": line_numbers.get(str(r.get("order_line")), "")} for r in plans]
-        return each("plan", [r for r in mine if r["order"] in numbers], ("operation",), _claim)
+        return _summed(each("plan", [r for r in mine if r["order"] in numbers], ("operation",), _claim))
 
     async def stock(self, items: Sequence[str]) -> list[StockClaim]:
         rows = await self._stock.any_of("FMaterialId.FNumber", set(items))
@@ -109,6 +109,18 @@ def _line_and_number(row: Row) -> tuple[str, str]:
 def _claim(row: Row) -> OperationClaim:
     quantity, good, scrap = (float(row.get(n) or 0) for n in ("quantity", "good", "scrap"))
     return OperationClaim(str(row["order"]), str(row["operation"]), quantity, good, scrap)
+
+
+def _summed(claims: Iterable[OperationClaim]) -> list[OperationClaim]:
+    """An operation may be planned in several parts."""
+    found: dict[tuple[str, str], OperationClaim] = {}
+    for one in claims:
+        at = one.order, one.operation
+        before = found.get(at, OperationClaim(*at, 0.0, 0.0, 0.0))
+        found[at] = OperationClaim(
+            *at, before.quantity + one.quantity, before.good + one.good, before.scrap + one.scrap
+        )
+    return list(found.values())
 
 
 def _in_stock(row: Row) -> StockClaim:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from erp_bridge.as_read import Row, each, moment
@@ -74,8 +75,11 @@ def _jobs(settings: OrderBlock, number: str, rows: Sequence[Row]) -> list[JobOrd
             round(float(row.get("quantity") or 0)),
         )
 
-    jobs = each("plan", rows, ("operation",), job)
-    return sorted(jobs, key=lambda job: (len(job.operation), job.operation))
+    jobs: dict[str, JobOrder] = {}
+    for one in each("plan", rows, ("operation",), job):  # an operation may be planned in several parts
+        before = jobs.get(one.operation)
+        jobs[one.operation] = replace(one, quantity=one.quantity + before.quantity) if before else one
+    return sorted(jobs.values(), key=lambda job: (len(job.operation), job.operation))
 
 
 def _wishes(sales: Iterable[Row]) -> dict[tuple[str, str], Row]:

@@ -272,3 +272,40 @@ async def test_a_push_without_a_secret_is_told_which_field_is_empty(
 ) -> None:
     with pytest.raises(NotAllowed, match=r"no secret is configured.*push_secrets"):
         connector.pushed(ErpPush({}, {}, b"{}"))
+
+
+async def test_an_operation_that_is_planned_in_two_parts_is_one_sum(
+    erp: KingdeeSimulator, connector: KingdeeGalaxyConnector
+) -> None:
+    plan = erp.books.numbered("SFC_OperationPlanning", "OPMO0001")
+    assert plan is not None
+    (before,) = [c for c in await connector.reported(["MO0001"]) if c.operation == "20"]
+    second = plan.copy()
+    second.id, second.values = erp.books.next_id(), plan.values | {"fbillno": "OPMO0001-2"}
+    for row in second.rows["fsubentity"]:
+        row.id += 500_000
+    erp.books.put(second)
+    (after,) = [c for c in await connector.reported(["MO0001"]) if c.operation == "20"]
+    assert (after.quantity, after.good) == (2 * before.quantity, 2 * before.good)
+    (order,) = [o for o in await connector.orders(None) if o.number == "MO0001"]
+    assert [(j.operation, j.quantity) for j in order.jobs] == [("10", 800), ("20", 800), ("30", 800)]
+
+
+async def test_a_change_that_made_another_bill_is_no_success(
+    erp: KingdeeSimulator, clock: HandClock, connector: KingdeeGalaxyConnector
+) -> None:
+    erp_id, _ = await connector.open_ticket(KEY, FIELDS)
+    made = {"IsSuccess": True, "Errors": [], "SuccessEntitys": [{"Id": 7, "Number": "X", "DIndex": 0}]}
+    real = httpx.AsyncHTTPTransport()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if "Save" in request.url.path:
+            return httpx.Response(200, json={"Result": {"ResponseStatus": made, "Id": 7, "Number": "X"}})
+        return await real.handle_async_request(request)
+
+    odd = through(erp, clock, httpx.MockTransport(answer))
+    with pytest.raises(ErpUnavailable, match="has saved 7") as trouble:
+        await odd.update_ticket(erp_id, {"state": "accepted", "at": NOON})
+    assert trouble.value.in_doubt
+    await odd.close()
+    await real.aclose()
