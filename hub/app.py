@@ -348,11 +348,13 @@ class App:
         }
         return [name for part, names in runners.items() if part not in self.parts for name in names]
 
-    def _source_state(self, name: str) -> OnState:
+    def _source_state(self, family: str, name: str) -> OnState:
         """Kept by the roll-call, so that a hub started later knows it; shouted, so that walls hurry."""
         hurry = source_state(self.shout, self.clock, name)
 
         async def on_state(up: bool, error: str) -> None:
+            if up:
+                self.supervisor.proved(f"{family} {name}")
             await self.roll.source(name, up, error)
             await hurry(up, error)
 
@@ -447,7 +449,7 @@ class App:
                 self._collector(use),
                 sink,
                 self.clock,
-                self._source_state(use.name),
+                self._source_state("collector", use.name),
             )
             self.supervisor.watch(f"collector {use.name}", runner.run, outside=True)
         self.say("collectors", f"{len(self.plugins.collectors)} sources")
@@ -464,7 +466,7 @@ class App:
             kind = EventRunner if hasattr(use.cls, "feed") else MesRunner
             runner = kind(
                 use.name, self._mes(use), self.record.ledger, self.clock, self.shout,
-                self._source_state(use.name),
+                self._source_state("mes", use.name),
             )  # fmt: skip
             self.supervisor.watch(f"mes {use.name}", runner.run, outside=True)
             if hasattr(use.cls, "tell"):

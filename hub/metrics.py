@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from time import perf_counter
 from typing import Any
 
@@ -55,6 +56,19 @@ _latency = Histogram(
     registry=REGISTRY,
 )
 _part = Gauge("andon_part_up", "1 while a supervised runner runs", ["part"], registry=REGISTRY)
+_circuit = Gauge(
+    "andon_circuit", "Way to a device: 0 closed, 1 half-open, 2 open", ["part"], registry=REGISTRY
+)
+_circuit_failures = Gauge(
+    "andon_circuit_failures", "Tries in a row that proved nothing", ["part"], registry=REGISTRY
+)
+_circuit_since = Gauge(
+    "andon_circuit_since_seconds", "Since when it stands like this (Unix time)", ["part"], registry=REGISTRY
+)
+_circuit_next = Gauge(
+    "andon_circuit_next_try_seconds", "When it is tried again (Unix time); 0: no pause", ["part"],
+    registry=REGISTRY,
+)  # fmt: skip
 _restarts = Counter("andon_part_restarts", "How often it was started again", ["part"], registry=REGISTRY)
 
 
@@ -144,6 +158,21 @@ def sensor_to_screen(seconds: float) -> None:
 
 def part(name: str, *, up: bool) -> None:
     _part.labels(name).set(1 if up else 0)
+
+
+def circuits(parts: Iterable[Mapping[str, Any]]) -> None:
+    """The parts of all processes, as the roll-call has them."""
+    for gauge in (_circuit, _circuit_failures, _circuit_since, _circuit_next):
+        gauge.clear()
+    for name, way in ((p["name"], p["circuit"]) for p in parts if p.get("circuit")):
+        _circuit.labels(name).set(("closed", "half-open", "open").index(way["state"]))
+        _circuit_failures.labels(name).set(way["failures"])
+        _circuit_since.labels(name).set(_unix(way["since"]))
+        _circuit_next.labels(name).set(_unix(way["next_try"]))
+
+
+def _unix(stamp: str | None) -> float:
+    return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
 
 
 def restarted(name: str) -> None:

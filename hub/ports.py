@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from hub.errors import Conflict
 from hub.model.alarm import Alarm, AlarmLine, Priority
 from hub.model.batch import SampleBatch
+from hub.model.circuit import Circuit
 from hub.model.equipment import Count, Equipment, StateSpan
 from hub.model.erp import (
     ErpEquipment,
@@ -962,3 +963,4 @@ class PartHealth:
     restarts: int = 0
     last_error: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
+    circuit: Circuit | None = None  # of one that is outside

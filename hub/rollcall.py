@@ -161,7 +161,15 @@ def well(now: datetime | None = None) -> str:
 
 # ------------------------------------------------------------------ as JSON
 def as_json(part: PartHealth) -> dict[str, Any]:
+    way = part.circuit
+    circuit = {} if way is None else {
+        "circuit": {
+            "state": way.state.value, "since": stamp(way.since), "failures": way.failures,
+            "next_try": stamp(way.next_try), "last_error": way.last_error,
+        }
+    }  # fmt: skip
     return {
+        **circuit,
         "name": part.name,
         "up": part.up,
         "outside": part.outside,

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from hub import metrics
 from hub.errors import ConfigError, Permanent, Transient
+from hub.model.circuit import Circuit, pause_of
 from hub.ports import Clock, PartHealth
 from hub.together import ended
 
@@ -22,9 +25,10 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE = 0.5  # seconds
 LONGEST_PAUSE = 15.0
-LONGEST_OUTSIDE = 3.0  # a machine that is switched on again is to be seen within five seconds
 STEADY = 30.0  # a run this long counts as healthy: the pauses start anew
 SETTLED = 0.2  # a run this long counts as up
+
+REFUSALS = ("SourceRefused:", "Permanent:", "ConfigError:")  # a person has to change something first
 
 Run = Callable[[], Awaitable[None]]
 
@@ -37,6 +41,7 @@ class Supervisor:
         self._runs: dict[str, Run] = {}
         self._details: dict[str, Callable[[], dict[str, Any]]] = {}
         self.parts: dict[str, PartHealth] = {}
+        self._circuits: dict[str, Circuit] = {}
 
     def watch(
         self,
@@ -46,16 +51,28 @@ class Supervisor:
         *,
         outside: bool = False,
     ) -> None:
-        """`run` makes a fresh runner each time: nothing of a failed life is carried over."""
+        """`run` makes a fresh runner each time: nothing of a failed life is carried over.
+
+        `outside`: it is a way to something that is not ours, with a circuit (hub.circuit) and its pauses.
+        """
         self._runs[name] = run
         self.parts[name] = PartHealth(name, outside=outside)
+        if outside:
+            self._circuits[name] = Circuit()
         if detail is not None:
             self._details[name] = detail
 
     def health(self) -> list[PartHealth]:
         for name, detail in self._details.items():
             self.parts[name].detail = detail()
+        for name, way in self._circuits.items():
+            self.parts[name].circuit = way
         return list(self.parts.values())
+
+    def proved(self, name: str) -> None:
+        """What is outside was heard."""
+        if name in self._circuits:
+            self._circuits[name] = self._circuits[name].proved(self._clock.now(), self._clock.monotonic())
 
     async def run(self) -> None:
         """Until cancelled; then every runner is asked to end until it has ended.
@@ -74,6 +91,8 @@ class Supervisor:
         pause = FIRST_PAUSE
         while True:
             began = self._clock.monotonic()
+            if name in self._circuits:
+                self._circuits[name] = self._circuits[name].tried(self._clock.now())
             reason = await self._live(name, run)
             if self._clock.monotonic() - began >= STEADY:
                 pause = FIRST_PAUSE
@@ -82,8 +101,19 @@ class Supervisor:
             part.restarts += 1
             metrics.part(name, up=False)
             metrics.restarted(name)
+            if part.outside:
+                await self._clock.sleep(self._open(name, reason, began))
+                continue
             await self._clock.sleep(pause * random.uniform(0.8, 1.2))
-            pause = min(pause * 2, LONGEST_OUTSIDE if part.outside else LONGEST_PAUSE)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _open(self, name: str, reason: str, began: float) -> float:
+        """The circuit is open from now on; for how many seconds."""
+        way, now, at = self._circuits[name], self._clock.now(), self._clock.monotonic()
+        way = way.failed(now, reason, now, at - way.heard if way.heard is not None else 0.0)
+        seconds = pause_of(way, at - began, random.random(), refused=reason.startswith(REFUSALS))
+        self._circuits[name] = replace(way, next_try=now + timedelta(seconds=seconds))
+        return seconds
 
     async def _live(self, name: str, run: Run) -> str:
         """One life; what it ended with, in a line without a secret."""

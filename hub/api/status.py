@@ -39,6 +39,7 @@ async def prometheus(house: House) -> Response:
         metrics.outbox(await house.outbox.stats())
     except Transient:
         metrics.outbox(None)
+    metrics.circuits(house.status().get("parts", ()))
     text, kind = metrics.render()
     return Response(text, headers={"Content-Type": kind})
 

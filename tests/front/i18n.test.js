@@ -35,6 +35,7 @@ test('every family that the code builds keys for is complete', () => {
     'event.type': ['order', 'report', 'posting', 'labour', 'quality', 'material', 'stock'],
     'reject.state': ['waiting', 'replayed', 'aside'],
     job: ['waiting', 'running', 'inspection', 'done'],
+    circuit: ['closed', 'half-open', 'open'],
     feed: ['live', 'connecting', 'polling', 'lost', 'denied'],
     verb: ['accept', 'arrive', 'begin', 'repair', 'close', 'acknowledge'],
     sound: ['on', 'off', 'locked'],

@@ -2,7 +2,7 @@ import {h, keyed, mark, put} from '../lib/dom.js'
 import {dayClock, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
-import {asText, detailText, figureName, figuresOf, isWell, partName, partsOf, sourcesOf, upWord} from '../lib/status.js'
+import {asText, circuitText, detailText, figureName, figuresOf, isWell, partName, partsOf, sourcesOf, upWord} from '../lib/status.js'
 import './data-table.js'
 
 /** Each runner with its restarts and last error, and every figure that the hub tells of itself. */
@@ -30,6 +30,7 @@ export class StatusBoard extends HTMLElement {
       {key: 'name', title: t('column.part'), text: part => partName(part.name, t)},
       ...health(zone),
       {key: 'restarts', title: t('column.restarts'), text: part => number(part.restarts), sort: part => part.restarts},
+      {key: 'circuit', title: t('column.circuit'), text: part => circuitText(part.circuit, t, at => dayClock(at, zone)), sort: part => part.circuit?.failures ?? 0},
       {key: 'error', title: t('column.error'), text: part => [say(part.detail?.degraded), part.last_error].filter(Boolean).join(' · ') || '—'},
       {key: 'detail', title: t('column.detail'), text: part => detailText(part.detail, t, at => dayClock(at, zone))},
     ]})

@@ -12,6 +12,13 @@ function troubledFirst(a, b) {
   return Number(a.up) - Number(b.up) || Number(isWell(a)) - Number(isWell(b)) || String(a.name).localeCompare(String(b.name))
 }
 
+/** "断开 · 失败 3 次 · 12:00:05 再试": how the way to a device stands; "—" for what is no device. */
+export function circuitText(circuit, t, when = iso => iso) {
+  if (!circuit) return '—'
+  return [t(`circuit.${circuit.state}`), circuit.failures && t('circuit.failures', {n: circuit.failures}), circuit.next_try && t('circuit.next', {at: when(circuit.next_try)}),
+    circuit.state === 'closed' && circuit.last_error && t('circuit.last', {why: circuit.last_error})].filter(Boolean).join(' · ')
+}
+
 /** One row per data source: {name, up, since, error}. */
 export const sourcesOf = status => Object.entries(status.sources ?? {}).map(([name, source]) => ({name, error: '', ...source})).sort(troubledFirst)
 
