@@ -40,6 +40,7 @@ async def health(house: House, caller: Who) -> Response:
     found = erp_shapes.health(house.status().get("parts", ()), piles, house.clock.now())
     if not erp_places.sees_all(house, caller):
         found.pop("last_error", None)  # it may be the refusal of a document elsewhere
+        return json(found)
     unread = await house.left_out.open_ones() if house.left_out is not None else []
     return json(found | ({"left_out": erp_shapes.left_out(unread)} if unread else {}))
 

@@ -738,7 +738,11 @@ def test_who_was_slower_is_told_who_was_first_and_sales_may_only_look(visit: Any
 def test_refused_messages_are_sent_again_or_put_aside_several_at_once(visit: Any, hub: Hub) -> None:
     desk = visit("/console?lang=en#erp=letters", (1366, 768))
     assert "not answering" in desk.see("erp-state").inner_text()
-    assert "会计期间" in desk.see("letter-90").inner_text()
+    told = desk.see("letter-90").inner_text()
+    assert told.index("The accounting period is closed") < told.index("会计期间")
+    behind = desk.see("behind-88").inner_text().splitlines()
+    assert behind[0].startswith("3 later steps wait for it")
+    assert [line.partition(" · ")[0] for line in behind[1:]] == ["Repair progress"] * 2 + ["Closing"]
     unread = desk.see("erp-unread-newest").get_by_role("link")
     assert unread.inner_text() == "order MO260105-0099"
     assert unread.get_attribute("href") == "#mapping=order"
@@ -754,7 +758,7 @@ def test_refused_messages_are_sent_again_or_put_aside_several_at_once(visit: Any
     desk.page.get_by_test_id("letter-88").wait_for(state="detached")
     asked = [sent for what, sent in hub.asked if what == "letter-aside"]
     assert (88, {"reason": "entered by hand"}) in asked
-    assert "Set aside: 1" in desk.see("letters-result").inner_text()
+    assert "Set aside: 2" in desk.see("letters-result").inner_text()
     assert desk.overflow() == []
 
 
@@ -798,6 +802,37 @@ def test_the_floor_confirms_a_change_as_it_was_read(visit: Any, hub: Hub) -> Non
 
 
 # ------------------------------------------------------------------ field maps
+def test_a_refusal_leads_to_its_field_in_the_map(visit: Any) -> None:
+    desk = visit("/console?lang=zh-CN#erp=letters", (390, 844))
+    assert "字段映射算不出值" in desk.see("letter-87").inner_text()
+    assert desk.overflow() == []
+    desk.see("letter-87").get_by_role("link", name="F_AH_State").click()
+    desk.until('[data-testid="row-write-F_AH_State"][data-wanted="yes"] input:focus')
+
+
+def test_a_map_that_no_record_comes_through_is_told_in_red_and_what_nobody_tried_is_asked_twice(
+    visit: Any, hub: Hub
+) -> None:
+    seen = visit("/console?lang=zh-CN#mapping=ticket", (1920, 1080))
+    level = seen.see("row-write-F_AH_Level").get_by_role("textbox")
+    level.fill("number(title)")
+    seen.see("map-test").click()
+    failed = seen.page.locator(".probe li[data-bad]").first
+    failed.wait_for()
+    assert "报修单 · 写入 ERP · 新报修: 1 条里 0 条能写入; F_AH_Level" in failed.inner_text()
+    assert seen.page.get_by_test_id("map-save").is_disabled()
+    level.fill("priority")
+    seen.until('[data-testid="row-write-F_AH_Level"]:not([data-bad])')
+    seen.see("row-read-closed").get_by_role("textbox").fill("F_AH_State == 'DONE'")
+    seen.until('[data-testid="map-save"]:not([disabled])')
+    seen.see("map-save").click()
+    for name in ("map-activate", "map-activate", "map-anyway", "map-anyway"):
+        assert not seen.page.locator('[data-testid="version-1"][data-active="yes"]').is_visible()
+        seen.see(name).click()
+    seen.until('[data-testid="version-1"][data-active="yes"]')
+    assert seen.overflow() == []
+
+
 def test_a_key_user_maps_a_new_custom_field_with_the_keyboard_alone(visit: Any, hub: Hub) -> None:
     seen = visit("/console?lang=zh-CN#mapping", (1920, 1080))
     seen.see("row-write-F_AH_ExtKey")

@@ -3,7 +3,7 @@ import {readFileSync} from 'node:fs'
 import {test} from 'node:test'
 import {changes, headline, mayConfirm, standing, unconfirmed, urgency} from '../../screens/static/lib/change.js'
 import {difference, overlaid} from '../../screens/static/lib/difference.js'
-import {addressOf, asked, bridgeState, documentWord, fieldWord, kindWord, mapAsked, mapOf, standingText, tally, valueWord, waitingText, whyNot} from '../../screens/static/lib/erp.js'
+import {addressOf, asked, bridgeState, documentAsked, documentWord, fieldAsked, fieldWord, kindWord, mapAsked, mapOf, mendedAt, standingText, tally, valueWord, waitingText, whyNot} from '../../screens/static/lib/erp.js'
 import {orders} from '../../screens/static/lib/board.js'
 
 const ZH = JSON.parse(readFileSync(new URL('../../screens/static/i18n/zh-CN.json', import.meta.url)))
@@ -63,9 +63,10 @@ test('a document nobody knew before is all new; false and nought are values', ()
 test('a fresh first page keeps what was scrolled to, a short one is all there is', () => {
   const ids = rows => rows.map(row => row.id)
   const of = (...numbers) => numbers.map(id => ({id}))
-  assert.deepEqual(ids(overlaid(of(9, 8, 7), of(8, 7, 6, 5), 3)), [9, 8, 7, 6, 5])
-  assert.deepEqual(ids(overlaid(of(9, 8), of(8, 7, 6), 3)), [9, 8])
-  assert.deepEqual(ids(overlaid([], of(3), 50)), [])
+  assert.deepEqual(ids(overlaid(of(9, 8, 7), of(8, 7, 6, 5), 7)), [9, 8, 7, 6, 5])
+  assert.deepEqual(ids(overlaid(of(9, 8), of(8, 7, 6), null)), [9, 8])
+  assert.deepEqual(ids(overlaid([], of(3), null)), [])
+  assert.deepEqual(ids(overlaid([], of(9, 3), 5)), [3], 'what was cut out of a look is no end')
 })
 
 test('the address says which part, or what to look for', () => {
@@ -111,4 +112,17 @@ test('a book that was not compared says how many records nobody can read, and th
 test('an unreadable record leads to the map of its document', () => {
   assert.equal(mapAsked(mapOf('sales_order')), 'sales_order')
   assert.equal(mapAsked('#mapping'), '')
+  assert.equal(mapAsked(mapOf('step,ticket', 'F_AH_X')), 'step,ticket')
+  assert.equal(fieldAsked(mapOf('step,ticket', 'F_AH_X[].a')), 'F_AH_X[].a')
+  assert.equal(fieldAsked('#mapping=ticket'), '')
+})
+
+test('a refusal that a map can mend leads to the document by name or meaning', () => {
+  assert.equal(mendedAt({cause: 'mapping', mapping: {document: '', about: ['step', 'ticket'], field: 'F_AH_X'}}), mapOf('step,ticket', 'F_AH_X'))
+  assert.equal(mendedAt({cause: 'missing', mapping: {document: '', about: ['report'], field: ''}}), mapOf('report'))
+  assert.equal(mendedAt({cause: 'period', mapping: {document: '', about: ['report'], field: ''}}), '')
+  assert.equal(mendedAt({}), '')
+  assert.equal(documentAsked('step,ticket', ['order', 'ticket']), 'ticket')
+  assert.equal(documentAsked('step,ticket', ['order', 'repair'], {repair: 'ticket'}), 'repair')
+  assert.equal(documentAsked('', ['order']), '')
 })

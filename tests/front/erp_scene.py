@@ -13,12 +13,13 @@ from tests.front.scenes import Json, stamp, words
 
 MINUTE = timedelta(minutes=1)
 TICKET = "AH-20260105-0007"
-REASONS = (
+REASONS: tuple[str, ...] = (
     "会计期间 2026-01 已关闭，不能过账",
     "工序 99 不存在于工单 MO260105-0028",
     "单据已锁定：李会计正在修改",
+    "field F_AH_State: number(state): 'repairing' is not a number",
 )
-DEAD = 3
+DEAD = 4
 LEDGER = 120  # messages, more than two pages of them
 
 
@@ -37,18 +38,28 @@ def health(now: datetime, dead: int) -> Json:
 
 
 def letters(now: datetime) -> list[Json]:
-    """Refused ones, the newest first."""
+    """Refused ones, the newest first: an opening with its steps behind it, and a map that gives no value."""
     kinds = (
         ("report-operation", "report:R-1042", {"order": "MO260105-0031", "operation": "20", "good": 5}),
         ("post", "post:receipt:P-7", {"order": "MO260105-0028", "kind": "receipt"}),
-        ("close-ticket", f"close-ticket:{TICKET}", {"ticket": TICKET}),
+        ("open-ticket", f"open-ticket:{TICKET}", {"ticket": TICKET}),
+        (
+            "update-ticket",
+            "update-ticket:AH-20260105-0005",
+            {"ticket": "AH-20260105-0005", "state": "repairing"},
+        ),
     )
-    return [
-        erp_shapes.letter(Letter(
-            90 - n, kind, key, "lane", "dead", n + 1, REASONS[n], now - 40 * MINUTE, None, now - n * 7 * MINUTE, told
-        ))
+    dead = [
+        Letter(90 - n, kind, key, "lane", "dead", n + 1, REASONS[n], now - 40 * MINUTE, None, now - n * 7 * MINUTE, told)
         for n, (kind, key, told) in enumerate(kinds)
     ]  # fmt: skip
+    steps = (("update-ticket", "accepted"), ("update-ticket", "repairing"), ("close-ticket", ""))
+    behind = [
+        Letter(91 + n, kind, "k", "lane", "waiting", 0, "", now - (9 - n) * MINUTE, None, None,
+               {"ticket": TICKET, "state": state}, 88)
+        for n, (kind, state) in enumerate(steps)
+    ]  # fmt: skip
+    return erp_shapes.letters(dead, behind)
 
 
 def under_way(now: datetime) -> list[Json]:

@@ -82,7 +82,7 @@ class MemoryMappings:
 
 
 class _Book:
-    async def exchanges(self, document: str = "", before: int = 0, limit: int = 100) -> list[Exchange]:
+    async def sent(self, subjects: Sequence[str], most: int) -> list[Exchange]:
         sent = {
             "ticket": "AH-20260105-0007", "equipment": "p1/stamping/l1/press-01", "erp_id": "EQ-PRESS-01",
             "equipment_name": "冲压机01", "title": "主轴过载", "priority": 3, "fault_code": "17",
@@ -111,7 +111,7 @@ async def answer(here: ErpMappingDesk, method: str, path: str, body: Any) -> Any
         case ["POST", "test"]:
             return await here.test(body["documents"])
         case ["POST", "versions", number, "activate"]:
-            return await here.activate(int(number), body["active"], "zhang")
+            return await here.activate(int(number), body["active"], "zhang", body.get("anyway", False))
         case _:
             made, seen = await here.save(body["documents"], body["latest"], "zhang", body["note"])
             return {"number": made, **seen}

@@ -440,9 +440,9 @@ class Api:
 
     async def letters(self, request: Request) -> Response:
         if request.query_params.get("dead") == "false":
-            return hub_json({"letters": erp_scene.under_way(self.hub.now())})
+            return hub_json({"letters": erp_scene.under_way(self.hub.now()), "next": None})
         found = [x for x in erp_scene.letters(self.hub.now()) if x["id"] not in self.hub.settled]
-        return hub_json({"letters": found})
+        return hub_json({"letters": found, "next": None})
 
     async def settle(self, request: Request) -> Response:
         number, verb = request.path_params["id"], request.path_params["verb"]
@@ -460,7 +460,8 @@ class Api:
             if (not before or e["id"] < before) and (not document or document in e["document"])
         ]  # fmt: skip
         self.hub.asked.append(("exchanges", (document, before)))
-        return hub_json({"exchanges": found[: int(asked["limit"])]})
+        shown = found[: int(asked["limit"])]
+        return hub_json({"exchanges": shown, "next": shown[-1]["id"] if len(shown) < len(found) else None})
 
     async def confirm(self, request: Request) -> Response:
         number, body = request.path_params["id"], await request.json()

@@ -1,7 +1,7 @@
-import {kindWord} from '../lib/erp.js'
+import {kindWord, mendedAt} from '../lib/erp.js'
 import {h, keyed, mark, put} from '../lib/dom.js'
 import {dayClock, number} from '../lib/format.js'
-import {t} from '../lib/i18n.js'
+import {say, t} from '../lib/i18n.js'
 
 /** Messages that the ERP has not taken: what about, why, and what to do with one or with several. Sends `again` and `aside`: {letters, reason?}. */
 export class LetterList extends HTMLElement {
@@ -10,14 +10,14 @@ export class LetterList extends HTMLElement {
   #chosen = new Set()
 
   /** `acting`: letters that were given up, which people decide about; else those under way, to look at. */
-  show({letters, acting, zone, empty, busy, result, open}) {
+  show({letters, acting, zone, empty, busy, result, open, maps}) {
     this.#parts ??= this.#build()
     const p = this.#parts
     this.#letters = letters
     this.zone = zone
     const known = new Set(letters.map(letter => letter.id))
     this.#chosen = new Set([...this.#chosen].filter(id => known.has(id)))
-    this.open = open
+    Object.assign(this, {open, maps})
     mark(this, 'acting', acting ? 'yes' : '')
     mark(this, 'busy', busy ? 'yes' : '')
     p.bar.hidden = !acting || !letters.length
@@ -39,19 +39,19 @@ export class LetterList extends HTMLElement {
 
   #row() {
     const box = h('input', {type: 'checkbox', testid: 'pick'})
-    const line = h('li.letter', h('label.pick', box), h('div.letter-what', h('b'), h('a.letter-about'), h('span.letter-when')), h('p.letter-why'),
-      h('button.quiet', {type: 'button', testid: 'again'}, t('erp.again')))
+    const line = h('li.letter', h('label.pick', box), h('div.letter-what', h('b'), h('a.letter-about'), h('span.letter-when')), h('div.letter-why', h('b'), h('p'), h('a.letter-map')),
+      h('button.quiet', {type: 'button', testid: 'again'}, t('erp.again')), h('ul.letter-behind', {hidden: true}))
     box.onchange = () => {
       if (box.checked) this.#chosen.add(line.letter.id)
       else this.#chosen.delete(line.letter.id)
       this.#count(this.dataset.busy)
     }
-    line.lastChild.onclick = () => this.#send('again', [line.letter])
+    line.children[3].onclick = () => this.#send('again', [line.letter])
     return line
   }
 
   #fill(line, letter) {
-    const [pick, what, why, again] = line.children
+    const [pick, what, why, again, behind] = line.children
     const [kind, about, when] = what.children
     line.letter = letter
     line.dataset.testid = `letter-${letter.id}`
@@ -61,7 +61,17 @@ export class LetterList extends HTMLElement {
     put(about, letter.about)
     about.href = this.open(letter.about)
     put(when, [dayClock(letter.finished_at ?? letter.written_at, this.zone), t('erp.attempts', {n: number(letter.attempts)}), dueText(letter, this.zone)].filter(Boolean).join(' · '))
-    put(why, letter.reason || '—')
+    const [headline, words, map] = why.children
+    put(headline, letter.headline ? say(letter.headline) : '')
+    put(words, letter.reason || '—')
+    const where = this.maps ? mendedAt(letter) : ''
+    map.hidden = !where
+    map.href = where
+    put(map, letter.mapping?.field ? t('erp.to-map.field', {field: letter.mapping.field}) : t('erp.to-map'))
+    const held = letter.behind ?? []
+    behind.hidden = !held.length
+    behind.dataset.testid = `behind-${letter.id}`
+    behind.replaceChildren(...(held.length ? [h('li.letter-held', t('erp.held', {n: held.length})), ...held.map(step => h('li', {testid: `held-${step.id}`}, [kindWord(step.kind, t), stepWord(step), dayClock(step.written_at, this.zone)].filter(Boolean).join(' · ')))] : []))
     again.disabled = Boolean(this.dataset.busy)
   }
 
@@ -103,6 +113,11 @@ export class LetterList extends HTMLElement {
     this.#chosen.clear()
     if (this.#parts) this.#parts.reason.value = ''
   }
+}
+
+/** "Repairing": how the ticket stood after this step. */
+function stepWord({payload}) {
+  return payload?.state ? t(`ticket.state.${payload.state}`) : ''
 }
 
 function dueText(letter, zone) {

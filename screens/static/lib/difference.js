@@ -25,9 +25,7 @@ function flat(value, name = '', found = new Map()) {
   return found
 }
 
-/** The newest page laid over what was loaded before; ids fall. A page that is not full has everything there is. */
-export function overlaid(fresh, known, limit) {
-  if (fresh.length < limit) return fresh
-  const last = fresh.at(-1).id
-  return [...fresh, ...known.filter(row => row.id < last)]
+/** The newest page laid over what was loaded before; ids fall. `next`: the id it goes on behind; null: it has all there is. */
+export function overlaid(fresh, known, next) {
+  return next === null || next === undefined ? fresh : [...fresh, ...known.filter(row => row.id < next)]
 }

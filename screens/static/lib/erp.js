@@ -51,11 +51,25 @@ export function whyNot(why, t) {
   return known === `reconcile.why.${why}` ? why : known
 }
 
-/** Where the map of a document is edited. */
-export const mapOf = document => `#mapping=${encodeURIComponent(document)}`
+/** Where the map of a document is edited: by its name, or by what it may mean; `field` is looked for in it. */
+export const mapOf = (document, field = '') => `#mapping=${encodeURIComponent(document)}${field ? `&field=${encodeURIComponent(field)}` : ''}`
 
 /** The document that `#mapping=...` asks for; "" for any. */
 export const mapAsked = hash => decodeURIComponent((/^#mapping=([^&]*)/.exec(hash) ?? [])[1] ?? '')
+export const fieldAsked = hash => decodeURIComponent((/^#mapping=[^&]*&field=([^&]*)/.exec(hash) ?? [])[1] ?? '')
+
+/** The document of that name, else the first that means it: `asked` may be several, the likelier first. */
+export function documentAsked(asked, documents, meanings = {}) {
+  const wanted = asked.split(',')
+  return wanted.find(name => documents.includes(name)) ?? wanted.map(word => documents.find(name => meanings[name] === word)).find(Boolean) ?? ''
+}
+
+/** Where to mend what a letter was refused for; '' where it has nothing to do with a map. */
+export function mendedAt({mapping, cause}) {
+  if (!mapping || !(mapping.field || ['mapping', 'missing', 'field', 'duplicate'].includes(cause))) return ''
+  const document = mapping.document || mapping.about.join(',')
+  return document ? mapOf(document, mapping.field) : ''
+}
 
 /** "派单 2 · 报工 14" */
 export const waitingText = (health, t) => Object.entries(health.waiting ?? {}).map(([kind, n]) => `${kindWord(kind, t)} ${n}`).join(' · ')

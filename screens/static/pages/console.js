@@ -28,6 +28,9 @@ const person = await whoAmI()
 const {store} = follow(api)
 const may = (...roles) => person.roles.some(role => roles.includes(role))
 
+/** Field maps are the whole plant's: who sees a part of it has nothing to do there. */
+const mapsMine = may('planner', 'admin') && person.scopes.some(scope => !scope.includes('/'))
+
 /** What each page is made of: `make` once when opened, `tick` every second while it is shown. */
 const PAGES = {
   ...(may('manager', 'admin') ? {status: statusPage} : {}),
@@ -38,8 +41,8 @@ const PAGES = {
     rows: async () => (await api.get('/api/tickets?open=false')).tickets, history: x => api.get(`/api/tickets/${encodeURIComponent(x.id)}`)}),
   orders: () => ordersPage({api, store, person, orSay}),
   ...(may('operator', 'technician', 'planner', 'manager', 'admin') ? {reconcile: () => reconcilePage({api, store, orSay, may})} : {}),
-  ...(may('planner', 'manager', 'admin') ? {erp: () => erpPage({api, store, orSay})} : {}),
-  ...(may('planner', 'admin') ? {mapping: () => mappingPage({api, store, orSay, may})} : {}),
+  ...(may('planner', 'manager', 'admin') ? {erp: () => erpPage({api, store, orSay, maps: mapsMine})} : {}),
+  ...(mapsMine ? {mapping: () => mappingPage({api, store, orSay, may})} : {}),
   ...(may('planner', 'manager', 'admin') ? {rejects: () => rejectsPage({api, store, orSay})} : {}),
   ...(may('planner', 'sales', 'manager', 'admin') ? {delivery: () => deliveryPage({api, store, orSay, may})} : {}),
   ...(may('technician', 'planner', 'manager', 'admin') ? {assets: () => assetsPage({api, store, orSay})} : {}),

@@ -12,9 +12,9 @@ const EVERY = 3 // seconds between looks
 const PAGE = 50
 const MOST = 500 // rows that one look brings
 
-export function erpPage({api, store, orSay, hash = location.hash}) {
+export function erpPage({api, store, orSay, maps = false, hash = location.hash}) {
   const wish = asked(hash)
-  const part = {letters: lettersPart, 'under-way': underWayPart, ledger: ledgerPart}[wish.part]({api, store, orSay, wish})
+  const part = {letters: lettersPart, 'under-way': underWayPart, ledger: ledgerPart}[wish.part]({api, store, orSay, wish, maps})
   const [bridge, trouble] = [h('andon-bridge'), h('div')]
   const tabs = h('nav.parts', ...['letters', 'under-way', 'ledger'].map(name =>
     h('a', {href: addressOf(name), ariaCurrent: name === wish.part ? 'page' : 'false', testid: `erp-${name}`}, t(`erp.part.${name}`))))
@@ -28,34 +28,34 @@ export function erpPage({api, store, orSay, hash = location.hash}) {
 /** Rows that fall by id, a page at first and the next one when its end comes into sight. */
 function pages({get, draw, orSay}) {
   const [end, trouble] = [h('p.pages-end'), h('div')]
-  let [rows, more, busy] = [[], true, false]
+  let [rows, next, busy] = [[], 0, false] // `next`: the id to go on behind; null at the end
   const seen = new IntersectionObserver(entries => entries.some(e => e.isIntersecting) && further())
   seen.observe(end)
 
   async function look() {
-    const limit = Math.min(MOST, Math.max(PAGE, rows.length))
-    const fresh = await get({limit})
-    more = fresh.length === limit && (more || rows.length < limit)
-    rows = overlaid(fresh, rows, limit)
+    const fresh = await get({limit: Math.min(MOST, Math.max(PAGE, rows.length))})
+    rows = overlaid(fresh.rows, rows, fresh.next)
+    if (next === 0 || fresh.next === null || fresh.next < next) next = fresh.next
     show()
   }
 
   async function further() {
-    if (!more || busy || !rows.length) return
+    if (!next || busy) return
     busy = true
     await orSay(trouble, async () => {
-      const older = await get({limit: PAGE, before: rows.at(-1).id})
-      more = older.length === PAGE
-      rows = [...rows, ...older.filter(row => row.id < rows.at(-1).id)]
+      const older = await get({limit: PAGE, before: next})
+      const last = rows.at(-1)?.id ?? Infinity
+      rows = [...rows, ...older.rows.filter(row => row.id < last)]
+      next = older.next
     })
     busy = false
     show()
   }
 
   function show() {
-    end.textContent = more || rows.length <= PAGE ? '' : t('erp.end')
+    end.textContent = next || rows.length <= PAGE ? '' : t('erp.end')
     draw(rows)
-    if (!more) return
+    if (!next) return
     seen.unobserve(end) // its end may be in sight still
     seen.observe(end)
   }
@@ -63,13 +63,17 @@ function pages({get, draw, orSay}) {
 }
 
 const query = values => new URLSearchParams(values).toString()
+const page = async (api, name, values) => {
+  const found = await api.get(`/api/erp/${name}?${query(values)}`)
+  return {rows: found[name], next: found.next ?? null}
+}
 
-function lettersPart({api, store, orSay}) {
+function lettersPart({api, store, orSay, maps}) {
   const list = h('andon-letters')
   const trouble = h('div')
   const state = {busy: false, result: ''}
-  const found = pages({orSay, get: async values => (await api.get(`/api/erp/letters?${query(values)}`)).letters,
-    draw: letters => list.show({letters, acting: true, zone: zoneOf(store), empty: t('erp.letters.none'), open: addressOf, ...state})})
+  const found = pages({orSay, get: values => page(api, 'letters', values),
+    draw: letters => list.show({letters, acting: true, maps, zone: zoneOf(store), empty: t('erp.letters.none'), open: addressOf, ...state})})
 
   /** One after the other, in the order in which they were written; each is done once however often it is asked for. */
   async function act(verb, letters, body) {
@@ -102,14 +106,14 @@ function told(verb, {done, late, failed, why}) {
 
 function underWayPart({api, store, orSay}) {
   const list = h('andon-letters')
-  const found = pages({orSay, get: async values => (await api.get(`/api/erp/letters?${query({dead: false, ...values})}`)).letters,
+  const found = pages({orSay, get: values => page(api, 'letters', {dead: false, ...values}),
     draw: letters => list.show({letters, acting: false, zone: zoneOf(store), empty: t('erp.under-way.none'), open: addressOf, result: ''})})
   return {element: h('section', list, found.end), ask: found.look}
 }
 
 function ledgerPart({api, store, orSay, wish}) {
   const list = h('andon-exchanges', {testid: 'exchanges'})
-  const found = pages({orSay, get: async values => (await api.get(`/api/erp/exchanges?${query({document: wish.document, ...values})}`)).exchanges,
+  const found = pages({orSay, get: values => page(api, 'exchanges', {document: wish.document, ...values}),
     draw: exchanges => list.show({exchanges, zone: zoneOf(store), empty: t('erp.ledger.none')})})
   const box = h('input', {type: 'search', value: wish.document, placeholder: t('erp.search'), ariaLabel: t('erp.search'), testid: 'erp-search', maxLength: 200})
   const form = h('form.table-tools', box, h('button.quiet', {type: 'submit'}, t('erp.find')))

@@ -1,6 +1,6 @@
 /** The console's field maps: a draft of what goes where, tried on live records as it is typed; saved as versions. */
 import {h, mark, put} from '../lib/dom.js'
-import {mapAsked} from '../lib/erp.js'
+import {documentAsked, fieldAsked, mapAsked} from '../lib/erp.js'
 import {say, t} from '../lib/i18n.js'
 import {SIDES, asBefore, differences, rowsOf, tablesOf, toSave, withRow, withTable, withValue, withVariants, withoutRow} from '../lib/mapping.js'
 import {zoneOf} from './start.js'
@@ -33,7 +33,8 @@ export function mappingPage({api, store, orSay, may}) {
     await overview()
     file = (await api.get(`${BASE}/versions/0`)).documents
     if (!kept.draft) await load(seen.active)
-    await choose([mapAsked(location.hash), kept.document].find(name => seen.documents.includes(name)) ?? seen.documents[0])
+    await choose(documentAsked(mapAsked(location.hash), seen.documents, seen.meanings) || documentAsked(kept.document, seen.documents) || seen.documents[0])
+    show(fieldAsked(location.hash))
   })
   const overview = async () => {
     seen = await api.get(BASE)
@@ -54,6 +55,14 @@ export function mappingPage({api, store, orSay, may}) {
     fillChoices()
     draw()
     await preview()
+  }
+  /** The row that a letter was refused for, with its expression ready to be changed. */
+  const show = field => {
+    const row = field && parts.element.querySelector(SIDES.map(side => `[data-testid="row-${side}-${CSS.escape(field)}"]`).join(','))
+    if (!row) return
+    row.scrollIntoView({block: 'center'})
+    mark(row, 'wanted', 'yes')
+    row.querySelector('input').focus({preventScroll: true})
   }
   const preview = async () => {
     const mine = ++turn
@@ -76,6 +85,8 @@ export function mappingPage({api, store, orSay, may}) {
     if (variant < 0) kept.draft[kept.document] = block
     else kept.draft[kept.document] = withVariants(site(), site().variants.map((v, i) => (i === variant ? {when: v.when, ...block} : v)))
     put(parts.said, '')
+    parts.probe.replaceChildren()
+    parts.anyway.hidden = true
     draw()
     soon()
   }
@@ -90,11 +101,25 @@ export function mappingPage({api, store, orSay, may}) {
     parts.go.number = found.number
     parts.go.button.focus()
   })
-  const activate = number => orSay(parts.trouble, async () => {
-    await api.post(`${BASE}/versions/${number}/activate`, {active: seen.active})
+  const activate = (number, anyway = false) => orSay(parts.trouble, async () => {
+    put(parts.said, t('mapping.trying'))
+    mark(parts.said, 'bad', '')
+    parts.anyway.hidden = true
+    try {
+      await api.post(`${BASE}/versions/${number}/activate`, {active: seen.active, ...(anyway ? {anyway} : {})}, PROBING)
+    } catch (error) {
+      put(parts.said, '')
+      if (!['mapping-fails', 'mapping-untried'].includes(error.code)) throw error
+      put(parts.said, say(error.text))
+      mark(parts.said, 'bad', 'yes')
+      parts.anyway.hidden = error.code !== 'mapping-untried'
+      parts.anyway.number = number
+      return
+    }
     await overview()
     if (!unsaved().length) await load(number)
     parts.go.hidden = true
+    parts.probe.replaceChildren()
     put(parts.said, t('mapping.activated', {n: number}))
     await choose(kept.document)
   })
@@ -103,13 +128,23 @@ export function mappingPage({api, store, orSay, may}) {
     put(parts.said, t('mapping.testing'))
     try {
       const found = await api.post(`${BASE}/test`, {documents: toSave(file, kept.draft)}, PROBING)
-      put(parts.said, found.sound ? found.trouble || t('mapping.sound') : t('mapping.unsound'))
-      const lines = [...found.complaints.map(said => ['', said]), ...Object.entries(found.probe)]
-      parts.probe.replaceChildren(...lines.map(([name, said]) => h('li', {data: {bad: /✗/.test(said) || !found.sound ? 'yes' : ''}}, name ? `${titleOf(name)}: ${said}` : said)))
+      put(parts.said, found.sound ? found.trouble || t('mapping.sound') : t(found.complaints.length ? 'mapping.unsound' : 'mapping.fails'))
+      mark(parts.said, 'bad', found.sound ? '' : 'yes')
+      const lines = [...found.complaints.map(said => ({said, bad: true})), ...found.tried.map(triedLine),
+        ...found.warnings.map(({document, field}) => ({said: t('mapping.strange', {document: titleOf(document), field}), odd: true})),
+        ...Object.entries(found.probe).map(([name, said]) => ({said: `${titleOf(name)}: ${said}`, bad: /✗/.test(said)}))]
+      parts.probe.replaceChildren(...lines.map(({said, bad, odd}) => h('li', {data: {bad: bad ? 'yes' : '', odd: odd ? 'yes' : ''}}, said)))
     } finally {
       parts.test.disabled = false
     }
   })
+  /** "报修单 · 写入 ERP · 新报修: 20 条里 0 条能写入" and why the first of them cannot. */
+  const triedLine = one => {
+    const where = [titleOf(one.document), t(`mapping.side.${one.side}`), say(one.what)].filter(Boolean).join(' · ')
+    const count = one.records ? t(`mapping.tried.${one.side}`, {sound: one.sound, n: one.records}) : t('mapping.untried')
+    const why = one.records === one.sound ? say(one.reason) : [one.field, say(one.record), say(one.reason)].filter(Boolean).join(' · ')
+    return {said: [`${where}: ${count}`, why].filter(Boolean).join('; '), bad: one.fails, odd: !one.records || one.sound < one.records}
+  }
   const compare = number => orSay(parts.trouble, async () => {
     const [now, then] = await Promise.all([seen.active, number].map(n => api.get(`${BASE}/versions/${n}`)))
     put(parts.compared, t('mapping.compared', {active: seen.active, number}))
@@ -125,14 +160,15 @@ export function mappingPage({api, store, orSay, may}) {
       result: h('pre', {testid: 'map-written', tabIndex: 0}), away: h('p.table-empty'), note: h('input', {maxLength: 500, placeholder: t('mapping.note.hint'), testid: 'map-note'}),
       save: h('button.button', {type: 'submit', testid: 'map-save'}), test: h('button.quiet', {type: 'button', testid: 'map-test'}, t('mapping.test')),
       said: h('p', {role: 'status', testid: 'map-said'}), probe: h('ul.probe'), difference: h('ul.difference'), unsaved: h('ul.difference', {testid: 'map-unsaved'}), compared: h('h3'),
-      undo: document.createElement('andon-sure'), go: document.createElement('andon-sure'), based: h('p.table-empty'), tables: h('andon-value-tables'),
+      undo: document.createElement('andon-sure'), go: document.createElement('andon-sure'), anyway: document.createElement('andon-sure'), based: h('p.table-empty'), tables: h('andon-value-tables'),
       variants: h('select', {ariaLabel: t('mapping.variant'), testid: 'map-variant'}), when: h('input', {type: 'text', spellcheck: false, maxLength: 2000, testid: 'map-when', ariaLabel: t('mapping.when')}),
       whenTold: h('small', {role: 'status'}), more: h('button.quiet', {type: 'button', testid: 'variant-add'}, t('mapping.variant.add')), less: h('button.quiet', {type: 'button'}, t('mapping.variant.drop')),
     }
     for (const side of SIDES) made[side] = sidePart(side)
     made.undo.setup(t('mapping.undo'), 'map-undo')
     made.go.setup(t('mapping.activate-now'), 'map-activate')
-    made.go.hidden = true
+    made.anyway.setup(t('mapping.anyway'), 'map-anyway')
+    made.go.hidden = made.anyway.hidden = true
     return made
   }
 
@@ -243,6 +279,7 @@ export function mappingPage({api, store, orSay, may}) {
     await preview()
   }))
   parts.go.addEventListener('sure', () => activate(parts.go.number))
+  parts.anyway.addEventListener('sure', () => activate(parts.anyway.number, true))
   parts.tables.addEventListener('value', ({detail}) => {
     kept.draft[kept.document] = withValue(face.own, site(), detail.table, detail.ours, detail.theirs)
     draw()
@@ -281,7 +318,7 @@ export function mappingPage({api, store, orSay, may}) {
     await choose(kept.document)
   }))
   const form = h('form.map-save', h('h3', t('mapping.draft')), parts.based, parts.unsaved, h('label.field', h('span', t('mapping.note')), parts.note),
-    h('div.desk-buttons', parts.save, parts.test, parts.undo), parts.said, parts.go, parts.probe)
+    h('div.desk-buttons', parts.save, parts.test, parts.undo), parts.said, parts.go, parts.anyway, parts.probe)
   form.onsubmit = event => {
     event.preventDefault()
     save()
@@ -290,10 +327,11 @@ export function mappingPage({api, store, orSay, may}) {
   const left = h('div', h('div.map-tools', h('label.field', h('span', t('mapping.variant')), parts.variants), parts.more, parts.when, parts.whenTold, parts.less),
     parts.write.element, parts.read.element, h('section', h('h3', t('mapping.tables')), parts.tables), help)
   const beside = h('div.map-beside', form, h('section', h('h3', t('mapping.preview')), h('label.field', h('span', t('mapping.record.ours')), parts.ours), h('label.field', h('span', t('mapping.record.theirs')), parts.theirs), parts.away, parts.result))
+  parts.element = h('div.mapping', h('h2', t('mapping.heading')), parts.trouble, parts.broken, parts.documents, h('div.map-pair', left, beside),
+      h('section', h('h2', t('mapping.versions')), parts.versions, parts.compared, parts.difference))
   begin()
   return {
-    element: h('div.mapping', h('h2', t('mapping.heading')), parts.trouble, parts.broken, parts.documents, h('div.map-pair', left, beside),
-      h('section', h('h2', t('mapping.versions')), parts.versions, parts.compared, parts.difference)),
+    element: parts.element,
     tick: second => second > 0 && second % EVERY === 0 && seen && orSay(parts.trouble, overview),
   }
 }
