@@ -19,6 +19,7 @@ from erp_bridge.connector import Connector
 from erp_bridge.fieldmap import Functions, MapBlock
 from erp_bridge.generic_answers import NotThere
 from erp_bridge.generic_config import GenericConfig, PushBlock
+from erp_bridge.generic_editor import described
 from erp_bridge.generic_fields import DOCUMENTS, OPERATIONS, capabilities
 from erp_bridge.generic_probe import probed, shown
 from erp_bridge.generic_records import Ours, Records
@@ -245,17 +246,7 @@ class GenericConnector(Connector):
         return await shown(self._records, document)
 
     async def fields(self, document: str) -> Sequence[ErpField]:
-        """From `describe`, where the mapping has it."""
-        if not self._records.has("describe"):
-            return await super().fields(document)
-        form = self._records.blocks[document].form or document
-        rows = await self._records.listed("describe", {"form": form, "document": document})
-        named = [(reading.text(r, "name"), r) for r in rows]
-        return [
-            ErpField(name, reading.text(r, "title"), reading.text(r, "type"), "", name, name)
-            for name, r in named
-            if name
-        ]
+        return await described(self._records, document)
 
     async def close(self) -> None:
         await self._records.close()

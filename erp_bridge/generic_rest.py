@@ -127,9 +127,9 @@ class RestDoor:
     def _circles(self, name: str, paging: PagingBlock) -> ErpUnavailable:
         where = paging.parameter or paging.next or "its link to the next page"
         return Circles(
-            f"{name}: {self._config.name} gives the same page over and over and passes over {where!r}; correct"
-            f" rest.paging, say in its `more` when there is more, or set operations.{name}.one_page where the"
-            " list comes whole"
+            f"{name}: {self._config.name} gives the same page over and over and passes over {where!r};"
+            f" correct rest.paging, say in its `more` when there is more, or set operations.{name}.one_page"
+            " where the list comes whole"
         )
 
     def _step(

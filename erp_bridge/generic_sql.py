@@ -70,6 +70,13 @@ class SqlDoor:
 
         return await self._run(name, work, write=True)
 
+    async def told(
+        self, name: str, by_driver: Mapping[str, str], values: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """What this kind of database says of itself."""
+        statement = by_driver[self._block.driver]
+        return await self._run(name, lambda c: rows_of(c, [statement], values)[0], write=False)
+
     async def columns_there(self, name: str, table: str, columns: Sequence[str]) -> list[str]:
         """Those of the columns that the table does not have; raises ErpRefused when there is no table."""
         quoted = self._driver.quoted

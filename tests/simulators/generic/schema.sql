@@ -38,3 +38,4 @@ create table posting (
   warehouse text, reason text, check_name text, passed boolean, value text, hours numeric(9, 3),
   machine_hours numeric(9, 3), worker text, at timestamp, unique (kind, ext_no)
 );
+comment on column repair.title is '标题';
