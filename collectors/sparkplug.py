@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from collectors.mqtt_broker import BrokerBlock
 from collectors.mqtt_line import Line, Message, Will
 from collectors.sparkplug_edge import NODE, Edge, Patience, Verb
+from collectors.sparkplug_parts import checked
 from collectors.sparkplug_payload import BOOLEAN, PayloadMessage, parsed
 from collectors.sparkplug_rows import Row, Rows
 from collectors.templates import expanded, filled, holes
@@ -41,6 +42,9 @@ class MetricBlock(Block):
     node: str = Field(description="GROUP/EDGE")
     device: str = ""
     metric: str = Field(min_length=1)
+    item: str = Field(
+        "", description="of an array, dataset or template: [2], [0].Column, Member, Member.Member; # how many"
+    )
     scale: float = Field(1.0, allow_inf_nan=False)
     offset: float = Field(0.0, allow_inf_nan=False)
     codes: dict[str, float] = Field(default_factory=dict)
@@ -58,6 +62,11 @@ class MetricBlock(Block):
         if value and not _ID.match(value):
             raise ValueError(f"{value!r} is no device; its name has no / + #")
         return value
+
+    @field_validator("item")
+    @classmethod
+    def _a_way(cls, value: str) -> str:
+        return checked(value)
 
     @model_validator(mode="after")
     def _sensible(self) -> MetricBlock:
@@ -106,6 +115,7 @@ class _Wanted:
         self.names: list[str] = []
         self.nodes: dict[str, int] = {}  # GROUP/EDGE -> number
         self.by_node: list[dict[str, dict[str, int]]] = []
+        self._taken: dict[tuple[int, str, str, str], int] = {}
         complaints: list[str] = []
         for index, block in enumerate(config.metrics):
             try:
@@ -124,13 +134,19 @@ class _Wanted:
             number = self.nodes.setdefault(node, len(self.nodes))
             if number == len(self.by_node):
                 self.by_node.append({NODE: {}})
-            metrics = self.by_node[number].setdefault(device, {})
-            if metric in metrics:
-                other_tag = self.names[metrics[metric]]
-                raise ConfigError(f"{where}: {node} {metric} already has the tag {other_tag}; remove one")
-            metrics[metric] = len(self.rows)
+            row = len(self.rows)
+            first = self._taken.setdefault((number, device, metric, block.item), row)
+            if first != row:
+                known = self.names[first]
+                raise ConfigError(f"{where}: {node} {metric} already has the tag {known}; remove one")
+            lead = self.by_node[number].setdefault(device, {}).setdefault(metric, row)
             patience = tag.stale_after // timedelta(microseconds=1)
-            self.rows.append(Row(tag.number, block.scale, block.offset, block.codes, patience, number))
+            self.rows.append(
+                Row(
+                    tag.number, block.scale, block.offset, block.codes, patience, number, block.item,
+                    lead,
+                )
+            )  # fmt: skip
             self.names.append(tag.path)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
@@ -43,6 +43,16 @@ _SCHEMA: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = {
         "int_value": (3, "?u32"), "long_value": (4, "?u64"), "float_value": (5, "?f"),
         "double_value": (6, "?d"), "boolean_value": (7, "?b"), "string_value": (8, "?s"),
     },
+    # of the two that follow a metric holds the bytes; they are looked into where a part of them is wanted
+    "DataSet": {
+        "num_of_columns": (1, "u64"), "columns": (2, "*s"), "types": (3, "*u32"), "rows": (4, "*Row"),
+    },
+    "Row": {"elements": (1, "*DataSetValue")},
+    "DataSetValue": {
+        "int_value": (1, "?u32"), "long_value": (2, "?u64"), "float_value": (3, "?f"),
+        "double_value": (4, "?d"), "boolean_value": (5, "?b"), "string_value": (6, "?s"),
+    },
+    "Template": {"version": (1, "s"), "metrics": (2, "*Metric"), "template_ref": (4, "s")},
 }  # fmt: skip
 
 
@@ -68,7 +78,10 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
 
 _pool = descriptor_pool.DescriptorPool()
 _pool.Add(_file())
-PayloadMessage: Any = message_factory.GetMessageClass(_pool.FindMessageTypeByName("andon.sparkplug.Payload"))
+PayloadMessage, DataSetMessage, TemplateMessage = (
+    cast(Any, message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"andon.sparkplug.{name}")))
+    for name in ("Payload", "DataSet", "Template")
+)
 
 # Data types (table 6.4.16)
 _SIGNED: Final = {1: 8, 2: 16, 3: 32, 4: 64}
@@ -76,8 +89,9 @@ _UNSIGNED: Final = {5: 8, 6: 16, 7: 32, 8: 64}
 BOOLEAN, DATE_TIME, DATASET = 11, 13, 16
 _NO_NUMBER: Final = {
     16: "a dataset", 17: "bytes", 18: "a file", 19: "a template", 20: "a set of properties",
-    21: "a list of property sets",
+    21: "a list of property sets", **dict.fromkeys(range(22, 35), "an array"),
 }  # fmt: skip
+_HAS_PARTS: Final = frozenset({"an array", "a dataset", "a template"})
 _FIELDS_WITHOUT_NUMBER: Final = {
     "bytes_value": "bytes", "dataset_value": "a dataset", "template_value": "a template",
     "extension_value": "an extension",
@@ -110,7 +124,7 @@ def parsed(data: bytes) -> Payload:
     message = PayloadMessage()
     try:
         message.ParseFromString(data)
-        metrics = [_metric(m) for m in message.metrics]
+        metrics = [metric_of(m) for m in message.metrics]
     except (DecodeError, UnicodeDecodeError) as cause:
         raise ValueError("is no Sparkplug B payload") from cause
     seq = message.seq if message.HasField("seq") else None
@@ -121,7 +135,8 @@ def _micros(ms: int) -> int:
     return ms * 1000 if ms < 1 << 53 else 0
 
 
-def _metric(m: Any) -> Metric:
+def metric_of(m: Any) -> Metric:
+    """Of a message; raises UnicodeDecodeError where a text is none."""
     field = m.WhichOneof("value") or ""
     return Metric(
         m.name, m.alias if m.HasField("alias") else None, _micros(m.timestamp), m.datatype, field,
@@ -161,7 +176,8 @@ def meant(metric: Metric, kind: int) -> tuple[float, str | None, int, str]:
         return math.nan, None, max(status, BAD_NO_DATA), ""
     if kind in _NO_NUMBER or metric.field in _FIELDS_WITHOUT_NUMBER:
         what = _NO_NUMBER.get(kind) or _FIELDS_WITHOUT_NUMBER.get(metric.field, "no number")
-        return math.nan, None, BAD_TYPE_MISMATCH, f"is {what}; name a metric that is a number"
+        remedy = "name a number in it by item:" if what in _HAS_PARTS else "name a metric that is a number"
+        return math.nan, None, BAD_TYPE_MISMATCH, f"is {what}; {remedy}"
     if not metric.field:
         return math.nan, None, BAD_NO_DATA, "has no value"
     if metric.field == "string_value":

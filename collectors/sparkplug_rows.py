@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from collectors.mqtt_values import number
 from collectors.sparkplug_edge import Absent, Stale, Told, Value
+from collectors.sparkplug_parts import picked
 from collectors.sparkplug_payload import meant
 from hub.model.batch import SampleBatch
 from hub.model.sample import BAD_NO_COMMUNICATION, GOOD
@@ -34,6 +35,8 @@ class Row(NamedTuple):
     codes: Mapping[str, float]
     patience: int  # microseconds until its silence looks stale
     node: int
+    item: str = ""  # the part of the metric
+    lead: int = -1  # row that stands for the metric; -1: itself
 
 
 class Line(NamedTuple):
@@ -52,6 +55,9 @@ class Rows:
         self._rows, self._source = rows, source
         self._tags = np.array([r.tag for r in rows], np.int32)
         self._patience = np.array([r.patience for r in rows], np.int64) // 2
+        self._sharing: dict[int, list[int]] = {}  # rows of the same metric, by the one that stands for them
+        for number_, row in enumerate(rows):
+            self._sharing.setdefault(row.lead if row.lead >= 0 else number_, []).append(number_)
         self._node = np.array([r.node for r in rows], np.intp)
         self._last = np.zeros(len(rows), np.int64)
         self._values = np.full(len(rows), np.nan)
@@ -81,11 +87,25 @@ class Rows:
         for one in told:
             match one:
                 case Value():
-                    self._value(one, arrived, present)
+                    for row in self._sharing[one.row]:
+                        self._part(one._replace(row=row), arrived, present)
                 case Absent(rows):
                     self._nobody(rows, BAD_NODE_UNKNOWN, present)
                 case Stale(rows):
                     self._nobody(rows, BAD_NO_COMMUNICATION, present)
+
+    def _part(self, told: Value, arrived: int, present: int) -> None:
+        """A template may be told in part: what is not in it is no news, unless its birth leaves it out."""
+        item = self._rows[told.row].item
+        if item and not told.metric.null:
+            part = picked(told.metric, told.kind, item)
+            if part is None:
+                if told.birth or told.metric.field != "template_value":
+                    self.complaints.append((told.row, f"has no part {item}; correct item:"))
+                    self._absent(told.row, present)
+                return
+            told = told._replace(metric=part)
+        self._value(told, arrived, present)
 
     def _value(self, told: Value, arrived: int, present: int) -> None:
         row = told.row
@@ -119,9 +139,12 @@ class Rows:
         return (math.nan if status >= 0x80000000 else value), status
 
     def _nobody(self, rows: Sequence[int], status: int, present: int) -> None:
-        for row in rows:
-            self._holds[row] = False
-            self._line(row, max(present, int(self._last[row]) + 1), math.nan, status)
+        for row in (r for lead in rows for r in self._sharing[lead]):
+            self._absent(row, present, status)
+
+    def _absent(self, row: int, present: int, status: int = BAD_NODE_UNKNOWN) -> None:
+        self._holds[row] = False
+        self._line(row, max(present, int(self._last[row]) + 1), math.nan, status)
 
     def _line(self, row: int, at: int, value: float, status: int) -> None:
         self._last[row], self._values[row], self._statuses[row] = at, value, status

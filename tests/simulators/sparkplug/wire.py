@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64 = range(1, 9)
 FLOAT, DOUBLE, BOOLEAN, STRING, DATE_TIME, TEXT, UUID, DATASET, BYTES = range(9, 18)
+TEMPLATE = 19
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -65,7 +66,7 @@ class Entry:
         if value is None:
             return b""
         if isinstance(value, bytes):
-            return block(17 if self.kind == DATASET else 16, value)
+            return block({DATASET: 17, TEMPLATE: 18}.get(self.kind, 16), value)
         if isinstance(value, str):
             return block(15, value.encode())
         if self.kind == FLOAT:
