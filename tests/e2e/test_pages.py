@@ -709,15 +709,28 @@ def test_a_planner_sees_what_a_rush_would_do_taps_once_and_can_undo_it(visit: An
     assert phone.see("rush-late").inner_text() == "become late: 2"
     assert "华星电子" in phone.see("slip-MO260105-0031").inner_text()
     phone.see("rush-reason").fill("customer is waiting")
+    phone.see("rush-due").fill("2020-01-05T16:30")
+    phone.see("rush-due").dispatch_event("change")
+    phone.until('[data-testid="rush-due-told"][data-bad]')
+    assert phone.page.get_by_test_id("rush-confirm").is_disabled()
+    phone.see("rush-due").fill("2100-01-05T16:30")
+    phone.see("rush-due").dispatch_event("change")
+    phone.until('[data-testid="rush-confirm"]:not([disabled])')
+    assert "was due" in phone.see("rush-due-told").inner_text()
+    assert "GET 2100-01-05T08:30:00Z" in [about for what, about in hub.asked if what == "rush foreseen"]
     assert phone.overflow() == []
     phone.see("rush-confirm").click()
     phone.until('[data-testid="rush-told"]:has-text("Zhang Wei ✓ seen")')
     assert phone.see("rush-state").inner_text() == "Rush order"
     [(_, asked)] = [sent for sent in hub.asked if sent[0] == "rush POST"]
     assert (asked["digest"], asked["reason"]) == ("d.200.50", "customer is waiting")
+    assert asked["due_at"] == "2100-01-05T08:30:00Z"
     phone.see("rush-undo").click()
     phone.until('[data-testid="rush-state"]:text-is("Undone")')
-    assert [what for what, _ in hub.asked if what.startswith("rush")] == ["rush POST", "rush DELETE"]
+    assert [what for what, _ in hub.asked if what in ("rush POST", "rush DELETE")] == [
+        "rush POST",
+        "rush DELETE",
+    ]
 
 
 def test_who_was_slower_is_told_who_was_first_and_sales_may_only_look(visit: Any, hub: Hub) -> None:

@@ -514,6 +514,8 @@ class Api:
                 return refusal(status, code, "李强 已先插单", "Li Qiang was faster")
             made[number] = rush(number, self.hub.now(), undone=request.method == "DELETE")
             return JSONResponse({"rush": made[number]})
+        if due := request.query_params.get("due_at"):
+            self.hub.asked.append(("rush foreseen", f"GET {due}"))
         answer: Json = {"order": orders[number], "at": stamp(self.hub.now())}
         if number in made:
             answer["rush"] = made[number]

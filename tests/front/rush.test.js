@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {countdown, isOpen, left, mayRush, newTap, owesReceipt, receipts, stage, summary} from '../../screens/static/lib/rush.js'
+import {countdown, instantOf, isOpen, left, localOf, mayRush, newTap, owesReceipt, receipts, stage, summary} from '../../screens/static/lib/rush.js'
 
 const NOON = Date.parse('2026-01-05T12:00:00Z')
 const made = {state: 'made', undo_until: '2026-01-05T12:10:00Z'}
@@ -65,4 +65,14 @@ test('an order whose every operation is done is not in the list', () => {
 test('two taps have two names, that fit the hub', () => {
   assert.notEqual(newTap(NOON, 0.1), newTap(NOON, 0.2))
   assert.ok(newTap(NOON, 0.999).length <= 64)
+})
+
+test('a due date is typed as the plant sees it and sent as an instant', () => {
+  assert.equal(instantOf('2026-01-05T16:30', 'Asia/Shanghai'), '2026-01-05T08:30:00Z')
+  assert.equal(instantOf('2026-07-05T16:30', 'Europe/Berlin'), '2026-07-05T14:30:00Z')
+  assert.equal(instantOf('2026-03-29T12:00', 'Europe/Berlin'), '2026-03-29T10:00:00Z', 'the day the clocks change')
+  assert.equal(instantOf('2026-01-05T16:30', ''), '2026-01-05T16:30:00Z')
+  assert.equal(instantOf('', 'Asia/Shanghai'), '')
+  assert.equal(localOf('2026-01-05T08:30:00Z', 'Asia/Shanghai'), '2026-01-05T16:30')
+  assert.equal(localOf('soon', 'Asia/Shanghai'), '')
 })

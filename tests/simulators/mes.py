@@ -5,6 +5,7 @@ GET /mes/reports?after=ID&limit=500  reports told after ID; `wait=20` waits so l
 GET /mes/postings?...                the same for what the books take: lots, material, checks, hours, scrap
 POST /mes/tickets                    how repairs stand, one record a ticket; the newest one counts
 GET /mes/tickets                     what has been told, for whoever looks at the MES's screen
+GET /mes/sums, /mes/stock            what it adds up itself, where the shop can: for comparison
 GET /mes/machines                    the same by machine: is it under repair, has it said that it runs again
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -126,7 +128,13 @@ def mes_routes(shop: Shop) -> list[Route]:
     async def machines(request: Request) -> JSONResponse:
         return JSONResponse(shop.repairs.machines())
 
+    added_up = [
+        Route(f"/mes/{name}", partial(_added_up, add))
+        for name in ("sums", "stock")
+        if (add := getattr(shop, name, None))
+    ]
     return [
+        *added_up,
         Route("/mes/tickets", take, methods=["POST"]),
         Route("/mes/tickets", tickets),
         Route("/mes/machines", machines),
@@ -134,6 +142,10 @@ def mes_routes(shop: Shop) -> list[Route]:
         Route("/mes/reports", told(shop.reports)),
         Route("/mes/postings", told(shop.postings)),
     ]
+
+
+async def _added_up(add: Callable[[], list[dict[str, Any]]], request: Request) -> JSONResponse:
+    return JSONResponse(add())
 
 
 async def _told(

@@ -2,21 +2,21 @@ import {h, keyed, mark, put} from '../lib/dom.js'
 import {age, dayClock, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {icon, putIcon} from '../lib/icons.js'
-import {SHOWN, countdown, left, mayRush, receipts, stage, summary} from '../lib/rush.js'
+import {SHOWN, countdown, instantOf, left, localOf, mayRush, receipts, stage, summary} from '../lib/rush.js'
 
 const SIGNS = {done: 'check', waiting: 'clock', failed: 'high'}
 const span = minutes => age(Math.abs(minutes) * 60, t)
 
 /**
  * One order and what a rush would do: who gains, who slips, then one button; afterwards the time left to undo it and
- * who was told. Sends `rush` with {reason} and `undo`.
+ * who was told. Sends `rush` with {reason}, `undo`, and `due` with the instant of another due date.
  */
 export class RushSheet extends HTMLElement {
   #parts
   #of = ''
   #all = false
 
-  show({order, answer, person, now, zone, busy = false, trouble = ''}) {
+  show({order, answer, person, now, zone, due = '', foreseen = '', busy = false, trouble = ''}) {
     this.#parts ??= this.#build()
     const p = this.#parts
     if (this.#of !== order.number) this.#turn(order.number)
@@ -35,11 +35,19 @@ export class RushSheet extends HTMLElement {
     this.#standing(found.rush, now_, now, zone)
     const allowed = mayRush(person)
     p.confirm.hidden = now_ !== 'confirm' || !allowed
-    p.reason.parentElement.hidden = p.confirm.hidden
+    p.reason.parentElement.hidden = p.due.parentElement.hidden = p.confirm.hidden
+    this.zone = zone
+    this.now = now
+    if (p.due !== document.activeElement) p.due.value = due ? localOf(due, zone) : ''
+    p.due.min = localOf(new Date(now).toISOString(), zone)
     const rest = left(found.rush, now)
     p.undo.hidden = now_ === 'confirm' || !rest || !allowed
     p.actions.hidden = p.confirm.hidden && p.undo.hidden
-    p.confirm.disabled = p.undo.disabled = busy
+    const late = Boolean(p.due.value) && !this.#due()
+    put(p.dueTold, late ? t('rush.due.past') : due !== foreseen ? t('rush.asking') : due ? t('rush.due.was', {at: dayClock(order.due_at, zone)}) : '')
+    mark(p.dueTold, 'bad', late ? 'yes' : '')
+    p.undo.disabled = busy
+    p.confirm.disabled = busy || late || due !== foreseen // what is confirmed is what was foreseen
     put(p.undoWord, t('rush.undo', {left: countdown(rest)}))
     put(p.rights, answer && !allowed && now_ === 'confirm' ? t('rush.not-yours') : '')
   }
@@ -47,7 +55,13 @@ export class RushSheet extends HTMLElement {
   #turn(order) {
     this.#of = order
     this.#all = false
-    this.#parts.reason.value = ''
+    this.#parts.reason.value = this.#parts.due.value = ''
+  }
+
+  /** The instant typed; '' for none, and for one that is over. */
+  #due() {
+    const at = instantOf(this.#parts.due.value, this.zone)
+    return at && Date.parse(at) > this.now ? at : ''
   }
 
   #preview(preview, zone) {
@@ -112,13 +126,15 @@ export class RushSheet extends HTMLElement {
       standingSign: h('span.effect-sign'), standingTitle: h('b', {testid: 'rush-state'}), standingBy: h('small'), erpSign: h('span.told-sign'), erp: h('span', {testid: 'rush-erp'}),
       told: h('ul.told', {testid: 'rush-told'}),
       reason: h('input', {maxLength: 500, placeholder: t('rush.reason.hint'), testid: 'rush-reason'}), undoWord: h('span'),
+      due: h('input', {type: 'datetime-local', testid: 'rush-due'}), dueTold: h('small', {role: 'status', testid: 'rush-due-told'}),
     }
+    p.due.onchange = () => this.#send('due', this.#due())
     p.confirm = h('button.button.big', {type: 'button', testid: 'rush-confirm', onclick: () => this.#send('rush', {reason: p.reason.value.trim()})}, icon('rush'), t('rush.confirm'))
     p.undo = h('button.button.big.rush-undo', {type: 'button', testid: 'rush-undo', onclick: () => this.#send('undo')}, icon('clock'), p.undoWord)
     p.lossBox = h('div.effect', {data: {kind: 'loss'}}, p.lossSign, p.loss, p.lossLate)
     p.effect = h('div.effects', h('div.effect', {data: {kind: 'gain'}}, h('span.effect-sign', icon('rush')), p.gain, p.gainTo), p.lossBox)
     p.standing = h('section.standing', h('div.effect', p.standingSign, p.standingTitle, p.standingBy), h('ul.told', h('li', p.erpSign, p.erp)), p.told)
-    p.actions = h('div.thumb.rush-actions', h('label.field', h('span', t('rush.reason')), p.reason), p.confirm, p.undo)
+    p.actions = h('div.thumb.rush-actions', h('label.field', h('span', t('rush.due')), p.due, p.dueTold), h('label.field', h('span', t('rush.reason')), p.reason), p.confirm, p.undo)
     this.replaceChildren(h('div.rush-head', p.number, p.rush, p.what), p.facts, p.trouble, p.loading, p.why, p.standing, p.effect, p.list, p.more,
       p.elsewhere, p.rights, p.actions)
     return p

@@ -15,6 +15,30 @@ export function summary(preview) {
     still: winner.late_after ?? 0}
 }
 
+const MINUTE = 60_000
+const LOCAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d$/
+const OFFSET = /GMT([+-])(\d\d):?(\d\d)?$/
+
+/** An instant for "2026-01-05T16:30" as the plant's clocks show it; '' for what is no time. */
+export function instantOf(local, zone) {
+  const asUtc = LOCAL.test(local) ? Date.parse(`${local}:00Z`) : NaN
+  if (Number.isNaN(asUtc)) return ''
+  const once = asUtc - offset(asUtc, zone)
+  return new Date(asUtc - offset(once, zone)).toISOString().replace('.000Z', 'Z') // the offset that holds then
+}
+
+/** The same the other way round, for a field of that kind. */
+export function localOf(iso, zone) {
+  const at = Date.parse(iso)
+  return Number.isNaN(at) ? '' : new Date(at + offset(at, zone)).toISOString().slice(0, 16)
+}
+
+function offset(at, zone) {
+  const shown = new Intl.DateTimeFormat('en-US', {timeZone: zone || 'UTC', timeZoneName: 'longOffset'}).format(at)
+  const [, sign, hours, minutes = '0'] = OFFSET.exec(shown) ?? [null, '+', '0']
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * MINUTE
+}
+
 /** Milliseconds in which it can still be undone; 0 when it cannot. */
 export function left(rush, now) {
   const until = Date.parse(rush?.undo_until)

@@ -29,6 +29,7 @@ export function ordersPage({api, store, person, orSay}) {
   table.addEventListener('choose', event => choose(event.detail.number))
   taps.addEventListener('choose', event => choose(event.detail.order))
   sheet.addEventListener('rush', event => rush.rush(event.detail).then(askTaps))
+  sheet.addEventListener('due', event => rush.foresee(event.detail))
   sheet.addEventListener('undo', () => rush.undo().then(askTaps))
 
   changed.addEventListener('confirm', event => confirming.confirm(event.detail))
@@ -44,11 +45,11 @@ export function ordersPage({api, store, person, orSay}) {
   }
 
   function draw() {
-    const {number, answer, busy, trouble: said} = rush.state
+    const {number, answer, busy, trouble: said, due, foreseen} = rush.state
     const order = answer?.order ?? store.board?.orders?.[number]
     hint.hidden = Boolean(order)
     sheet.hidden = !order
-    if (order) sheet.show({order, answer, person, now: store.now(), zone, busy, trouble: said})
+    if (order) sheet.show({order, answer, person, now: store.now(), zone, due, foreseen, busy, trouble: said})
     links.hidden = !order || !mayShare(person)
     if (!links.hidden) links.show({...share.state, zone})
   }

@@ -55,6 +55,7 @@ notices.addEventListener('understood', event => queue.dismiss(event.detail))
 page.addEventListener('acknowledge', event => attempt(() => api.post(`/api/alarms/${event.detail}/acknowledge`, {note: ''})))
 page.addEventListener('wish', event => wish(event.detail))
 page.addEventListener('rush', event => rush.rush(event.detail))
+page.addEventListener('due', event => rush.foresee(event.detail))
 page.addEventListener('undo', () => rush.undo())
 page.addEventListener('share', () => share.share())
 page.addEventListener('revoke', event => share.revoke(event.detail))
@@ -264,12 +265,12 @@ function ordersView(zone) {
 function rushView(number, zone) {
   rush.open(number)
   const shown = view(`rush ${number}`, () => h('div', backTo(mayRush(state.person) ? '#o=*' : '#s=*', t('rush.title')), h('p.none'), h('andon-rush', {hidden: true}), h('andon-share', {hidden: true})))
-  const {answer, busy, trouble} = rush.state
+  const {answer, busy, trouble, due, foreseen} = rush.state
   const order = answer?.order ?? store.board?.orders?.[number]
   shown.querySelector('.none').textContent = order ? '' : trouble || t('loading')
   const sheet = shown.querySelector('andon-rush')
   sheet.hidden = !order
-  if (order) sheet.show({order, answer, person: state.person, now: store.now(), zone, busy, trouble})
+  if (order) sheet.show({order, answer, person: state.person, now: store.now(), zone, due, foreseen, busy, trouble})
   const links = shown.querySelector('andon-share')
   links.hidden = !order || !mayShare(state.person)
   if (links.hidden) return

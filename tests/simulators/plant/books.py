@@ -5,7 +5,8 @@ All of it follows from a report and its order, so that it is the same after ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.simulators.plant.floor import Report
@@ -40,3 +41,29 @@ def postings_of(report: Report, orders: Mapping[str, Order]) -> list[dict[str, A
         }
         for n, one in enumerate(found, 1)
     ]  # fmt: skip
+
+
+def sums_of(reports: Iterable[Report]) -> list[dict[str, Any]]:
+    """What was reported on each operation since its order began."""
+    found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for report in reports:
+        pieces = found[report.order, report.operation]
+        pieces[0] += report.good
+        pieces[1] += report.scrap
+    return [
+        {"order": order, "operation": operation, "good": good, "scrap": scrap}
+        for (order, operation), (good, scrap) in found.items()
+    ]
+
+
+def stock_of(reports: Iterable[Report], orders: Mapping[str, Order]) -> list[dict[str, Any]]:
+    """Finished goods, lot by lot as they were put into stock; nothing of them is sold here."""
+    found: dict[tuple[str, str, str], float] = defaultdict(float)
+    for report in reports:
+        for one in postings_of(report, orders):
+            if one["kind"] == "receipt":
+                found[one["item"], one["lot"], one["warehouse"]] += one["quantity"]
+    return [
+        {"item": item, "lot": lot, "warehouse": warehouse, "quantity": quantity}
+        for (item, lot, warehouse), quantity in found.items()
+    ]

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from hub.clock import SystemClock
 from tests.simulators.fleet import Fleet
 from tests.simulators.mes import Repairs, mes_routes
-from tests.simulators.plant.books import postings_of
+from tests.simulators.plant.books import postings_of, stock_of, sums_of
 from tests.simulators.plant.machines import STATE_WORDS, UNITS, wiring
 from tests.simulators.plant.memory import Journal, recall, remember
 from tests.simulators.plant.orders import as_json
@@ -123,6 +123,12 @@ class Conductor:
             if len(found) >= limit:
                 break
         return found[:limit]
+
+    def sums(self) -> list[dict[str, Any]]:
+        return sums_of(self.plant.floor.reports)
+
+    def stock(self) -> list[dict[str, Any]]:
+        return stock_of(self.plant.floor.reports, self.plant.floor.orders)
 
     async def news(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
