@@ -26,7 +26,7 @@ class Recorder(httpx.AsyncBaseTransport):
     """Passes on, and keeps what came back."""
 
     def __init__(self) -> None:
-        self._wire = httpx.AsyncHTTPTransport()
+        self._wire = httpx.AsyncHTTPTransport(verify=False)  # a simulator has no certificates to load
         self.heard: list[tuple[str, httpx.Response]] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -87,7 +87,9 @@ async def test_a_page_is_an_outage_and_a_write_that_met_it_is_in_doubt(
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
-            return httpx.Response(200, json=httpx.get(str(request.url), headers=request.headers).json())
+            return httpx.Response(
+                200, json=httpx.get(str(request.url), headers=request.headers, verify=False).json()
+            )
         return httpx.Response(status, html=page, headers={"Location": "https://sso.example/"})
 
     await answering(connector, answer)
