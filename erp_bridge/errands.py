@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from erp_bridge import mapping
+from erp_bridge import left_out, mapping
 from hub.errors import ErpRefused, Refused, Transient
 from hub.failpoint import failpoint
 from hub.model.erp import ErpSubject, PostingKind
@@ -50,11 +50,20 @@ class ErpErrands:
     async def _looked_up(
         self, errand: Errand, find: Callable[[str], Awaitable[Found | None]], key: str
     ) -> Found | None:
-        """Before the first try as well; after a try whose end is not known, twice with a pause between."""
-        found = await find(key)
-        if found is None and (errand.in_doubt or errand.attempts > 1):
-            await self.clock.sleep(SETTLE_SECONDS)
+        """Before the first try as well; after a try whose end is not known, twice with a pause between.
+
+        What was looked through and could not be read may be the one: nothing is made beside it.
+        """
+        with left_out.gathered() as lost:
             found = await find(key)
+            if found is None and (errand.in_doubt or errand.attempts > 1):
+                await self.clock.sleep(SETTLE_SECONDS)
+                found = await find(key)
+        if found is None and lost:
+            raise ErpRefused(
+                f"whether {key} is in the ERP already cannot be told, because its records cannot be read:"
+                f" {lost[0]}"
+            )
         return found
 
     async def _mine(self, errand: Errand) -> None:

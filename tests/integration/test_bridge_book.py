@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from collectors.runner import book
+from erp_bridge import left_out
 from erp_bridge.incoming import CONFIRM_WITHIN
 from hub.errors import Conflict, ErpRefused, NotFound
 from hub.model.erp import PostingKind
@@ -307,6 +308,24 @@ async def test_what_nobody_has_foreseen_costs_its_own_errand_and_not_the_bridge(
     await house.report("R-2", "MO0001", "20", 5)
     await house.drain()
     assert [r["key"] for r in erp.reports()] == ["R-2"]
+
+
+async def test_nothing_is_made_beside_a_record_that_may_be_the_one_and_cannot_be_read(
+    house: BridgeHouse, erp: KingdeeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def blind(*_: Any) -> None:
+        left_out.note("report", "RP-0007", "documents.report.in.key: no text")
+
+    await house.report("R-1", "MO0001", "20", 5)
+    with monkeypatch.context() as bad:
+        bad.setattr(house.connector, "find_report", blind)
+        await house.drain()
+    (letter,) = await house.book.letters()
+    assert "documents.report.in.key" in letter.reason
+    assert erp.reports() == []
+    assert await house.book.send_again(letter.id)
+    await house.drain()
+    assert [r["key"] for r in erp.reports()] == ["R-1"], "once the map is mended"
 
 
 async def test_a_dead_letter_that_nobody_needs_is_set_aside_with_its_reason(house: BridgeHouse) -> None:
