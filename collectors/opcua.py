@@ -18,6 +18,7 @@ from collectors.named_tags import named_tags
 from collectors.opcua_audit import Audit
 from collectors.opcua_browse import Wanted, document
 from collectors.opcua_conditions import AlarmBlock, Conditions, Watched, wish
+from collectors.opcua_deadband import REFUSED_FILTER, Deadbands
 from collectors.opcua_decode import BAD_TYPE_MISMATCH, OVERFLOW, Changes, Published
 from collectors.opcua_line import Line
 from collectors.opcua_nodes import NodeBlock, picked, resolve
@@ -33,6 +34,7 @@ from collectors.opcua_security import (
 from collectors.opcua_session import ServerBlock, session
 from collectors.opcua_structures import Structures
 from collectors.opcua_tree import Walker
+from hub import metrics
 from hub.config import Duration
 from hub.errors import SourceUnavailable
 from hub.model.batch import SampleBatch, micros
@@ -86,6 +88,7 @@ class OpcUaCollector:
         self._codes = {i: n.codes for i, n in enumerate(config.nodes) if n.codes}
         self._book = _Book(np.array([t.stale_after.total_seconds() * 500_000 for t in found], np.int64))
         self._told: set[tuple[int, str]] = set()
+        self._deadbands = Deadbands(config.nodes, {n: t.range for n, t in enumerate(found) if t.range})
         self.overflows = 0  # values the server lost because its queue was full
         self.gaps = 0  # notifications that could not be had again
 
@@ -237,9 +240,7 @@ class OpcUaCollector:
                 items.append((row, node))
         if parts := [node for row, node in items if row in self._items]:
             await self._structures.learn(line, parts)
-        refused += self._polled.take(
-            items, await line.watch(items, self._config.interval, self._config.queue)
-        )
+        refused += self._polled.take(items, await self._monitor(line, items))
         for row, status in refused:
             block = self._config.nodes[row]
             why = ua.StatusCode(ua.UInt32(status)).name
@@ -257,12 +258,27 @@ class OpcUaCollector:
             )
         return [row for row, _ in refused]
 
+    async def _monitor(self, line: Line, items: Sequence[tuple[int, ua.NodeId]]) -> list[tuple[int, int]]:
+        """With their deadbands where the server can; (row, status code) of those it does not monitor."""
+        interval, queue, bands = self._config.interval, self._config.queue, self._deadbands
+        for row in await bands.learn(line, items):
+            tag = self._config.nodes[row].tag
+            self._say(row, "EURange", f"{tag}: deadband_percent: nobody knows its range; give the tag range:")
+        refused = await line.watch(items, interval, queue, bands.filters([row for row, _ in items]))
+        without = {row for row, status in refused if row in bands.rows and status in REFUSED_FILTER}
+        if not without:
+            return refused
+        _log.info("%s: %d deadbands are kept here: the server has no such filter", self._name, len(without))
+        again = await line.watch([i for i in items if i[0] in without], interval, queue)
+        return [r for r in refused if r[0] not in without] + again
+
     async def _fill(self, line: Line, sink: Sink[SampleBatch], at: int, missed: Iterable[int]) -> None:
         """Numbers between two answers that never came: ask for them again, count what is gone."""
         for number in missed:
             once_more = await line.again(number)
             if once_more is None:
                 self.gaps += 1
+                metrics.source_gaps(self._name, "notification", 1)
                 if self._conditions:  # it may have been an alarm
                     await self._refresh(line, self._conditions)
                 _log.warning("%s: notification %d is lost for good", self._name, number)
@@ -299,8 +315,13 @@ class OpcUaCollector:
         lost = int(((changes.statuses & OVERFLOW) == OVERFLOW).sum())
         if lost:
             self.overflows += lost
+            metrics.source_gaps(self._name, "overflow", lost)
             _log.warning("%s: the server's queue ran over for %d values; make queue larger", self._name, lost)
-        return self._batch(changes.handles, values, statuses, np.where(changes.times > 0, changes.times, at))
+        times = np.where(changes.times > 0, changes.times, at)
+        if not self._deadbands.rows:
+            return self._batch(changes.handles, values, statuses, times)
+        told = self._deadbands.news(changes.handles, values, statuses)
+        return self._batch(changes.handles[told], values[told], statuses[told], times[told])
 
     def _pick(
         self, handle: int, row: int, value: Any, status: int,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from asyncua import ua
@@ -48,6 +49,8 @@ _TOO_LARGE = (BadTooManyOperations, BadEncodingLimitsExceeded, BadRequestTooLarg
 _GOODBYE = 0.2  # seconds until an answer is no longer waited for from a server that has fallen silent
 _LIFETIME = 60.0  # seconds after which a server may forget a hub that has gone
 
+
+_FORWARD: tuple[Any, Any] = (False, True)  # not inverse, subtypes of the reference too
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -145,12 +148,21 @@ class Line:
         self.keep_alive = given.RevisedPublishingInterval / 1000 * max(given.RevisedMaxKeepAliveCount, 1)
 
     async def watch(
-        self, items: Sequence[tuple[int, ua.NodeId]], interval: timedelta, queue: int
+        self,
+        items: Sequence[tuple[int, ua.NodeId]],
+        interval: timedelta,
+        queue: int,
+        filters: Mapping[int, ua.DataChangeFilter] = MappingProxyType({}),
     ) -> list[tuple[int, int]]:
-        """Monitor the value of each (handle, node); (handle, status code) of those the server refused."""
+        """Monitor the value of each (handle, node); (handle, status code) of those the server refused.
+
+        `filters`: by handle, what the server need not tell.
+        """
 
         async def ask(some: Sequence[tuple[int, ua.NodeId]]) -> list[int]:
-            return await self._create([_item(handle, node, interval, queue) for handle, node in some])
+            return await self._create(
+                [_item(handle, node, interval, queue, filters.get(handle)) for handle, node in some]
+            )
 
         statuses = await self.in_parts(items, _AT_ONCE, ask)
         return [(handle, status) for (handle, _), status in zip(items, statuses, strict=True) if status]
@@ -191,6 +203,19 @@ class Line:
             answer.ResponseHeader.ServiceResult.check()
             results: list[ua.DataValue] = answer.Results
             return results
+
+        return await self.in_parts(nodes, _AT_ONCE, ask)
+
+    async def properties(
+        self, nodes: Sequence[ua.NodeId], reference: ua.NodeId, name: ua.QualifiedName
+    ) -> list[ua.NodeId | None]:
+        """Of each node the one that `reference` leads to by this name; None where there is none."""
+
+        async def ask(some: Sequence[ua.NodeId]) -> list[ua.NodeId | None]:
+            steps = [ua.RelativePathElement(reference, *_FORWARD, name)]
+            asked = [ua.BrowsePath(node, ua.RelativePath(steps)) for node in some]
+            found = await self.client.uaclient.session.translate_browsepaths_to_nodeids(asked)
+            return [r.Targets[0].TargetId if r.StatusCode.is_good() and r.Targets else None for r in found]
 
         return await self.in_parts(nodes, _AT_ONCE, ask)
 
@@ -257,7 +282,9 @@ class Line:
         return slow_message(self.subscription, message)
 
 
-def _item(handle: int, node: ua.NodeId, interval: timedelta, queue: int) -> ua.MonitoredItemCreateRequest:
+def _item(
+    handle: int, node: ua.NodeId, interval: timedelta, queue: int, wished: ua.DataChangeFilter | None = None
+) -> ua.MonitoredItemCreateRequest:
     wish = ua.MonitoredItemCreateRequest()
     wish.ItemToMonitor.NodeId = node
     wish.ItemToMonitor.AttributeId = AttributeIds.Value
@@ -266,6 +293,8 @@ def _item(handle: int, node: ua.NodeId, interval: timedelta, queue: int) -> ua.M
     wish.RequestedParameters.SamplingInterval = interval.total_seconds() * 1000
     wish.RequestedParameters.QueueSize = queue
     wish.RequestedParameters.DiscardOldest = True
+    if wished is not None:
+        wish.RequestedParameters.Filter = wished
     return wish
 
 

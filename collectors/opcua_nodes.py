@@ -9,7 +9,7 @@ from typing import Any
 
 from asyncua import ua
 from asyncua.ua.uaerrors import UaError
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from hub.config import Block
 
@@ -41,6 +41,21 @@ class NodeBlock(Block):
     item: str = Field(
         "", description="of an array or structure: [2] an element, Speed a field, [0].Load both, # how many"
     )
+
+    deadband: float = Field(
+        0, ge=0, allow_inf_nan=False, description="the server need not tell of changes up to this"
+    )
+    deadband_percent: float = Field(0, ge=0, le=100, description="the same in per cent of its EURange")
+
+    @model_validator(mode="after")
+    def _of_a_number(self) -> NodeBlock:
+        if not (self.deadband or self.deadband_percent):
+            return self
+        if self.deadband and self.deadband_percent:
+            raise ValueError("deadband: and deadband_percent: are two ways to say one thing; keep one")
+        if self.codes or self.item:
+            raise ValueError("deadband: is of a plain number; with codes: or item: give it to the tag")
+        return self
 
     @field_validator("node")
     @classmethod

@@ -29,6 +29,9 @@ _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 _samples = Counter("andon_samples", "Samples taken in", ["source"], registry=REGISTRY)
+_gaps = Counter(
+    "andon_source_gaps", "What a source lost before we had it", ["source", "why"], registry=REGISTRY
+)
 _rows = Counter("andon_written_rows", "Samples written to the database", registry=REGISTRY)
 _write = Histogram("andon_write_batch_seconds", "One COPY of samples", buckets=_FAST, registry=REGISTRY)
 _rules = Histogram(
@@ -75,6 +78,11 @@ _restarts = Counter("andon_part_restarts", "How often it was started again", ["p
 def samples(source: str, rows: int) -> None:
     """A batch of this collector has been taken in."""
     _samples.labels(source).inc(rows)
+
+
+def source_gaps(source: str, why: str, count: int) -> None:
+    """`why`: overflow (the server's queue ran over) or notification (it could not be had again)."""
+    _gaps.labels(source, why).inc(count)
 
 
 def written(rows: int, seconds: float) -> None:
