@@ -14,7 +14,8 @@ from typing import Any
 import uvloop
 
 BENCHES = (
-    "collection", "edge", "exactly_once", "kills", "latency", "queries", "rush", "soak", "start", "wall",
+    "collection", "edge", "exactly_once", "kills", "latency", "progress", "queries", "rush", "soak", "start",
+    "wall",
 )  # fmt: skip
 
 

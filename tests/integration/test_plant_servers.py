@@ -272,7 +272,7 @@ async def test_the_demo_plant_serves_its_machines_and_its_mes_and_goes_on_after_
         assert all(sums[r["order"], r["operation"]] >= r["good"] for r in opening)
         receipts = [p for p in (await http.get("/mes/postings?limit=1000")).json() if p["kind"] == "receipt"]
         shelves = {(s["item"], s["lot"]): s["quantity"] for s in (await http.get("/mes/stock")).json()}
-        assert {(p["item"], p["lot"]) for p in receipts} == set(shelves)
+        assert {(p["item"], p["lot"]) for p in receipts} <= set(shelves)
         more = (await http.get("/mes/reports", params={"after": opening[-1]["id"], "wait": 20})).json()
         assert {r["order"] for r in more} <= {o["number"] for o in book}
         assert more[0]["id"] == f"R{int(opening[-1]['id'][1:]) + 1:010d}"
