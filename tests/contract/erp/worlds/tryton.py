@@ -75,7 +75,7 @@ class TrytonBooks:
     def connector(self, clock: Clock, **changes: Any) -> TrytonConnector:
         block = {
             "url": self.proxy.url, "database": DATABASE, "user": seed.USER, "password": seed.PASSWORD,
-            "page_rows": 3, "timeout": "30s", "employees": {"op-a": seed.EMPLOYEE},
+            "page_rows": 6, "timeout": "30s", "employees": {"op-a": seed.EMPLOYEE},
         }  # fmt: skip
         return TrytonConnector(TrytonConnector.Config.model_validate(block | changes), clock)
 
