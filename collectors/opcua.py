@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from collectors.named_tags import named_tags
 from collectors.opcua_audit import Audit
+from collectors.opcua_book import Book
 from collectors.opcua_browse import Wanted, document
 from collectors.opcua_conditions import AlarmBlock, Conditions, Watched, wish
 from collectors.opcua_deadband import REFUSED_FILTER, Deadbands
@@ -86,7 +87,7 @@ class OpcUaCollector:
         self._conditions: Conditions | None = None
         self._polled = Polled(name, max(config.interval, config.keep_alive).total_seconds())
         self._codes = {i: n.codes for i, n in enumerate(config.nodes) if n.codes}
-        self._book = _Book(np.array([t.stale_after.total_seconds() * 500_000 for t in found], np.int64))
+        self._book = Book(np.array([t.stale_after.total_seconds() * 500_000 for t in found], np.int64))
         self._told: set[tuple[int, str]] = set()
         self._deadbands = Deadbands(config.nodes, {n: t.range for n, t in enumerate(found) if t.range})
         self.overflows = 0  # values the server lost because its queue was full
@@ -375,37 +376,6 @@ class OpcUaCollector:
     ) -> SampleBatch:
         self._book.note(handles, values, statuses, times)
         return SampleBatch(self._numbers[handles], times, values, statuses, self._name)
-
-
-class _Book:
-    """The last that was said of each node, and when it has to be said again."""
-
-    def __init__(self, patience: NDArray[np.int64]) -> None:
-        self._patience = patience
-        self._at = np.full(len(patience), np.iinfo(np.int64).max)  # never heard: nothing to repeat
-        self.values = np.full(len(patience), np.nan)
-        self.statuses = np.zeros(len(patience), np.uint32)
-        self._heard_at = np.zeros(len(patience), np.int64)
-
-    def heard(self, handles: NDArray[Any], at: int) -> None:
-        """The server itself spoke of these."""
-        self._heard_at[handles] = at
-
-    def quiet(self, since: int, rows: int) -> NDArray[np.intp]:
-        """Of the first `rows` those that nothing was heard of since then."""
-        return np.flatnonzero(self._heard_at[:rows] <= since)
-
-    def note(
-        self,
-        handles: NDArray[Any],
-        values: NDArray[np.float64],
-        statuses: NDArray[np.uint32],
-        times: NDArray[np.int64],
-    ) -> None:
-        self.values[handles], self.statuses[handles], self._at[handles] = values, statuses, times
-
-    def due(self, at: int) -> NDArray[np.intp]:
-        return np.flatnonzero(at - self._patience >= self._at)
 
 
 def _only(changes: Changes, wanted: NDArray[np.bool_]) -> Changes:
