@@ -47,19 +47,27 @@ WRITES: dict[str, Call] = {
 
 @pytest.mark.parametrize("name", READS)
 async def test_an_answer_in_a_wrong_shape_is_no_crash(
-    erp: KingdeeSimulator, connector: KingdeeGalaxyConnector, clock: HandClock, name: str
+    erp: KingdeeSimulator,
+    connector: KingdeeGalaxyConnector,
+    clock: HandClock,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await connector.open_ticket(KEY, FIELDS)
     await connector.report_operation("R-1", REPORT)
     await connector.post(PostingKind.RECEIPT, "P-1", COMMON | POSTED[PostingKind.RECEIPT][1])
-    assert await endure(lambda wire: through(erp, clock, wire), READS[name], seed=7, most=6)
+    assert await endure(
+        lambda wire: through(erp, clock, wire), READS[name], seed=len(name), most=2, monkeypatch=monkeypatch
+    )
 
 
 @pytest.mark.parametrize("name", WRITES)
 async def test_an_answer_to_a_write_in_a_wrong_shape_is_no_crash(
-    erp: KingdeeSimulator, clock: HandClock, name: str
+    erp: KingdeeSimulator, clock: HandClock, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert await endure(lambda wire: through(erp, clock, wire), WRITES[name], seed=7, most=4)
+    assert await endure(
+        lambda wire: through(erp, clock, wire), WRITES[name], seed=len(name), most=2, monkeypatch=monkeypatch
+    )
 
 
 def through(erp: KingdeeSimulator, clock: HandClock, wire: httpx.AsyncBaseTransport, **more: Any) -> Any:

@@ -52,20 +52,25 @@ def through(connect: Connect, wire: httpx.AsyncBaseTransport, **more: Any) -> An
 
 @pytest.mark.parametrize("name", READS)
 async def test_an_answer_in_a_wrong_shape_is_no_crash(
-    connector: YonyouU9Connector, connect: Connect, fields: Fields, repair: dict[str, Any], name: str
+    connector: YonyouU9Connector,
+    connect: Connect,
+    fields: Fields,
+    repair: dict[str, Any],
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await connector.open_ticket(KEY, repair)
     await connector.report_operation("R-1", fields())
     await connector.post(PostingKind.RECEIPT, "P-1", fields(lot="FG-LOT-1"))
     assert await endure(
-        lambda wire: through(connect, wire, rows_at_once=50), READS[name], seed=7, most=5,
-        by_the_way=name in BY_THE_WAY,
+        lambda wire: through(connect, wire, rows_at_once=50), READS[name], seed=len(name), most=2,
+        monkeypatch=monkeypatch, by_the_way=name in BY_THE_WAY,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["open", "report", "hours"])
 async def test_an_answer_to_a_write_in_a_wrong_shape_is_no_crash(
-    connect: Connect, fields: Fields, repair: dict[str, Any], name: str
+    connect: Connect, fields: Fields, repair: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: dict[str, Call] = {
         "open": lambda c: c.open_ticket("AH-9", repair),
@@ -74,7 +79,12 @@ async def test_an_answer_to_a_write_in_a_wrong_shape_is_no_crash(
     }
     by_the_way = name == "hours"  # that there is nothing to delete may be said in any words
     assert await endure(
-        lambda wire: through(connect, wire), calls[name], seed=7, most=5, by_the_way=by_the_way
+        lambda wire: through(connect, wire),
+        calls[name],
+        seed=len(name),
+        most=4,
+        monkeypatch=monkeypatch,
+        by_the_way=by_the_way,
     )
 
 
