@@ -116,7 +116,24 @@ class Stock:
             ]  # fmt: skip
             found = await self._records.mapped("stock", where)
             out += as_read.each("stock", (ours for _, ours in found), ("item",), _claim)
-        return [claim for claim in out if claim.item in wanted and claim.quantity]
+        ours = await self._warehouses() if out else None
+        return [
+            claim
+            for claim in out
+            if claim.item in wanted and claim.quantity and (ours is None or claim.warehouse in ours)
+        ]
+
+    async def _warehouses(self) -> frozenset[str] | None:
+        """Those of our company; None where every company is ours, or this user may not know."""
+        company = self._records.config.company
+        if not company:
+            return None
+        try:
+            rows = await self._records.listed("Warehouse", [["company", "=", company]], [])
+        except ErpNextRefusal as refusal:
+            log.info("stock of every company is told: %s", refusal)
+            return None
+        return frozenset(str(row["name"]) for row in rows) | {""}
 
 
 def _claim(ours: as_read.Row) -> StockClaim:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -117,9 +118,12 @@ def _number(ours: Ours, name: str, otherwise: float = 0.0) -> float:
     if value in (None, ""):
         return otherwise
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} is not a number") from None
+        number = math.nan
+    if not math.isfinite(number):  # JSON as Python reads it knows NaN and Infinity
+        raise ValueError(f"{name}: {value!r} is not a number")
+    return number
 
 
 def _instant(ours: Ours, name: str) -> datetime:

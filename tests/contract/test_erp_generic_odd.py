@@ -72,7 +72,7 @@ ASKED: dict[str, Call] = {
 
 
 async def test_an_answer_of_another_shape_is_an_outage_or_a_refusal(
-    books: RestBooks, clock: HandClock
+    books: RestBooks, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with joined(books, clock) as connector:
         await connector.open_ticket(KEY, ticket(books))
@@ -87,7 +87,7 @@ async def test_an_answer_of_another_shape_is_an_outage_or_a_refusal(
         return made
 
     for at, call in enumerate(ASKED.values()):
-        assert await endure(over, call, seed=at, most=4) > 10
+        assert await endure(over, call, seed=at, most=4, monkeypatch=monkeypatch) > 10
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/json"])

@@ -76,14 +76,21 @@ ASKED: dict[str, Call] = {
 }
 
 
-async def test_an_answer_of_another_shape_is_an_outage_or_a_refusal(erp: TrytonBooks) -> None:
+async def test_an_answer_of_another_shape_is_an_outage_or_a_refusal(
+    erp: TrytonBooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connector = erp.connector(HandClock())
     await connector.open_ticket(KEY, ticket(erp))
     await connector.report_operation("R-1", report(erp))
     await connector.close()
     for at, call in enumerate(ASKED.values()):
         tried = await endure(
-            lambda wire: over(Numbered(wire), erp.proxy.url), call, seed=at, most=3, by_the_way=True
+            lambda wire: over(Numbered(wire), erp.proxy.url),
+            call,
+            seed=at,
+            most=3,
+            monkeypatch=monkeypatch,
+            by_the_way=True,
         )  # what Tryton says of its fields is kept: a strange answer is met once
         assert tried > 10
 

@@ -124,6 +124,16 @@ async def test_orders_of_another_company_stay_there_though_the_site_tells_us_no_
         assert FACTS.order not in {order.number for order in await connector.orders(None)}
 
 
+async def test_stock_of_another_company_is_not_counted_as_ours(
+    erp: ErpNextSimulator, connector: ErpNextConnector
+) -> None:
+    ours, *_ = before = await connector.stock([seed.COMPONENT])
+    erp.site.insert("Company", {"company_name": "Factory Two"}, seed.CLERK)
+    erp.site.set("Warehouse", ours.warehouse, company="Factory Two")
+    left = await connector.stock([seed.COMPONENT])
+    assert left == [claim for claim in before if claim.warehouse != ours.warehouse]
+
+
 async def test_a_number_that_two_tickets_carry_is_told_with_both(
     erp: ErpNextSimulator, connector: ErpNextConnector
 ) -> None:
@@ -176,8 +186,9 @@ ASKED: dict[str, Call] = {
 
 
 async def test_an_answer_of_another_shape_is_an_outage_or_a_refusal(
-    erp: ErpNextSimulator, books: ErpNextBooks, connector: ErpNextConnector, clock: HandClock
-) -> None:
+    erp: ErpNextSimulator, books: ErpNextBooks, connector: ErpNextConnector, clock: HandClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     await connector.open_ticket(KEY, ticket())
     await connector.report_operation("R-1", report(scrap=1))
     await connector.post(PostingKind.RECEIPT, "P-1", posting())
@@ -188,7 +199,7 @@ async def test_an_answer_of_another_shape_is_an_outage_or_a_refusal(
         return made
 
     for at, call in enumerate(ASKED.values()):
-        assert await endure(over, call, seed=at, most=4) > 10
+        assert await endure(over, call, seed=at, most=4, monkeypatch=monkeypatch, by_the_way=True) > 10
 
 
 # ------------------------------------------------------------------ for whoever edits a map
