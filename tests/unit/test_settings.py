@@ -90,6 +90,22 @@ def test_the_plant_is_drawn_from_the_file(tmp_path: Path) -> None:
     assert (day.start, day.end, day.days) == (time(8), time(20), frozenset({0, 6}))
 
 
+def test_a_tag_is_a_process_parameter_with_the_recipes_words_or_its_own(tmp_path: Path) -> None:
+    oil = "oil_temp: {name: Oil, unit: ℃, stale_after: 2s}"
+    plain = "oil_temp: {name: Oil, range: [20, 80], process_parameter: true}"
+    said = "oil_temp: {name: Oil, range: [20, 80], process_parameter: {name: Bath, high: 75, target: 60}}"
+
+    def parameter(text: str) -> Any:
+        return read(tmp_path, PLANT.replace(oil, text)).plant.tags["p1/a1/l1/press-07/oil_temp"].parameter
+
+    assert parameter(oil) is None
+    assert (parameter(plain).name.en, parameter(plain).low, parameter(plain).high) == ("Oil", 20, 80)
+    found = parameter(said)
+    assert (found.name.en, found.low, found.high, found.target) == ("Bath", None, 75, 60)
+    with pytest.raises(ConfigError, match="low: must lie below high"):
+        parameter("oil_temp: {name: Oil, process_parameter: {low: 5, high: 5}}")
+
+
 def test_an_unquoted_clock_time_and_off_mean_what_people_meant(tmp_path: Path) -> None:
     """YAML 1.1 makes 8:30 a number and off a truth value."""
     [day] = read(tmp_path, changed("start: 8:00", "start: 8:30")).plant.shifts
