@@ -154,6 +154,17 @@ async def test_a_ticket_without_id_number_or_state_is_no_ticket(
     await connector.close()
 
 
+async def test_a_cell_that_is_no_value_is_no_row(erp: KingdeeSimulator, clock: HandClock) -> None:
+    def nested(request: httpx.Request) -> httpx.Response:
+        columns = json.loads(request.content)["data"]["FieldKeys"].split(",")
+        return httpx.Response(200, json=[["EQ-1", ["x"], *[None] * (len(columns) - 2)]])
+
+    connector = through(erp, clock, httpx.MockTransport(nested))
+    with pytest.raises(ErpUnavailable, match="words we do not know"):
+        await connector.equipment()
+    await connector.close()
+
+
 async def test_a_key_in_another_case_is_another_key(
     erp: KingdeeSimulator, clock: HandClock, connector: KingdeeGalaxyConnector
 ) -> None:

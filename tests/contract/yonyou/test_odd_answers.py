@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from erp_bridge import left_out
+from erp_bridge.yonyou_answers import rows_in
 from erp_bridge.yonyou_u9 import YonyouU9Connector
 from hub.errors import ErpRefused, ErpUnavailable, NotAllowed
 from hub.model.erp import ErpPush, PostingKind
@@ -86,6 +87,14 @@ async def test_an_answer_to_a_write_in_a_wrong_shape_is_no_crash(
         monkeypatch=monkeypatch,
         by_the_way=by_the_way,
     )
+
+
+@pytest.mark.parametrize("data", [None, {}, "", "nichts", [None], [{"DocNo": "A"}, None], [[]], 7])
+def test_success_that_tells_no_rows_is_no_answer(data: Any) -> None:
+    with pytest.raises(ErpUnavailable, match="MODoc/Query"):
+        rows_in(data, "MODoc/Query")
+    assert rows_in([], "MODoc/Query") == []
+    assert rows_in({"Rows": [{"a": 1}], "Count": 1}, "MODoc/Query") == [{"a": 1}]
 
 
 # ------------------------------------------------------------------ pages for people
