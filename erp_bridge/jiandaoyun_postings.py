@@ -135,9 +135,7 @@ class Postings:
             return
         sums, unsure = await self._sums(numbers)
         for record, order in await self._records.any_of("order", self.order_field, numbers):
-            if (
-                str(order.get("number")) in unsure
-            ):  # a sum without one of its reports is worse than an old one
+            if str(order.get("number")) in unsure:  # an old sum is better than one that lacks a report
                 continue
             fields = kind.map.written(_progress(order, sums.get(str(order.get("number")), {})))
             there = {n: record.get(n) for n in fields if form.layout.find(n)}
