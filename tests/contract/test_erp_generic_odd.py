@@ -14,7 +14,7 @@ from erp_bridge.generic import GenericConnector
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import PostingKind
 from hub.testing.clock import HandClock
-from tests.contract.erp.shapes import Call, endure
+from tests.contract.erp.shapes import OFFICE, Call, endure
 from tests.contract.erp.test_erp_connectors import posting, report, step, ticket
 from tests.contract.erp.worlds import generic_sql
 from tests.contract.erp.worlds.generic_rest import FACTS, RestBooks
@@ -59,10 +59,7 @@ ASKED: dict[str, Call] = {
     "ticket_copies": lambda c: c.ticket_copies([KEY]),
     "find_report": lambda c: c.find_report("R-1"),
     "find_posting": lambda c: c.find_posting(PostingKind.RECEIPT, "P-1"),
-    "orders": lambda c: c.orders(None),
-    "sales_orders": lambda c: c.sales_orders(None),
-    "items": lambda c: c.items(None),
-    "equipment": lambda c: c.equipment(),
+    **OFFICE,
     "reported": lambda c: c.reported([FACTS.order]),
     "stock": lambda c: c.stock([FACTS.item]),
     "fields": lambda c: c.fields("ticket"),

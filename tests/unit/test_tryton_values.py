@@ -73,3 +73,19 @@ def test_error_shapes_mean_what_the_caller_does_next() -> None:
     assert isinstance(complaint("m", ["LoginException", ["totp", "Code", "char"]]), ErpRefused)
     assert "'nope'" in str(complaint("m", ["'nope'", ""]))
     assert isinstance(complaint("m", "odd"), ErpRefused)
+    assert isinstance(complaint("m", ["UserWarning", []]), TrytonWarning)
+
+
+def test_a_model_that_is_not_there_is_named_with_its_place_in_the_maps() -> None:
+    told = complaint("model.project.work.create", ["'project.work'", ""], "documents.ticket.form")
+    assert isinstance(told, ErpRefused)
+    assert "no model 'project.work'" in str(told)
+    assert "documents.ticket.form" in str(told)
+    assert "no model" not in str(complaint("model.project.work.create", ["'name'", ""]))
+
+
+@pytest.mark.parametrize("said", ["database is locked\n", "could not serialize access due to concurrent update"])
+def test_what_the_database_undid_is_tried_again(said: str) -> None:
+    told = complaint("model.project.work.create", [said, ""], in_doubt=True)
+    assert isinstance(told, ErpUnavailable)
+    assert told.in_doubt

@@ -23,6 +23,12 @@ JSON = {"Content-Type": "application/json"}
 NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading those of the machine takes long
 CUT = object()  # the place is not there at all
 Call = Callable[[Any], Awaitable[Any]]
+OFFICE: dict[str, Call] = {  # looks that need no number
+    "orders": lambda c: c.orders(None),
+    "sales_orders": lambda c: c.sales_orders(None),
+    "items": lambda c: c.items(None),
+    "equipment": lambda c: c.equipment(),
+}
 
 
 class Recorder(httpx.AsyncBaseTransport):

@@ -14,7 +14,7 @@ from erp_bridge.left_out import LeftOut
 from hub.errors import ErpUnavailable
 from hub.model.erp import PostingKind
 from hub.testing.clock import HandClock
-from tests.contract.erp.shapes import Call, endure
+from tests.contract.erp.shapes import OFFICE, Call, endure
 from tests.contract.erp.worlds.erpnext import ErpNextBooks
 from tests.contract.erpnext.said import FACTS, KEY, Connect, closing, posting, report, step, ticket
 from tests.simulators.erpnext import seed
@@ -175,10 +175,7 @@ ASKED: dict[str, Call] = {
     "ticket_copies": lambda c: c.ticket_copies([KEY]),
     "find_report": lambda c: c.find_report("R-1"),
     "find_posting": lambda c: c.find_posting(PostingKind.RECEIPT, "P-1"),
-    "orders": lambda c: c.orders(None),
-    "sales_orders": lambda c: c.sales_orders(None),
-    "items": lambda c: c.items(None),
-    "equipment": lambda c: c.equipment(),
+    **OFFICE,
     "reported": lambda c: c.reported([FACTS.order]),
     "stock": lambda c: c.stock([seed.ITEM]),
     "samples": lambda c: c.samples("operation"),
