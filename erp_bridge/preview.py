@@ -21,6 +21,12 @@ CALLED = frozenset(Functions({}, ZoneInfo("UTC")).FUNCTION_TABLE)
 LONGEST = 2000  # characters of an expression
 DEEPEST = 40  # brackets in brackets
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_IN_CHINESE = {
+    " is not a number of anything": " 不是有效的数量",
+    " is not a number": " 不是数字",
+    "division by zero": "除数为零",
+    "the result is larger than any quantity": "结果大得不合理",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +214,8 @@ def _functions(node: Mapping[str, Any]) -> Iterator[str]:
 
 def _value_error(place: str, said: str, options: Any) -> Row:
     if not said.startswith("there is no table "):
-        return Row(place, error=Words(f"值不合适：{said}", f"a value does not fit: {said}"))
+        zh = next((said.replace(en, zh) for en, zh in _IN_CHINESE.items() if en in said), said)
+        return Row(place, error=Words(f"值不合适：{zh}", f"a value does not fit: {said}"))
     name = said.removeprefix("there is no table ").strip("'")
     near = _near(name, options.custom_functions.tables)
     zh, en = _meant(near)

@@ -48,7 +48,8 @@ class Tried:
     def __str__(self) -> str:
         where = ".".join(filter(None, (self.document, self.side, self.field)))
         record = self.record.zh if self.record else ""
-        return f"{where} ({record}): {self.reason.zh if self.reason else ''} {self.sound}/{self.records}"
+        why = " | ".join(dict.fromkeys((self.reason.zh, self.reason.en))) if self.reason else ""
+        return f"{where} ({record}) {self.sound}/{self.records}: {why}"
 
 
 def changed(before: MapBlock, after: MapBlock, side: str) -> bool:

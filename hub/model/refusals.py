@@ -105,7 +105,9 @@ _SIGNS: tuple[tuple[Cause, str], ...] = (
     (Cause.ADDRESS, r"check \w*(url|path|address)|leads elsewhere|\bhttp \d{3}\b"),
 )
 _COMPILED = tuple((cause, re.compile(signs, re.IGNORECASE)) for cause, signs in _SIGNS)
+_FORM = re.compile(r"documents\.(?P<document>\w+)\.(?P<field>form)\b")  # theirs is not there under that name
 _FIELD = (
+    _FORM,
     re.compile(r"^(?:\S+: )?documents\.(?P<document>\w+)\.(?:read|write)\.(?P<field>[\w.\[\]]+?)(?=[:\s]|$)"),
     re.compile(r"^(?:documents\.(?P<document>\w+)\.\w+: )?field (?P<field>[^\s:]+):"),
     re.compile(r"\bhas no field (?P<field>[\w.]+)"),
@@ -138,5 +140,6 @@ def refusal(reason: str) -> Refusal:
         found = pattern.search(reason)
         if found and found["field"].lower() not in _PLAIN:
             named = found.groupdict()
-            return Refusal(cause, named.get("document") or "", named["field"].rstrip("."))
+            field = "" if pattern is _FORM else named["field"].rstrip(".")
+            return Refusal(cause, named.get("document") or "", field)
     return Refusal(cause)

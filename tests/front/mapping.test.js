@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {asBefore, differences, matching, rowsOf, tablesOf, toSave, withRow, withValue, withVariants, withoutRow} from '../../screens/static/lib/mapping.js'
+import {given, shown, asBefore, differences, matching, rowsOf, tablesOf, toSave, withRow, withValue, withVariants, withoutRow} from '../../screens/static/lib/mapping.js'
 
 const OWN = {write: {F_Key: 'key', F_Note: 'note'}, read: {}, tables: {levels: {1: 'low', 4: 'high'}}}
 const origins = (own, site, layered) => rowsOf(own, site, 'write', layered).map(row => `${row.key}:${row.origin}`)
@@ -52,4 +52,10 @@ test('a field is found by any of its words', () => {
   assert.deepEqual(matching(items, 'shift').map(i => i.value), ['FNote', 'F_Shift'])
   assert.deepEqual(matching(items, '班').map(i => i.value), ['F_Shift'])
   assert.equal(matching(items, '').length, 3)
+})
+
+test('an empty text is told apart from nothing: it empties the ERP\'s field', () => {
+  const t = key => key
+  assert.deepEqual([null, '', 0, 'A'].map(value => given(value, 'write', t)), ['mapping.left-out', 'mapping.empty-text', '0', 'A'])
+  assert.equal(given('', 'read', t), shown(''))
 })

@@ -67,6 +67,7 @@ def test_every_class_has_a_headline_in_both_languages() -> None:
         ("Odoo has no field x_level on maintenance.request", "", "x_level"),
         ("字段“F_AH_LEVEL”不存在", "", "F_AH_LEVEL"),
         ("Property PriorityX is invalid", "", "PriorityX"),
+        ("Kingdee has no form AH_X; name yours in documents.ticket.form: 业务对象 AH_X 不存在", "ticket", ""),
         ("字段“优先级”是必录项", "", ""),
         ("the field is not known", "", ""),
     ],

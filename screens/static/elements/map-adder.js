@@ -1,6 +1,6 @@
 import {h, mark, put} from '../lib/dom.js'
 import {say, t} from '../lib/i18n.js'
-import {shown} from '../lib/mapping.js'
+import {given} from '../lib/mapping.js'
 import './pick-list.js'
 
 /** A new row in three steps: where to, from what, see what comes out. Sends `try` and `add` with {key, text}. */
@@ -15,6 +15,7 @@ export class MapAdder extends HTMLElement {
       add: h('button.button', {type: 'submit', disabled: true, testid: `add-${side}`}, t('mapping.add')), chosen: h('code.chosen-field'),
     }
     this.#p = p
+    this.side = side
     p.to.setup({label: `1 · ${to.label}`, hint: to.hint, testid: `new-${side}-to`})
     p.from.setup({label: `2 · ${from.label}`, hint: from.hint, testid: `new-${side}-from`})
     p.to.addEventListener('pick', () => {
@@ -48,7 +49,7 @@ export class MapAdder extends HTMLElement {
   show(tried) {
     const {row} = this
     put(this.#p.chosen, row.key && row.text ? `${row.key} =` : '')
-    put(this.#p.value, tried && !tried.error && row.text ? (tried.value === null || tried.value === '' ? t('mapping.left-out') : shown(tried.value)) : '')
+    put(this.#p.value, tried && !tried.error && row.text ? given(tried.value, this.side, t) : '')
     put(this.#p.told, row.text ? say(tried?.error ?? tried?.remark) : '')
     mark(this, 'bad', tried?.error ? 'yes' : '')
     this.#p.add.disabled = !row.key || !row.text || Boolean(tried?.error)

@@ -1,6 +1,6 @@
 import {h, keyed, mark, put} from '../lib/dom.js'
 import {say, t} from '../lib/i18n.js'
-import {shown} from '../lib/mapping.js'
+import {given} from '../lib/mapping.js'
 
 /**
  * One side of a map as a table: name, expression, and what it gives for the record chosen. Sends `edit` {key, text},
@@ -53,7 +53,7 @@ export class MapRows extends HTMLElement {
     const gone = row.origin === 'gone'
     mark(line, 'bad', !gone && tried?.error ? 'yes' : '')
     mark(line, 'odd', !gone && tried?.remark ? 'yes' : '')
-    put(p.value, gone || !tried || tried.error ? '' : this.side === 'write' && (tried.value === null || tried.value === '') ? t('mapping.left-out') : shown(tried.value))
+    put(p.value, gone || !tried || tried.error ? '' : given(tried.value, this.side, t))
     mark(p.value, 'empty', tried?.value === null || tried?.value === '' ? 'yes' : '')
     put(p.told, gone ? '' : say(tried?.error ?? tried?.remark))
     p.near.hidden = gone || !may || !tried?.near || tried.at === null

@@ -66,7 +66,7 @@ export function documentAsked(asked, documents, meanings = {}) {
 
 /** Where to mend what a letter was refused for; '' where it has nothing to do with a map. */
 export function mendedAt({mapping, cause}) {
-  if (!mapping || !(mapping.field || ['mapping', 'missing', 'field', 'duplicate'].includes(cause))) return ''
+  if (!mapping || !(mapping.field || mapping.document || ['mapping', 'missing', 'field', 'duplicate'].includes(cause))) return ''
   const document = mapping.document || mapping.about.join(',')
   return document ? mapOf(document, mapping.field) : ''
 }

@@ -102,3 +102,9 @@ export function shown(value) {
   if (value === null || value === undefined) return '—'
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
+
+/** What stands in the document then: null is left out, an empty text is written and empties the ERP's field. */
+export function given(value, side, t) {
+  if (side === 'write' && value === null) return t('mapping.left-out')
+  return side === 'write' && value === '' ? t('mapping.empty-text') : shown(value)
+}

@@ -143,7 +143,7 @@ export function mappingPage({api, store, orSay, may}) {
     const where = [titleOf(one.document), t(`mapping.side.${one.side}`), say(one.what)].filter(Boolean).join(' · ')
     const count = one.records ? t(`mapping.tried.${one.side}`, {sound: one.sound, n: one.records}) : t('mapping.untried')
     const why = one.records === one.sound ? say(one.reason) : [one.field, say(one.record), say(one.reason)].filter(Boolean).join(' · ')
-    return {said: [`${where}: ${count}`, why].filter(Boolean).join('; '), bad: one.fails, odd: !one.records || one.sound < one.records}
+    return {said: [`${where}: ${count}`, why].filter(Boolean).join('; '), bad: one.fails, odd: !one.fails && (!one.records || one.sound < one.records)}
   }
   const compare = number => orSay(parts.trouble, async () => {
     const [now, then] = await Promise.all([seen.active, number].map(n => api.get(`${BASE}/versions/${n}`)))
