@@ -178,9 +178,9 @@ class Records:
             made = await self._written(name, fields)
         except Duplicate as refusal:
             return await self._shown(look, fields, refusal)
-        if any(o.get("erp_id") or o.get("number") for o in made):
-            return made[0]
-        return await self._shown(look, fields, None)
+        mine = [o for o in made if as_text(o.get("key"), "", self.config.zone) in ("", key)]
+        named = next((o for o in mine if o.get("erp_id") or o.get("number")), None)
+        return named or await self._shown(look, fields, None)
 
     async def _shown(self, look: str, fields: Fields, refusal: ErpRefused | None) -> Ours:
         """What was made just now, by us or by somebody faster."""

@@ -119,6 +119,14 @@ def _workable(order: str, state: Any) -> None:
         raise ErpRefused(f"production order {order} is {state} in Tryton: nothing can be booked on it")
 
 
+def state_of(row: Row) -> str:
+    """Of a document that may be ours: to pass it over for want of a state would make a second one."""
+    state = row.get("state")
+    if isinstance(state, str) and state:
+        return state
+    raise ErpUnavailable(f"Tryton gave document {row['id']} without its state")
+
+
 # ------------------------------------------------------------------ documents without a field for a key
 class Noted:
     """The key stands at the beginning of a note on the document, which has no field for one.
@@ -144,16 +152,15 @@ class Noted:
         """Of the documents within the domain, those with the key and our drafts without any note."""
         live = [*domain, ["state", "!=", "cancelled"]]
         rows = await self._records.search(self._model, live, ["state", "create_uid", *names])
-        rows = [r for r in rows if isinstance(r.get("state"), str)]
         texts = await self.of([row["id"] for row in rows])
         head = self._head(key)
         with_key = [
             r for r in rows if any(t == head or t.startswith(head + " ") for t in texts.get(r["id"], []))
         ]
         me = self._records.client.user_id
-        drafts = [r for r in rows if r["state"] == "draft" and r.get("create_uid") == me]
+        drafts = [r for r in rows if state_of(r) == "draft" and r.get("create_uid") == me]
         loose = [r for r in drafts if r["id"] not in texts]
-        found = [Found(r["id"], str(r["id"]), r["state"], r["state"] == "done") for r in with_key]
+        found = [Found(r["id"], str(r["id"]), state_of(r), state_of(r) == "done") for r in with_key]
         return Sight(found, loose)
 
     async def add(self, record: int, key: str, text: str) -> None:
@@ -266,10 +273,8 @@ class Inspections:
 
     async def look(self, key: str, fields: Mapping[str, Any] | None) -> Sight:
         rows = await self._records.keyed(self.model, "reference", key, ["number", "state"])
-        found = [(r, str(r.get("state") or "")) for r in rows]
-        return Sight(
-            [Found(r["id"], str(r.get("number") or r["id"]), s, s not in ("pending", "")) for r, s in found]
-        )
+        found = [(r, state_of(r)) for r in rows]
+        return Sight([Found(r["id"], str(r.get("number") or r["id"]), s, s != "pending") for r, s in found])
 
     async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None:
         order = await self._order(str(fields.get("order") or ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from erp_bridge.tryton_postings import Found, Noted, Sight, production
+from erp_bridge.tryton_postings import Found, Noted, Sight, production, state_of
 from erp_bridge.tryton_records import Records, Row, below
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
@@ -117,13 +117,10 @@ class Shipments:
 
     async def look(self, key: str, fields: Mapping[str, Any] | None) -> Sight:
         rows = await self._records.keyed(self.model, "reference", key, ["number", "state"])
-        states = [(r, str(r.get("state") or "")) for r in rows]
-        return Sight(
-            [
-                Found(r["id"], str(r.get("number") or r["id"]), state, state == "done")
-                for r, state in states if state not in ("cancelled", "")
-            ]
-        )  # fmt: skip
+        found = [
+            Found(r["id"], str(r.get("number") or r["id"]), state_of(r), state_of(r) == "done") for r in rows
+        ]
+        return Sight([one for one in found if one.state != "cancelled"])
 
     async def make(self, key: str, fields: Mapping[str, Any], loose: Sequence[Row]) -> None:
         order = await production(self._records, str(fields["order"]))

@@ -130,6 +130,16 @@ async def test_records_without_a_key_are_nobody_s(clock: HandClock) -> None:
         await connector.open_ticket(KEY, {"title": "x"})
 
 
+async def test_an_answer_to_a_create_that_tells_of_another_record_is_not_believed(clock: HandClock) -> None:
+    server = Server()
+    server.answers = [
+        httpx.Response(200, json={"rows": []}),
+        httpx.Response(201, json={"id": 1, "ext": "OTHER"}),
+        httpx.Response(200, json={"rows": [{"id": 2, "ext": KEY}]}),
+    ]
+    assert await bare(server, clock).open_ticket(KEY, {"title": "x"}) == ("2", "2")
+
+
 async def test_another_order_is_not_changed_in_place_of_ours(clock: HandClock) -> None:
     server = Server()
     server.answers = [httpx.Response(200, json={"rows": [{"number": "WO-1"}, {"number": "WO-2"}]})]

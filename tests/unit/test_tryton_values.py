@@ -84,7 +84,9 @@ def test_a_model_that_is_not_there_is_named_with_its_place_in_the_maps() -> None
     assert "no model" not in str(complaint("model.project.work.create", ["'name'", ""]))
 
 
-@pytest.mark.parametrize("said", ["database is locked\n", "could not serialize access due to concurrent update"])
+@pytest.mark.parametrize(
+    "said", ["database is locked\n", "could not serialize access due to concurrent update"]
+)
 def test_what_the_database_undid_is_tried_again(said: str) -> None:
     told = complaint("model.project.work.create", [said, ""], in_doubt=True)
     assert isinstance(told, ErpUnavailable)
