@@ -20,7 +20,7 @@ from hub.claims import LEASE
 from hub.model.ticket import TicketState
 from hub.testing.clock import HandClock
 from tests.integration.bridge_house import BridgeHouse, QuickClock, bridge_house, until
-from tests.simulators.kingdee.faults import KINDS
+from tests.simulators.kingdee.faults import KINDS, LASTING
 from tests.simulators.kingdee.server import KingdeeSimulator
 
 pytestmark = pytest.mark.anyio
@@ -170,7 +170,7 @@ async def test_a_bad_day_ends_like_a_good_one(
 async def bad_day(
     house: BridgeHouse, erp: KingdeeSimulator, monkeypatch: pytest.MonkeyPatch, dice: random.Random
 ) -> None:
-    kinds = [k for k in KINDS if k not in ("hold", "delay", "lag", "down")]
+    kinds = [k for k in KINDS if k not in ("hold", "delay", *LASTING)]
     services = ["Save", "Push", "Submit", "Audit", "ExecuteBillQuery"]
     for _ in range(dice.randint(3, 8)):
         erp.faults.add(
