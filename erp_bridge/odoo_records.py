@@ -71,9 +71,7 @@ class Records:
 
     def _placed(self, model: str, method: str, refusal: OdooRefused) -> OdooRefused:
         """With the place in the configuration that names the model, where Odoo may have no such model."""
-        by_rpc = (
-            method == "search_read" and refusal.name == USER_ERROR
-        )  # of no such model
+        by_rpc = method == "search_read" and refusal.name == USER_ERROR  # of no such model
         if refusal.name != NOT_FOUND and method != "fields_get" and not by_rpc:
             return refusal
         self._fields.pop(model, None)
