@@ -274,7 +274,8 @@ class App:
                 self.record = await open_record(dsn, zone, self.clock)
                 stack.push_async_callback(self.record.close)
                 self.plant = await number_tags(self.record, self.settings.plant)
-                await register(self.record.pool, self.plant.tags)
+                if "writer" in self.parts:  # an edge's file need not know what is marked in ours
+                    await register(self.record.pool, self.plant.tags)
             stack.callback(self._close_spool)
             first = first_collectors(self.settings, self.plugins, self.plant, self.clock)
             self._first = first if "collectors" in self.parts else {}
@@ -409,7 +410,7 @@ class App:
     def _edge(self, away: Transient) -> Plant:
         """The plant with the numbers of the last start, where nothing but collectors runs here."""
         numbers = known_numbers(self._spool_folder())
-        if self.parts != ("collectors",) or not set(self.settings.plant.tags) <= set(numbers):
+        if not set(self.parts) <= set(SERVICES["collectors"]) or not set(self.settings.plant.tags) <= set(numbers):
             raise away
         self._unproved = True
         return with_numbers(self.settings.plant, numbers)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hub.app import App
+from hub.app import App, parts_of
 from hub.bus.redis_streams import RedisBus
 from hub.clock import SystemClock
 from hub.errors import Transient
@@ -38,7 +38,7 @@ collectors:
 
 @asynccontextmanager
 async def edge(config: Path) -> AsyncIterator[App]:
-    app = App(load(config), ("collectors",), say=lambda part, text: None)
+    app = App(load(config), parts_of(["collectors"]), say=lambda part, text: None)
     running = asyncio.create_task(app.run())
     try:
         await until(lambda: running.done() or app._spooled is not None)
