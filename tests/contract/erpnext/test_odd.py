@@ -111,6 +111,16 @@ async def test_another_machine_is_not_taken_for_ours(erp: ErpNextSimulator, conn
     assert asset is None
 
 
+async def test_another_order_is_not_changed_in_place_of_ours(
+    erp: ErpNextSimulator, connector: ErpNextConnector
+) -> None:
+    before = erp.site.every("Work Order")
+    erp.faults.add("any_document")
+    with pytest.raises(ErpUnavailable, match="another one"):
+        await connector.change_order(FACTS.order, {"priority": 1, "rush": True, "due_at": None, "reason": ""})
+    assert erp.site.every("Work Order") == before
+
+
 async def test_orders_of_another_company_stay_there_though_the_site_tells_us_no_fields(
     clock: HandClock, connect: Connect
 ) -> None:
