@@ -169,18 +169,23 @@ class ErpMappingDesk:
 
     async def _strange(self, documents: Mapping[str, Any]) -> list[dict[str, str]]:
         """Fields that a site's maps write or read and that the ERP does not list; it may list none."""
+        found = await self._unlisted(documents)
+        return [{"document": document, "field": field} for document, field, _ in found]
+
+    async def _unlisted(self, documents: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+        """(document, field, the side that names it)"""
         connector, found = await self._connector(), []
-        for name in set(documents) & set(await self._names()):
+        for name in sorted(set(documents) & set(await self._names())):
             own, site = own_map(connector, name), drafted(documents[name])
             listed = (await self._fields(connector, name, laid_over(connector, own, site))).said
             there = {n for f in listed for n in (f.name, f.name.partition(".")[0], f.write)}
-            written = {
-                n: n.rpartition("[].")[2] for n, text in site.write.items() if text and n not in own.write
-            }
+            sides = [site.write, *(v.write for v in site.variants)]
+            said = {n for side in sides for n, text in side.items() if text and n not in own.write}
+            written = {n: n.rpartition("[].")[2] for n in said}
             read = {n: n for n in columns_of(site) if n not in columns_of(own)}
             for field, bare in sorted((written | read).items()) if listed else ():
                 if not {field, bare, bare.partition(".")[0]} & there:
-                    found.append({"document": name, "field": field})
+                    found.append((name, field, trial.WRITE if field in written else trial.READ))
         return found
 
     # ------------------------------------------------------------------ deciding
@@ -209,6 +214,7 @@ class ErpMappingDesk:
         return number == FROM_FILE or any(v.number == number and v.activated_at for v in versions)
 
     async def _come_through(self, documents: Mapping[str, Any], anyway: bool) -> None:
+        self._heard.clear()  # a field may have been added in the ERP a moment ago
         new = self._erp.made(documents)
         try:
             tried = await self._tried(documents, new)
@@ -217,7 +223,14 @@ class ErpMappingDesk:
         fails, untried = [t for t in tried if t.fails], [t for t in tried if not t.records]
         if fails:
             raise Conflict("mapping-fails", "; ".join(map(str, fails)))
-        if untried and not anyway:
+        if anyway:
+            return
+        unknown = [
+            f"{name}.{field}" for name, field, side in await self._unlisted(documents) if side == trial.WRITE
+        ]
+        if unknown:  # our records come through it all the same, and then the ERP refuses each of them
+            raise Conflict("mapping-unknown-field", ", ".join(unknown))
+        if untried:
             raise Conflict("mapping-untried", ", ".join(sorted({f"{t.document}.{t.side}" for t in untried})))
 
     async def _accepted(self, documents: Mapping[str, Any]) -> None:

@@ -599,8 +599,9 @@ class MappingDesk(Protocol):
 
     async def activate(self, number: int, active: int, by: str, anyway: bool = False) -> Mapping[str, Any]:
         """The overview; Refused when the connector cannot be built with it, NotFound, Conflict. A version
-        that was never used is tried first: Conflict `mapping-fails` when no record comes through it, and
-        `mapping-untried` when there are no records to try it on, unless `anyway`."""
+        that was never used is tried first: Conflict `mapping-fails` when no record comes through it, and,
+        unless `anyway`, `mapping-unknown-field` when the ERP does not list a field that it writes and
+        `mapping-untried` when there are no records to try it on."""
         ...
 
 

@@ -48,7 +48,7 @@ class Kept(Asked):
 
 
 class Chosen(Asked):
-    """`anyway`: although there are no records to try it on."""
+    """`anyway`: although there are no records to try it on, or the ERP does not list a field it writes."""
 
     active: Known
     anyway: bool = False

@@ -68,6 +68,11 @@ TEXTS: dict[str, Words] = {
         "没有样例记录可试：{detail}；确认无误可选择“仍然启用”",
         "there are no records to try it on: {detail}; if you are sure, activate it anyway",
     ),
+    "mapping-unknown-field": Words(
+        "ERP 没有列出字段 {detail}，启用后写入它的单据会被拒绝；确认无误可选择“仍然启用”",
+        "the ERP does not list the field {detail} and would refuse every document with it; if you are sure, "
+        "activate it anyway",
+    ),
     "mapping-saved": Words(
         "别人刚保存了新版本，请先查看再保存", "somebody has saved another version meanwhile; look at it first"
     ),

@@ -846,6 +846,27 @@ def test_a_map_that_no_record_comes_through_is_told_in_red_and_what_nobody_tried
     assert seen.overflow() == []
 
 
+def test_a_field_that_the_erp_does_not_list_is_named_before_its_map_is_activated(visit: Any) -> None:
+    seen = visit("/console?lang=zh-CN#mapping=ticket", (1920, 1080))
+    seen.see("row-write-F_AH_ExtKey")
+    seen.see("open-write").press("Enter")
+    for part, text in (("to", "F_AH_Shift"), ("from", "故障代码")):
+        seen.see(f"new-write-{part}").fill(text)
+        seen.page.keyboard.press("Enter")
+    seen.page.get_by_test_id("new-write-value").get_by_text("17").wait_for()
+    seen.page.keyboard.press("Enter")
+    seen.see("map-save").click()
+    seen.see("map-activate").click()
+    seen.see("map-activate").click()
+    seen.see("map-anyway")
+    assert "F_AH_Shift" in seen.see("map-said").inner_text()
+    assert not seen.page.locator('[data-testid="version-1"][data-active="yes"]').is_visible()
+    for _ in range(2):
+        seen.see("map-anyway").click()
+    seen.until('[data-testid="version-1"][data-active="yes"]')
+    assert seen.overflow() == []
+
+
 def test_a_key_user_maps_a_new_custom_field_with_the_keyboard_alone(visit: Any, hub: Hub) -> None:
     seen = visit("/console?lang=zh-CN#mapping", (1920, 1080))
     seen.see("row-write-F_AH_ExtKey")

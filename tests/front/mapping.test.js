@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {given, shown, asBefore, differences, matching, rowsOf, tablesOf, toSave, withRow, withValue, withVariants, withoutRow} from '../../screens/static/lib/mapping.js'
+import {given, shown, asBefore, differences, matching, probeWords, rowsOf, tablesOf, toSave, withRow, withValue, withVariants, withoutRow} from '../../screens/static/lib/mapping.js'
 
 const OWN = {write: {F_Key: 'key', F_Note: 'note'}, read: {}, tables: {levels: {1: 'low', 4: 'high'}}}
 const origins = (own, site, layered) => rowsOf(own, site, 'write', layered).map(row => `${row.key}:${row.origin}`)
@@ -58,4 +58,13 @@ test('an empty text is told apart from nothing: it empties the ERP\'s field', ()
   const t = key => key
   assert.deepEqual([null, '', 0, 'A'].map(value => given(value, 'write', t)), ['mapping.left-out', 'mapping.empty-text', '0', 'A'])
   assert.equal(given('', 'read', t), shown(''))
+})
+
+test('what a look at the ERP has found is told in the words of the page', () => {
+  const told = said => Object.values(probeWords(said)?.values ?? {}).join('|')
+  assert.deepEqual(probeWords('PRD_MO: 15 fields'), {key: 'mapping.probe.fields', values: {form: 'PRD_MO', n: '15'}})
+  assert.equal(probeWords('PRD_MO: 15 fields, without F_A, F_B').key, 'mapping.probe.without')
+  assert.equal(told('✗ AH_EquipRepair has no F_AH_Shift, F_X; see documents.ticket'), 'AH_EquipRepair|F_AH_Shift, F_X')
+  assert.equal(told('✗ PRD_MO: 会话信息已丢失'), 'PRD_MO: 会话信息已丢失')
+  assert.equal(probeWords('no interface for repairs'), null)
 })

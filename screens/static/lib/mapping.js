@@ -108,3 +108,20 @@ export function given(value, side, t) {
   if (side === 'write' && value === null) return t('mapping.left-out')
   return side === 'write' && value === '' ? t('mapping.empty-text') : shown(value)
 }
+
+const PROBED = [
+  [/^(?<form>.+?): (?<n>\d+) (?:fields|attributes|columns)$/, 'mapping.probe.fields'],
+  [/^(?<form>.+?): (?<n>\d+) (?:fields|attributes|columns), without (?<fields>.+)$/, 'mapping.probe.without'],
+  [/^✗ (?<form>[^:]+?) has no (?:writable )?(?<fields>[^;: ]+(?:, [^;: ]+)*)(?:;.*)?$/, 'mapping.probe.lacks'],
+  [/^✓ (?<what>[^ ]+)$/, 'mapping.probe.good'],
+  [/^✗ (?<why>.+)$/s, 'mapping.probe.bad'],
+]
+
+/** A connector tells people what it has found in English: {key, values} of the words for it; null for what is none of these. */
+export function probeWords(said) {
+  for (const [pattern, key] of PROBED) {
+    const found = pattern.exec(said)
+    if (found) return {key, values: {...found.groups}}
+  }
+  return null
+}

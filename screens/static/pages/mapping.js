@@ -2,7 +2,7 @@
 import {h, mark, put} from '../lib/dom.js'
 import {documentAsked, fieldAsked, mapAsked} from '../lib/erp.js'
 import {say, t} from '../lib/i18n.js'
-import {SIDES, asBefore, differences, rowsOf, tablesOf, toSave, withRow, withTable, withValue, withVariants, withoutRow} from '../lib/mapping.js'
+import {SIDES, asBefore, differences, probeWords, rowsOf, tablesOf, toSave, withRow, withTable, withValue, withVariants, withoutRow} from '../lib/mapping.js'
 import {zoneOf} from './start.js'
 import '../elements/map-adder.js'
 import '../elements/map-rows.js'
@@ -14,9 +14,10 @@ const EVERY = 5 // seconds between looks at the versions
 const PAUSE = 250 // ms without a key before the draft is tried
 const PROBING = 65_000 // ms that a test of the whole draft may take
 const BASE = '/api/erp/mappings'
+const ASKED = ['mapping-untried', 'mapping-unknown-field'] // may be activated all the same
 
 /** What people have typed outlives a look at another page. */
-const kept = {draft: null, loaded: null, number: 0, latest: 0, document: ''}
+const kept = {draft: null, loaded: null, number: 0, latest: 0, document: '', tested: null}
 
 export function mappingPage({api, store, orSay, may}) {
   const mayWrite = may('admin')
@@ -102,19 +103,17 @@ export function mappingPage({api, store, orSay, may}) {
     parts.go.button.focus()
   })
   const activate = (number, anyway = false) => orSay(parts.trouble, async () => {
-    put(parts.said, t('mapping.trying'))
     mark(parts.said, 'bad', '')
     parts.anyway.hidden = true
+    const doubt = anyway ? '' : await doubtOf(number)
+    if (doubt) return ask(doubt, number)
+    put(parts.said, t('mapping.trying'))
     try {
       await api.post(`${BASE}/versions/${number}/activate`, {active: seen.active, ...(anyway ? {anyway} : {})}, PROBING)
     } catch (error) {
       put(parts.said, '')
-      if (!['mapping-fails', 'mapping-untried'].includes(error.code)) throw error
-      put(parts.said, say(error.text))
-      mark(parts.said, 'bad', 'yes')
-      parts.anyway.hidden = error.code !== 'mapping-untried'
-      parts.anyway.number = number
-      return
+      if (!['mapping-fails', ...ASKED].includes(error.code)) throw error
+      return ask(say(error.text), number, ASKED.includes(error.code))
     }
     await overview()
     if (!unsaved().length) await load(number)
@@ -123,21 +122,47 @@ export function mappingPage({api, store, orSay, may}) {
     put(parts.said, t('mapping.activated', {n: number}))
     await choose(kept.document)
   })
-  const test = () => orSay(parts.trouble, async () => {
+  const ask = (words, number, mayBe = true) => {
+    put(parts.said, words)
+    mark(parts.said, 'bad', 'yes')
+    parts.anyway.number = number
+    parts.anyway.hidden = !mayBe
+    if (mayBe) parts.anyway.button.focus({preventScroll: true})
+    parts.said.scrollIntoView({block: 'center'}) // the versions stand far below
+  }
+  /** Why a version that never ran should not be: what its test has found, which is run where nobody has. */
+  const doubtOf = async number => {
+    if (!number || seen.versions.find(v => v.number === number)?.activated_at) return ''
+    const {documents} = await api.get(`${BASE}/versions/${number}`)
+    if (!kept.tested || differences(kept.tested.documents, documents).length) await tryOut(documents)
+    return kept.tested.red.length ? t('mapping.red', {why: kept.tested.red.join('; ')}) : ''
+  }
+  const test = () => orSay(parts.trouble, () => tryOut(kept.draft))
+  const tryOut = async documents => {
     parts.test.disabled = true
     put(parts.said, t('mapping.testing'))
     try {
-      const found = await api.post(`${BASE}/test`, {documents: toSave(file, kept.draft)}, PROBING)
+      const asked = toSave(file, documents)
+      const found = await api.post(`${BASE}/test`, {documents: asked}, PROBING)
       put(parts.said, found.sound ? found.trouble || t('mapping.sound') : t(found.complaints.length ? 'mapping.unsound' : 'mapping.fails'))
       mark(parts.said, 'bad', found.sound ? '' : 'yes')
       const lines = [...found.complaints.map(said => ({said, bad: true})), ...found.tried.map(triedLine),
-        ...found.warnings.map(({document, field}) => ({said: t('mapping.strange', {document: titleOf(document), field}), odd: true})),
-        ...Object.entries(found.probe).map(([name, said]) => ({said: `${titleOf(name)}: ${said}`, bad: /✗/.test(said)}))]
+        ...found.warnings.map(({document, field}) => ({said: t('mapping.strange', {document: titleOf(document), field}), odd: true, red: true})),
+        ...Object.entries(found.probe).map(([name, said]) => ({said: `${titleOf(name)}: ${probeSaid(said)}`, bad: /✗/.test(said), red: /✗/.test(said)}))]
+      const unfinished = found.trouble ? [t('mapping.unfinished', {why: found.trouble})] : []
+      // what is unsound needs no question: the hub refuses it
+      const red = found.sound ? [...unfinished, ...lines.filter(line => line.red).map(line => line.said)] : []
+      kept.tested = {documents: structuredClone({...file, ...asked}), red}
       parts.probe.replaceChildren(...lines.map(({said, bad, odd}) => h('li', {data: {bad: bad ? 'yes' : '', odd: odd ? 'yes' : ''}}, said)))
     } finally {
       parts.test.disabled = false
     }
-  })
+  }
+  /** What a look at the ERP has found; its own words where it has complained. */
+  const probeSaid = said => {
+    const found = probeWords(said)
+    return found ? t(found.key, found.values) : said
+  }
   /** "报修单 · 写入 ERP · 新报修: 20 条里 0 条能写入" and why the first of them cannot. */
   const triedLine = one => {
     const where = [titleOf(one.document), t(`mapping.side.${one.side}`), say(one.what)].filter(Boolean).join(' · ')
@@ -265,6 +290,7 @@ export function mappingPage({api, store, orSay, may}) {
   }
 
   function titleOf(name) {
+    if (name.endsWith('.source')) return t('mapping.source-of', {document: titleOf(name.slice(0, -'.source'.length))})
     const known = t(`mapping.of.${name}`)
     return known === `mapping.of.${name}` ? name : known
   }
