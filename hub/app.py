@@ -410,7 +410,8 @@ class App:
     def _edge(self, away: Transient) -> Plant:
         """The plant with the numbers of the last start, where nothing but collectors runs here."""
         numbers = known_numbers(self._spool_folder())
-        if not set(self.parts) <= set(SERVICES["collectors"]) or not set(self.settings.plant.tags) <= set(numbers):
+        alone = set(self.parts) <= set(SERVICES["collectors"])
+        if not alone or not set(self.settings.plant.tags) <= set(numbers):
             raise away
         self._unproved = True
         return with_numbers(self.settings.plant, numbers)

@@ -120,3 +120,18 @@ async def test_an_edge_that_has_never_met_the_database_says_that_it_must(tmp_pat
     with pytest.raises(Transient, match=r"hub\.database: .*is the server on"):
         async with edge(config):
             pass
+
+
+async def test_an_edge_leaves_alone_what_the_hubs_file_has_marked(tmp_path: Path, dsn: str) -> None:
+    """Its own file knows nothing of process parameters: that is no word against them."""
+    with psycopg.connect(dsn, autocommit=True) as connection, valkey() as redis:
+        redis.start()
+        connection.execute(
+            "insert into process_parameters (tag, equipment, active) values (1, 'p1/a/l/m', true)"
+        )
+        config = tmp_path / "plant.yaml"
+        words = {"data": tmp_path, "database": dsn, "redis": redis.url}
+        config.write_text(PLANT.format(**words), encoding="utf-8")
+        async with edge(config):
+            pass
+        assert connection.execute("select active from process_parameters").fetchall() == [(True,)]
