@@ -17,6 +17,7 @@ from hub.ports import Sink
 
 _SEVERITY = 0xC0000000  # the top two bits of a status (OPC UA part 4, 7.39)
 _NEVER = np.iinfo(np.int64).min // 2
+_DISORDER = 2e6, 5e6  # microseconds: what lies further back than that is no disorder, a clock was set back
 
 
 def normalised(sink: Sink[SampleBatch], tags: Mapping[str, Tag]) -> Sink[SampleBatch]:
@@ -53,17 +54,22 @@ class Normaliser:
 
     A tag with a deadband is told when it has moved by more than that since it was last told, when its status
     changes, and often enough not to be taken for stale. What is told late (historical) passes as it is.
+
+    A time that lies well behind the newest one (a tenth of stale_after, 2 to 5 s) begins anew: one sample
+    of a clock that was ahead must not silence the tag until that time is reached.
     """
 
     def __init__(self, tags: Mapping[str, Tag]) -> None:
         size = 1 + max((t.number for t in tags.values()), default=0)
         self._band, self._quiet = np.zeros(size), np.zeros(size, np.int64)
+        self._disorder = np.zeros(size, np.int64)
         self._value, self._at = np.full(size, np.nan), np.full(size, _NEVER)
         self._status = np.zeros(size, np.uint32)
         self._needed = np.zeros(size, np.bool_)
         for tag in tags.values():
             self._band[tag.number] = tag.deadband
             self._quiet[tag.number] = tag.stale_after.total_seconds() * 1e6 / 3
+            self._disorder[tag.number] = np.clip(tag.stale_after.total_seconds() * 1e5, *_DISORDER)
         self._banded = bool(self._band.any())
         self._derived = [
             (d, tuple(tags[i].number for i in d.inputs)) for d in derivations(tags, []) if d.inputs
@@ -87,12 +93,22 @@ class Normaliser:
         for row in rows.tolist():
             tag, at = int(batch.tags[row]), int(batch.source_times[row])
             known = self._known.get(tag)
+            if known is not None and known.time - at > self._disorder[tag]:
+                self._set_back(tag, at)
+                known = None
             if known is None or known.time <= at:
                 self._known[tag] = _Known(at, float(batch.values[row]), int(batch.statuses[row]))
                 touched.add(tag)
         return _with(
             batch, [self._follow(d, i, touched) for d, i in self._derived if touched.intersection(i)]
         )
+
+    def _set_back(self, tag: int, at: int) -> None:
+        """This input's clock was: what is known beside it may not hold its derived tags in the future."""
+        for _, inputs in self._derived:
+            if tag in inputs:
+                for known in filter(None, map(self._known.get, inputs)):
+                    known.time = min(known.time, at)
 
     def _follow(self, derivation: Derivation, inputs: tuple[int, ...], touched: set[int]) -> _Row:
         number = derivation.tag.number
@@ -130,9 +146,9 @@ class Normaliser:
         values, statuses = batch.values[rows], batch.statuses[rows]
         nothing = np.isnan(values) & np.isnan(self._value[tags])
         still = nothing | (np.abs(values - self._value[tags]) <= self._band[tags])
-        told: NDArray[np.bool_] = (
-            ~still | (statuses != self._status[tags]) | (at - self._at[tags] >= self._quiet[tags])
-        )
+        since = at - self._at[tags]
+        due = (since >= self._quiet[tags]) | (since < -self._disorder[tags])
+        told: NDArray[np.bool_] = ~still | (statuses != self._status[tags]) | due
         now = tags[told]
         self._value[now], self._at[now] = values[told], at[told]
         self._status[now] = statuses[told]

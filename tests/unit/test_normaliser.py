@@ -65,6 +65,16 @@ def test_what_comes_late_does_not_turn_a_derived_tag_back() -> None:
     assert one.told(late) is late
 
 
+def test_one_time_of_a_clock_that_was_ahead_silences_nothing() -> None:
+    one = Normaliser(TAGS)
+    ahead = batch((VOLTS, 3600, 20, 0), (AMPERES, 3600, 4, 0), (COLD, 3600, 7, 0))
+    assert [tag for tag, *_ in rows(one.told(ahead))] == [VOLTS, AMPERES, COLD, WATTS, HOT]
+    told = rows(one.told(batch((VOLTS, 1, 30, 0), (COLD, 1, 7, 0))))
+    assert told[1:] == [(COLD, 1, 7, 0), (WATTS, 1, 120, 0), (HOT, 1, 1, 0)]
+    later = rows(one.told(batch((AMPERES, 2, 5, 0), (COLD, 2, 7, 0))))
+    assert later[1:] == [(WATTS, 2, 150, 0), (HOT, 2, 1, 0)]  # remembered: steady again
+
+
 def test_a_bad_input_makes_the_derived_tag_bad_with_its_status() -> None:
     one = Normaliser(TAGS)
     one.told(batch((VOLTS, 0, 20, 0), (AMPERES, 0, 4, UNCERTAIN)))
