@@ -2,7 +2,8 @@
 
 By watermark with an overlap, every quarter of an hour and at once when the ERP pushes; once a day all of it,
 so that what slipped through is found. Each subject has its own schedule: one that the ERP refuses does not
-keep the others waiting. A reading that passed records over proves nothing gone, and is no full one.
+keep the others waiting. A reading that passed records over proves nothing gone, and is no full one; nor does
+one that names hardly anything of what there was, until a second one says the same.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-from erp_bridge import left_out
+from erp_bridge import left_out, shrunk
 from erp_bridge.left_out import LeftOut
 from erp_bridge.mapping import Capability
 from erp_bridge.omissions import AGAIN as UNREAD_AGAIN
@@ -68,10 +69,13 @@ class Catalogue:
     maps: str = ""
     _due: dict[str, datetime] = field(default_factory=dict)
     _read_at: dict[str, datetime] = field(default_factory=dict)
+    _doubted: dict[ErpSubject, Words] = field(default_factory=dict)
 
     def health(self) -> dict[str, Any]:
-        """When each was last read."""
-        return {f"{name.replace('-', '_')}_at": at for name, at in self._read_at.items()}
+        """When each was last read; `degraded` says in words which answer is not believed."""
+        read: dict[str, Any] = {f"{name.replace('-', '_')}_at": at for name, at in self._read_at.items()}
+        said = next(iter(self._doubted.values()), None)
+        return read | ({"degraded": said.as_dict()} if said else {})
 
     async def due(self) -> int | None:
         """Whatever is due now; None when nothing was. Trouble of one is raised after all had their turn."""
@@ -115,15 +119,18 @@ class Catalogue:
             found = {(o.number, o.line): o for o in await _told(self.connector.sales_orders, read.since)}
             if read.full:
                 found |= {(o.number, o.line): o for o in await self.connector.sales_orders(None)}
-        if read.full and not lost:
-            ended = [o for o in await self.shelf.open_sales_orders() if (o.number, o.line) not in found]
-            found |= {(o.number, o.line): replace(o, open=False) for o in ended}
+        doubt: dict[str, str] = {}
+        if read.full:
+            present = await self.shelf.open_sales_orders()
+            ended = [o for o in present if (o.number, o.line) not in found]
+            doubt = await self._doubt(ErpSubject.SALES_ORDERS, len(ended), len(present), lost, asked_at)
+            found |= {(o.number, o.line): replace(o, open=False) for o in ended if not lost}
         known = await self.shelf.sales_orders(sorted({number for number, _ in found}))
         before = {(o.number, o.line): o for o in known}
         changed = [o for key, o in found.items() if before.get(key) != o]
         pairs = [(before.get((o.number, o.line)), o, f"sales-order:{o.number}/{o.line}") for o in changed]
         told = _exchanges("sales-order", pairs, asked_at, first=read.since is None)
-        await self.shelf.take_sales_orders(changed, told, read.marks(bool(lost)))
+        await self.shelf.take_sales_orders(changed, told, read.marks(bool(lost)) | doubt)
         await self._heard(ErpSubject.SALES_ORDERS, lost, whole=read.full)
         return len(changed)
 
@@ -151,11 +158,12 @@ class Catalogue:
         before = {e.number: e for e in await self.shelf.equipment()}
         changed = [e for number, e in found.items() if before.get(number) != e]
         missing = [e for number, e in before.items() if number not in found]
+        doubt = await self._doubt(ErpSubject.EQUIPMENT, len(missing), len(before), lost, asked_at)
         gone, kept = ([], missing) if lost else (missing, [])
         pairs = [(before.get(e.number), e, f"equipment:{e.number}") for e in changed]
         told = _exchanges("equipment", pairs, asked_at, first=first)
         told += [_exchange("equipment", e, None, f"equipment:{e.number}", asked_at) for e in gone]
-        marks = {mark_of(ErpSubject.EQUIPMENT): asked_at.isoformat()}
+        marks = {mark_of(ErpSubject.EQUIPMENT): asked_at.isoformat()} | doubt
         await self.shelf.take_equipment([*found.values(), *kept], told, marks)
         await self._heard(ErpSubject.EQUIPMENT, lost, whole=True)
         return len(changed) + len(gone)
@@ -188,6 +196,22 @@ class Catalogue:
         if maps != self.maps:
             return True
         return not (done and datetime.fromisoformat(done).date() == now.date()) and not _lately(tried, now)
+
+    async def _doubt(
+        self, subject: ErpSubject, missing: int, there: int, lost: list[LeftOut], asked_at: datetime
+    ) -> dict[str, str]:
+        """Adds to `lost` when so much is missing that it is not believed yet; the mark to keep of it. A
+        reading that passed records over says neither that it is so nor that it is not."""
+        name, document = f"{mark_of(subject)}:shrunk", _DOCUMENTS[subject]
+        if lost and shrunk.is_short(missing, there):
+            return {}
+        sure, mark = shrunk.believed(await self.shelf.mark(name), missing, there, asked_at)
+        if sure:  # the next shortage is another one
+            self._doubted.pop(subject, None)
+            return {name: ""}
+        lost.append(shrunk.left_out(document, missing, there))
+        self._doubted[subject] = shrunk.told(document, missing, there)
+        return {name: mark}
 
     async def _heard(self, source: str, lost: Sequence[LeftOut], *, whole: bool) -> None:
         if self.omissions is not None:
@@ -240,6 +264,9 @@ _READERS: dict[ErpSubject, tuple[Capability, Callable[[Catalogue, datetime], Awa
     ErpSubject.ITEMS: (Capability.ITEMS, Catalogue._items),
     ErpSubject.EQUIPMENT: (Capability.EQUIPMENT, Catalogue._equipment),
 }
+
+
+_DOCUMENTS = {ErpSubject.SALES_ORDERS: "sales_order", ErpSubject.EQUIPMENT: "equipment"}
 
 
 def mark_of(subject: ErpSubject) -> str:

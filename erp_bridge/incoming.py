@@ -67,7 +67,7 @@ class Incoming:
 
     def health(self) -> dict[str, Any]:
         read = self.catalogue.health() if self.catalogue else {}
-        return asdict(self._health) | read | self._omissions.health()
+        return asdict(self._health) | self._omissions.health() | read  # a list not believed says more
 
     async def look(self, subject: ErpSubject) -> int:
         """Where the ERP says that something has changed."""

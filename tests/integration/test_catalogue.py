@@ -176,6 +176,39 @@ async def test_a_machine_that_left_the_asset_list_leaves_ours(
     assert gone.after == {"gone": True}
 
 
+async def test_lists_that_are_suddenly_empty_are_believed_when_an_hour_later_they_still_are(
+    pool: Pool, office: Office, clock: QuickClock
+) -> None:
+    shelf = PgCatalogue(pool)
+    numbers = range(12)
+    sales = {(f"SO-{n}", "1"): replace(SALE, number=f"SO-{n}") for n in numbers}
+    machines = {f"EQ-{n}": replace(PRESS, number=f"EQ-{n}") for n in numbers}
+
+    async def kept() -> tuple[int, int]:
+        """Each time by a bridge that has just started."""
+        clock.turn(QUARTER * 2)
+        await (bridge := Catalogue(shelf, office, clock)).due()
+        words.append(bridge.health().get("degraded", {}).get("en", ""))
+        return len(await shelf.open_sales_orders()), len(await shelf.equipment())
+
+    words: list[str] = []
+    office.sales, office.machines = dict(sales), dict(machines)
+    assert await kept() == (12, 12)
+    clock.turn(timedelta(days=1).total_seconds())
+    office.sales, office.machines = {}, {"EQ-0": machines["EQ-0"]}
+    assert [await kept(), await kept()] == [(12, 12)] * 2
+    office.sales, office.machines = dict(sales), dict(machines)
+    assert [await kept(), await kept()] == [(12, 12)] * 2
+    assert [bool(said) for said in words] == [False, True, True, False, False]
+    clock.turn(timedelta(days=1).total_seconds())
+    office.sales, office.machines = {}, {"EQ-0": machines["EQ-0"]}
+    assert [await kept(), await kept(), await kept()] == [(12, 12), (12, 12), (0, 1)]
+    assert words[1] == (
+        "the ERP named 0 of 12 open sales orders: not believed until a second full reading an hour later"
+        " says the same"
+    )
+
+
 async def test_one_that_the_erp_refuses_does_not_keep_the_others_waiting(
     catalogue: Catalogue, office: Office, clock: QuickClock, pool: Pool
 ) -> None:
