@@ -126,12 +126,16 @@ async def test_an_edge_leaves_alone_what_the_hubs_file_has_marked(tmp_path: Path
     """Its own file knows nothing of process parameters: that is no word against them."""
     with psycopg.connect(dsn, autocommit=True) as connection, valkey() as redis:
         redis.start()
-        connection.execute(
-            "insert into process_parameters (tag, equipment, active) values (1, 'p1/a/l/m', true)"
-        )
         config = tmp_path / "plant.yaml"
         words = {"data": tmp_path, "database": dsn, "redis": redis.url}
         config.write_text(PLANT.format(**words), encoding="utf-8")
         async with edge(config):
+            connection.execute(MARKED)
+        async with edge(config):
             pass
         assert connection.execute("select active from process_parameters").fetchall() == [(True,)]
+
+
+MARKED = """
+insert into process_parameters (tag, equipment, active) select number, 'p1/a/l/m', true from tags
+"""
