@@ -19,7 +19,7 @@ from erp_bridge.map_samples import EXTRA, SUBJECTS, Ours, names, ours, to_try
 from erp_bridge.our_titles import TITLES
 from erp_bridge.preview import CALLED, Known, Preview, previewed
 from hub.errors import ConfigError, Conflict, ErpRefused, ErpUnavailable, NotFound, Refused
-from hub.model.mapping import FROM_FILE, ErpField, MappingVersion
+from hub.model.mapping import FROM_FILE, ErpField, MappingVersion, Targets
 from hub.model.words import Words
 from hub.ports import ErpBook, ErpConnector
 
@@ -96,6 +96,21 @@ class ErpMappingDesk:
             "names": [{"name": n, "example": v} for n, v in names(mine)],
             "titles": {n: title.as_dict() for n, title in TITLES.items()},
         }
+
+    async def targets(self) -> list[Targets]:
+        """Titles are those that the ERP has told lately: a look at a letter is no reason to ask it."""
+        fit, found = await self._used(), []
+        site = await self.version(fit.number)
+        for name, own in getattr(fit.connector, "own_maps", {}).items():
+            block = laid_over(fit.connector, own, drafted(site.get(name) or {}))
+            sides = [block.write, *(v.write for v in block.variants)]
+            written = {n: n for side in sides for n, text in side.items() if text}
+            heard = self._heard.get(("fields", name, block.form))
+            titles = {
+                f.title: f.write for f in (heard.said if heard else ()) if f.title and f.write in written
+            }
+            found.append(Targets(name, self._meaning(fit.connector, name), titles | written))
+        return found
 
     # ------------------------------------------------------------------ trying
     async def preview(self, name: str, block: Any, ours: int, theirs: int) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from hub.model.erp import (
 from hub.model.exchange import Exchange, Letter, Pile
 from hub.model.intake import Reject, RejectState, Uptake, Verdict
 from hub.model.intent import Errand, Intent, IntentKind
-from hub.model.mapping import MappingVersion
+from hub.model.mapping import MappingVersion, Targets
 from hub.model.message import Message, Receipt
 from hub.model.people import Account, Person, Shift, WallScreen
 from hub.model.production import JobProgress, JobResponse, OrderChange, Posting, WorkOrder
@@ -595,6 +595,10 @@ class MappingDesk(Protocol):
         self, documents: Mapping[str, Any], latest: int, by: str, note: str
     ) -> tuple[int, Mapping[str, Any]]:
         """(its number, the overview); Refused with every complaint, Conflict."""
+        ...
+
+    async def targets(self) -> list[Targets]:
+        """Of the maps in use; asks the ERP nothing."""
         ...
 
     async def activate(self, number: int, active: int, by: str, anyway: bool = False) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.errors import NotFound
+from hub.model.mapping import Targets
 
 
 class QuickMappings:
@@ -31,6 +32,9 @@ class QuickMappings:
 
     async def test(self, documents: Mapping[str, Any]) -> dict[str, Any]:
         return {"sound": True, "complaints": [], "probe": {}}
+
+    async def targets(self) -> list[Targets]:
+        return [Targets("ticket", "ticket", {"F_X": "F_X"})]
 
     async def save(
         self, documents: Mapping[str, Any], latest: int, by: str, note: str

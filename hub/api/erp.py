@@ -75,7 +75,8 @@ async def letters(
 
     found = await erp_places.part(house, caller, book, read, before, limit)
     behind = await book.held([one.id for one in found.rows]) if dead and found.rows else []
-    return json({"letters": erp_shapes.letters(found.rows, behind), "next": found.next})
+    targets = await house.mappings.targets() if dead and found.rows and house.mappings is not None else []
+    return json({"letters": erp_shapes.letters(found.rows, behind, targets), "next": found.next})
 
 
 @router.post("/letters/{letter_id}/again")

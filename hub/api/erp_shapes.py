@@ -10,7 +10,8 @@ from typing import Any
 
 from hub.model.exchange import Exchange, Letter, Outcome, Pile
 from hub.model.left_out import Omission
-from hub.model.refusals import refusal
+from hub.model.mapping import Targets
+from hub.model.refusals import field_in, refusal
 from hub.model.ticket import MaintenanceTicket
 
 Json = dict[str, Any]
@@ -98,12 +99,14 @@ def exchange(one: Exchange) -> Json:
     }
 
 
-def letters(found: Sequence[Letter], behind: Sequence[Letter]) -> list[Json]:
+def letters(found: Sequence[Letter], behind: Sequence[Letter], targets: Sequence[Targets] = ()) -> list[Json]:
     """Each with what is held behind it, in the order in which it goes."""
-    return [letter(one) | {"behind": [letter(x) for x in behind if x.held_by == one.id]} for one in found]
+    return [
+        letter(one, targets) | {"behind": [letter(x) for x in behind if x.held_by == one.id]} for one in found
+    ]
 
 
-def letter(one: Letter) -> Json:
+def letter(one: Letter, targets: Sequence[Targets] = ()) -> Json:
     """A refusal with a headline above the ERP's own words, and with what of the field maps it is about."""
     return {
         "id": one.id,
@@ -118,16 +121,28 @@ def letter(one: Letter) -> Json:
         "about": _about(one),
         "payload": one.payload,
         "held": bool(one.held_by),
-    } | (_refused(one) if one.state == "dead" else {})
+    } | (_refused(one, targets) if one.state == "dead" else {})
 
 
-def _refused(one: Letter) -> Json:
+def _refused(one: Letter, targets: Sequence[Targets]) -> Json:
     found = refusal(one.reason)
+    document, field = found.document, found.field
+    if not document and not field:
+        document, field = _written(one, targets)
     return {
         "cause": found.cause.value,
         "headline": found.headline.as_dict(),
-        "mapping": {"document": found.document, "about": _mapped(one), "field": found.field},
+        "mapping": {"document": document, "about": _mapped(one), "field": field},
     }
+
+
+def _written(one: Letter, targets: Sequence[Targets]) -> tuple[str, str]:
+    """The field that its map writes and the ERP's words name, without saying that it is one."""
+    for meaning in _mapped(one):
+        for target in targets:
+            if meaning in (target.document, target.meaning) and (n := field_in(one.reason, target.fields)):
+                return target.document, target.fields[n]
+    return "", ""
 
 
 def _mapped(one: Letter) -> list[str]:

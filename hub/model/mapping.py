@@ -43,3 +43,12 @@ class ErpField:
     group: str = ""  # the entry it belongs to; "" in the head
     write: str = ""  # how a map names it when it is written; "" where that is not possible
     read: str = ""  # an expression that reads it
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What one document's map writes. `fields`: each under its name, and under its title where known."""
+
+    document: str
+    meaning: str
+    fields: Mapping[str, str]

@@ -4,6 +4,7 @@ language above them (pure)."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -132,6 +133,19 @@ class Refusal:
     @property
     def headline(self) -> Words:
         return HEADLINES[self.cause]
+
+
+def field_in(reason: str, names: Iterable[str]) -> str:
+    """The longest of the names that the words hold; a plain English word names nothing unless quoted."""
+    for name in sorted(names, key=len, reverse=True):
+        bare = name.rpartition("].")[2]
+        if len(bare) < 2 or bare.lower() in _PLAIN:
+            continue
+        quoted = bare.isascii() and bare.isalpha() and bare.islower()
+        marks = (r"[“\"'`「\[]", r"[”\"'`」\]]") if quoted else (r"(?<![A-Za-z0-9_])", r"(?![A-Za-z0-9_])")
+        if re.search(marks[0] + re.escape(bare) + marks[1], reason):
+            return name
+    return ""
 
 
 def refusal(reason: str) -> Refusal:

@@ -36,3 +36,12 @@ async def test_a_field_that_the_erp_lists_needs_no_question() -> None:
     await here.save({"ticket": {"write": {"F_PLANT_Code": "fault_code"}}}, 0, "admin-1", "")
     assert (await here.activate(1, 0, "admin-1"))["active"] == 1
     await here.close()
+
+
+async def test_the_fields_that_maps_write_are_known_by_their_titles_once_the_erp_has_told_them() -> None:
+    here = desk()
+    assert "F_AH_Level" in next(t.fields for t in await here.targets() if t.document == "ticket")
+    await here.document("ticket")
+    told = next(t.fields for t in await here.targets() if t.document == "ticket")
+    assert [title for title, name in told.items() if name == "F_AH_Level" and title != name]
+    await here.close()

@@ -6,6 +6,7 @@ import pytest
 
 from hub.api import erp_shapes
 from hub.model.exchange import Letter
+from hub.model.mapping import Targets
 from hub.model.refusals import HEADLINES, Cause, refusal
 from hub.testing.clock import NOON
 
@@ -86,3 +87,23 @@ def test_a_letter_leads_to_the_map_that_made_it() -> None:
     assert shown["headline"]["zh"] == "字段映射算不出值"
     assert shown["reason"] == words
     assert shown["mapping"] == {"document": "", "about": ["step", "ticket"], "field": "F_AH_X"}
+
+
+@pytest.mark.parametrize(
+    ("words", "document", "field"),
+    [
+        ("请填写班次", "ticket", "班次"),
+        ("请选择交接班次", "ticket", "F_Turn"),
+        ("保存失败：FShift_2 为空", "", ""),
+        ("check the note please", "", ""),
+        ("check 'note' please", "ticket", "note"),
+    ],
+)
+def test_a_field_that_the_map_writes_is_found_in_words_that_do_not_call_it_one(
+    words: str, document: str, field: str
+) -> None:
+    dead = Letter(1, "open-ticket", "k", "ticket:AH-1", "dead", 1, words, NOON, None, NOON, {})
+    fields = {"班次": "班次", "交接班次": "F_Turn", "FShift": "FShift", "note": "note"}
+    targets = [Targets("items", "item", {"请": "no"}), Targets("ticket", "ticket", fields)]
+    mapping = erp_shapes.letter(dead, targets)["mapping"]
+    assert (mapping["document"], mapping["field"]) == (document, field)
