@@ -5,7 +5,7 @@ HTTP 200 means little: refusals come as 200 with `IsSuccess: false`, broken serv
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,7 +17,10 @@ FORBIDDEN = frozenset({11, 12})  # validation failed; not possible in this state
 UNSURE = frozenset({EXCEPTION, 6})  # server exception, database failure: nobody knows what was done
 STALE = "已被其他用户修改"
 NO_SUCH_SERVICE = ("未将对象引用", "Object reference", "找不到方法")
-_LOST_MARKS = ("ctx == null", "未登录", "会话", "-10001")
+_NO_CONTEXT = -10001
+_LOST_WORDS = re.compile(r"ctx == null|^(response_error:)?\s*((用户|您)?(尚|还)?未登录|会话|-10001(?!\d))")
+TRIES = 5
+_STUMBLES = 1000
 _TAKEN = "已存在"
 
 
@@ -41,9 +44,32 @@ class NoSuchForm(KingdeeRefusal):
 class KingdeeTrouble(ErpUnavailable):
     """An exception on their side. `said`: its words, which may name a form or column that is missing."""
 
-    def __init__(self, text: str, said: str, *, in_doubt: bool) -> None:
+    def __init__(self, text: str, said: str, *, in_doubt: bool, code: int | None = None) -> None:
         self.said = said
+        self.code = code  # None: it was no answer of Kingdee's own
         super().__init__(text, in_doubt=in_doubt)
+
+
+class Stumbles:
+    """An exception may be about one document: the same write that meets one again and again, although the
+    look before it is answered every time, is refused."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, int] = {}
+
+    def judged(self, mark: str, trouble: KingdeeTrouble) -> Exception:
+        if trouble.code is None:
+            return trouble
+        times = self._times.pop(mark, 0) + 1
+        if times >= TRIES:
+            return KingdeeRefusal(str(trouble), trouble.code, trouble.said)
+        while len(self._times) >= _STUMBLES:
+            self._times.pop(next(iter(self._times)))
+        self._times[mark] = times
+        return trouble
+
+    def forget(self, mark: str) -> None:
+        self._times.pop(mark, None)
 
 
 LOST = {"Result": {"ResponseStatus": {"IsSuccess": False, "MsgCode": CONTEXT_LOST, "Errors": []}}}
@@ -64,12 +90,22 @@ def failure(answer: Any) -> Mapping[str, Any] | None:
 
 
 def context_lost(answer: Any) -> bool:
-    """Only a failed answer can say so: the words may stand in anybody's data."""
+    """Only a failed answer can say so, by its code: the words may stand in anybody's data, and equipment
+    may be called EQ-10001. Words count where there is no code to go by."""
+    if isinstance(answer, str):
+        return lost_in_words(answer)
     status = failure(answer)
     if status is None:
         return False
-    said = json.dumps(status.get("Errors") or [], ensure_ascii=False)
-    return code_of(status) == CONTEXT_LOST or any(mark in said for mark in _LOST_MARKS)
+    codes = code_of(status), _whole(status.get("ErrorCode"))
+    if codes[0] == CONTEXT_LOST or _NO_CONTEXT in codes:
+        return True
+    errors = objects(status.get("Errors"))
+    return not codes[0] and any(lost_in_words(str(e.get("Message") or "")) for e in errors)
+
+
+def lost_in_words(text: str) -> bool:
+    return _LOST_WORDS.search(text.strip()) is not None
 
 
 def about_columns(refusal: KingdeeRefusal | KingdeeTrouble) -> bool:
@@ -99,8 +135,12 @@ def is_id(key: str) -> bool:
 
 
 def code_of(status: Mapping[str, Any]) -> int:
-    text = str(status.get("MsgCode") or 0)
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return _whole(status.get("MsgCode"))
+
+
+def _whole(value: Any) -> int:
+    text = identity(value)
+    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else 0
 
 
 def objects(value: Any) -> Iterator[Mapping[str, Any]]:

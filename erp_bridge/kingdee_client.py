@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from erp_bridge.kingdee_answers import (
     KingdeeRefusal,
     KingdeeTrouble,
     NoSuchForm,
+    Stumbles,
     about_columns,
     clean,
     code_of,
@@ -30,6 +32,7 @@ from erp_bridge.kingdee_answers import (
     failure,
     is_id,
     is_row,
+    lost_in_words,
     objects,
 )
 from erp_bridge.kingdee_config import KingdeeConfig
@@ -50,6 +53,8 @@ class KingdeeClient:
         self._config = config
         self._clock = clock
         self._identity = (config.acct_id, config.user, config.lcid, config.org_num)
+        self._stumbles = Stumbles()
+        self._given: dict[str, int] = {}  # form: the longest page it has come in
         self.places: dict[str, str] = {}  # form in lower case: where the configuration names it
         self._http = httpx.AsyncClient(
             timeout=config.timeout.total_seconds(), http2=False, follow_redirects=False, trust_env=False
@@ -64,7 +69,16 @@ class KingdeeClient:
 
     async def write(self, method: str, form: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """A call that changes something; returns its `Result`. `in_doubt` when it may have been done."""
-        return self._result(method, await self._call(method, {"formid": form, "data": data}, write=True))
+        return await self._written(method, {"formid": form, "data": data})
+
+    async def _written(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        mark = _mark(method, body)
+        try:
+            answer = await self._call(method, body, write=True)
+        except KingdeeTrouble as trouble:
+            raise self._stumbles.judged(mark, trouble) from None
+        self._stumbles.forget(mark)
+        return self._result(method, answer)
 
     def _result(self, method: str, answer: Any) -> dict[str, Any]:
         if not isinstance(answer, dict) or not isinstance(answer.get("Result"), dict):
@@ -80,23 +94,30 @@ class KingdeeClient:
             return self._result("ExcuteOperation", await self._call("ExcuteOperation", body, write=True))
         except KingdeeTrouble as trouble:
             if not any(mark in trouble.said for mark in NO_SUCH_SERVICE):
-                raise
-        return self._result("ExecuteOperation", await self._call("ExecuteOperation", body, write=True))
+                raise self._stumbles.judged(_mark("ExcuteOperation", body), trouble) from None
+        return await self._written("ExecuteOperation", body)
 
     async def query(
         self, form: str, keys: Sequence[str], where: str, order: str = "FID ASC", most: int = 0
     ) -> list[dict[str, Any]]:
-        """All rows, page by page (or the first `most`), by field key; texts without outer blanks."""
+        """All rows, page by page (or the first `most`), by field key; texts without outer blanks.
+
+        A server may give less than it is asked for. Of all rows, a short page is therefore believed to be the
+        last one when this form has come in longer ones; else it is asked for what follows.
+        """
         rows: list[dict[str, Any]] = []
         seen: set[str] = set()
         with_ids = any(is_id(key) for key in keys)  # else two equal rows may be two records
-        start, limit = 0, min(most or self._config.page_rows, self._config.page_rows)
+        start, doubted, limit = 0, False, min(most or self._config.page_rows, self._config.page_rows)
         while True:
             page = await self._first(form, keys, where, order, limit) if not start else (
                 await self._page(form, keys, where, order, start, limit)
             )  # fmt: skip
             marks = [repr(list(row.values())) for row in page]
-            if start and page and seen.issuperset(marks):
+            again = bool(start and page and seen.issuperset(marks))
+            if again and doubted:  # the short page was the last one, of a server that ignores StartRow
+                return rows
+            if again:
                 raise ErpUnavailable(
                     f"Kingdee gives the same rows of {form} whichever page is asked for: StartRow is ignored"
                     " by it or by what stands before it"
@@ -104,8 +125,9 @@ class KingdeeClient:
             rows += [r for r, mark in zip(page, marks, strict=True) if not with_ids or mark not in seen]
             seen.update(marks)
             start += len(page)
-            whole = len(page) < limit and (not page or len(page) % _ROUND)
-            if whole or (most and start >= most):
+            longest, self._given[form] = self._given.get(form, 0), max(self._given.get(form, 0), len(page))
+            doubted = 0 < len(page) < limit and len(page) % _ROUND != 0
+            if not page or (most and start >= most) or (doubted and (most or len(page) < longest)):
                 return rows
 
     async def knows(self, form: str, column: str) -> bool:
@@ -217,6 +239,8 @@ class KingdeeClient:
             return reply.json()
         except (ValueError, RecursionError):
             head = " ".join(reply.text[:80].split())
+            if lost_in_words(head):
+                return LOST
             text = f"Kingdee answered {method} with {head!r}"
             raise KingdeeTrouble(text, head, in_doubt=write) from None
 
@@ -230,5 +254,10 @@ class KingdeeClient:
         if code == QUOTA:
             return ErpUnavailable(text, self._config.quota_pause)
         if code in UNSURE or not said:
-            return KingdeeTrouble(text, said, in_doubt=write)
+            return KingdeeTrouble(text, said, in_doubt=write, code=code)
         return KingdeeRefusal(text, code, said)
+
+
+def _mark(method: str, body: Mapping[str, Any]) -> str:
+    """The same for the same write; a part of a photo is long."""
+    return hashlib.sha256(f"{method}{json.dumps(body)}".encode()).hexdigest()

@@ -148,7 +148,7 @@ class KingdeeGalaxyConnector(Connector):
     async def samples(self, document: str, more: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
         mine = self._config.filters.get(document, "")  # type: ignore[call-overload]
         kind = self._kinds[document]
-        there = await self._designs.that_exist(kind.form, more)
+        there = await self._designs.that_exist(kind.form, [*kind.shown, *more])
         return await raw_records(self._client, kind, there, mine)
 
     async def fields(self, document: str) -> Sequence[ErpField]:

@@ -32,6 +32,14 @@ class Kind:
     def columns(self) -> list[str]:
         return asked(self.block)
 
+    @property
+    def shown(self) -> list[str]:
+        """What a bill that is never read is shown by: what it is known by, and what is written into it."""
+        if self.columns:
+            return []
+        written = [*self.block.write, *(w for v in self.block.variants for w in v.write)]
+        return list(dict.fromkeys(["FID", "FBillNo", *(w.rpartition("[].")[2] for w in written)]))
+
     def present(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """What can be written; an entry of which nothing is left is left out."""
         return without(fields, self.lacking)

@@ -120,6 +120,16 @@ async def test_a_server_that_gives_fewer_rows_than_it_is_asked_for_is_read_to_th
     await connector.close()
 
 
+async def test_a_page_cut_short_by_the_server_is_not_the_end(
+    erp: KingdeeSimulator, connector: KingdeeGalaxyConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.simulators.kingdee.service.run_query", partial(run_query, cap=3))
+    assert len(await connector.orders(None)) == 10
+    before = len(erp.calls)
+    await connector.items(None)  # their last page is shorter than what this server is known to give
+    assert len(erp.calls) - before == len(list(erp.books.all("BD_MATERIAL"))) // 3 + 1
+
+
 async def test_rows_that_move_to_the_next_page_are_told_once(
     erp: KingdeeSimulator, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +294,20 @@ async def test_a_path_is_followed_to_its_end_before_it_is_asked_for(
     assert set(keys) & set(asked) == known
     assert set(keys) - known <= set(connector._kinds["order"].columns)
     assert record["FCreatorId"]["FName"] is None or record["FCreatorId"]["FName"]
+
+
+@pytest.mark.parametrize(
+    "document", ["order_change", "report", "receipt", "issue", "quality", "hours", "scrap"]
+)
+async def test_a_document_that_is_only_written_is_shown_by_what_is_written(
+    erp: KingdeeSimulator, connector: KingdeeGalaxyConnector, document: str
+) -> None:
+    await connector.samples(document)
+    if document == "report":
+        await connector.report_operation("R-1", REPORT)
+        (record,) = await connector.samples(document)
+        assert record["FID"]
+        assert (record["F_AH_RptKey"], record["FQuaQty"]) == ("R-1", 12)
 
 
 async def test_a_push_without_a_secret_is_told_which_field_is_empty(

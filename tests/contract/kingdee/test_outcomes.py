@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from erp_bridge.kingdee_answers import KingdeeRefusal
 from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
 from hub.errors import ErpUnavailable
 from hub.testing.clock import NOON, HandClock
 from tests.contract.kingdee.case import AFTER_COMMIT, FIELDS, KEY, NOT_DONE, another
+from tests.simulators.kingdee.answers import Refusal
 from tests.simulators.kingdee.server import KingdeeSimulator
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +58,26 @@ async def test_only_a_call_that_may_have_been_done_is_in_doubt(
             await connector.open_ticket(KEY, FIELDS)
         assert trouble.value.in_doubt is in_doubt, fault
     assert erp.tickets() == []
+
+
+@pytest.mark.parametrize("code", [4, 6])
+async def test_an_exception_about_one_document_ends_as_a_refusal_in_their_words(
+    erp: KingdeeSimulator, connector: KingdeeGalaxyConnector, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def broken(*_: object) -> None:
+        raise Refusal(code, "值不能为 null")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tests.simulators.kingdee.service.Service._save", broken)
+        for _ in range(4):
+            with pytest.raises(ErpUnavailable):
+                await connector.open_ticket(KEY, FIELDS)
+        with pytest.raises(KingdeeRefusal, match="值不能为 null") as refusal:
+            await connector.open_ticket(KEY, FIELDS)
+        assert refusal.value.code == code
+        with pytest.raises(ErpUnavailable):  # sent again by hand: counted anew
+            await connector.open_ticket(KEY, FIELDS)
+    await connector.open_ticket(KEY, FIELDS)
 
 
 async def test_a_used_up_quota_says_when_to_come_back(

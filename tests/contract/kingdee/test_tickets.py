@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from erp_bridge.kingdee_answers import KingdeeRefusal
+from erp_bridge.kingdee_answers import KingdeeRefusal, context_lost
 from erp_bridge.kingdee_galaxy import KingdeeGalaxyConnector
 from erp_bridge.mapping import Capability
 from hub.errors import ErpRefused, ErpUnavailable
@@ -134,6 +134,30 @@ async def test_a_refusal_carries_the_servers_words(
     with pytest.raises(ErpRefused, match="is not the id"):
         await connector.close_ticket("1 or 1=1", {"state": "closed"})
     assert erp.tickets() == []
+
+
+@pytest.mark.parametrize("machine", ["EQ-10001", "会话", "未登录"])
+async def test_a_machine_whose_name_reads_like_a_lost_session_is_refused_at_once(
+    erp: KingdeeSimulator, connector: KingdeeGalaxyConnector, machine: str
+) -> None:
+    with pytest.raises(KingdeeRefusal, match=machine):
+        await connector.open_ticket(KEY, FIELDS | {"equipment": machine})
+    assert [service for service, _ in erp.calls].count("Save") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "lost"),
+    [
+        ({"MsgCode": 1}, True),
+        ({"MsgCode": "-10001"}, True),
+        ({"ErrorCode": -10001, "MsgCode": 0}, True),
+        ({"ErrorCode": 500, "Errors": [{"Message": "会话信息已丢失，请重新登录"}]}, True),
+        ({"ErrorCode": 500, "Errors": [{"Message": "设备 EQ-10001 不存在"}]}, False),
+        ({"MsgCode": 11, "Errors": [{"Message": "会话室 02 未登录"}]}, False),
+    ],
+)
+def test_a_session_is_lost_by_its_code(status: dict[str, object], lost: bool) -> None:
+    assert context_lost({"Result": {"ResponseStatus": {"IsSuccess": False, **status}}}) is lost
 
 
 async def test_wrong_credentials_lose_nothing_and_name_the_remedy(
