@@ -101,7 +101,9 @@ class TheirBook:
 
 @dataclass(frozen=True, slots=True)
 class MesBook:
-    """What the MES itself adds up, where it can tell; None where it cannot."""
+    """What the MES itself adds up, where it can tell; None where it cannot. `ours`: what it had told us just
+    before it was asked, and just after."""
 
     sums: Mapping[At, Pieces] | None = None
     stock: Mapping[Shelf, float] | None = None
+    ours: Mapping[At, tuple[Pieces, Pieces]] = field(default_factory=dict)

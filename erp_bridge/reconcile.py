@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
+from erp_bridge import shrunk
 from erp_bridge.books import TINY, At, MesBook, OurBook, OurSum, Pieces, TheirBook
 from erp_bridge.mapping import enriched
 from hub.kpi.assets import Finding, Orphan, asset_map
@@ -36,7 +37,7 @@ def compared(ours: OurBook, theirs: TheirBook, mes: MesBook | None = None) -> li
     if theirs.orders is not None:
         found += orders(ours, theirs.orders, theirs.claims)
     if mes.sums is not None:
-        found += mes_sums(ours, mes.sums)
+        found += mes_sums(ours, mes.sums, mes.ours)
     if mes.stock is not None and theirs.stock is not None:
         found += stock(mes, theirs)
     if theirs.tickets is not None:
@@ -92,6 +93,8 @@ def unreadable(omissions: Iterable[Omission]) -> Iterator[Discrepancy]:
     """One for each record; of a map that reads hardly anything, one for all that is more than a few."""
     by_document: dict[str, list[Omission]] = {}
     for one in sorted(omissions, key=lambda o: (o.since, o.record)):
+        if one.record == shrunk.ALL:  # no record, and no map to mend: the keeper of the ERP was told
+            continue
         by_document.setdefault(one.document, []).append(one)
     for document, found in sorted(by_document.items()):
         for one in found[:SINGLY]:
@@ -205,16 +208,30 @@ def unexplained(ours: OurBook, theirs: TheirBook) -> dict[At, Pieces]:
     return apart
 
 
-def mes_sums(ours: OurBook, theirs: Mapping[At, Pieces]) -> Iterator[Discrepancy]:
-    for (order, operation), said in sorted(theirs.items()):
+def mes_sums(
+    ours: OurBook, theirs: Mapping[At, Pieces], around: Mapping[At, tuple[Pieces, Pieces]]
+) -> Iterator[Discrepancy]:
+    """The MES counts on while the books are read: what lies between our sums before and after is none.
+    `around`: ours just before the MES was asked, and just after."""
+    for at, said in sorted(theirs.items()):
+        order, operation = at
         if order not in ours.orders:
             continue
-        told = ours.sums.get((order, operation), OurSum()).told
-        if said - told:
+        told = ours.sums.get(at, OurSum()).told
+        before, after = around.get(at, (told, told))
+        if not _between(said, (before, after, told)):
             yield Discrepancy(
-                K.MES_SUM, f"{order}/{operation}", ours=str(told), theirs=str(said), gap=str(said - told),
+                K.MES_SUM, f"{order}/{operation}", ours=str(after), theirs=str(said), gap=str(said - after),
                 equipment=work_center(ours.orders[order], operation),
             )  # fmt: skip
+
+
+def _between(said: Pieces, ours: Collection[Pieces]) -> bool:
+    good, scrap = [one.good for one in ours], [one.scrap for one in ours]
+    return (
+        min(good) - TINY <= said.good <= max(good) + TINY
+        and min(scrap) - TINY <= said.scrap <= max(scrap) + TINY
+    )
 
 
 def work_center(order: WorkOrder | None, operation: str) -> str:

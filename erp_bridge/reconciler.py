@@ -1,24 +1,25 @@
 """Compares the books when it is due or somebody asks, tells whom it concerns, and carries out the repairs
 that people have asked for. One process of the plant does it at a time.
 
-The ERP is read first and our record after it, so that nothing can be in there that is not in here; what was
+The ERP is read first and our record after it, so that nothing can be in there that is not in here; around the
+MES, which counts on, our record is read twice. What was
 found is believed when a second look, made after what was under way had time to arrive, finds it again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from erp_bridge import divergence, left_out, owners, reconcile
+from erp_bridge import divergence, left_out, owners, reconcile, shrunk
 from erp_bridge.books import At, MesBook, OurBook, OurPosting, OurReport, OurSum, Pieces, TheirBook
 from erp_bridge.mapping import POSTINGS
 from erp_bridge.metered import metered
 from erp_bridge.omissions import Omissions
-from erp_bridge.readings import Reading
+from erp_bridge.readings import Reading, why_not
 from erp_bridge.repairs import PassOn, Repairs, Shelf
 from hub.errors import Permanent, Transient
 from hub.model.discrepancy import (
@@ -33,6 +34,7 @@ from hub.model.discrepancy import (
 from hub.model.erp import PostingKind
 from hub.model.intent import Intent
 from hub.model.left_out import Omission
+from hub.model.production import WorkOrder, WorkOrderState
 from hub.model.ticket import MaintenanceTicket
 from hub.notices import Notices
 from hub.ports import Clock, Desk, ErpConnector, Ledger, Plant
@@ -47,6 +49,7 @@ BREATH = 0.05  # seconds between two single questions
 TICKETS_LATELY = timedelta(days=3)
 POSTINGS_LATELY = timedelta(days=3)
 RECENT_TICKETS = 200
+ORDERS_DOUBT = "reconcile:orders:shrunk"
 
 
 class Record(Shelf, Protocol):
@@ -176,9 +179,10 @@ class Reconciler:
         settled = self._clock.now() - self._habits.settle
         orders = {o.number: o for o in await self._ledger.orders()}
         tickets = await self._tickets()
-        mes = await self._mes_book(reading)
+        mes = await self._mes_book(reading, orders.keys(), settled)
         theirs = await reading.book(orders, tickets, [item for item, _, _ in mes.stock or ()])
         ours = await self._our_book(settled, theirs)
+        await self._doubt_orders(orders, theirs, reading)
         unread = {what for what, lost in reading.lost.items() if lost}
         found = [d for d in reconcile.compared(ours, theirs, mes) if reconcile.is_proven(d, unread)]
         half: set[DiscrepancyKind] = reconcile.unproven(unread)
@@ -189,6 +193,27 @@ class Reconciler:
         found += reconcile.unreadable(await self._unreadable(reading))
         found = [d for d in found if d.kind not in self._habits.ignore]
         return _Look(found, reading.not_compared, _counted(ours, theirs, mes), half)
+
+    async def _doubt_orders(
+        self, orders: Mapping[str, WorkOrder], theirs: TheirBook, reading: Reading
+    ) -> None:
+        """An ERP that names hardly any order of ours has said nothing of the others, until it does so again.
+        The mark stays while it is so: what is believed now is believed at the next look."""
+        if theirs.orders is None:
+            return
+        lost = reading.lost.setdefault("orders", [])
+        here = [n for n, o in orders.items() if o.state is WorkOrderState.RELEASED]
+        missing = sum(n not in theirs.orders for n in here)
+        if lost and shrunk.is_short(missing, len(here)):
+            return
+        known = await self._ledger.mark(ORDERS_DOUBT)
+        sure, mark = shrunk.believed(known, missing, len(here), self._clock.now())
+        if mark != known:
+            async with self._ledger.begin() as tx:
+                await tx.set_mark(ORDERS_DOUBT, mark)
+        if not sure:
+            lost.append(shrunk.left_out("order", missing, len(here)))
+            reading.not_compared["orders"] = why_not(lost)
 
     async def _unreadable(self, reading: Reading) -> list[Omission]:
         """With what this look has passed over."""
@@ -202,11 +227,16 @@ class Reconciler:
         known = {t.id: t for t in (*recent, *await self._ledger.open_tickets())}
         return [t for t in known.values() if t.is_open or (t.closed_at or t.opened_at) >= lately]
 
-    async def _mes_book(self, reading: Reading) -> MesBook:
+    async def _mes_book(self, reading: Reading, orders: Collection[str], settled: datetime) -> MesBook:
         book = MesBook()
         if self._mes is not None:
             try:
+                before = await self._told_us(orders, settled)
                 book = _mes_book(await self._mes())
+                after = await self._told_us(orders, settled)
+                known = {at for at in book.sums or () if at[0] in orders}
+                around = {at: (before.get(at, Pieces()), after.get(at, Pieces())) for at in known}
+                book = replace(book, ours=around)
             except (Transient, Permanent) as trouble:
                 reading.not_compared |= {"mes-sum": str(trouble), "stock": str(trouble)}
         if book.sums is None:
@@ -214,6 +244,10 @@ class Reconciler:
         if book.stock is None:
             reading.not_compared.setdefault("stock", "mes-cannot")
         return book
+
+    async def _told_us(self, orders: Collection[str], settled: datetime) -> dict[At, Pieces]:
+        rows = await self._record.sums(sorted(orders), settled)
+        return {(r["work_order"], r["operation"]): _our_sum(r).told for r in rows}
 
     async def _our_book(self, settled: datetime, theirs: TheirBook) -> OurBook:
         orders = {o.number: o for o in await self._ledger.orders()}

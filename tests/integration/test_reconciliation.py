@@ -287,6 +287,43 @@ async def test_what_only_one_of_two_looks_has_seen_is_no_discrepancy(
     assert set(await office.compare()) == {"order-quantity MO0006"}
 
 
+async def test_what_is_made_while_the_books_are_read_is_no_difference_and_what_the_mes_lacks_is(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of five at every turn: the same gap each time, were it one."""
+    made = [0]
+    lacks = [0]
+
+    async def mes() -> MesClaims:
+        said = (OperationClaim("MO0004", "10", 0, made[0] * 5 + lacks[0], 0),)
+        made[0] += 1
+        await office.report(f"B-{made[0]}", "MO0004", "10", 5)
+        return MesClaims(said)
+
+    monkeypatch.setattr(office.reconciler, "_mes", mes)
+    assert await office.compare() == {}
+    for more, gap in ((7, "2"), (-2, "-7")):
+        lacks[0] = more
+        (found,) = (await office.compare()).values()
+        assert (found.what.kind, found.what.subject, found.what.gap) == (K.MES_SUM, "MO0004/10", gap)
+
+
+async def test_an_erp_that_names_no_order_at_all_is_believed_when_an_hour_later_it_still_does(
+    office: Office, erp: KingdeeSimulator
+) -> None:
+    for n in range(1, 11):
+        erp.books.drop(numbered(erp, "PRD_MO", f"MO{n:04d}"))
+    assert await office.compare() == {}
+    run = await office.record.last_run()
+    assert run is not None
+    assert "the ERP named 0 of 10 production orders: not believed until" in run.not_compared["orders"]
+    office.house.clock.turn(timedelta(minutes=30).total_seconds())
+    assert await office.compare() == {}
+    office.hire(office.house.plant, HABITS)
+    office.house.clock.turn(timedelta(minutes=30).total_seconds())
+    assert set(await office.compare()) == {f"order-not-in-erp MO{n:04d}" for n in range(1, 11)}
+
+
 async def test_set_aside_holds_until_the_disagreement_is_another_one(
     office: Office, erp: KingdeeSimulator
 ) -> None:
