@@ -33,6 +33,7 @@ from hub.api.deps import Deps, Plugged
 from hub.api.guard import Guard
 from hub.api.headers import SecurityHeaders
 from hub.api.limits import Meter
+from hub.api.pushes import RefusedPushes
 from hub.api.rights import Right, right_of
 from hub.api.standing import Outlooks
 
@@ -55,6 +56,7 @@ def build(deps: Deps, door: Door | None = None, meter: Meter | None = None) -> F
     )  # fmt: skip
     app.state.deps, app.state.door = deps, door
     app.state.outlooks, app.state.looks = Outlooks(deps), order_links.Looks()
+    app.state.refused_pushes = RefusedPushes()
     plugged = {path: right for plug in deps.plugged for path, right in plug.rights.items()}
     routers = (*_ROUTERS, *(plug.router for plug in deps.plugged))
     app.router.routes.extend(_flat(routers, plugged))

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
 
-from hub.api import erp_places, erp_shapes, record
+from hub.api import erp_places, erp_shapes, pushes, record
 from hub.api.deps import Deps, House, Who
 from hub.api.errors import json
 from hub.api.fields import Asked, Reason
@@ -110,7 +110,9 @@ async def push(house: House, request: Request) -> Response:
     if house.pushed is None:
         raise NotFound("no-erp", "no ERP is set up to push")
     headers = {name.lower(): value for name, value in request.headers.items()}
-    news = house.pushed(ErpPush(headers, dict(request.query_params), await request.body()))
+    body = await request.body()
+    with pushes.anonymous(request, "erp"):
+        news = house.pushed(ErpPush(headers, dict(request.query_params), body))
     async with house.ledger.begin() as tx:
         await tx.intend(_look(news))
     return json({"taken": True})

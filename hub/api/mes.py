@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
 
-from hub.api import record
+from hub.api import pushes, record
 from hub.api.deps import Deps, House, Who
 from hub.api.erp import KEEPERS, Before, LetterId, Limit
 from hub.api.errors import json
@@ -36,7 +36,9 @@ async def push(source: SourceName, house: House, request: Request) -> Response:
     if door is None or not door.pushed:
         raise NotFound("not-found", "there is no such MES")
     headers = {name.lower(): value for name, value in request.headers.items()}
-    found = await door.push(ErpPush(headers, dict(request.query_params), await request.body()))
+    body = await request.body()
+    with pushes.anonymous(request, source):
+        found = await door.push(ErpPush(headers, dict(request.query_params), body))
     counts = {fate.value: sum(v.fate is fate for v in found) for fate in Uptake}
     status = 422 if counts[Uptake.REJECTED.value] == len(found) else 200
     return json({"results": [_verdict(v) for v in found], "counts": counts}, status)

@@ -25,8 +25,9 @@ async def health(house: House) -> Response:
 
 @router.get("/api/status")
 @requires(*LEADERS)
-async def status(house: House) -> Response:
-    return json({"outbox": await house.outbox.stats(), **house.status()})
+async def status(house: House, request: Request) -> Response:
+    refused = request.app.state.refused_pushes.told()
+    return json({"outbox": await house.outbox.stats(), **house.status(), **refused})
 
 
 @router.get("/metrics")

@@ -52,6 +52,10 @@ TEXTS: dict[str, Words] = {
     ),
     "csrf": Words("页面已过期，请刷新后重试", "this page is out of date; reload it and try again"),
     "not-allowed": Words("您的角色无权进行此操作", "your role may not do this"),
+    "not-signed": Words(
+        "推送没有有效签名，已拒绝；原因见系统状态页",
+        "the push is not signed as it should be and was refused; the hub's status page says why",
+    ),
     "outside-scope": Words(
         "该设备不在您的管辖范围内", "this equipment is outside the part of the plant that is yours"
     ),

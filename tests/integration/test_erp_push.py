@@ -111,8 +111,14 @@ async def test_a_body_that_was_written_anew_is_refused() -> None:
 
 
 async def test_without_a_secret_nobody_is_believed() -> None:
+    """Nor is a stranger told which key of the configuration is empty; whoever keeps the hub is."""
     it = listening()
-    assert (await push(it, headers(it))).status_code == 403
+    answer = await push(it, headers(it))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not-signed")
+    assert "secret" not in answer.text and "角色" not in answer.text
+    async with it.as_person("manager-1") as client:
+        told = (await client.get("/api/status")).json()["refused_pushes"]
+    assert told["count"] == {"erp": 1} and "push_secrets" in told["last"]["erp"]
 
 
 async def test_a_push_that_cannot_be_read_is_told_so() -> None:
