@@ -27,6 +27,7 @@ from erp_bridge.erpnext_records import (
     dropped,
     rows_of,
 )
+from erp_bridge.unsaid import unsaid
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import OperationClaim
 from hub.ports import Clock
@@ -47,26 +48,41 @@ class Cards:
     # ------------------------------------------------------------------ looked up
     async def find(self, key: str) -> str | None:
         """Rows are searched through their cards; a site that cannot is looked through card by card."""
+        field = self._config.row_key_field
         names = [self._written[key]] if key in self._written else await self._carrying(key)
+        silent = ""
         for name in names:
             card = await self._records.client.one(CARD, name)
             if card is None or int(card.get("docstatus") or 0) == CANCELLED:
                 continue
-            if _with(card, self._config.row_key_field, key):
-                return _number(card, self._config.row_key_field, key)
+            if _with(card, field, key):
+                return _number(card, field, key)
+            silent = silent or (name if _silent(card, field) else "")
+        if silent:
+            raise unsaid("ERPNext", f"{CARD} {silent}", f"{LOG}.{field}", key, "row_key_field")
         return None
 
     async def _carrying(self, key: str) -> list[str]:
+        found = await self._searched(key)
+        if found is not None:
+            return found
         alive: Filter = ["docstatus", "!=", CANCELLED]
-        try:
-            where: list[Filter] = [[LOG, self._config.row_key_field, "=", key], alive]
-            return [str(r["name"]) for r in await self._records.listed(CARD, where, [])]
-        except ErpRefused as refusal:
-            log.debug("ERPNext does not search rows: %s", refusal)
         since = self._records.local(self._clock.now() - self._config.look_back)
         rows = await self._records.listed(CARD, [["modified", ">=", since], alive], ["modified"])
         cards = await self._records.whole(CARD, rows)
         return [str(c["name"]) for c in cards if _with(c, self._config.row_key_field, key)]
+
+    async def _searched(self, key: str) -> list[str] | None:
+        """None where ERPNext does not search rows."""
+        where: list[Filter] = [
+            [LOG, self._config.row_key_field, "=", key],
+            ["docstatus", "!=", CANCELLED],
+        ]
+        try:
+            return [str(r["name"]) for r in await self._records.listed(CARD, where, [])]
+        except ErpRefused as refusal:
+            log.debug("ERPNext does not search rows: %s", refusal)
+            return None
 
     # ------------------------------------------------------------------ booked once
     async def report(self, key: str, fields: Mapping[str, Any]) -> str:
@@ -87,11 +103,19 @@ class Cards:
         cards = await self.cards([number])
         there = next((c for c in cards if _with(c, self._config.row_key_field, key)), None)
         if there is None:
+            await self._not_hidden(key, cards)
             operation = self._operation(order, str(fields.get("operation") or ""), cards)
             card = await self._open_card(order, operation, cards, pieces)
             there = await self._add(card, document, key, fields, pieces)
         await self._finish(there)
         return _number(there, self._config.row_key_field, key)
+
+    async def _not_hidden(self, key: str, cards: Sequence[Row]) -> None:
+        """Rows by hand carry no number, rows of ours may hide it: the search knows which they are."""
+        field = self._config.row_key_field
+        silent = {str(card["name"]) for card in cards if _silent(card, field)}
+        if silent and (ours := silent.intersection(await self._searched(key) or [])):
+            raise unsaid("ERPNext", f"{CARD} {min(ours)}", f"{LOG}.{field}", key, "row_key_field")
 
     async def order(self, number: str, fields: Mapping[str, Any]) -> Row:
         """One that was released a moment ago may still be a draft here."""
@@ -244,6 +268,10 @@ class Cards:
 
 def _with(card: Row, field: str, key: str) -> bool:
     return any(row.get(field) == key for row in rows_of(card, "time_logs"))
+
+
+def _silent(card: Row, field: str) -> bool:
+    return any(not row.get(field) for row in rows_of(card, "time_logs"))
 
 
 def _number(card: Row, field: str, key: str) -> str:

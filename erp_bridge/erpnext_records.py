@@ -17,6 +17,7 @@ from erp_bridge.erpnext_config import ErpNextConfig
 from erp_bridge.erpnext_maps import DOCUMENTS, FILTERS
 from erp_bridge.erpnext_meta import Metas, if_allowed
 from erp_bridge.fieldmap import FieldMap, MapBlock, asked, compiled
+from erp_bridge.unsaid import unsaid
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
@@ -179,6 +180,8 @@ class Records:
             log.debug("%s has no %s, so nothing of ours: %s", doctype, name, trouble)
             return []
         kept = [r for r in rows if _carries(r.get(name), key, marked=marked)]
+        if not kept:
+            self._all_say(doctype, name, key, rows)
         return sorted(
             kept,
             key=lambda r: (int(r.get("docstatus") or 0) == CANCELLED, len(str(r["name"])), str(r["name"])),
@@ -193,9 +196,19 @@ class Records:
         elif not (await self.meta(doctype)).lacks(name):
             for at in range(0, len(keys), AT_ONCE):
                 where: list[Filter] = [[name, "in", list(keys[at : at + AT_ONCE])]]
-                for row in await self.listed(doctype, where, [name, "docstatus"]):
+                rows = await self.listed(doctype, where, [name, "docstatus"])
+                self._all_say(doctype, name, keys[at], rows)
+                for row in rows:
                     found.setdefault(str(row.get(name)), []).append(row)
         return {key: _names(found[key]) for key in keys if found.get(key)}
+
+    def _all_say(self, doctype: str, name: str, key: str, rows: Sequence[Row]) -> None:
+        """Raises ErpUnavailable for one without our number: Frappe leaves out what a user may not read."""
+        silent = next((row for row in rows if not row.get(name)), None)
+        if silent is not None:
+            field = "key_field" if name == self.config.key_field else "keys"
+            places = [f"documents.{n}" for n, block in self.blocks.items() if block.form == doctype]
+            raise unsaid("ERPNext", f"{doctype} {silent['name']}", name, key, ", ".join([*places, field]))
 
     # ------------------------------------------------------------------ writing
     async def written(self, document: str, fields: Mapping[str, Any]) -> Row:

@@ -54,11 +54,14 @@ class Notes:
         domain = [["model", "=", model], *where, ["body", "ilike", _fit(marker)]]
         rows = await self._records.search(MODEL, domain, ["body", "model", "res_id", "date"])
         here = [r for r in rows if records is None or r.get("res_id") in records]
-        return [
+        kept = [
             row
             for row in here
             if row.get("model") == model and f"{words(row['body'])} ".startswith(f"{marker} ")
         ]
+        if not kept:
+            self._records.all_say(MODEL, "body", marker, rows)
+        return kept
 
 
 def _fit(marker: str) -> str:

@@ -15,6 +15,7 @@ from erp_bridge.odoo_client import OdooClient
 from erp_bridge.odoo_config import OdooConfig
 from erp_bridge.odoo_maps import DOCUMENTS, FILTERS
 from erp_bridge.odoo_values import Row, columns, plain, spaced, typed
+from erp_bridge.unsaid import unsaid
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.mapping import ErpField
 from hub.ports import Clock
@@ -201,7 +202,17 @@ class Records:
         """Records whose field begins with the marker, oldest first; wildcards in it match themselves only."""
         pattern = re.sub(r"[\\%]", "_", marker) + "%"
         rows = await self.search(model, [*domain, [field, "=like", pattern]], {*names, field})
-        return [row for row in rows if str(row.get(field) or "").startswith(marker)]
+        kept = [row for row in rows if str(row.get(field) or "").startswith(marker)]
+        if not kept:
+            self.all_say(model, field, marker, rows)
+        return kept
+
+    def all_say(self, model: str, field: str, marker: str, rows: Sequence[Row]) -> None:
+        """Raises ErpUnavailable for one without the field that it was found by."""
+        silent = next((row for row in rows if not row.get(field)), None)
+        if silent is not None:
+            places = [f"documents.{name}" for name, block in self.blocks.items() if block.form == model]
+            raise unsaid("Odoo", f"{model} {silent['id']}", field, marker, (places or ["documents"])[0])
 
     async def named(self, model: str, text: str, domain: Domain = ()) -> int | None:
         """The id of the one record that the text names; None when there is none."""

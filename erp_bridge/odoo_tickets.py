@@ -81,7 +81,9 @@ class Tickets:
             part = keys[at : at + AT_ONCE]
             patterns = [["name", "=like", re.sub(r"[\\%]", "_", f"[{key}]") + "%"] for key in part]
             domain = [*["|"] * (len(part) - 1), *patterns]
-            for row in await self._records.search(self._model, domain, ["name", "archive"]):
+            rows = await self._records.search(self._model, domain, ["name", "archive"])
+            self._records.all_say(self._model, "name", f"[{part[0]}]", rows)
+            for row in rows:
                 for key in part:
                     if str(row.get("name") or "").startswith(f"[{key}]") and not row.get("archive"):
                         out.setdefault(key, []).append(str(row["id"]))

@@ -20,6 +20,7 @@ from erp_bridge.sap_orders import Orders, Step
 from erp_bridge.sap_records import Records
 from erp_bridge.sap_service import Entity
 from erp_bridge.sap_tickets import AT_ONCE, Doubts
+from erp_bridge.unsaid import unsaid
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.model.erp import OperationClaim
 from hub.ports import Clock
@@ -52,8 +53,12 @@ class Confirmations:
         known_as = reference(name, key)
         where = await self._service.equals(self._set, REFERENCE, known_as)
         found = await self._service.rows(self._set, where)
-        rows = [r for r in found if str(r[REFERENCE]).lower() == known_as and not r["IsReversal"]]
+        live = [r for r in found if not r["IsReversal"]]
+        rows = [r for r in live if str(r[REFERENCE]).lower() == known_as]
         if not rows:
+            if silent := next((r for r in live if not r[REFERENCE]), None):
+                field = f"{self._set}.{REFERENCE}"
+                raise unsaid("SAP", _number(silent), field, f"{name} {key}", f"documents.{name}")
             return None
         if len(rows) > 1:
             log.warning("SAP has %d confirmations of %s %s", len(rows), name, key)

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from erp_bridge.sap_answers import SapTrouble
 from erp_bridge.sap_records import Kind, Records
 from erp_bridge.sap_service import Entity
+from erp_bridge.unsaid import unsaid
 from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
@@ -66,9 +67,10 @@ class Tickets:
     async def _find(self, kind: Kind, known_as: str) -> tuple[str, str] | None:
         """SAP lets two carry the same reference: the first one counts, and one that is not deleted first."""
         where = await kind.service.equals(kind.form, REFERENCE, known_as)
-        rows = await kind.service.rows(kind.form, where)
-        rows = [row for row in rows if row[REFERENCE] == known_as]
+        told = await kind.service.rows(kind.form, where)
+        rows = [row for row in told if row[REFERENCE] == known_as]
         if not rows:
+            _all_say(kind, told, known_as)
             return None
         if len(rows) > 1:
             log.warning("SAP has %d notifications with reference %s", len(rows), known_as)
@@ -82,7 +84,9 @@ class Tickets:
         names = sorted(known)
         for at in range(0, len(names), AT_ONCE):
             where = await self._service.any_of(self._ticket.form, REFERENCE, names[at : at + AT_ONCE])
-            for row in await self._service.rows(self._ticket.form, where):
+            rows = await self._service.rows(self._ticket.form, where)
+            _all_say(self._ticket, rows, names[at])
+            for row in rows:
                 if row[REFERENCE] in known and row[PHASE] != DELETED:
                     out.setdefault(known[row[REFERENCE]], []).append(_number(row))
         return out
@@ -200,6 +204,13 @@ class Tickets:
     def _people(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         person = str(fields.get("person") or "")
         return {"personnel": self._config.employees.get(person), "sap_user": self._config.users.get(person)}
+
+
+def _all_say(kind: Kind, rows: Sequence[Entity], known_as: str) -> None:
+    """Raises ErpUnavailable for one without its reference."""
+    for row in rows:
+        if not row[REFERENCE]:
+            raise unsaid("SAP", _number(row), f"{kind.form}.{REFERENCE}", known_as, f"documents.{kind.name}")
 
 
 def _number(row: Entity) -> str:

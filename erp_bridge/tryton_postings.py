@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from erp_bridge.tryton_records import Domain, Records, Row, below
 from erp_bridge.tryton_values import typed_instant
+from erp_bridge.unsaid import unsaid
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
@@ -175,6 +176,8 @@ class Noted:
             names = [f"{self._model},{i}" for i in ids[at : at + AT_ONCE]]
             rows = await self._records.search("ir.note", [["resource", "in", names]], ["resource", "message"])
             for row in rows:
+                if not row.get("resource"):  # without it a document would count as one that lost its note
+                    raise unsaid("Tryton", f"note {row['id']}", "ir.note.resource", names[0], "documents")
                 if row.get("resource") in names:
                     record = int(str(row["resource"]).partition(",")[2])
                     found.setdefault(record, []).append(str(row.get("message")))

@@ -12,6 +12,7 @@ from erp_bridge.tryton_client import TrytonClient
 from erp_bridge.tryton_config import TrytonConfig
 from erp_bridge.tryton_maps import DOCUMENTS, FILTERS
 from erp_bridge.tryton_values import typed
+from erp_bridge.unsaid import unsaid
 from hub.errors import ErpRefused, ErpUnavailable
 from hub.ports import Clock
 
@@ -147,7 +148,10 @@ class Records:
         `%` and `_` are wildcards there, so what comes back is compared again here.
         """
         rows = await self.search(model, [*domain, _begins(field, key)], {*names, field})
-        return [r for r in rows if _carries(r.get(field), key)]
+        kept = [r for r in rows if _carries(r.get(field), key)]
+        if not kept:
+            self._all_say(model, field, key, rows)
+        return kept
 
     async def copies(
         self, model: str, field: str, keys: Sequence[str], names: Iterable[str]
@@ -157,11 +161,20 @@ class Records:
         for at in range(0, len(keys), _KEYS):
             part = keys[at : at + _KEYS]
             either = ["OR", *(_begins(field, key) for key in part)]
-            for row in await self.search(model, [either], {*names, field}):
+            rows = await self.search(model, [either], {*names, field})
+            self._all_say(model, field, part[0], rows)
+            for row in rows:
                 for key in part:
                     if _carries(row.get(field), key):
                         found.setdefault(key, []).append(row)
         return found
+
+    def _all_say(self, model: str, field: str, key: str, rows: Sequence[Row]) -> None:
+        """Raises ErpUnavailable for one without its key."""
+        silent = next((row for row in rows if not row.get(field)), None)
+        if silent is not None:
+            places = [f"documents.{name}" for name, block in self.blocks.items() if block.form == model]
+            raise unsaid("Tryton", f"{model} {silent['id']}", field, key, (places or ["documents"])[0])
 
     async def named(self, model: str, text: str, domain: Domain = ()) -> int | None:
         """The id of the one record that the text names; None when there is none."""

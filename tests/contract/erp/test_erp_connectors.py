@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 
 from erp_bridge import left_out
@@ -626,6 +628,51 @@ async def test_another_document_is_not_taken_for_ours(
         await erp.fail("any_document")
         with contextlib.suppress(ErpUnavailable):
             assert await connector.find_report("R-2") is None
+
+
+def hiding(patch: pytest.MonkeyPatch, connector: Any, field: str, nothing: Any) -> None:
+    """From now on the ERP finds by the field and shows nothing in it, as for a user without the right."""
+    http: httpx.AsyncClient = connector._client._http
+    send = http.send
+
+    def emptied(told: Any) -> Any:
+        if isinstance(told, dict):
+            return {n: nothing if n == field and isinstance(v, str) else emptied(v) for n, v in told.items()}
+        return [emptied(one) for one in told] if isinstance(told, list) else told
+
+    async def sent(request: httpx.Request, **how: Any) -> httpx.Response:
+        reply = await send(request, **how)
+        if "json" not in reply.headers.get("Content-Type", ""):
+            return reply
+        headers = {n: v for n, v in reply.headers.items() if not n.startswith("content-")}
+        return httpx.Response(
+            reply.status_code, headers=headers, json=emptied(json.loads(reply.content)), request=request
+        )
+
+    patch.setattr(http, "send", sent)
+
+
+async def test_what_does_not_show_our_number_is_not_taken_for_absent(
+    world: World, erp: Books, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(world, "hidden_keys"):
+        pytest.skip("its own tests have it")
+    of_tickets, of_reports = world.hidden_keys
+    nothing = getattr(world, "nothing", None)
+    first = connect()
+    await first.open_ticket(KEY, ticket(erp))
+    await first.report_operation("R-1", report(erp))
+    blind = connect()
+    hiding(monkeypatch, blind, of_tickets, nothing)
+    for ask in (blind.find_ticket(KEY), blind.open_ticket(KEY, ticket(erp)), blind.ticket_copies([KEY])):
+        with pytest.raises(ErpUnavailable, match=f"{of_tickets}.*(documents|key_field)"):
+            await ask
+    blind = connect()
+    hiding(monkeypatch, blind, of_reports, nothing)
+    for posted in (blind.find_report("R-1"), blind.report_operation("R-1", report(erp))):
+        with pytest.raises(ErpUnavailable, match=f"{of_reports}.*(documents|key_field)"):
+            await posted
+    assert len(await erp.tickets()) == len(await erp.reports()) == 1
 
 
 async def test_a_renamed_document_is_named(world: World, erp: Books, connector: ErpConnector) -> None:

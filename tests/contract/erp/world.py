@@ -122,7 +122,9 @@ class World(Protocol):
     wrong_login: Mapping[str, Any]  # changes to the configuration that the ERP must refuse
     broken_orders: Mapping[str, Any]  # changes after which no production order can be read by its map
     # may have: `ticket_place`, a pattern of the configuration's name for a ticket where it is not
-    # documents.ticket; `bad_day_size` and `runs_in_tests`, smaller where each exchange is dear
+    # documents.ticket; `hidden_keys`, the fields of a ticket and of a report that keep our number, and
+    # `nothing`, what stands in one that is empty; `bad_day_size` and `runs_in_tests`, smaller where each
+    # exchange is dear
 
     def books(self, clock: Clock) -> AbstractAsyncContextManager[Books]:
         """A fresh one; the ERP's clock is the test's where it can be."""

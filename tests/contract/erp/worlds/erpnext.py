@@ -153,6 +153,7 @@ class ErpNextWorld:
     )  # fmt: skip
     secret = seed.BRIDGE.api_secret
     wrong_login: Mapping[str, Any] = {"api_secret": "another-secret"}
+    hidden_keys = ("custom_andon_ref", "custom_andon_ref")
     broken_orders: Mapping[str, Any] = {"documents": {"order": {"read": {"quantity": "number(item_name)"}}}}
     ticket_place = r"documents\.repair"
 

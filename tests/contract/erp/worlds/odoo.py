@@ -166,6 +166,7 @@ class OdooWorld:
     )  # fmt: skip
     secret = "api-key-that-nobody-may-read"
     wrong_login: Mapping[str, Any] = {"api_key": "another-secret"}
+    hidden_keys, nothing = ("name", "description"), False
     broken_orders: Mapping[str, Any] = {"documents": {"order": {"read": {"quantity": "number(name)"}}}}
     release = 19
 

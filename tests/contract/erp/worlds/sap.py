@@ -172,6 +172,7 @@ class SapWorld:
     faults = frozenset({*SAME, "down", "lag", *ODD})
     secret = "password-that-nobody-may-read"
     wrong_login: Mapping[str, Any] = {"password": "another-secret"}
+    hidden_keys = ("MaintNotifExtReferenceNumber", "ExternalSystemConfirmation")
     broken_orders: Mapping[str, Any] = {"documents": {"order": {"read": {"quantity": "number(Material)"}}}}
 
     @asynccontextmanager
