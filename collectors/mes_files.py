@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import hashlib
+import json
 import logging
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -18,17 +19,23 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator
 
 from collectors import mes_tables as tables
+from collectors.mes_faults import Unreadable
 from collectors.mes_tables import Row, TableBlock
 from collectors.spreadsheet import LARGEST, Unfit, is_formula, rows_of
 from hub.config import Block, Duration
 from hub.errors import SourceRefused, SourceUnavailable
 from hub.failpoint import failpoint
+from hub.model.intake import Fault
+from hub.model.words import Words
 from hub.ports import Clock, MesIntake
 
 _log = logging.getLogger(__name__)
 _STEP = 500  # events of one transaction
 _UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp")
 _FILE = "file"
+_PUT_AWAY = "done"
+_LOOKED_AFTER = timedelta(minutes=15)  # for how long after its last change a file in done/ is looked at
+_MOST = 500  # files that are looked after
 
 
 class SheetBlock(TableBlock):
@@ -78,6 +85,18 @@ class _Look:
     inode: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """A file in done/ as it was taken. Its writer may only have paused, and goes on in the moved file."""
+
+    name: str
+    size: int
+    changed: int
+    digest: str  # of these bytes
+    first: str  # digest that the ids of its rows are made of
+    until: float  # seconds since 1970
+
+
 class MesFilesSource:
     """Reads plain files of the folder itself; links, folders and unfinished files are passed over."""
 
@@ -90,16 +109,23 @@ class MesFilesSource:
         self._done = config.done or config.folder / "done"
         self._failed = config.failed or config.folder / "failed"
         self._seen: dict[str, tuple[_Look, float]] = {}  # since when it looks so
+        self._put: dict[str, _Put] = {}
+        self._grown: dict[str, tuple[_Look, float]] = {}  # the same of what has changed in done/
 
     def event_of(self, record: Any) -> Any:
+        if isinstance(record, Mapping) and (why := record.get("changed")):
+            text = f"移入 done 后又被更改：{why}", f"was changed after it was taken and moved to done: {why}"
+            raise Unreadable(Fault("file", Words(*text)))
         return tables.event_of(self._reads, self._zone, record)
 
     async def feed(self, intake: MesIntake) -> None:
         """Raises SourceUnavailable when the folder is away, SourceRefused when it cannot be worked with."""
         await asyncio.to_thread(self._prepare)
+        self._put = _read_put(await intake.mark(_PUT_AWAY))
         while True:
             for name in self._settled(await asyncio.to_thread(self._look)):
                 await self._take(name, intake)
+            await self._look_after(intake)
             await intake.alive()
             await self._clock.sleep(self._config.every.total_seconds())
 
@@ -152,7 +178,7 @@ class MesFilesSource:
         digest = hashlib.sha256(content).hexdigest()
         if await intake.remembers(_FILE, digest):
             _log.info("%s: %s was taken before; nothing is taken twice", self._name, name)
-            await asyncio.to_thread(self._move, path, self._done, digest)
+            await self._put_away(path, digest, intake)
             return
         try:
             records = await asyncio.to_thread(self._records, name, content, digest)
@@ -160,14 +186,19 @@ class MesFilesSource:
             _log.warning("%s: %s %s", self._name, name, why)
             await asyncio.to_thread(self._refuse, path, digest, str(why))
             return
+        rejected = await self._tell(records, intake)
+        await intake.remember(_FILE, digest)
+        failpoint("mes.file_before_move")
+        await self._put_away(path, digest, intake)
+        _log.info("%s: %s: %d records, %d rejected", self._name, name, len(records), rejected)
+
+    async def _tell(self, records: Sequence[Mapping[str, Any]], intake: MesIntake) -> int:
+        """How many were rejected."""
         rejected = 0
         for start in range(0, len(records), _STEP):
             verdicts = await intake.take(records[start : start + _STEP])
             rejected += sum(bool(v.faults) for v in verdicts)
-        await intake.remember(_FILE, digest)
-        failpoint("mes.file_before_move")
-        await asyncio.to_thread(self._move, path, self._done, digest)
-        _log.info("%s: %s: %d records, %d rejected", self._name, name, len(records), rejected)
+        return rejected
 
     def _content(self, path: Path) -> bytes | None:
         try:
@@ -207,10 +238,17 @@ class MesFilesSource:
             with moved.with_name(moved.name + ".reason.txt").open("w", encoding="utf-8") as reason:
                 reason.write(f"{path.name} {why}\n")
 
+    async def _put_away(self, path: Path, digest: str, intake: MesIntake) -> None:
+        """On record before it is moved: a restart looks after it too."""
+        look = self._seen[path.name][0]
+        target = await asyncio.to_thread(_target, path, self._done, digest)
+        until = self._clock.now() + _LOOKED_AFTER
+        put = _Put(target.name, look.size, look.changed, digest, digest, until.timestamp())
+        await self._keep(put, intake)
+        await asyncio.to_thread(self._move, path, self._done, digest)
+
     def _move(self, path: Path, where: Path, digest: str) -> Path | None:
-        target = where / path.name
-        if target.exists():
-            target = where / f"{path.stem}.{digest[:12]}{path.suffix}"
+        target = _target(path, where, digest)
         try:
             path.replace(target)
         except FileNotFoundError:
@@ -220,6 +258,84 @@ class MesFilesSource:
                 f"{self._name}: {path.name} cannot be moved to {where}: {cause.strerror}"
             ) from None
         return target
+
+    # ------------------------------------------------------------------ what was put away and goes on
+    async def _look_after(self, intake: MesIntake) -> None:
+        if not self._put:
+            return
+        now = self._clock.monotonic()
+        looks = await asyncio.to_thread(self._looks, list(self._put))
+        for name, look in looks.items():
+            put = self._put[name]
+            if look is None or (look.size, look.changed) == (put.size, put.changed):
+                self._grown.pop(name, None)
+                if look is None or self._clock.now().timestamp() > put.until:
+                    del self._put[name]  # from the record with the next file
+            elif self._grown.get(name, (None, 0.0))[0] != look:
+                self._grown[name] = look, now
+            elif now - self._grown[name][1] >= self._config.settle.total_seconds():
+                await self._take_added(put, look, intake)
+
+    def _looks(self, names: Sequence[str]) -> dict[str, _Look | None]:
+        return {name: _look_at(self._done / name) for name in names}
+
+    async def _take_added(self, put: _Put, look: _Look, intake: MesIntake) -> None:
+        path = self._done / put.name
+        content = await asyncio.to_thread(self._content, path)
+        if content is None or await asyncio.to_thread(_look_at, path) != look:
+            return  # somebody goes on writing
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != put.digest:
+            records = await asyncio.to_thread(self._added, put, content, digest)
+            rejected = await self._tell(records, intake)
+            await intake.remember(_FILE, digest)
+            _log.warning(
+                "%s: %s was changed after it was moved to done: %d records more, %d rejected; "
+                "raise settle: above the pauses of its writer", self._name, put.name, len(records), rejected,
+            )  # fmt: skip
+        until = (self._clock.now() + _LOOKED_AFTER).timestamp()
+        now = replace(put, size=look.size, changed=look.changed, digest=digest, until=until)
+        await self._keep(now, intake)
+
+    def _added(self, put: _Put, content: bytes, digest: str) -> list[dict[str, Any]]:
+        """Records that were not taken, or not so: of a row that was cut off in the middle the whole one too.
+        One that says so where the change is none that can be taken."""
+        try:
+            before = content[: put.size]
+            if hashlib.sha256(before).hexdigest() != put.digest:
+                raise Unfit(
+                    "is not what was taken with more behind it; put what is new into a file of its own"
+                )
+            taken = {r["line"]: r for r in self._records(put.name, before, put.first)}
+            found = self._records(put.name, content, put.first)
+        except Unfit as why:
+            return [{"changed": str(why), "file": put.name, "digest": digest}]
+        return [r for r in found if taken.get(r["line"]) != r]
+
+    async def _keep(self, put: _Put, intake: MesIntake) -> None:
+        self._grown.pop(put.name, None)
+        self._put.pop(put.name, None)
+        self._put[put.name] = put
+        for name in list(self._put)[:-_MOST]:
+            del self._put[name]
+        await intake.set_mark(_PUT_AWAY, json.dumps([asdict(p) for p in self._put.values()]))
+
+
+def _read_put(mark: str) -> dict[str, _Put]:
+    return {p["name"]: _Put(**p) for p in json.loads(mark or "[]")}
+
+
+def _target(path: Path, where: Path, digest: str) -> Path:
+    target = where / path.name
+    return where / f"{path.stem}.{digest[:12]}{path.suffix}" if target.exists() else target
+
+
+def _look_at(path: Path) -> _Look | None:
+    try:
+        now = path.lstat()
+    except OSError:
+        return None
+    return _Look(now.st_size, now.st_mtime_ns, now.st_ino) if stat.S_ISREG(now.st_mode) else None
 
 
 def _finished(name: str) -> bool:

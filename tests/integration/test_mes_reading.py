@@ -115,6 +115,40 @@ async def test_a_file_that_grows_while_it_is_read_waits_for_the_next_look(files:
     assert await numbers(files.record) == []
 
 
+async def test_what_a_writer_adds_to_a_file_that_was_moved_is_taken_after_a_restart_too(
+    files: FilesWorld,
+) -> None:
+    named, text = files.folder / "1-report.csv", f"order,operation,at,good\nMO-1,10,{AT},3\nMO-1,10,{AT},4\n"
+    with named.open("w") as writer:
+        writer.write(text)
+        writer.flush()
+        await files.read()
+        writer.write(f"MO-1,10,{AT},5\n")
+        writer.flush()
+        files.clock.turn(3600)  # the hub was away
+        await files.read()
+        writer.write(f"MO-1,10,{AT},6")
+    await files.read()
+    done = files.folder / "done" / "1-report.csv"
+    done.write_text(done.read_text() + "0\n")  # the last row had only begun
+    await files.read()
+    reports = (await files.record.everything())["reports"]
+    assert sorted(r["good"] for r in reports) == [3, 4, 5, 6]
+    (kept,) = await files.record.rejects()
+    assert "a correction" in kept["reason_en"]
+
+
+async def test_a_file_in_done_that_became_another_is_told(files: FilesWorld) -> None:
+    (files.folder / "1-report.csv").write_text(CSV)
+    await files.read()
+    (files.folder / "done" / "1-report.csv").write_text(CSV.replace("R-1", "R-2") + "\n")
+    await files.read()
+    await files.read()
+    (kept,) = await files.record.rejects()
+    assert (kept["times"], "changed after it was taken" in kept["reason_en"]) == (1, True)
+    assert await numbers(files.record) == ["R-1"]
+
+
 @pytest.mark.parametrize("name", [".1-report.csv", "~$1-report.csv", "1-report.csv.part", "1-report.csv.TMP"])
 async def test_what_is_marked_as_unfinished_is_left_alone(files: FilesWorld, name: str) -> None:
     (files.folder / name).write_text(CSV)
