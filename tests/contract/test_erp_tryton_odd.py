@@ -127,8 +127,9 @@ async def test_a_page_is_an_outage_and_a_write_that_met_it_is_in_doubt(method: s
 )  # fmt: skip
 async def test_what_does_not_answer_the_search_is_not_an_answer_that_there_is_nothing(answer: Any) -> None:
     connector = answering("search_read", httpx.Response(200, json=answer))
-    with pytest.raises(ErpUnavailable):
+    with pytest.raises(ErpUnavailable) as trouble:
         await connector.open_ticket(KEY, OPENING)
+    assert not trouble.value.in_doubt  # nothing was made
 
 
 async def test_a_session_without_a_token_is_none() -> None:
