@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from erp_bridge import left_out, mapping
+from erp_bridge import asked, left_out, mapping
+from erp_bridge.asked import Asked
 from hub.errors import ErpRefused, Refused, Transient
 from hub.failpoint import failpoint
 from hub.model.erp import ErpSubject, PostingKind
@@ -144,10 +145,11 @@ class ErpErrands:
         if not fields["good"] and not fields["scrap"]:
             return {"skipped": "no pieces"}
         key = str(errand.intent.payload["response"])
-        found = await self._looked_up(errand, self.connector.find_report, key)
-        if found is None:
-            await self._mine(errand)
-        number = found or await self.connector.report_operation(key, fields)
+        with asked.about(_known(errand, fields)):
+            found = await self._looked_up(errand, self.connector.find_report, key)
+            if found is None:
+                await self._mine(errand)
+            number = found or await self.connector.report_operation(key, fields)
         failpoint("bridge.after_report")
         return {"erp_number": number, "adopted": found is not None}
 
@@ -161,10 +163,12 @@ class ErpErrands:
         async def find(key: str) -> str | None:
             return await self.connector.find_posting(kind, key)
 
-        found = await self._looked_up(errand, find, key)
-        if found is None:
-            await self._mine(errand)
-        number = found or await self.connector.post(kind, key, mapping.posting(errand.intent.payload))
+        fields = mapping.posting(errand.intent.payload)
+        with asked.about(_known(errand, fields)):
+            found = await self._looked_up(errand, find, key)
+            if found is None:
+                await self._mine(errand)
+            number = found or await self.connector.post(kind, key, fields)
         failpoint("bridge.after_post")
         return {"erp_number": number, "adopted": found is not None}
 
@@ -182,6 +186,10 @@ class ErpErrands:
     async def _news(self, errand: Errand) -> Receipt:
         subject = ErpSubject(errand.intent.payload["subject"])
         return {"changed": await self.look(subject)}
+
+
+def _known(errand: Errand, fields: Mapping[str, Any]) -> Asked:
+    return Asked(fields["order"], fields["at"], first=errand.attempts <= 1 and not errand.in_doubt)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
-from erp_bridge import oracle_mark
+from erp_bridge import asked, left_out, oracle_mark
 from erp_bridge.oracle_answers import OracleRefusal, Stale, TimedOut, failures, is_busy
 from erp_bridge.oracle_client import PLAIN
 from erp_bridge.oracle_maps import DETAILS
@@ -53,6 +53,7 @@ class Bookings:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._booked: OrderedDict[str, str] = OrderedDict()  # digest -> order: answered for, in this process
         self._unwritten: dict[str, Mark] = {}  # by order, where a site wants no marks in Oracle
+        self._kept: OrderedDict[str, Mark] = OrderedDict()  # by order, as this process has last written it
         self._ended: OrderedDict[str, str] = OrderedDict()  # digest -> order: sent, and the sending is over
 
     # ------------------------------------------------------------------ looking
@@ -68,7 +69,27 @@ class Bookings:
                 continue
             if known_as in self._booked or await self._verdict(order, begun) is Verdict.DONE:
                 return _number(order, known_as)
+        if number := self._booked.get(known_as):  # Oracle has told us so, whatever the mark says by now
+            return f"{number}/{known_as}"
+        await self._doubted()
         return None
+
+    async def _doubted(self) -> None:
+        """Says so where a booking without a mark may be one whose mark had to make room, or was lost."""
+        about = asked.known()
+        if about.first or not self._config.mark.attribute:
+            return
+        if about.order:
+            order = await self._orders.one(about.order)
+            orders = [order] if order else []
+        else:
+            orders = await self._candidates(oracle_mark.OLD)
+        for order in orders:
+            mark = (await self._marked(order)).mark
+            if mark.may_have_dropped(about.at):
+                left_out.note("order", order.number, f"{self._where()} had no room for older marks")
+            elif about.order and about.sent and not mark.knows():
+                left_out.note("order", order.number, f"our mark is not in {self._where()} any more")
 
     async def _candidates(self, known_as: str) -> list[Order]:
         number = self._booked.get(known_as) or self._ended.get(known_as)
@@ -101,6 +122,8 @@ class Bookings:
             raise AssertionError("the last try returns or raises")
 
     async def _booked_once(self, name: str, key: str, known_as: str, fields: Mapping[str, Any]) -> str:
+        if booked := self._booked.get(known_as):
+            return f"{booked}/{known_as}"
         order = await self._orders.one(str(fields.get("order") or ""))
         if order is None:
             raise self._too_early(fields, f"Oracle has no work order {fields.get('order')}")
@@ -112,19 +135,24 @@ class Bookings:
         marked = await self._settled(marked, known_as)
         if known_as in marked.mark.done:
             return _number(order, known_as)
+        ours = marked.mark.begun is not None and marked.mark.begun.digest == known_as
+        if not ours and not asked.known().first and marked.mark.may_have_dropped(_instant(fields)):
+            raise self._forgotten(order, known_as)
         self._must_be_ready(order, fields)
         plan = await self._plans.plan(name, key, fields, order)
         self._must_be_enough(order, plan, fields)
-        await self._send(name, key, known_as, marked, plan)
+        await self._send(name, key, known_as, marked, plan, _instant(fields))
         return _number(order, known_as)
 
-    async def _send(self, name: str, key: str, known_as: str, marked: Marked, plan: Plan) -> None:
+    async def _send(
+        self, name: str, key: str, known_as: str, marked: Marked, plan: Plan, at: datetime | None
+    ) -> None:
         order, before = marked.order, marked.mark.begun
         counters = await self._plans.counters(order, [move for move, _ in plan.rows])
         moves = before.moves if before else tuple(replace(m, base=counters[m.counter]) for m, _ in plan.rows)
         standing = {m.counter: m.verdict(counters.get(m.counter)) for m in moves}
         rows = [row for move, row in plan.rows if standing.get(move.counter) is not Verdict.DONE]
-        begun = Begun(known_as, self._clock.now(), moves)
+        begun = Begun(known_as, self._clock.now(), moves, oracle_mark.stamp(at))
         since = self._clock.monotonic()
         await self._write(marked, replace(marked.mark, begun=begun))
         detail = DETAILS[plan.form]
@@ -204,6 +232,17 @@ class Bookings:
             " word when it is not, and send this once more"
         )
 
+    def _forgotten(self, order: Order, known_as: str) -> ErpRefused:
+        return ErpRefused(
+            f"work order {order.number}: whether {known_as} was booked cannot be told, because"
+            f" {self._where()} has no room for all marks and the older ones are gone. Look at its"
+            " transactions in Oracle: when it is not among them, book it there and set this aside. Give the"
+            " mark a longer flexfield (mark.child, mark.length), then this does not happen again"
+        )
+
+    def _where(self) -> str:
+        return ".".join(filter(None, (self._config.mark.child, self._config.mark.attribute)))
+
     async def _verdict(self, order: Order, begun: Begun) -> Verdict:
         return begun.verdict(await self._plans.counters(order, begun.moves))
 
@@ -237,7 +276,10 @@ class Bookings:
         if not attribute:
             return Marked(order, "", self._unwritten.get(order.number, Mark()))
         text = str((await self._holder(order)).get(attribute) or "")
-        return Marked(order, *oracle_mark.read(text), text)
+        plain, mark = oracle_mark.read(text)
+        if not mark.knows():  # retyped by somebody: what is booked is booked all the same
+            mark = self._kept.get(order.number, mark)
+        return Marked(order, plain, mark, text)
 
     async def _holder(self, order: Order) -> Row:
         """The record with the mark: the order, or its flexfield."""
@@ -254,12 +296,20 @@ class Bookings:
             self._unwritten[marked.order.number] = mark
             return
         body = {where.attribute: oracle_mark.written(marked.plain, mark, where.length)}
+        self._keep(marked.order.number, mark)
         path = f"{self._orders_form}/{marked.order.id}"
         if where.child:
             seen = {where.attribute: marked.text}
             await self._records.put_child(path, where.child, body, where.context, seen)
         else:
             await self._patched(path, body, marked.order.version)
+
+    def _keep(self, number: str, mark: Mark) -> None:
+        """What a person may have to take out of it is not brought back."""
+        self._kept[number] = replace(mark, unclear=())
+        self._kept.move_to_end(number)
+        while len(self._kept) > _REMEMBERED:
+            self._kept.popitem(last=False)
 
     async def _patched(self, path: str, body: Row, version: str) -> None:
         try:
@@ -270,6 +320,11 @@ class Bookings:
                 f"the order cannot be marked, and unmarked nothing is booked: {refusal}; let {where} be"
                 " written, or name another text in mark.attribute"
             ) from None
+
+
+def _instant(fields: Mapping[str, Any]) -> datetime | None:
+    at = fields.get("at")
+    return at if isinstance(at, datetime) else None
 
 
 def _number(order: Order, known_as: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from erp_bridge import oracle_mark
+from erp_bridge import asked, left_out, oracle_mark
+from erp_bridge.asked import Asked
 from erp_bridge.oracle import OracleConnector
 from erp_bridge.oracle_mark import Begun, Mark, Move, Verdict
 from hub.errors import ErpRefused, ErpUnavailable
@@ -64,7 +65,7 @@ async def test_what_somebody_else_booked_meanwhile_is_for_a_person(
     await connector.report_operation("R-2", reported())  # the others go on
     row = books.work_order(seed.ORDER)
     known_as = oracle_mark.digest("report", "R-1")
-    without = row["WorkOrderDescription"].replace(f"?{known_as} ", "")
+    without = row["WorkOrderDescription"].replace(f"?{known_as}", "")
     assert without != row["WorkOrderDescription"]
     path = f"/workOrders/{row['WorkOrderId']}"
     assert clerk.patch(path, {"WorkOrderDescription": without}).status_code == 200
@@ -143,13 +144,77 @@ async def test_people_s_words_stay_beside_the_mark(books: OracleBooks, connect: 
     connector = connect()
     before = books.work_order(seed.ORDER)["WorkOrderDescription"]
     for n in range(15):
-        await connector.report_operation(f"R-{n}", reported(good=1, scrap=0))
+        await connector.report_operation(f"R-{n}", reported(good=1, scrap=0, at=AT + timedelta(seconds=n)))
     text = books.work_order(seed.ORDER)["WorkOrderDescription"]
     assert text.startswith(before + " [AH ")
     assert len(text) <= 240
     fresh = connect()
-    assert await fresh.find_report("R-14") and await fresh.find_report("R-6")
+    assert await fresh.find_report("R-14") and await fresh.find_report("R-9")
     assert operation(books)["CompletedQuantity"] == 55
+
+
+async def test_what_had_to_make_room_in_a_full_text_is_never_booked_twice(
+    books: OracleBooks, connect: Connect
+) -> None:
+    """Thirty reports and thirty postings of one order: all are booked, each once, and those that the order
+    does not remember are not called absent."""
+
+    def fields(n: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        at = AT + timedelta(minutes=n // 2)
+        return reported(good=1, scrap=0, at=at), posted(PostingKind.ISSUE, quantity=1.0, at=at)
+
+    async def carried_out(connector: OracleConnector, n: int, *, first: bool) -> int:
+        report, issue = fields(n)
+        with asked.about(Asked(seed.ORDER, report["at"], first=first)):
+            with left_out.gathered() as lost:
+                known = [await connector.find_report(f"R-{n}")]
+                known.append(await connector.find_posting(PostingKind.ISSUE, f"P-{n}"))
+            assert bool(lost) is (None in known and not first)
+            with contextlib.suppress(*() if first else (ErpRefused,)):
+                await connector.report_operation(f"R-{n}", report)
+            with contextlib.suppress(*() if first else (ErpRefused,)):
+                await connector.post(PostingKind.ISSUE, f"P-{n}", issue)
+        return 2 - known.count(None)
+
+    same, anew = connect(), connect()
+    assert [await carried_out(same, n, first=True) for n in range(30)] == [0] * 30
+    assert [await carried_out(same, n, first=False) for n in range(30)] == [2] * 30
+    assert sum([await carried_out(anew, n, first=False) for n in range(30)]) < 60
+    assert operation(books)["CompletedQuantity"] == 40 + 30
+    assert len(await books.postings(PostingKind.ISSUE)) == 30
+
+
+async def test_beside_a_full_text_a_later_booking_is_told_from_an_older_one(
+    books: OracleBooks, connect: Connect
+) -> None:
+    """Where nobody says that it is the first try, the instant that it names does."""
+    for n in range(12):
+        await connect().report_operation(f"R-{n}", reported(good=1, scrap=0, at=AT + timedelta(seconds=n)))
+    with left_out.gathered() as lost:
+        assert await connect().find_report("R-0") is None
+    assert [one.record for one in lost] == [seed.ORDER]
+    with pytest.raises(ErpRefused, match=r"mark\.child"):
+        await connect().report_operation("R-0", reported(good=1, scrap=0, at=AT))
+    with asked.about(Asked(seed.ORDER, AT + timedelta(minutes=1))), left_out.gathered() as lost:
+        assert await connect().find_report("R-12") is None
+    assert not lost
+    assert operation(books)["CompletedQuantity"] == 52
+
+
+async def test_a_mark_that_a_clerk_has_typed_over_proves_nothing_absent(
+    books: OracleBooks, connect: Connect, clerk: Clerk
+) -> None:
+    connector = connect()
+    await connector.report_operation("R-1", reported())
+    path = f"/workOrders/{books.work_order(seed.ORDER)['WorkOrderId']}"
+    assert clerk.patch(path, {"WorkOrderDescription": "急"}).status_code == 200
+    with asked.about(Asked(seed.ORDER, AT, sent=True)), left_out.gathered() as lost:
+        assert await connect().find_report("R-1") is None
+    assert lost
+    await connector.report_operation("R-1", reported())
+    await connector.report_operation("R-2", reported())
+    assert await connect().find_report("R-1")  # the order remembers again
+    assert operation(books)["CompletedQuantity"] == 46
 
 
 async def test_the_mark_may_stand_in_a_flexfield(books: OracleBooks, connect: Connect) -> None:
