@@ -6,12 +6,13 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hub.bus.spool import DiskRefuses, Spool
+from hub.bus.spool import PAGE_BYTES, DiskRefuses, Spool
 from hub.errors import ConfigError
 from hub.model.batch import SampleBatch
 from hub.model.packing import packed
@@ -19,6 +20,7 @@ from hub.settings import HubBlock
 from hub.testing.clock import NOON
 
 LIMIT = 1_000_000
+CONNECT = sqlite3.connect
 
 
 @pytest.fixture
@@ -131,6 +133,154 @@ def test_a_file_that_is_no_database_is_put_aside(folder: Path) -> None:
     assert then.append(b"one", NOON) == 1
     assert then.damaged == 1
     assert len(list(folder.glob("spool.damaged-*"))) == 1
+    then.close()
+
+
+def test_a_file_put_aside_keeps_its_log_beside_it(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "spool.db").write_bytes(b"no database " * 1000)
+    (folder / "spool.db-wal").write_bytes(b"its log")
+    Spool(folder, LIMIT).close()
+    aside = next(folder.glob("spool.damaged-*.db"))
+    assert aside.with_name(aside.name + "-wal").read_bytes() == b"its log"
+
+
+def _spoil(folder: Path, body: bytes) -> None:
+    """The page with this batch."""
+    with (folder / "spool.db").open("r+b") as file:
+        at = file.read().rindex(packed(body)[:64])  # before it, what a split has left behind
+        file.seek(at - at % PAGE_BYTES)
+        file.write(b"\xa5" * PAGE_BYTES)
+
+
+@pytest.fixture
+def spoiled(spool: Spool, folder: Path) -> tuple[Spool, list[bytes]]:
+    """While it runs: a page in the middle, and nothing in memory."""
+    given = fill(spool, 30, 3_000)
+    spool._work_in()
+    spool._db.execute("pragma shrink_memory")
+    _spoil(folder, given[15])
+    return spool, given
+
+
+def test_a_spoiled_page_is_stepped_over(spoiled: tuple[Spool, list[bytes]]) -> None:
+    spool, given = spoiled
+    kept = spool.read(0, 1 << 30)
+    lost = [batch.number for batch in kept if batch.body is None]
+    assert 16 in lost and 2 <= len(lost) <= 6
+    assert [batch.number for batch in kept] == list(range(1, 31))
+    assert [batch.body for batch in kept if batch.body] == [
+        body for n, body in enumerate(given, 1) if n not in lost
+    ]
+    assert spool.damaged == len(lost)
+    assert bodies(spool)  # the forwarder's next life; nothing is counted twice
+    assert spool.damaged == len(lost)
+
+
+def test_what_a_spoiled_page_keeps_is_forgotten_and_the_file_is_replaced_when_all_is_told(
+    spoiled: tuple[Spool, list[bytes]], folder: Path
+) -> None:
+    spool, given = spoiled
+    origin = spool.origin
+    spool.trim(16)
+    assert spool.oldest is not None and spool.first > 16
+    assert bodies(spool)[-10:] == given[-10:]
+    assert spool.append(b"next", NOON) == 31
+    spool.trim(31)
+    assert (spool.fill, bodies(spool)) == (0, [])
+    assert len(list(folder.glob("spool.damaged-*.db"))) == 1
+    assert (spool.append(b"then", NOON), spool.origin) == (32, origin)
+    assert bodies(spool) == [b"then"]
+
+
+@pytest.mark.parametrize("which", [0, 15, 29])
+def test_a_start_saves_what_can_be_read_of_a_damaged_file(folder: Path, which: int) -> None:
+    first = Spool(folder, LIMIT)
+    given = fill(first, 30, 3_000)
+    first.close()
+    _spoil(folder, given[which])
+    then = Spool(folder, LIMIT)
+    numbers = [batch.number for batch in then.read(0, 1 << 30) if batch.body]
+    assert 24 <= len(numbers) < 30 and which + 1 not in numbers
+    assert [body for body in bodies(then) if body] == [given[number - 1] for number in numbers]
+    assert (then.origin, then.damaged > 0) == (first.origin, True)
+    assert then.append(b"next", NOON) == 31
+    assert len(list(folder.glob("spool.damaged-*.db"))) == 1
+    then.close()
+
+
+def test_a_file_that_takes_no_batch_any_more_is_replaced_while_it_runs(spool: Spool, folder: Path) -> None:
+    given = fill(spool, 30, 3_000)
+    spool._work_in()
+    spool._db.execute("pragma shrink_memory")
+    _spoil(folder, given[29])
+    assert spool.append(b"next", NOON) == 31
+    assert [body for body in bodies(spool) if body][:20] == given[:20]
+    assert bodies(spool)[-1] == b"next"
+
+
+@pytest.mark.parametrize("told", [0, 30])
+def test_a_sound_file_opens_without_a_write(folder: Path, monkeypatch: pytest.MonkeyPatch, told: int) -> None:
+    first = Spool(folder, LIMIT)
+    given = fill(first, 30, 1_000)
+    first.trim(told)
+    first.close()
+
+    def full(*args: object, **named: object) -> sqlite3.Connection:
+        db = CONNECT(*args, **named)  # type: ignore[call-overload]
+        db.execute("pragma query_only = on")
+        return db  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    then = Spool(folder, LIMIT)
+    assert bodies(then) == given[told:]
+    assert (then.origin, then.damaged) == (first.origin, 0)
+    then.close()
+
+
+def test_a_file_that_does_not_open_is_not_touched_and_the_folder_is_free_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Spool(folder, LIMIT)
+    given = fill(first, 5)
+    first.close()
+    before = (folder / "spool.db").read_bytes()
+    holder = sqlite3.connect(folder / "spool.db", isolation_level=None)
+    holder.execute("pragma locking_mode = exclusive")
+    holder.execute("select * from life").fetchall()
+    monkeypatch.setattr(sqlite3, "connect", partial(CONNECT, timeout=0))
+    with pytest.raises(ConfigError, match=r"hub\.spool: .* locked.* make room"):
+        Spool(folder, LIMIT)
+    holder.close()
+    assert (folder / "spool.db").read_bytes() == before
+    assert not list(folder.glob("spool.damaged-*"))
+    then = Spool(folder, LIMIT)
+    assert bodies(then) == given
+    then.close()
+
+
+def test_a_damaged_file_waits_for_room_to_be_saved_into(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Spool(folder, LIMIT)
+    given = fill(first, 30, 3_000)
+    first.close()
+    _spoil(folder, given[15])
+
+    def full(file: Path, *args: object, **named: object) -> sqlite3.Connection:
+        db = CONNECT(file, *args, **named)  # type: ignore[call-overload]
+        if "half" in file.name:
+            db.execute(f"pragma page_size = {PAGE_BYTES}")
+            db.execute("pragma max_page_count = 5")
+        return db  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    with pytest.raises(ConfigError, match=r"disk is full.* make room"):
+        Spool(folder, LIMIT)
+    assert sorted(path.name for path in folder.iterdir()) == ["lock", "spool.db"]  # not even the reserve
+    monkeypatch.undo()
+    then = Spool(folder, LIMIT)
+    assert then.read(0)[0].body == given[0]
     then.close()
 
 
