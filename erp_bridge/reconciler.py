@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from erp_bridge import divergence, left_out, owners, reconcile, shrunk
+from erp_bridge import asked, divergence, left_out, owners, reconcile, shrunk
+from erp_bridge.asked import Asked
 from erp_bridge.books import At, MesBook, OurBook, OurPosting, OurReport, OurSum, Pieces, TheirBook
 from erp_bridge.mapping import POSTINGS
 from erp_bridge.metered import metered
@@ -272,21 +273,22 @@ class Reconciler:
     ) -> list[Discrepancy]:
         rows = await self._record.reports(*at, settled)
         reports = [OurReport(r["id"], r["at"], Pieces(r["good"], r["scrap"]), r["dead"]) for r in rows]
+        about = {r.id: Asked(at[0], r.at, sent=not r.dead) for r in reports}
         ours_sum = ours.sums.get(at, OurSum())
         answers = dict(self._known.pop(at, {}))
         lacking = divergence.lacking(ours_sum, theirs)
-        while (asked := divergence.next_question(reports, answers, lacking)) is not None:
+        while (id_ := divergence.next_question(reports, answers, lacking)) is not None:
             if not budget.spend():
                 half |= reconcile.BOUNDED
-                self._known[at] = {id_: there for id_, there in answers.items() if there}
+                self._known[at] = {known: there for known, there in answers.items() if there}
                 break
-            with left_out.gathered() as lost:
-                there = await self._connector.find_report(asked) is not None
+            with left_out.gathered() as lost, asked.about(about[id_]):
+                there = await self._connector.find_report(id_) is not None
             if lost and not there:  # it may be the one that cannot be read
                 half |= reconcile.BOUNDED
-                self._known[at] = {id_: there for id_, there in answers.items() if there}
+                self._known[at] = {known: there for known, there in answers.items() if there}
                 return []
-            answers[asked] = there
+            answers[id_] = there
             await self._clock.sleep(BREATH)
         where = reconcile.work_center(ours.orders.get(at[0]), at[1])
         return divergence.explanation(at, ours_sum, theirs, reports, answers, where)
@@ -304,8 +306,10 @@ class Reconciler:
         answers = {key: there for key, there in self._posted.items() if key in mine}
         for key in sorted(mine, key=lambda k: list(answers).index(k) if k in answers else -1)[:MOST_POSTINGS]:
             answers.pop(key, None)  # asked last now
-            with left_out.gathered() as lost:
-                there = await self._connector.find_posting(mine[key].kind, mine[key].id) is not None
+            one = mine[key]
+            about = Asked(one.order, one.at, sent=not one.dead)
+            with left_out.gathered() as lost, asked.about(about):
+                there = await self._connector.find_posting(one.kind, one.id) is not None
             if there or not lost:  # else it may be the one that cannot be read
                 answers[key] = there
             await self._clock.sleep(BREATH)
