@@ -747,6 +747,22 @@ def test_who_was_slower_is_told_who_was_first_and_sales_may_only_look(visit: Any
     assert desk.overflow() == []
 
 
+def test_on_a_phone_the_console_shows_who_slips_over_the_list_of_orders(visit: Any, hub: Hub) -> None:
+    hub.roles = ("planner",)
+    desk = visit("/console?lang=zh-CN#orders", (390, 844))
+    row = desk.see("order-MO260105-0036")
+    assert row.locator('[data-key="state"]').inner_text().strip()
+    row.click()
+    desk.see("rush-loss")
+    for part in ("rush-gain", "rush-loss", "slip-MO260105-0031"):
+        box = desk.see(part).bounding_box()
+        assert 0 <= box["y"] and box["y"] + box["height"] <= 844, part
+    assert desk.overflow() == []
+    desk.see("rush-back").click()
+    desk.see("order-MO260105-0036")
+    desk.page.get_by_test_id("rush-loss").wait_for(state="hidden")
+
+
 # ------------------------------------------------------------------ the ERP
 def test_refused_messages_are_sent_again_or_put_aside_several_at_once(visit: Any, hub: Hub) -> None:
     desk = visit("/console?lang=en#erp=letters", (1366, 768))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {floor, freshness, lostSources, oldestAge, openAlarms, orders, placeOf, planOf, progress, quietMachines, soundLevel, wrongNow} from '../../screens/static/lib/board.js'
+import {floor, freshness, lostSources, oldestAge, openAlarms, orders, placeOf, planOf, progress, quietMachines, soundLevel, wrongNow, shortBy} from '../../screens/static/lib/board.js'
 
 const NOON = Date.parse('2026-01-05T12:00:00Z')
 const ago = seconds => new Date(NOON - seconds * 1000).toISOString()
@@ -116,4 +116,9 @@ test('a machine whose alarms are all over or put aside is marked quietly', () =>
   const alarm = (id, equipment, state) => ({id, equipment, state, priority: 'high', raised_at: '2026-01-05T12:00:00Z'})
   const alarms = [alarm(1, 'over', 'rtn-unacked'), alarm(2, 'mixed', 'rtn-unacked'), alarm(3, 'mixed', 'unacked'), alarm(4, 'hand', 'acked'), alarm(5, 'shelf', 'shelved')]
   assert.deepEqual([...quietMachines({alarms: Object.fromEntries(alarms.map(a => [a.id, a]))})].sort(), ['over', 'shelf'])
+})
+
+test("a customer's order that ended with fewer pieces than were ordered is not simply done", () => {
+  assert.equal(shortBy({stage: 'done', ordered: 300, made: 298}), 2)
+  assert.deepEqual([{stage: 'running', ordered: 300, made: 298}, {stage: 'done', ordered: 300, made: 301}].map(shortBy), [0, 0])
 })

@@ -576,7 +576,9 @@ class Api:
         later = line | nothing | {"product": "B200", "product_name": words("阀体", "Valve"), "made": 0}
         later["stage"] = "unplanned"
         unplanned = {"number": "SO-2", "customer": "Nova", "order": None, "lines": [later]}
-        return JSONResponse({"sales": [sold, unplanned], "as_of": stamp(now), "stale": ""})
+        short = line | nothing | {"stage": "done", "ordered": 300, "made": 298}
+        ended = {"number": "SO-3", "customer": "Alpina", "order": order["number"], "lines": [short]}
+        return JSONResponse({"sales": [sold, unplanned, ended], "as_of": stamp(now), "stale": ""})
 
     # ------------------------------------------------------------- the board, once a second
     async def feed(self, socket: WebSocket) -> None:

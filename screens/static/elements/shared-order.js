@@ -1,3 +1,4 @@
+import {shortBy} from '../lib/board.js'
 import {h, keyed, mark, put} from '../lib/dom.js'
 import {age, dayClock, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
@@ -49,11 +50,13 @@ export class SharedLine extends HTMLElement {
     const open = line.stage === 'waiting' || line.stage === 'running'
     mark(this, 'late', line.late_by ? 'yes' : '')
     put(p.product, say(line.product_name) || line.product)
-    put(p.stage, t(`shared.stage.${line.stage}`))
-    putIcon(p.sign, SIGNS[line.stage])
+    const missing = shortBy(line)
+    const stage = missing ? t('shared.short', {n: number(missing)}) : t(`shared.stage.${line.stage}`)
+    put(p.stage, stage)
+    putIcon(p.sign, missing ? 'high' : SIGNS[line.stage])
     put(p.made, t('shared.made', {made: number(line.made), ordered: number(line.ordered)}))
     p.bar.style.setProperty('--share', line.ordered > 0 ? Math.min(1, line.made / line.ordered) : 0)
-    put(p.finish, line.finish ? dayClock(line.finish, zone) : t(open ? 'shared.finish-unknown' : line.stage === 'done' ? 'shared.stage.done' : 'shared.no-finish'))
+    put(p.finish, line.finish ? dayClock(line.finish, zone) : open ? t('shared.finish-unknown') : line.stage === 'done' ? stage : t('shared.no-finish'))
     put(p.due, dayClock(line.due_at, zone))
     p.verdict.hidden = !line.finish
     put(p.verdictWord, line.late_by ? t('shared.late', {age: age(line.late_by, t)}) : t('shared.in-time'))

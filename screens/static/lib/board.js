@@ -134,3 +134,6 @@ export function progress(operation) {
   if (operation.state === 'done') return 1
   return operation.quantity > 0 ? Math.min(1, Math.max(0, operation.good / operation.quantity)) : 0
 }
+
+/** Pieces that a line of a customer's order was ended without: 298 of 300 made and nothing left to do is 2. */
+export const shortBy = ({stage, ordered, made}) => (stage === 'done' ? Math.max(0, ordered - made) : 0)

@@ -73,10 +73,15 @@ export function orderColumns(zone) {
   ]
 }
 
-/** Cancelled, held, changed and not confirmed yet; empty for the many that simply go on. */
+/** Cancelled, held, changed and not confirmed yet; for the many that simply go on, how far they are. */
 function orderState(order) {
   const waiting = urgency(order)
-  return [standing(order) && t(`change.state.${standing(order)}`), waiting && t(waiting === 'late' ? 'change.mark.late' : 'change.mark')].filter(Boolean).join(' · ')
+  return [standing(order) && t(`change.state.${standing(order)}`), waiting && t(waiting === 'late' ? 'change.mark.late' : 'change.mark')].filter(Boolean).join(' · ') || t(`job.${goingOn(order.operations ?? [])}`)
+}
+
+function goingOn(operations) {
+  if (operations.length && operations.every(o => o.state === 'done')) return 'done'
+  return operations.some(o => o.good || o.state !== 'waiting') ? 'running' : 'waiting'
 }
 
 const orderLook = order => (urgency(order) === 'late' ? {priority: 'high'} : urgency(order) ? {state: 'setup', icon: 'clock'} : standing(order) ? {state: standing(order) === 'held' ? 'held' : 'off'} : {})
