@@ -16,7 +16,8 @@ class Gate:
     most: int  # hands
     allowed: int = 0
     failures: int = 0  # in a row
-    shut_until: float = 0.0
+    shut_until: float = 0.0  # by our own caution, until it answers
+    asked_until: float = 0.0  # by its own word: an answer to somebody else does not end that
 
     @classmethod
     def open(cls, most: int) -> Gate:
@@ -28,7 +29,11 @@ class Gate:
 
     def lets_in(self, at_work: int, now: float) -> bool:
         """Whether one more hand may take an errand while so many are busy."""
-        return now >= self.shut_until and at_work < self.allowed
+        return now >= self.shut_until and not self.asked_to_wait(now) and at_work < self.allowed
+
+    def asked_to_wait(self, now: float) -> bool:
+        """A limit or a quota of theirs: what we ask in the meantime would be counted against us."""
+        return now < self.asked_until
 
     def answered(self) -> Gate:
         """After an outage one more hand with each answer."""
@@ -44,5 +49,5 @@ class Gate:
 
     def limited(self, now: float, pause: timedelta) -> Gate:
         """It asked to be left alone for so long: by everybody."""
-        until = max(self.shut_until, now + pause.total_seconds())
-        return replace(self, allowed=max(1, self.allowed // 2), shut_until=until)
+        until = max(self.asked_until, now + pause.total_seconds())
+        return replace(self, allowed=max(1, self.allowed // 2), asked_until=until)

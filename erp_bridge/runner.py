@@ -229,7 +229,7 @@ class BridgeRunner:
     def _unanswered(self, trouble: ErpUnavailable) -> None:
         self._health.up, self._health.last_error = False, str(trouble)
         now = self._clock.monotonic()
-        pause = trouble.retry_after
+        pause = None if trouble.in_doubt else trouble.retry_after  # in doubt: this document's own pause
         self._gate = self._gate.failed(now) if pause is None else self._gate.limited(now, pause)
 
     # ------------------------------------------------------------------ from the ERP
@@ -241,11 +241,15 @@ class BridgeRunner:
 
     async def _tried(self, poll: Callable[[], Awaitable[int | None]]) -> None:
         """A look that failed is taken again at the next turn: only the health tells of it."""
+        if self._gate.asked_to_wait(self._clock.monotonic()):
+            return
         try:
             await poll()
         except (Transient, Permanent) as trouble:
             log.info("the ERP could not be asked: %s", trouble)
             self._health.up, self._health.last_error = False, str(trouble)
+            if isinstance(trouble, ErpUnavailable) and trouble.retry_after is not None:
+                self._gate = self._gate.limited(self._clock.monotonic(), trouble.retry_after)
         except BROKEN as cause:  # must not end the hands that send
             log.exception("what the ERP told cannot be read")
             self._health.up = False

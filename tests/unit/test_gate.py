@@ -54,6 +54,10 @@ def test_a_limit_holds_all_hands_as_long_as_the_erp_asked() -> None:
     assert not gate.lets_in(0, 129.9)
     assert gate.lets_in(0, 130.0)
     assert gate.allowed == HANDS // 2
+    later = gate.answered()
+    assert later.asked_to_wait(129.9), "an answer to somebody else ends no quota"
+    assert not later.lets_in(0, 129.9)
+    assert not later.asked_to_wait(130.0)
 
 
 @given(st.lists(st.sampled_from(["ok", "failed", "limited"]), max_size=60))
