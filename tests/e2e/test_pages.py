@@ -756,7 +756,7 @@ def test_on_a_phone_the_console_shows_who_slips_over_the_list_of_orders(visit: A
     desk.see("rush-loss")
     for part in ("rush-gain", "rush-loss", "slip-MO260105-0031"):
         box = desk.see(part).bounding_box()
-        assert 0 <= box["y"] and box["y"] + box["height"] <= 844, part
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 844, part
     assert desk.overflow() == []
     desk.see("rush-back").click()
     desk.see("order-MO260105-0036")
