@@ -61,6 +61,7 @@ class Spool:
         self._file = folder / "spool.db"
         self.dropped_batches = self.damaged = 0
         self._gone = 0  # up to this number all is told or forgotten, also where it cannot be deleted
+        self._cleared = 0  # up to here no deleting is tried any more
         self._unreadable: set[int] = set()
         self._spoiled: sqlite3.Error | None = None  # the file; it is replaced when that costs least
         self._in_vain = False  # once, there was no room for another file
@@ -274,11 +275,11 @@ class Spool:
             return
         try:
             with self._transaction():
-                self._db.execute("delete from spool where number > ? and number <= ?", (self._gone, upto))
+                self._db.execute("delete from spool where number > ? and number <= ?", (self._cleared, upto))
                 self._db.execute("update life set forgotten = forgotten + ?", (batches,))
         except sqlite3.DatabaseError as cause:
             self._leave(cause)
-        self._gone = upto
+        self._gone = self._cleared = upto
         self.fill, self.forgotten = max(left, 0), self.forgotten + batches
         log.error(
             "the spool is full: its %d oldest batches are forgotten (%d in all)", batches, self.forgotten
@@ -351,22 +352,28 @@ class Spool:
 
     def trim(self, upto: int) -> None:
         """These are on record. The disk is not waited for: what a power cut brings back is left out by its
-        number. So is what cannot be deleted because its page is spoiled."""
+        number. So is what cannot be deleted, because its page is spoiled or because a full disk takes no
+        deleting either: that must not keep the rest from being told."""
         upto = min(upto, self.last)
         if upto <= self._gone:
             return
-        gone, which = "from spool where number > ? and number <= ?", (self._gone, upto)
         try:
-            size = self._one(f"select coalesce(sum(length(body)), 0) {gone}", *which)
-            if size:
+            query = "select coalesce(sum(length(body)), 0) from spool where number > ? and number <= ?"
+            left = self.fill - self._one(query, self._gone, upto)
+            if left < self.fill:
                 with self._unhurried(), self._transaction():
-                    self._db.execute(f"delete {gone}", which)
-            self._gone = upto
-            self.fill = max(self.fill - size, 0)
+                    self._db.execute(
+                        "delete from spool where number > ? and number <= ?", (self._cleared, upto)
+                    )
+            self._cleared = upto
         except sqlite3.DatabaseError as cause:
-            self._leave(cause)
-            self._gone = upto
-            self.fill = sum(sum(size) for _, *size in self._walk("number, length(body)", upto))
+            if is_damage(cause):
+                self._leave(cause)
+                self._cleared = upto
+            else:
+                log.warning("the spool's disk refuses to forget what is on record (%s): later, then", cause)
+            left = sum(sum(size) for _, *size in self._walk("number, length(body)", upto))
+        self._gone, self.fill = upto, max(left, 0)
         if not self.fill:
             self._all_is_told()
 

@@ -315,6 +315,18 @@ def test_a_disk_that_takes_nothing_at_all_is_said(spool: Spool) -> None:
     assert spool.append(b"two", NOON) == 1
 
 
+def test_what_a_full_disk_cannot_forget_is_not_told_again_and_goes_with_the_next(spool: Spool) -> None:
+    given = fill(spool, 5)
+    spool._db.execute("pragma query_only = on")
+    spool.trim(2)
+    assert (bodies(spool), spool.first) == (given[2:], 3)
+    spool._db.execute("pragma query_only = off")
+    spool.trim(4)
+    assert spool._db.execute("select number from spool").fetchall() == [(5,)]
+    spool.trim(5)
+    assert spool.fill == 0
+
+
 def test_a_day_of_two_thousand_tags_at_1_hz_fits_whatever_they_look_like() -> None:
     """Each told at its own time, in any order, with any value: nothing repeats, nothing gets smaller."""
     random, n = np.random.default_rng(1), 2_000
