@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from hub.model.production import JobResponse, Posting, WorkOrder
 from hub.model.words import Words
 from hub.ports import Clock, EventSource, Ledger, Tx
 
+_log = logging.getLogger(__name__)
+_MOST_TOLD = 100  # sets of unknown fields: a sender with ever new names does not fill the log
 ANOTHER = Fault(
     "id",
     Words(
@@ -49,6 +52,7 @@ class Intake:
         self._source, self._ledger, self._clock, self._shout = source, ledger, clock, shout
         self._on_state = on_state
         self._up = False
+        self._ignored: set[tuple[str, tuple[str, ...]]] = set()
 
     async def alive(self) -> None:
         if not self._up:
@@ -101,6 +105,16 @@ class Intake:
     async def _one(self, tx: Tx, record: Any, event: Event | Unreadable, touched: set[str]) -> Verdict:
         if isinstance(event, Unreadable):
             return await self._reject(tx, record, event.faults)
+        if (
+            event.ignored
+            and len(self._ignored) < _MOST_TOLD
+            and (event.kind, event.ignored) not in self._ignored
+        ):
+            self._ignored.add((event.kind, event.ignored))
+            _log.warning(
+                "%s: %s: fields that we do not know are left out: %s",
+                self.name, event.kind, ", ".join(map(repr, event.ignored)),
+            )  # fmt: skip
         taken = Uptake.TAKEN
         if event.id:
             taken = await tx.take_event(self.name, event.kind, event.id, event.digest, self._clock.now())
@@ -108,7 +122,7 @@ class Intake:
             return await self._reject(tx, record, (ANOTHER,))
         if taken is Uptake.TAKEN and not await _write(tx, event.thing, touched):
             taken = Uptake.REPEAT
-        return Verdict(event.id, taken)
+        return Verdict(event.id, taken, ignored=event.ignored)
 
     async def _reject(self, tx: Tx, record: Any, faults: tuple[Fault, ...]) -> Verdict:
         try:

@@ -2,7 +2,7 @@
 
 An event has a `type`, an `id` of its own, and the fields of its type:
 
-order 工单, report 报工 (start, stop, good, scrap), posting (any of those below by its `kind`), labour 工时,
+order 工单, report 报工 (start, stop, good, scrap, rework), posting (any below by its `kind`), labour 工时,
 quality 检验, material 投料 (a lot that goes into an order), stock 出入库 (in: finished goods, out: material).
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -35,6 +36,7 @@ from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkO
 from hub.model.words import Words
 
 LONGEST_ID = 200
+MOST_IGNORED = 20  # names that are told of one event
 
 
 def as_word(value: object) -> object:
@@ -56,6 +58,13 @@ def _plain(value: str) -> str:
     return value
 
 
+def _one_line(value: str) -> str:
+    """Names and numbers are compared, printed and put into addresses."""
+    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in value):
+        raise ValueError("contains control characters; remove them")
+    return _plain(value)
+
+
 def _told(value: WordsBlock) -> WordsBlock:
     _plain(value.zh + value.en)
     if len(value.zh + value.en) > 4000:
@@ -69,8 +78,10 @@ def _within(value: datetime) -> datetime:
     return value
 
 
-Word = Annotated[str, BeforeValidator(as_word), Field(min_length=1, max_length=200), AfterValidator(_plain)]
-Code = Annotated[str, BeforeValidator(as_word), Field(max_length=200), AfterValidator(_plain)]
+Word = Annotated[
+    str, BeforeValidator(as_word), Field(min_length=1, max_length=200), AfterValidator(_one_line)
+]
+Code = Annotated[str, BeforeValidator(as_word), Field(max_length=200), AfterValidator(_one_line)]
 Short = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
 Note = Annotated[str, Field(max_length=2000), AfterValidator(_plain)]
 Moment = Annotated[AwareDatetime, AfterValidator(_within)]
@@ -79,7 +90,7 @@ Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class Record(BaseModel):
-    """What an MES may send: it may know more than we ask for."""
+    """What an MES may send: it may know more than we ask for, and is told what we leave out."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -134,11 +145,12 @@ class ReportIn(Record):
     equipment: Short = ""
     person: Short = ""
     labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    rework: Quantity = 0
 
     def response(self) -> JobResponse:
         return JobResponse(
             self.id, self.order, self.operation, self.at.astimezone(UTC), self.good, self.scrap, self.state,
-            self.equipment, self.person, self.labour_seconds,
+            self.equipment, self.person, self.labour_seconds, self.rework,
         )  # fmt: skip
 
 
@@ -293,10 +305,14 @@ class Event:
     kind: str
     id: str
     thing: WorkOrder | JobResponse | Posting
+    ignored: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
-        said = json.dumps(asdict(self.thing), sort_keys=True, default=str)
+        told = asdict(self.thing)
+        if not told.get("rework"):
+            told.pop("rework", None)  # as it was before there was this field: a repeat stays one
+        said = json.dumps(told, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -310,9 +326,17 @@ def read(found: Any) -> Event:
         raise Unreadable(Fault("type", Words(f"须为 {known} 之一", f"must be one of {known}")))
     try:
         made = model.model_validate(found)
-        return _event(made, found)
+        return replace(_event(made, found), ignored=_ignored(model, found))
     except ValidationError as cause:
         raise Unreadable(*faults_of(cause)) from None
+
+
+def _ignored(model: type[Record], found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Fields that are not of this type; they may well be told to nobody, but not without a word."""
+    own = {str(name) for name in found} - {*model.model_fields, "type", "id"}
+    jobs = found.get("jobs", []) if model is OrderIn else []
+    inner = {f"jobs.{name}" for job in jobs for name in job if name not in JobIn.model_fields}
+    return tuple(name[:LONGEST_ID] for name in sorted(own | inner)[:MOST_IGNORED] if not _unsound(name))
 
 
 def _event(made: Record, found: Mapping[str, Any]) -> Event:

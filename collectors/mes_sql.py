@@ -19,11 +19,14 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from collectors import mes_tables as tables
+from collectors.mes_faults import Unreadable
 from collectors.mes_tables import Row, TableBlock
 from hub import sql_text
 from hub.config import Duration
 from hub.databases import Driver, Failure, SqlBlock, driver
 from hub.errors import SourceRefused, SourceUnavailable
+from hub.model.intake import Fault
+from hub.model.words import Words
 from hub.ports import Clock, MesIntake
 
 _log = logging.getLogger(__name__)
@@ -114,7 +117,15 @@ class MesSqlSource:
         self._reads = {r.name: r for r in config.reads}
 
     def event_of(self, record: Any) -> Any:
-        return tables.event_of(self._reads, self._zone, record)
+        """A count that is NULL is not known, and not 0."""
+        made = tables.event_of(self._reads, self._zone, record)
+        column = self._reads[record["table"]].fields.get("good", "good")
+        if made["type"] == "report" and "good" not in made and column in record["rows"][0]:
+            text = Words(
+                "为 NULL；若表示 0，请写 coalesce(…, 0)", "is NULL; where that means 0 write coalesce(.., 0)"
+            )
+            raise Unreadable(Fault("good", text))
+        return made
 
     async def feed(self, intake: MesIntake) -> None:
         """Raises SourceUnavailable, or SourceRefused when a statement or its answer cannot be worked with."""

@@ -345,6 +345,7 @@ def pass_on(report: JobResponse) -> Intent:
             "operation": report.operation,
             "good": report.good,
             "scrap": report.scrap,
+            "rework": report.rework,
             "state": report.state.value,
             "at": stamp(report.at),
             "equipment": report.equipment,

@@ -92,6 +92,7 @@ def report(payload: Mapping[str, Any]) -> dict[str, Any]:
         "operation": str(payload.get("operation") or ""),
         "good": int(payload.get("good") or 0),
         "scrap": int(payload.get("scrap") or 0),
+        "rework": int(payload.get("rework") or 0),
         "at": instant(payload, "at"),
         "equipment": str(payload.get("equipment") or ""),
         "person": str(payload.get("person") or ""),

@@ -29,6 +29,7 @@ TITLES = {
     "operation": Words("工序号", "operation"),
     "good": Words("合格数", "good pieces"),
     "scrap": Words("报废数", "scrap"),
+    "rework": Words("返工数", "rework"),
     "labour_seconds": Words("人工工时（秒）", "labour in seconds"),
     "machine_seconds": Words("机器工时（秒）", "machine time in seconds"),
     "item": Words("物料编码", "item"),

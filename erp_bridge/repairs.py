@@ -76,7 +76,7 @@ class Repairs:
         row = await self.shelf.report(report_id)
         if row is None:
             raise ErpRefused(f"report {report_id} is not on record here any more")
-        names = ("id", "operation", "at", "good", "scrap", "equipment", "person", "labour_seconds")
+        names = ("id", "operation", "at", "good", "scrap", "equipment", "person", "labour_seconds", "rework")
         response = JobResponse(
             order=row["work_order"], state=JobState(row["state"]), **{name: row[name] for name in names}
         )

@@ -320,6 +320,7 @@ def _order(
                 "quantity": p.job.quantity,
                 "good": p.good,
                 "scrap": p.scrap,
+                **({"rework": p.rework} if p.rework else {}),
                 "state": p.state.value,
             }
             for p in parts

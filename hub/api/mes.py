@@ -103,7 +103,8 @@ def _book(house: Deps) -> Rejects:
 
 def _verdict(one: Verdict) -> dict[str, Any]:
     faults = [{"field": f.field, "text": f.text.as_dict()} for f in one.faults]
-    return {"id": one.id, "result": one.fate.value, **({"faults": faults} if faults else {})}
+    more = {"faults": faults, "ignored": list(one.ignored)}
+    return {"id": one.id, "result": one.fate.value, **{name: told for name, told in more.items() if told}}
 
 
 def _reject(one: Reject) -> dict[str, Any]:

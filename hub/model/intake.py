@@ -34,6 +34,7 @@ class Verdict:
     id: str  # the event's own; "" where it has none
     fate: Uptake
     faults: tuple[Fault, ...] = ()
+    ignored: tuple[str, ...] = ()  # fields that we have no use for
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class JobResponse:
     equipment: str = ""
     person: str = ""
     labour_seconds: float = 0.0
+    rework: int = 0  # pieces worked on once more: neither good nor scrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +135,4 @@ class JobProgress:
     state: JobState
     started_at: datetime | None
     last_at: datetime | None
+    rework: int = 0

@@ -22,6 +22,7 @@ _SAME_NAME = tuple(c for c in COLUMNS if c not in ("product_zh", "product_en", "
 JOB_COLUMNS = ("work_order", "operation", "place", "name_zh", "name_en", "work_center", "quantity")
 RESPONSE_COLUMNS = (
     "id", "work_order", "operation", "at", "good", "scrap", "state", "equipment", "person", "labour_seconds",
+    "rework",
 )  # fmt: skip
 
 
@@ -126,8 +127,9 @@ async def progress_of(connection: Connection, numbers: Sequence[str]) -> list[Jo
 
 def _progress(row: dict[str, Any]) -> JobProgress:
     return JobProgress(
-        _job(row), row["good"], row["scrap"], JobState(row["state"]), row["started_at"], row["last_at"]
-    )
+        _job(row), row["good"], row["scrap"], JobState(row["state"]), row["started_at"], row["last_at"],
+        row["rework"],
+    )  # fmt: skip
 
 
 SAVE = upsert("work_orders", ("number",), COLUMNS)
@@ -160,10 +162,11 @@ THOSE = f"{_ORDERS} where number = any (%s) order by number"
 JOBS = "select * from job_orders where work_order = any (%s) order by work_order, place"
 # The state is what the latest report says; of two at one instant, the one that is further on.
 _PROGRESS = """
-select j.*, r.good, r.scrap, r.state, r.started_at, r.last_at
+select j.*, r.good, r.scrap, r.rework, r.state, r.started_at, r.last_at
 from job_orders j join work_orders o on o.number = j.work_order
 cross join lateral (
     select coalesce(sum(good), 0) as good, coalesce(sum(scrap), 0) as scrap,
+           coalesce(sum(rework), 0) as rework,
            min(at) as started_at, max(at) as last_at,
            coalesce((array_agg(state order by at desc,
                array_position(array['waiting', 'running', 'inspection', 'done'], state) desc))[1],

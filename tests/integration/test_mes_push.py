@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from collectors.intake import Intake
 from collectors.mes_push import MesDesk, MesPushSource
+from erp_bridge import mapping
 from hub.api.app import build
 from hub.api.limits import Meter
 from hub.errors import SourceUnavailable
@@ -54,6 +55,16 @@ async def door(dsn: str) -> AsyncIterator[Door]:
         deps = replace(it.deps, mes_doors={"mes": desk}, rejects=PgRejects(on.pool))
         it.deps, it.app = deps, build(deps, meter=Meter(burst=1e9))
         yield Door(it, on, it.app)
+
+
+async def test_rework_is_a_count_of_its_own_and_what_is_not_known_is_named(door: Door) -> None:
+    answer = await door.push([{**REPORT, "rework": 1, "colour": "red"}, {**REPORT, "order": "MO\n1"}])
+    taken, refused = answer.json()["results"]
+    assert taken == {"id": "R-1", "result": "taken", "ignored": ["colour"]}
+    assert refused["faults"][0]["field"] == "order"
+    (row,) = (await door.record.everything())["reports"]
+    (intent,) = (await door.record.everything())["intents"]
+    assert (row["rework"], mapping.report(intent["payload"])["rework"]) == (1, 1)
 
 
 async def test_every_event_of_a_batch_has_its_own_verdict(door: Door) -> None:

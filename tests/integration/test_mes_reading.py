@@ -234,6 +234,14 @@ async def test_a_row_that_appears_late_is_taken_and_one_outside_the_window_is_no
     assert await numbers(database.record) == ["R-1", "R-2"]
 
 
+async def test_a_count_that_is_null_is_no_zero(database: SqlWorld) -> None:
+    await database.tell([{**REPORT, "good": None}])
+    await database.read()
+    (kept,) = await database.record.rejects()
+    assert kept["reason_en"].startswith("good is NULL")
+    assert await numbers(database.record) == []
+
+
 async def test_more_rows_than_one_answer_holds_are_all_taken(database: SqlWorld) -> None:
     for n in range(5):
         insert(database, f"R-{n}", n)

@@ -371,7 +371,8 @@ async def test_a_report_its_intent_and_the_mark_are_written_together_and_told() 
     assert record.intents["report:R1"] == Intent(
         IntentKind.REPORT_OPERATION, "report:R1", "order:WO-1:10",
         {
-            "response": "R1", "order": "WO-1", "operation": "10", "good": 3, "scrap": 1, "state": "running",
+            "response": "R1", "order": "WO-1", "operation": "10", "good": 3, "scrap": 1, "rework": 0,
+            "state": "running",
             "at": "2026-01-05T12:00:00Z", "equipment": "p1/a/l1/m", "person": "li",
             "labour_seconds": REPORT.labour_seconds,
         },
