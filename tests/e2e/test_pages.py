@@ -849,7 +849,7 @@ def test_a_map_that_no_record_comes_through_is_told_in_red_and_what_nobody_tried
     failed = seen.page.locator(".probe li[data-bad]").first
     failed.wait_for()
     assert "报修单 · 写入 ERP · 新报修: 1 条里 0 条能写入; F_AH_Level" in failed.inner_text()
-    assert seen.page.get_by_test_id("map-save").is_disabled()
+    seen.until('[data-testid="map-save"][disabled]')
     level.fill("priority")
     seen.until('[data-testid="row-write-F_AH_Level"]:not([data-bad])')
     seen.see("row-read-closed").get_by_role("textbox").fill("F_AH_State == 'DONE'")

@@ -26,6 +26,13 @@ from tests.simulators.wire import ModbusMachine, Node, OpcUaMachine, Register, V
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """asyncio's own loop: uvloop does not close over a child's pipe that is left open on purpose."""
+    return "asyncio"
+
+
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds; on a machine with nothing else to do nothing here takes ten

@@ -177,7 +177,7 @@ class TrytonBooks:
 
 class TrytonWorld:
     name = "tryton"
-    runs_in_tests, bad_day_size = 4, 1  # a real server: thirty milliseconds for each exchange
+    runs_in_tests, bad_day_size = 20, 1  # a real server: thirty milliseconds for each exchange
     marks = (pytest.mark.timeout(600),)  # the first to ask may have to prepare the database
     faults = frozenset(
         {
