@@ -11,24 +11,11 @@ from numpy.typing import NDArray
 
 from hub.model.batch import SampleBatch, from_micros, micros
 from hub.model.sample import Tag
-from hub.store.copying import EPOCH_SHIFT, HEADER, TRAILER
+from hub.store.copying import EPOCH_SHIFT, HEADER, TRAILER, blank_row
 from hub.store.job_spans import BEGINNING, LOCK, follow
 from hub.store.pool import Connection, Pool, borrowed
 
-ROW = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("ts_length", ">i4"), ("ts", ">i8"),
-        ("tag_length", ">i4"), ("tag", ">i4"),
-        ("value_length", ">i4"), ("value", ">f8"),
-        ("status_length", ">i4"), ("status", ">i8"),
-        ("span_length", ">i4"), ("span", ">i8"),
-    ]
-)  # fmt: skip
-_BLANK = np.zeros(1, ROW)  # a row's constant parts
-_BLANK["fields"], _BLANK["tag_length"] = 5, 4
-for _name in ("ts_length", "value_length", "status_length", "span_length"):
-    _BLANK[_name] = 8
+_BLANK = blank_row(ts=">i8", tag=">i4", value=">f8", status=">i8", span=">i8")
 
 
 class Binding:

@@ -16,19 +16,22 @@ HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)  # signature, no flags, no header ex
 TRAILER = b"\xff\xff"
 EPOCH_SHIFT = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000
 LATEST = 4_102_444_800_000_000  # 2100: a source time beyond it, or before 1970, is a broken clock
-ROW = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("ts_length", ">i4"), ("ts", ">i8"),
-        ("tag_length", ">i4"), ("tag", ">i4"),
-        ("value_length", ">i4"), ("value", ">f8"),
-        ("status_length", ">i4"), ("status", ">i8"),
-    ]
-)  # fmt: skip
 
-_BLANK = np.zeros(1, ROW)  # a row's constant parts
-_BLANK["fields"] = _BLANK["tag_length"] = 4
-_BLANK["ts_length"] = _BLANK["value_length"] = _BLANK["status_length"] = 8
+
+def blank_row(**kinds: str) -> NDArray[np.void]:
+    """One row of a table with these columns, never null: its constant parts are there, the rest is zero."""
+    fields = [("fields", ">i2")]
+    for name, kind in kinds.items():
+        fields += [(f"{name}_length", ">i4"), (name, kind)]
+    row: NDArray[np.void] = np.zeros(1, np.dtype(fields))
+    row["fields"] = len(kinds)
+    for name, kind in kinds.items():
+        row[f"{name}_length"] = np.dtype(kind).itemsize
+    return row
+
+
+_BLANK = blank_row(ts=">i8", tag=">i4", value=">f8", status=">i8")
+ROW = _BLANK.dtype
 
 
 def storable(batch: SampleBatch) -> NDArray[np.bool_]:
