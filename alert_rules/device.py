@@ -86,6 +86,7 @@ class DeviceWatches:
         self._gone = np.zeros(len(heard), np.bool_)  # said to be not heard
         self._answered = np.full(len(heard), now)  # when it last said anything else that is bad
         self._some_gone = False
+        self._calm_until = 0  # nothing can have happened before, unless something is said
         self._tags = np.array([t for loss in self._losses for t in loss.tags], np.int64)
         self._starts = np.cumsum([0, *(len(loss.tags) for loss in self._losses)])[:-1]
 
@@ -95,6 +96,7 @@ class DeviceWatches:
         n = self._of.get(key)
         if n is None:
             return False
+        self._calm_until = 0
         known = self._sights[n]
         if active or changed > known.changed:
             since = changed if active else None
@@ -110,6 +112,8 @@ class DeviceWatches:
         if not self._rules:
             return
         bad = (batch.statuses & _BAD) != 0
+        if bad.any() or self._some_gone:
+            self._calm_until = 0
         if bad.any():
             lost = np.isin(batch.statuses & _KIND, NOT_HEARD)
             self._gone[batch.tags] = lost
@@ -122,6 +126,7 @@ class DeviceWatches:
 
     def not_after(self, now: int) -> None:
         """The hub's clock was set back."""
+        self._calm_until = 0
         np.minimum(self._answered, now, out=self._answered)
         self._sights = [
             replace(
@@ -133,6 +138,7 @@ class DeviceWatches:
 
     def deaf_for(self, span: int, now: int) -> None:
         """Time in which we could not hear: nobody was silent, and delays stood still."""
+        self._calm_until = 0
         np.minimum(self._answered + span, now, out=self._answered)
         self._sights = [
             replace(
@@ -145,7 +151,7 @@ class DeviceWatches:
     # ---------------------------------------------------------------- passing time
     def tick(self, now: int, moving: NDArray[np.bool_] | None = None) -> list[tuple[Rule, Event]]:
         """`moving`: tags of which the past is being told; their devices are left alone meanwhile."""
-        if not self._rules:
+        if not self._rules or (moving is None and now < self._calm_until):
             return []
         gone = np.logical_and.reduceat(self._gone[self._tags], self._starts)
         spoke = np.maximum(self._heard, self._answered)[self._tags]
@@ -155,7 +161,10 @@ class DeviceWatches:
         if moving is not None:
             busy = np.logical_or.reduceat(moving[self._tags], self._starts)
         out: list[tuple[Rule, Event]] = []
-        for n in np.flatnonzero(self._of_interest(gone, quiet_at, now) & ~busy).tolist():
+        interesting = self._of_interest(gone, quiet_at, now)
+        still = moving is None and not interesting.any()
+        self._calm_until = int(quiet_at.min()) if still else 0
+        for n in np.flatnonzero(interesting & ~busy).tolist():
             self._look(n, bool(gone[n]), int(quiet_at[n]), newest, now, out)
         return out
 
@@ -174,14 +183,15 @@ class DeviceWatches:
         silence = loss.silence // _MICROSECOND if loss.silence is not None else None
         lost = gone or (silence is not None and quiet_at + silence <= now)
         above = self._above[n]
-        if lost and above >= 0 and self._sights[above].since is not None and not before.active:
+        if lost and self._away_above(n) and not before.active:
             self._sights[n] = replace(
                 before, since=None, back_since=None
             )  # the alarm of what it is behind says it
             return
         if lost:
             # while nothing else is heard from behind the same gateway, it may be the gateway that is lost
-            proved = above < 0 or int(newest[above]) > (now if before.since is None else before.since)
+            sure = above < 0 or (gone and loss.told)
+            proved = sure or int(newest[above]) > (now if before.since is None else before.since)
             then = before.lost(now, rule.on_delay // _MICROSECOND, proved=proved)
         else:
             then = before.heard(now, rule.off_delay // _MICROSECOND)
@@ -189,6 +199,12 @@ class DeviceWatches:
         if then.active != before.active:
             at = from_micros(then.changed)
             out.append((rule, Raised(at) if then.active else Cleared(at)))
+
+    def _away_above(self, n: int) -> bool:
+        while (n := self._above[n]) >= 0:
+            if self._sights[n].since is not None:
+                return True
+        return False
 
     # ---------------------------------------------------------------- for others
     def away(self, key: Key) -> bool | None:

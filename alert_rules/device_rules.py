@@ -25,11 +25,13 @@ DEVICE_LOST = "device-lost"
 @dataclass(frozen=True, slots=True)
 class DeviceLost:
     """How the loss of a device is told. `after`: away for so long; `back`: heard again for so long;
-    `silence`: how much longer than a signal may be silent nothing comes from a device that repeats itself."""
+    `silence`: how much longer than a signal may be silent nothing comes from a device that repeats itself,
+    `quiet`: from one that speaks of changes only (zero: its silence tells nothing)."""
 
     after: timedelta = timedelta(seconds=5)
     back: timedelta = timedelta(seconds=5)
     silence: timedelta = timedelta(seconds=30)
+    quiet: timedelta = timedelta(minutes=10)
     priority: Priority = Priority.HIGH
     ticket: bool = False
     tell: tuple[str, ...] = ()
@@ -39,11 +41,7 @@ def with_devices(
     rules: Sequence[Rule], devices: Iterable[Device], told: DeviceLost, notifiers: Sequence[str]
 ) -> list[Rule]:
     """The rules and those of the devices. Raises ConfigError for a notifier that is not there."""
-    for name in told.tell:
-        if name not in notifiers:
-            near = difflib.get_close_matches(name, notifiers, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(notifiers) or 'none'}"
-            raise ConfigError(f"hub.device_lost.tell: no notifier {name!r}; {hint}")
+    refuse_unknown("hub.device_lost.tell", told.tell, notifiers)
     written = {frozenset(r.condition.tags): r for r in rules if isinstance(r.condition, Silence)}
     made: list[Rule] = []
     out = list(rules)
@@ -60,9 +58,19 @@ def with_devices(
     return [*out, *made]
 
 
+def refuse_unknown(where: str, tell: Sequence[str], notifiers: Sequence[str]) -> None:
+    """Raise ConfigError for a notifier that is not there."""
+    for name in tell:
+        if name not in notifiers:
+            near = difflib.get_close_matches(name, notifiers, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(notifiers) or 'none'}"
+            raise ConfigError(f"{where}: no notifier {name!r}; {hint}")
+
+
 def _rule(device: Device, told: DeviceLost, behind: Sequence[Rule]) -> Rule:
     tell = dict.fromkeys([*told.tell, *(name for r in behind for name in r.tell)])
-    loss = Loss(device.name, device.tags, device.part_of, told.silence if device.regular else None)
+    silence = told.silence if device.regular else told.quiet or None
+    loss = Loss(device.name, device.tags, device.part_of, silence, device.told)
     return Rule(
         DEVICE_LOST, device.name, device.equipment, loss,
         max([told.priority, *(r.priority for r in behind)]),

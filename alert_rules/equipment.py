@@ -36,6 +36,20 @@ class MachineWatch:
         else:
             self.scrap, self.scrap_at = reading, at
 
+    def moved(self, since: datetime, by: timedelta) -> None:
+        """What was told from `since` on was told by a clock that was wrong by so much."""
+        times = (self.since, self.good_at, self.scrap_at)
+        self.since, self.good_at, self.scrap_at = (t + by if t and t >= since else t for t in times)
+
+    def not_after(self, now: datetime) -> StateSpan | None:
+        """The clock was set back: what began in what is now the future lasts from now on."""
+        self.good_at = min(self.good_at, now) if self.good_at else None
+        self.scrap_at = min(self.scrap_at, now) if self.scrap_at else None
+        if self.state is None or self.since is None or self.since <= now:
+            return None
+        self.since = now
+        return StateSpan(self.machine.path, self.state, now)
+
     def become(self, state: EquipmentState, at: datetime) -> StateSpan | None:
         """The new span, or None when nothing changed. Spans never overlap: one state at every instant."""
         if state is self.state:
@@ -45,18 +59,21 @@ class MachineWatch:
         self.state, self.since = state, at
         return StateSpan(self.machine.path, state, at)
 
-    def read_state(self, code: float, at: datetime) -> StateSpan | None:
+    def meaning(self, code: float) -> EquipmentState:
         """A code that the map does not name is UNKNOWN, not the last state."""
-        return self.become(self.machine.state_map.get(int(code), EquipmentState.UNKNOWN), at)
+        return self.machine.state_map.get(int(code), EquipmentState.UNKNOWN)
+
+    def read_state(self, code: float, at: datetime) -> StateSpan | None:
+        return self.become(self.meaning(code), at)
 
     def unheard_at(self, at: datetime, patience: timedelta) -> bool:
         """It was on its way when silence was taken for not knowing: late, however long."""
         since = self.since
-        return self.state is EquipmentState.UNKNOWN and since is not None and since - patience <= at <= since
+        return self.state is EquipmentState.UNKNOWN and since is not None and since - patience < at <= since
 
     def retell(self, code: float, at: datetime) -> StateSpan | None:
         """A state from before the moment in which silence made it unknown, told late."""
-        state = self.machine.state_map.get(int(code), EquipmentState.UNKNOWN)
+        state = self.meaning(code)
         if state is self.retold:
             return None
         self.retold = state

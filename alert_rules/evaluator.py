@@ -8,8 +8,8 @@ tell of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -17,17 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alert_rules.device import DeviceWatches
-from alert_rules.equipment import MachineWatch
-from alert_rules.lifecycle import Cleared, Event, Raised, Sight
+from alert_rules.happenings import Happenings
+from alert_rules.lifecycle import Cleared, Raised, Sight
 from alert_rules.limit import elapse, observe
-from alert_rules.past import Past, in_order
+from alert_rules.machines import Machines
+from alert_rules.order import Order, in_order
+from alert_rules.past import Past
 from alert_rules.prefilter import RuleTable, suspects
-from alert_rules.rule import Loss, Rule, Silence, Told, Watch
-from alert_rules.stale import silent
+from alert_rules.rule import Codes, Loss, Rule, Silence, Told, Watch
+from alert_rules.silences import Silences
 from alert_rules.suppression import Key, Sights, Suppression
 from hub.model.alarm import Alarm
 from hub.model.batch import SampleBatch, from_micros, micros
-from hub.model.equipment import Count, EquipmentState, StateSpan
+from hub.model.clock_leap import ClockLeap
+from hub.model.equipment import Count, Equipment, EquipmentState, StateSpan
+from hub.model.sample import Sample
 from hub.model.words import Words
 from hub.ports import Plant
 
@@ -36,18 +40,6 @@ _FUTURE = 2_000_000  # microseconds a source's clock may be ahead before it is h
 _BAD = np.uint32(0x80000000)
 _NEVER = np.iinfo(np.int64).min
 _MICROSECOND = timedelta(microseconds=1)
-
-
-@dataclass(slots=True)
-class Happenings:
-    """What one batch or one tick brought about."""
-
-    alarms: list[tuple[Rule, Event]] = field(default_factory=list)
-    states: list[StateSpan] = field(default_factory=list)
-    counts: list[Count] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.alarms or self.states or self.counts)
 
 
 class Evaluator:
@@ -62,34 +54,21 @@ class Evaluator:
         self._slots = {(r.name, r.subject): i for i, r in enumerate(self._valued, 1)}
         self._changed = np.full(len(self._valued) + 1, _NEVER)  # source time of each rule's last change
         self._past = Past(size)
-        self._silences = [r for r in rules if isinstance(r.condition, Silence)]
-        self._silence_tags = [np.array(r.condition.tags) for r in self._silences]  # type: ignore[union-attr]
-        self._silence_watch = [Watch() for _ in self._silences]
-        self._seen = np.full(size + 1, _NEVER)  # newest source time of each tag
+        self._order = Order(size)
         self._heard = np.full(size + 1, micros(start))  # hub time of the last good sample
         self._value = np.full(size + 1, np.nan)  # the newest good value of each tag
         self._lag = np.zeros(size + 1, np.int64)  # hub time minus source time at the last sample
         self._hole = np.zeros(size + 1, np.int64)  # time of our deafness since the tag's last sample
         self._holed = False  # there is such a tag
-        self._signal = np.zeros(size + 1, bool)  # state, fault or counter of some machine
-        self._shown = np.full(size + 1, np.nan)  # what that signal last said
-        self.machines = {m.path: MachineWatch(m) for m in plant.machines()}
-        self._told = np.full(size + 1, _NEVER)  # source time of the newest good sample
         self._patience = np.full(size + 1, np.iinfo(np.int64).max // 2)  # stale_after, microseconds
         for known in plant.tags.values():
             self._patience[known.number] = known.stale_after // _MICROSECOND
+        self._machines = Machines(plant, self._past, self._heard, self._lag, self._patience)
+        self._silences = Silences(rules, self._heard)
         self._devices = DeviceWatches(rules, self._patience, self._heard, micros(start))
         self._now = self._ticked = micros(start)
         self._suppression = Suppression({key: r.suppressors for key, r in self.rules.items()})
-        self._sights = Sights(self._state, self._good_value, self._holds)
-        self._meaning: dict[int, list[tuple[MachineWatch, str]]] = {}
-        for watch in self.machines.values():
-            m = watch.machine
-            for path, what in ((m.state_tag, "state"), (m.good_tag, "good"), (m.scrap_tag, "scrap")):
-                if path:
-                    number = plant.tags[path].number
-                    self._signal[number] = True
-                    self._meaning.setdefault(number, []).append((watch, what))
+        self._sights = Sights(self.state, self._good_value, self._holds)
 
     # ---------------------------------------------------------------- warm start
     def seed(
@@ -120,16 +99,9 @@ class Evaluator:
                 orphans.append(alarm)
             elif key in self._slots:
                 self._seed_value(self._slots[key], alarm)
-            elif alarm.condition:
-                self._seed_silence(key, alarm)
-        for path, span in states.items():
-            if path in self.machines:
-                self.machines[path].state, self.machines[path].since = span.state, span.since
-        for (path, good), count in counts.items():
-            if path in self.machines:
-                self.machines[path].counted(count.reading, good, count.at)
-        if evaluated is not None:
-            self._told[self._signal] = micros(evaluated)
+            elif alarm.condition and not self._devices.seed(key, _micros_of(alarm), active=True):
+                self._silences.seed(key, alarm.condition_at)
+        self._machines.seed(states, counts, evaluated)
         return orphans
 
     def _seed_value(self, slot: int, alarm: Alarm) -> None:
@@ -138,22 +110,10 @@ class Evaluator:
         if alarm.condition_at is not None:
             self._changed[slot] = micros(alarm.condition_at)
 
-    def _seed_silence(self, key: tuple[str, str], alarm: Alarm) -> None:
-        """A device that was silent before our restart has not been heard by it: nothing recovers by that."""
-        known = self._devices.seed(key, _micros_of(alarm), active=True)
-        if known or not isinstance(self.rules[key].condition, Silence):
-            return
-        at = next(i for i, r in enumerate(self._silences) if (r.name, r.subject) == key)
-        condition = self._silences[at].condition
-        assert isinstance(condition, Silence)
-        self._silence_watch[at] = Watch(active=True)
-        if alarm.condition_at is not None:
-            self._heard[self._silence_tags[at]] = micros(alarm.condition_at - condition.after)
-
     def tags(self) -> list[int]:
         """Numbers of the tags that mean something here: what a warm start has to read again."""
         ruled = set(self._table.tags[1:].tolist())
-        return sorted(ruled | set(np.flatnonzero(self._signal).tolist()))
+        return sorted(ruled | set(self._machines.tags()))
 
     def longest_delay(self) -> timedelta:
         return max((max(r.on_delay, r.off_delay) for r in self._valued), default=timedelta(0))
@@ -171,7 +131,7 @@ class Evaluator:
         states and counts already tell is not told again.
         """
         out = Happenings()
-        self._mind_the_clock(micros(now))
+        self._mind_the_clock(now, out)
         if not recalled:
             self._mind_our_deafness(micros(now))
         if not batch.historical:
@@ -190,7 +150,7 @@ class Evaluator:
                 since = before.leaning_since or sample.source_time
                 then = replace(before, leaning_since=since)  # whether it still is so, the present will tell
             self._note(slot, then, sample.value, sample.source_time, out)
-        self._machines(batch, out, recalled)
+        self._machines.take(batch, out, recalled=recalled)
         if out:  # what was raised together with its cause keeps quiet
             self._suppression.look(self._sights, now)
         return out
@@ -217,11 +177,19 @@ class Evaluator:
         delay = rule.on_delay if self._table.active[slot] else rule.off_delay
         return changed - delay // _MICROSECOND
 
-    def _mind_the_clock(self, now: int) -> None:
+    def leapt(self, leap: ClockLeap) -> None:
+        """Before time goes on: the hub's clock was set, as the record hears as well. Where it came back, what
+        machines told meanwhile is moved to when it was."""
+        self._machines.leapt(leap)
+
+    def _mind_the_clock(self, at: datetime, out: Happenings) -> None:
         """The hub's clock was set back: what is known may not lie in its future and silence the present."""
+        now = micros(at)
         if now < self._now - _FUTURE:
-            for times in (self._seen, self._changed, self._heard, self._told):
+            self._machines.not_after(at, now - _FUTURE, out)
+            for times in (self._changed, self._heard):
                 np.minimum(times, now - _FUTURE, out=times)
+            self._order.not_after(now - _FUTURE)
             self._table.not_after(now)
             self._devices.not_after(now)
         self._now = now
@@ -238,15 +206,12 @@ class Evaluator:
         self._lag += deaf
         self._hole += deaf
         self._holed = True
-        for at, watch in enumerate(self._silence_watch):
-            if watch.leaning_since is not None:
-                later = watch.leaning_since + deaf * _MICROSECOND
-                self._silence_watch[at] = replace(watch, leaning_since=later)
+        self._silences.deaf_for(deaf * _MICROSECOND)
 
     def _mind_the_hole(self, tags: NDArray[np.int32], times: NDArray[np.int64]) -> None:
         """A tag's first samples after our deafness: where its own time has a hole as long as that, its delays
         begin behind the hole; where it has none, its samples tell what happened."""
-        seen = self._seen[tags]
+        seen = self._order.seen[tags]
         holed = (seen != _NEVER) & (self._hole[tags] > 0)
         gaps = np.where(holed, times - np.where(holed, seen, times), 0)
         for slot in self._table.leaning_slots().tolist():
@@ -258,18 +223,20 @@ class Evaluator:
         self._holed = bool(self._hole.any())
 
     def _newer(self, batch: SampleBatch, now: int, recalled: bool) -> SampleBatch:
-        known = batch.tags < len(self._seen)
+        known = batch.tags < len(self._heard)
+        if recalled:  # what a clock told that was ahead is not told again
+            known &= batch.source_times <= now
         times = np.minimum(batch.source_times, now + _FUTURE)
         ahead = np.flatnonzero(batch.source_times > times)
         times[ahead] += np.arange(len(ahead))  # held back, but still one after the other
-        fresh = known & (times > self._seen[np.where(known, batch.tags, 0)])
+        fresh = known & (times > self._order.known_until(np.where(known, batch.tags, 0)))
         if not fresh.all():
             batch, times = batch.take(fresh), times[fresh]
         batch = SampleBatch(batch.tags, times, batch.values, batch.statuses, batch.source, batch.historical)
         good = ((batch.statuses & _BAD) == 0) & ~np.isnan(batch.values)
         if self._holed:
             self._mind_the_hole(batch.tags, times)
-        self._seen[batch.tags] = times
+        self._order.take(batch.tags, times, batch.statuses)
         self._lag[batch.tags] = 0 if batch.historical else np.maximum(now - times, 0)
         if batch.historical:  # heard by its collector, and then
             heard = batch.tags[good]
@@ -279,47 +246,10 @@ class Evaluator:
         self._value[batch.tags[good]] = batch.values[good]
         return batch
 
-    def _machines(self, batch: SampleBatch, out: Happenings, recalled: bool) -> None:
-        mine = self._signal[batch.tags] & ~np.isnan(batch.values) & ((batch.statuses & _BAD) == 0)
-        rows = np.flatnonzero(mine)
-        if not len(rows):
-            return
-        tags, values, times = batch.tags[rows], batch.values[rows], batch.source_times[rows]
-        gap = (self._told[tags] != _NEVER) & (times - self._told[tags] > self._patience[tags])
-        wanted = gap | (values != self._shown[tags]) | (len(np.unique(tags)) < len(tags))
-        for row in rows[wanted]:
-            said = int(batch.tags[row]), float(batch.values[row]), int(batch.source_times[row])
-            self._machine(*said, out, recalled)
-        self._told[tags] = times
-
-    def _machine(self, tag: int, value: float, time: int, out: Happenings, recalled: bool) -> None:
-        self._shown[tag] = value
-        at, lost_at = from_micros(time), self._lost_at(tag, time)
-        self._told[tag] = time
-        for watch, what in self._meaning[tag]:
-            if recalled and watch.knows(what, at):
-                continue
-            if what == "state" and watch.unheard_at(at, timedelta(microseconds=int(self._patience[tag]))):
-                out.states.extend(span for span in (watch.retell(value, at),) if span is not None)
-                self._shown[tag] = np.nan  # the next one counts, also when it says the same
-            elif what == "state":
-                out.states.extend(span for span in (watch.take_back(),) if span is not None)
-                unheard = watch.become(EquipmentState.UNKNOWN, lost_at) if lost_at and watch.state else None
-                spans = (unheard, watch.read_state(value, at))
-                out.states.extend(span for span in spans if span is not None)
-            # pieces of a time in which nobody listened belong into it, not into the moment of the reconnect
-            elif (count := watch.read_counter(value, what == "good", lost_at or at)) is not None:
-                out.counts.append(count)
-
-    def _lost_at(self, tag: int, time: int) -> datetime | None:
-        """When this signal fell silent, if it was silent for longer than its limit just before `time`."""
-        told, patience = int(self._told[tag]), int(self._patience[tag])
-        return from_micros(told + patience) if told != _NEVER and time - told > patience else None
-
     # ---------------------------------------------------------------- passing time
     def tick(self, now: datetime) -> Happenings:
         out = Happenings()
-        self._mind_the_clock(micros(now))
+        self._mind_the_clock(now, out)
         self._mind_our_deafness(micros(now))
         for slot in self._table.leaning_slots().tolist():
             if self._past.of[self._table.tags[slot]]:
@@ -327,43 +257,52 @@ class Evaluator:
             lag = timedelta(microseconds=int(self._lag[self._table.tags[slot]]))
             then = elapse(self._rule(slot), self._table.watch(slot), now - lag)
             self._note(slot, then, self._last_value(slot), now - lag, out)
-        for at in range(len(self._silences)):
-            self._silence(at, now, out)
+        out.alarms.extend(self._silences.tick(now))
         out.alarms.extend(self._devices.tick(micros(now), self._past.moved(micros(now))))
-        for watch in self.machines.values():
-            self._unknown(watch, now, out)
+        self._machines.tick(now, out)
         self._suppression.look(self._sights, now)
         return out
 
-    def _silence(self, at: int, now: datetime, out: Happenings) -> None:
-        rule, watch = self._silences[at], self._silence_watch[at]
-        heard = from_micros(int(self._heard[self._silence_tags[at]].max()))
-        gone = silent(rule, watch.active, heard, now)
-        if gone and not watch.active:
-            assert isinstance(rule.condition, Silence)
-            self._silence_watch[at] = Watch(active=True)
-            out.alarms.append((rule, Raised(heard + rule.condition.after)))
-        elif gone:
-            self._silence_watch[at] = Watch(active=True)
-        elif watch.active:
-            since = watch.leaning_since or heard
-            if now - since >= rule.off_delay:
-                self._silence_watch[at] = Watch()
-                out.alarms.append((rule, Cleared(now)))
-            else:
-                self._silence_watch[at] = Watch(active=True, leaning_since=since)
+    def quiet_until(self, now: datetime) -> Happenings:
+        """All was heard that there was, and there was nothing more: nobody has been deaf meanwhile."""
+        self._ticked = micros(now)
+        return self.tick(now)
 
-    def _unknown(self, watch: MachineWatch, now: datetime, out: Happenings) -> None:
-        if not watch.machine.state_tag or watch.state is EquipmentState.UNKNOWN:
+    # ---------------------------------------------------------------- other meanings for the same codes
+    def recode(
+        self, machines: Iterable[Equipment], codes: Mapping[Key, Codes], now: datetime, *, heard: bool = True
+    ) -> Happenings:
+        """These machines' codes mean other states from now on, and these rules hold on other codes. What was
+        stays: where the code means another state now, it changes now; where nothing was `heard` yet, as after
+        a warm start, with the next sample."""
+        out = Happenings()
+        self._mind_the_clock(now, out)
+        for machine in machines:
+            self._machines.recode(machine, now, self._value, out, heard=heard)
+        for key, condition in codes.items():
+            slot = self._slots.get(key, 0)
+            if slot and self._rule(slot).condition != condition:
+                self._rewire(slot, condition, now, out, heard)
+        self._suppression.look(self._sights, now)
+        return out
+
+    def _rewire(self, slot: int, condition: Codes, now: datetime, out: Happenings, heard: bool) -> None:
+        rule = replace(self._rule(slot), condition=condition)
+        self.rules[rule.name, rule.subject] = self._table.rules[slot] = rule
+        tag, before, value = int(self._table.tags[slot]), self._table.watch(slot), self._last_value(slot)
+        self._table.last[slot] = np.nan  # the next sample is thought about
+        if not heard or value is None or before.blind or self._past.of[tag]:
             return
-        tag = self.plant.tags[watch.machine.state_tag]
-        gone_at = from_micros(int(self._heard[tag.number])) + tag.stale_after
-        at = gone_at - timedelta(microseconds=int(self._lag[tag.number]))  # states are in the source's time
-        if self._past.moving(tag.number, micros(now)):
-            return
-        if now >= gone_at and (span := watch.become(EquipmentState.UNKNOWN, at)) is not None:
-            self._shown[tag.number] = np.nan
-            out.states.append(span)
+        at = now - timedelta(microseconds=int(self._lag[tag]))
+        self._note(slot, observe(rule, before, Sample(at, value)), value, at, out)
+
+    def state(self, machine: str) -> EquipmentState | None:
+        """What it is in, as told so far; None before anything was."""
+        return self._machines.state(machine)
+
+    def told_until(self, machine: str) -> datetime | None:
+        """The source time of the last code that was taken in: all that is told from now on is after it."""
+        return self._machines.told_until(machine)
 
     # ---------------------------------------------------------------- suppression by design
     def suppressing_tags(self) -> list[int]:
@@ -391,9 +330,6 @@ class Evaluator:
         """Rules whose alarm somebody has put aside: they are no cause for others to keep quiet."""
         self._suppression.aside = frozenset(keys)
 
-    def _state(self, equipment: str) -> EquipmentState | None:
-        return self.machines[equipment].state
-
     def _good_value(self, tag: int) -> float | None:
         value = float(self._value[tag])
         return None if np.isnan(value) else value
@@ -403,8 +339,7 @@ class Evaluator:
             return away
         if key in self._slots:
             return bool(self._table.active[self._slots[key]])
-        silences = zip(self._silences, self._silence_watch, strict=True)
-        return any(watch.active for rule, watch in silences if (rule.name, rule.subject) == key)
+        return self._silences.holds(key)
 
     # ---------------------------------------------------------------- changes
     def _rule(self, slot: int) -> Rule:

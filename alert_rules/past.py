@@ -45,10 +45,3 @@ class Past:
         """The tags of which a replay goes on; None when there is none."""
         going = [replay for replay, at in self._told_at.items() if now - at < PATIENCE]
         return np.isin(self.of, going) if going else None
-
-
-def in_order(batch: SampleBatch) -> SampleBatch:
-    """Samples of one tag one after the other in time, where a batch holds several of one tag."""
-    if len(batch) < 2 or np.bincount(batch.tags).max() < 2:
-        return batch
-    return batch.take(np.argsort(batch.source_times, kind="stable"))

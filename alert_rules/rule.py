@@ -56,12 +56,14 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Loss:
     """True while a device is not heard: all of these tags say so, or each is silent for `silence` longer than
-    it may be (None: its silence tells nothing). `part_of`: the device that it is behind."""
+    it may be (None: its silence tells nothing). `part_of`: the device that it is behind. `told`: when they
+    say so it is this device, whatever it is behind."""
 
     device: str
     tags: tuple[int, ...]
     part_of: str = ""
     silence: timedelta | None = None
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from alert_rules.rule import Codes, Rule, RuleConfig, matching
-from alert_rules.state_words import STATE_WORDS, States
+from alert_rules.state_words import States
 from hub.errors import ConfigError
 from hub.model.equipment import Equipment
+from hub.model.state_words import STATE_WORDS
 from hub.model.words import Words
 from hub.ports import Plant
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from alert_rules.rule import Rule
-from alert_rules.state_words import STATE_WORDS
 from alert_rules.suppressed_when import SuppressedWhen
 from alert_rules.suppression import Key, RuleHolds, StateIs, Suppressor, ValueIs
 from hub.errors import ConfigError
 from hub.model.equipment import Equipment, EquipmentState
+from hub.model.state_words import STATE_WORDS
 from hub.model.words import Words
 from hub.ports import Plant
 

@@ -280,6 +280,11 @@ def halves(whole: Block) -> tuple[Block, Block]:
     return block(ordered[:middle]), block(ordered[middle:])
 
 
+def singles(whole: Block) -> tuple[Block, ...]:
+    """The same points in a read each."""
+    return tuple(block([point]) for point in whole.points)
+
+
 def rejoin(
     blocks: Sequence[Block], limit: int = MAX_REGISTERS, bit_limit: int = MAX_BITS
 ) -> tuple[Block, ...]:

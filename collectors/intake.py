@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from collectors.mes_events import Event, named, read
 from collectors.mes_faults import Unreadable, reason_of
+from collectors.mes_house import NO_PLACE, House, noted
+from collectors.mes_unknown import Unknown
 from collectors.runner import Shout, book, pass_on
 from hub.failpoint import failpoint
 from hub.model.intake import Fault, Reject, Uptake, Verdict
+from hub.model.intent import Intent
 from hub.model.production import JobResponse, Posting, WorkOrder
 from hub.model.words import Words
 from hub.ports import Clock, EventSource, Ledger, Tx
 
-_log = logging.getLogger(__name__)
-_MOST_TOLD = 100  # sets of unknown fields: a sender with ever new names does not fill the log
 ANOTHER = Fault(
     "id",
     Words(
@@ -25,6 +25,14 @@ ANOTHER = Fault(
         "was used before for other content; give a correction an id of its own",
     ),
 )
+
+
+class _OnlyAsked(Exception):
+    """Undoes what was tried."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__()
+        self.verdict = verdict
 
 
 async def _nobody(up: bool, error: str) -> None:
@@ -47,12 +55,14 @@ class Intake:
         clock: Clock,
         shout: Shout,
         on_state: Callable[[bool, str], Awaitable[None]] = _nobody,
+        unknown: Unknown | None = None,
+        house: House | None = None,
     ) -> None:
         self.name = name
         self._source, self._ledger, self._clock, self._shout = source, ledger, clock, shout
         self._on_state = on_state
         self._up = False
-        self._ignored: set[tuple[str, tuple[str, ...]]] = set()
+        self._unknown, self._house = unknown or Unknown(), house or House()
 
     async def alive(self) -> None:
         if not self._up:
@@ -74,6 +84,33 @@ class Intake:
         """A record that was rejected, once more; rejected again, it is the same reject one more time."""
         verdicts = await self.take([json.loads(reject.record)])
         return verdicts[0]
+
+    async def correct(self, event: Any, *, take: bool) -> Verdict:
+        """What a person made of a record that was rejected. What is wrong with it is told and not kept."""
+        try:
+            made = read(event, self._clock.now())
+        except Unreadable as why:
+            return Verdict("", Uptake.REJECTED, why.faults)
+        touched: set[str] = set()
+        try:
+            async with self._ledger.begin() as tx:
+                verdict = await self._judged(tx, made, touched)
+                if not take:
+                    raise _OnlyAsked(verdict)
+        except _OnlyAsked as asked:  # it was undone
+            return asked.verdict
+        for order in sorted(touched):
+            await self._shout({"kind": "order", "number": order})
+        return verdict
+
+    async def _judged(self, tx: Tx, event: Event, touched: set[str]) -> Verdict:
+        taken = await self._taken(tx, event, touched)
+        faults = (ANOTHER,) if taken is Uptake.REJECTED else ()
+        notes: tuple[Fault, ...] = ()
+        if taken is Uptake.TAKEN:
+            strange = (Fault(field, NO_PLACE) for field, _ in self._house.strange(event.thing))
+            notes = (*await noted(tx, event.thing), *dict.fromkeys(strange))
+        return Verdict(event.id, taken, faults, event.ignored, notes)
 
     async def mark(self, name: str) -> str:
         return await self._ledger.mark(self._marked(name))
@@ -98,55 +135,66 @@ class Intake:
 
     def _read(self, record: Any) -> Event | Unreadable:
         try:
-            return read(self._source.event_of(record))
+            return read(self._source.event_of(record), self._clock.now())
         except Unreadable as why:
             return why
 
     async def _one(self, tx: Tx, record: Any, event: Event | Unreadable, touched: set[str]) -> Verdict:
         if isinstance(event, Unreadable):
             return await self._reject(tx, record, event.faults)
-        if (
-            event.ignored
-            and len(self._ignored) < _MOST_TOLD
-            and (event.kind, event.ignored) not in self._ignored
-        ):
-            self._ignored.add((event.kind, event.ignored))
-            _log.warning(
-                "%s: %s: fields that we do not know are left out: %s",
-                self.name, event.kind, ", ".join(map(repr, event.ignored)),
-            )  # fmt: skip
+        verdict = await self._judged(tx, event, touched)
+        if verdict.fate is Uptake.REJECTED:
+            return await self._reject(tx, record, verdict.faults)
+        if verdict.fate is Uptake.TAKEN:
+            self._unknown.count(self.name, event.kind, event.ignored)
+            for field, place in self._house.strange(event.thing):
+                self._unknown.place(self.name, event.kind, field, place)
+        return verdict
+
+    async def _taken(self, tx: Tx, event: Event, touched: set[str]) -> Uptake:
         taken = Uptake.TAKEN
         if event.id:
             taken = await tx.take_event(self.name, event.kind, event.id, event.digest, self._clock.now())
-        if taken is Uptake.REJECTED:
-            return await self._reject(tx, record, (ANOTHER,))
-        if taken is Uptake.TAKEN and not await _write(tx, event.thing, touched):
-            taken = Uptake.REPEAT
-        return Verdict(event.id, taken, ignored=event.ignored)
+        if taken is Uptake.TAKEN and not await self._write(tx, event, touched):
+            return Uptake.REPEAT
+        return taken
 
     async def _reject(self, tx: Tx, record: Any, faults: tuple[Fault, ...]) -> Verdict:
         try:
             kind, name = named(self._source.event_of(record))
-        except Unreadable:
-            kind, name = "", ""
+        except Unreadable as why:
+            kind, name = why.kind, why.name
         now, text = self._clock.now(), json.dumps(record, default=str)  # ASCII: the record holds any text so
-        await tx.reject(Reject(self.name, kind, name, text, reason_of(faults), now, now))
+        place = getattr(self._source, "place", ())  # where it stood, which says nothing of what it is
+        same = json.dumps({n: v for n, v in record.items() if n not in place}, default=str) if place else ""
+        await tx.reject(Reject(self.name, kind, name, text, reason_of(faults), now, now, same=same))
         return Verdict(name, Uptake.REJECTED, faults)
 
+    async def _write(self, tx: Tx, event: Event, touched: set[str]) -> bool:
+        """False when it was on record just so."""
+        match event.thing:
+            case WorkOrder() as order:
+                if await self._save(tx, order, event):
+                    touched.add(order.number)
+                    return True
+            case JobResponse() as told:
+                if report := await tx.add_response(told, self.name, self._house.peers):
+                    touched.add(report.order)
+                    if report.stated and not self._house.erp:
+                        await tx.follow_reports(report.order)
+                    await self._tell_erp(tx, pass_on(report))
+                    return True
+            case Posting() as told:
+                if posting := await tx.add_posting(told, self.name, self._house.peers):
+                    await self._tell_erp(tx, book(posting))
+                    return True
+        return False
 
-async def _write(tx: Tx, thing: WorkOrder | JobResponse | Posting, touched: set[str]) -> bool:
-    """False when it was on record just so."""
-    match thing:
-        case WorkOrder():
-            new, order = await tx.save_order(thing, keep_state=True), thing.number
-        case JobResponse():
-            new, order = await tx.add_response(thing), thing.order
-            if new:
-                await tx.intend(pass_on(thing))
-        case Posting():
-            if new := await tx.add_posting(thing):
-                await tx.intend(book(thing))
-            return new
-    if new:
-        touched.add(order)
-    return new
+    async def _save(self, tx: Tx, order: WorkOrder, event: Event) -> bool:
+        """Its state is the office's word; where there is no office, that of the MES."""
+        state = None if self._house.erp else event.state
+        return await tx.save_floor_order(order, state, event.changed_at)
+
+    async def _tell_erp(self, tx: Tx, intent: Intent) -> None:
+        if self._house.erp:
+            await tx.intend(intent)

@@ -10,83 +10,43 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from collectors.mes_faults import Unreadable, faults_of
-from hub.config import Text, WordsBlock
+from collectors.mes_faults import Unreadable, faults_of, wrong
+from collectors.mes_fields import (
+    Code,
+    Difference,
+    Figure,
+    Happened,
+    Moment,
+    Note,
+    Quantity,
+    Short,
+    Title,
+    Word,
+    as_word,
+    unsound,
+)
 from hub.model.erp import OperationClaim, PostingKind, StockClaim
 from hub.model.intake import Fault
-from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
+from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder, WorkOrderState
 from hub.model.words import Words
 
 LONGEST_ID = 200
 MOST_IGNORED = 20  # names that are told of one event
-
-
-def as_word(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _as_text(value: object) -> object:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _unsound(value: str) -> bool:
-    """Whether the record could not hold it."""
-    return any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in value)
-
-
-def _plain(value: str) -> str:
-    if _unsound(value):
-        raise ValueError("contains characters that are no text; remove them")
-    return value
-
-
-def _one_line(value: str) -> str:
-    """Names and numbers are compared, printed and put into addresses."""
-    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in value):
-        raise ValueError("contains control characters; remove them")
-    return _plain(value)
-
-
-def _told(value: WordsBlock) -> WordsBlock:
-    _plain(value.zh + value.en)
-    if len(value.zh + value.en) > 4000:
-        raise ValueError("is longer than 2000 characters; shorten it")
-    return value
-
-
-def _within(value: datetime) -> datetime:
-    if not 1970 <= value.year <= 2200:
-        raise ValueError("its year must lie between 1970 and 2200")
-    return value
-
-
-Word = Annotated[
-    str, BeforeValidator(as_word), Field(min_length=1, max_length=200), AfterValidator(_one_line)
-]
-Code = Annotated[str, BeforeValidator(as_word), Field(max_length=200), AfterValidator(_one_line)]
-Short = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
-Note = Annotated[str, Field(max_length=2000), AfterValidator(_plain)]
-Moment = Annotated[AwareDatetime, AfterValidator(_within)]
-Title = Annotated[Text, AfterValidator(_told)]
-Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class Record(BaseModel):
@@ -114,6 +74,8 @@ class OrderIn(Record):
     sales_order: Short = ""
     erp_id: Short = ""
     erp_entry_id: Short = ""
+    state: WorkOrderState | None = None  # counts where there is no ERP, whose word it is
+    changed_at: Moment | None = None  # when the MES changed it: its older words do not come over newer ones
     jobs: list[JobIn] = Field(default_factory=list)
 
     @field_validator("jobs")
@@ -121,7 +83,7 @@ class OrderIn(Record):
     def _apart(cls, jobs: list[JobIn]) -> list[JobIn]:
         names = [j.operation for j in jobs]
         if len(set(names)) != len(names):
-            raise ValueError("two jobs have the same operation")
+            raise wrong("jobs_twice")
         return jobs
 
     def order(self) -> WorkOrder:
@@ -138,19 +100,28 @@ class ReportIn(Record):
     id: Word
     order: Word
     operation: Word
-    at: Moment
-    good: Quantity = 0
-    scrap: Quantity = 0
-    state: JobState = JobState.RUNNING
+    at: Happened
+    corrects: Code = ""  # the report that this one takes something back of
+    good: Difference = 0
+    scrap: Difference = 0
+    state: JobState | None = None  # None: a count alone
     equipment: Short = ""
     person: Short = ""
     labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
-    rework: Quantity = 0
+    rework: Difference = 0
+
+    @field_validator("good", "scrap", "rework")
+    @classmethod
+    def _takes_back(cls, value: int, info: ValidationInfo) -> int:
+        if value < 0 and not info.data.get("corrects"):
+            raise wrong("taken_back")
+        return value
 
     def response(self) -> JobResponse:
         return JobResponse(
-            self.id, self.order, self.operation, self.at.astimezone(UTC), self.good, self.scrap, self.state,
-            self.equipment, self.person, self.labour_seconds, self.rework,
+            self.id, self.order, self.operation, self.at.astimezone(UTC), self.good, self.scrap,
+            self.state or JobState.RUNNING, self.equipment, self.person, self.labour_seconds, self.rework,
+            self.state is not None, self.corrects,
         )  # fmt: skip
 
 
@@ -161,7 +132,7 @@ class PostingIn(Record):
     kind: PostingKind
     order: Word
     operation: Code = ""
-    at: Moment
+    at: Happened
     item: Code = ""
     quantity: float = Field(0.0, ge=0, allow_inf_nan=False)
     unit: Short = ""
@@ -170,7 +141,7 @@ class PostingIn(Record):
     reason: Note = ""
     check: Short = ""
     passed: bool | None = None
-    value: Annotated[str, BeforeValidator(_as_text), Field(max_length=200)] = ""
+    value: Figure = ""
     sample_size: Quantity = 0
     labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
     machine_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
@@ -181,13 +152,13 @@ class PostingIn(Record):
     def _whole(self) -> PostingIn:
         match self.kind:
             case PostingKind.RECEIPT | PostingKind.ISSUE if not self.item or not self.quantity:
-                raise ValueError(f"a posting of kind {self.kind.value} needs item and quantity")
+                raise wrong("needs_item", kind=self.kind.value)
             case PostingKind.QUALITY if not self.check:
-                raise ValueError("a quality result needs check: what was looked at")
+                raise wrong("needs_check")
             case PostingKind.HOURS if not self.labour_seconds and not self.machine_seconds:
-                raise ValueError("hours need labour_seconds or machine_seconds")
+                raise wrong("needs_hours")
             case PostingKind.SCRAP if not self.quantity:
-                raise ValueError("scrap needs quantity")
+                raise wrong("needs_quantity")
         return self
 
     def posting(self) -> Posting:
@@ -225,7 +196,7 @@ class LabourIn(Record):
     id: Word
     order: Word
     operation: Word
-    at: Moment
+    at: Happened
     labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
     machine_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
     equipment: Short = ""
@@ -241,10 +212,10 @@ class QualityIn(Record):
     id: Word
     order: Word
     operation: Code = ""
-    at: Moment
+    at: Happened
     check: Word
     passed: bool | None = None
-    value: Annotated[str, BeforeValidator(_as_text), Field(max_length=200)] = ""
+    value: Figure = ""
     unit: Short = ""
     item: Code = ""
     lot: Code = ""
@@ -264,7 +235,7 @@ class MaterialIn(Record):
     id: Word
     order: Word
     operation: Code = ""
-    at: Moment
+    at: Happened
     item: Word
     quantity: float = Field(gt=0, allow_inf_nan=False)
     unit: Short = ""
@@ -306,18 +277,27 @@ class Event:
     id: str
     thing: WorkOrder | JobResponse | Posting
     ignored: tuple[str, ...] = ()
+    state: WorkOrderState | None = None  # of an order, where the MES tells it
+    changed_at: datetime | None = None  # of an order
 
     @property
     def digest(self) -> str:
         told = asdict(self.thing)
         if not told.get("rework"):
             told.pop("rework", None)  # as it was before there was this field: a repeat stays one
+        told.pop("stated", None)
+        if not told.get("corrects"):
+            told.pop("corrects", None)
+        if self.state is not None:
+            told["state"] = self.state.value
+        if self.changed_at is not None:
+            told["changed_at"] = self.changed_at
         said = json.dumps(told, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()
 
 
-def read(found: Any) -> Event:
-    """Raises Unreadable with every fault, each with its field."""
+def read(found: Any, now: datetime | None = None) -> Event:
+    """Raises Unreadable with every fault, each with its field. With `now`, nothing happens long after it."""
     if not isinstance(found, Mapping):
         raise Unreadable(Fault("", Words("应为一个对象", "must be an object with type, id and fields")))
     model = MODELS.get(str(found.get("type")))
@@ -325,24 +305,25 @@ def read(found: Any) -> Event:
         known = ", ".join(MODELS)
         raise Unreadable(Fault("type", Words(f"须为 {known} 之一", f"must be one of {known}")))
     try:
-        made = model.model_validate(found)
-        return replace(_event(made, found), ignored=_ignored(model, found))
+        made = model.model_validate(found, context={"now": now})
+        return replace(_event(made, found), ignored=unknown_fields(model, found))
     except ValidationError as cause:
         raise Unreadable(*faults_of(cause)) from None
 
 
-def _ignored(model: type[Record], found: Mapping[str, Any]) -> tuple[str, ...]:
+def unknown_fields(model: type[Record], found: Mapping[str, Any]) -> tuple[str, ...]:
     """Fields that are not of this type; they may well be told to nobody, but not without a word."""
     own = {str(name) for name in found} - {*model.model_fields, "type", "id"}
     jobs = found.get("jobs", []) if model is OrderIn else []
     inner = {f"jobs.{name}" for job in jobs for name in job if name not in JobIn.model_fields}
-    return tuple(name[:LONGEST_ID] for name in sorted(own | inner)[:MOST_IGNORED] if not _unsound(name))
+    return tuple(name[:LONGEST_ID] for name in sorted(own | inner)[:MOST_IGNORED] if not unsound(name))
 
 
 def _event(made: Record, found: Mapping[str, Any]) -> Event:
     match made:
         case OrderIn():
-            return Event("order", _id_of(found), made.order())
+            changed = made.changed_at.astimezone(UTC) if made.changed_at else None
+            return Event("order", _id_of(found), made.order(), state=made.state, changed_at=changed)
         case ReportIn():
             return Event("report", made.id, made.response())
         case PostingIn() | LabourIn() | QualityIn() | MaterialIn():
@@ -355,7 +336,7 @@ def _event(made: Record, found: Mapping[str, Any]) -> Event:
 def _id_of(found: Mapping[str, Any]) -> str:
     """Of an order, whose own key is its number."""
     told = as_word(found.get("id", ""))
-    if not isinstance(told, str) or len(told) > LONGEST_ID or _unsound(told):
+    if not isinstance(told, str) or len(told) > LONGEST_ID or unsound(told):
         raise Unreadable(
             Fault("id", Words("须为文本，最多 200 个字符", "must be a text of 200 characters at most"))
         )
@@ -366,9 +347,9 @@ def named(found: Any) -> tuple[str, str]:
     """(type, id) as far as they can be told of something that may be no event at all."""
     if not isinstance(found, Mapping):
         return "", ""
-    return _scrap(found.get("type")), _scrap(found.get("id") or found.get("number"))
+    return short_name(found.get("type")), short_name(found.get("id") or found.get("number"))
 
 
-def _scrap(value: Any) -> str:
+def short_name(value: Any) -> str:
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return "" if _unsound(text) else text[:LONGEST_ID]
+    return "" if unsound(text) else text[:LONGEST_ID]

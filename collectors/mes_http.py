@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -10,19 +11,33 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
-from collectors.mes_events import OrderIn, PostingIn, Record, ReportIn, StockIn, SumIn, as_word
+from collectors.mes_answer import NotThere, Pages, TooLarge, records
+from collectors.mes_events import (
+    OrderIn,
+    PostingIn,
+    Record,
+    ReportIn,
+    StockIn,
+    SumIn,
+    unknown_fields,
+)
+from collectors.mes_faults import faults_of
+from collectors.mes_fields import as_word
 from collectors.mes_teller import Told, post
+from collectors.mes_unknown import Unknown
 from hub.config import Block, Duration
-from hub.errors import SourceRefused, SourceUnavailable
+from hub.errors import SourceUnavailable
 from hub.model.discrepancy import MesClaims
+from hub.model.intake import Fault
 from hub.model.production import JobResponse, Posting, WorkOrder
 from hub.ports import Clock, Sink
 
 _log = logging.getLogger(__name__)
-_PAGE = 500
-_LARGEST = 16 * 1024 * 1024  # bytes of one answer
+_MOST_ORDERS = 100_000
+_LARGEST_KEPT = 1 << 20  # characters of one record
+_MOST_KNOWN = 10_000  # records that are known to be kept
 _ASK_AGAIN = timedelta(minutes=10)
 _ANSWER_IN = 10.0  # seconds, on top of the time we ask the MES to wait
 
@@ -34,6 +49,7 @@ class MesHttpConfig(Block):
     token: SecretStr | None = None
     every: Duration = timedelta(seconds=2)
     wait: Duration = timedelta(seconds=20)
+    max_answer: int = Field(1 << 20, ge=1 << 16, le=64 << 20, description="bytes of one answer at most")
 
     @field_validator("base_url")
     @classmethod
@@ -51,15 +67,18 @@ R = TypeVar("R", bound=Record)
 Take = Callable[[R], Awaitable[None]]
 
 
-class _NotThere(SourceRefused):
-    """404"""
+Keep = Callable[[Any, str, Sequence[Fault]], Awaitable[None]]  # the event it may mean, the record, why not
+
+
+async def _nowhere(event: Any, record: str, faults: Sequence[Fault]) -> None:
+    """Where nobody keeps them: a look from outside."""
 
 
 class MesHttpSource:
     """Lives for one connection. The supervisor gives it the next one.
 
-    A record that cannot be read is left out with its reason in the log (once) and counted in `skipped`;
-    those before and behind it go on.
+    A record that cannot be read is kept for a person to correct (`keep`), once in the life of a connection,
+    and counted in `skipped`; those before and behind it go on.
     """
 
     Config = MesHttpConfig
@@ -68,7 +87,22 @@ class MesHttpSource:
         self._config, self._clock, self._name = config, clock, name
         self._orders: dict[str, WorkOrder] = {}  # as they were put
         self._complained: set[str] = set()
+        self._in_pages = False  # the orders, too
+        self._pages: dict[str, Pages] = {}
         self.skipped = 0
+        self.unknown = Unknown()
+        self.keep: Keep = _nowhere  # hub.ports.MesSource
+        self._kept: set[str] = set()
+
+    def event_of(self, record: Any) -> Any:
+        """{type, record}, as `keep` was given it."""
+        match record:
+            case {"type": str(kind), "record": {**fields}}:
+                return {"type": kind, **fields}
+            case {"type": str(), "record": other}:
+                return other
+            case _:
+                return record
 
     async def run(
         self,
@@ -97,7 +131,7 @@ class MesHttpSource:
     async def probe(self) -> Mapping[str, str]:
         """What a look at the MES finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
         async with self._http(timedelta(0)) as http:
-            orders = self._read(await self._get(http, "orders", {}), "orders", OrderIn)
+            orders = self._read(await self._orders_told(http), "orders", OrderIn)
             query = {"after": "", "limit": 1, "wait": "0"}
             reports = self._read(await self._get(http, "reports", query), "reports", ReportIn)
         found = f"{len(orders)} orders, {'reports' if reports else 'no report yet'}"
@@ -123,15 +157,18 @@ class MesHttpSource:
     async def _if_there(self, http: httpx.AsyncClient, what: str, kind: type[R]) -> list[R] | None:
         try:
             return self._read(await self._get(http, what, {}), what, kind)
-        except _NotThere:
+        except NotThere:
             return None
 
     def _http(self, wait: timedelta) -> httpx.AsyncClient:
         """A client that lets the MES wait for so long before it answers."""
         token = self._config.token
-        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        headers = {"Accept-Encoding": "identity"}  # a few compressed bytes could become any number
+        if token:
+            headers["Authorization"] = f"Bearer {token.get_secret_value()}"
         patience = httpx.Timeout(_ANSWER_IN, read=wait.total_seconds() + _ANSWER_IN)
-        return httpx.AsyncClient(headers=headers, timeout=patience)
+        protected = self._config.base_url.startswith("https:")  # reading all authorities costs 40 ms and 2 MB
+        return httpx.AsyncClient(headers=headers, timeout=patience, verify=protected)
 
     async def _follow_orders(self, http: httpx.AsyncClient, sink: Sink[WorkOrder]) -> None:
         while True:
@@ -139,9 +176,11 @@ class MesHttpSource:
             await self._take_orders(http, sink)
 
     async def _take_orders(self, http: httpx.AsyncClient, sink: Sink[WorkOrder]) -> None:
-        for found in self._read(await self._get(http, "orders", {}), "orders", OrderIn):
-            order = found.order()
-            if self._orders.get(order.number) != order:
+        for index, record in enumerate(await self._orders_told(http)):
+            found = await self._read_or_keep(f"orders[{index}]", "order", OrderIn, record)
+            order = found.order() if found else None
+            if order and self._orders.get(order.number) != order:
+                self._count("order", OrderIn, record)
                 await sink.put(order)
                 self._orders[order.number] = order
 
@@ -152,7 +191,7 @@ class MesHttpSource:
         while True:
             try:
                 await self._follow(http, what, kind, take, since)
-            except _NotThere:
+            except NotThere:
                 _log.info("%s: has no /mes/%s; asked again in %s", self._name, what, _ASK_AGAIN)
             await self._clock.sleep(_ASK_AGAIN.total_seconds())
 
@@ -162,66 +201,89 @@ class MesHttpSource:
         wait = self._config.wait.total_seconds()
         while True:
             asked_at = self._clock.monotonic()
-            query = {"after": since, "limit": _PAGE, "wait": f"{wait:g}"}
-            answer = await self._get(http, what, query)
+            answer = await self._page(http, what, {"after": since, "wait": f"{wait:g}"})
             before = since
-            for found in self._read(answer, what, kind):
-                await take(found)
+            one = what.removesuffix("s")
+            for index, record in enumerate(answer):
+                found = await self._read_or_keep(f"{what}[{index}]", one, kind, record)
+                if found is not None:
+                    self._count(one, kind, record)
+                    await take(found)
             since = _last_id(answer) or since
             idle = self._clock.monotonic() - asked_at < wait / 2
             if since == before and idle:  # it would not wait, or only repeats what we cannot read
                 await self._clock.sleep(self._config.every.total_seconds())
 
-    async def _get(self, http: httpx.AsyncClient, what: str, query: dict[str, Any]) -> list[Any]:
+    async def _get(self, http: httpx.AsyncClient, what: str, query: Mapping[str, Any]) -> list[Any]:
         url = f"{self._config.base_url}/mes/{what}"
-        try:
-            async with http.stream("GET", url, params=query) as reply:
-                self._check(reply)
-                body = b""
-                async for part in reply.aiter_bytes():
-                    body += part
-                    if len(body) > _LARGEST:
-                        raise SourceUnavailable(f"{self._name}: {url} sent more than {_LARGEST} bytes")
-        except httpx.HTTPError as cause:
-            said = type(cause).__name__
-            raise SourceUnavailable(f"{self._name}: no answer from {url} ({said})") from None
-        return self._records(body, what, url)
+        return await records(http, url, query, self._name, self._config.max_answer)
 
-    def _records(self, body: bytes, what: str, url: str) -> list[Any]:
-        """A bare list, or a list under the name of what was asked for."""
-        try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError):
-            raise SourceUnavailable(f"{self._name}: {url} answered, but not with JSON") from None
-        found = answer.get(what) if isinstance(answer, dict) else answer
-        if not isinstance(found, list):
-            raise SourceUnavailable(f"{self._name}: {url} answered, but with no list of {what}")
-        return found
+    async def _orders_told(self, http: httpx.AsyncClient) -> list[Any]:
+        """All of them at once, or page by page once they are too many for one answer."""
+        if not self._in_pages:
+            try:
+                return await self._get(http, "orders", {})
+            except TooLarge as cause:
+                _log.info("%s; asking for pages", cause)
+                self._in_pages = True
+        found: dict[str | int, Any] = {}
+        before, after = -1, ""
+        while len(found) > before:  # until nothing new is told
+            before = len(found)
+            page = await self._page(http, "orders", {"after": after})
+            found |= {_number(record) or n: record for n, record in enumerate(page, before)}
+            after = next((n for n in map(_number, reversed(page)) if n), after)
+            if len(found) > _MOST_ORDERS:
+                raise SourceUnavailable(f"{self._name}: /mes/orders: more than {_MOST_ORDERS} orders")
+        return list(found.values())
 
-    def _check(self, reply: httpx.Response) -> None:
-        where = f"{self._name}: {reply.url.copy_with(query=None)}"
-        match reply.status_code:
-            case 200:
-                return
-            case 401 | 403:
-                raise SourceRefused(f"{where} refuses our token ({reply.status_code}); correct token:")
-            case 404:
-                raise _NotThere(f"{where} does not exist (404); correct base_url:")
-            case 429 | 503:
-                pause = reply.headers.get("Retry-After", "")
-                later = timedelta(seconds=min(int(pause), 3600)) if pause.isdecimal() else None
-                raise SourceUnavailable(f"{where} is busy ({reply.status_code})", retry_after=later)
-            case status:
-                raise SourceUnavailable(f"{where} answered {status}")
+    async def _page(self, http: httpx.AsyncClient, what: str, query: Mapping[str, Any]) -> list[Any]:
+        """As many records as make no answer too large."""
+        pages = self._pages.setdefault(what, Pages())
+        while True:
+            try:
+                found = await self._get(http, what, {**query, "limit": pages.now})
+            except TooLarge:
+                if not pages.too_large():
+                    raise
+            else:
+                pages.well()
+                return found
 
     def _read(self, records: list[Any], what: str, kind: type[R]) -> list[R]:
-        good: list[R] = []
+        return [found for _, found in self._pairs(records, what, kind)]
+
+    def _pairs(self, records: list[Any], what: str, kind: type[R]) -> list[tuple[Any, R]]:
+        """Those that can be read, as they came and as we read them."""
+        good: list[tuple[Any, R]] = []
         for index, record in enumerate(records):
             try:
-                good.append(kind.model_validate(record))
+                good.append((record, kind.model_validate(record)))
             except ValidationError as cause:
                 self._skip(f"{what}[{index}] {_named(record)}", cause)
         return good
+
+    async def _read_or_keep(self, where: str, what: str, kind: type[R], record: Any) -> R | None:
+        try:
+            return kind.model_validate(record, context={"now": self._clock.now()})
+        except ValidationError as cause:
+            self._skip(f"{where} {_named(record)}", cause)
+            faults = faults_of(cause)
+        told = {"type": what, "record": record}
+        try:
+            text = json.dumps(told)
+        except RecursionError:
+            return None  # nested too deep to be written again: only the log tells of it
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if len(text) <= _LARGEST_KEPT and digest not in self._kept:
+            await self.keep(self.event_of(told), text, faults)
+            if len(self._kept) < _MOST_KNOWN:
+                self._kept.add(digest)
+        return None
+
+    def _count(self, what: str, kind: type[Record], record: Any) -> None:
+        """A field that is none of ours is left out, but not without a word."""
+        self.unknown.count(self._name, what, unknown_fields(kind, record))
 
     def _skip(self, which: str, cause: ValidationError) -> None:
         self.skipped += 1
@@ -256,6 +318,11 @@ def _last_id(records: list[Any]) -> str:
             if isinstance(number, str) and number:
                 return number
     return ""
+
+
+def _number(record: Any) -> str:
+    number = as_word(record.get("number")) if isinstance(record, dict) else ""
+    return number if isinstance(number, str) else ""
 
 
 def _named(record: Any) -> str:

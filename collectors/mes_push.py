@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
+from collectors import mes_corrections as corrections
 from collectors.intake import Intake
 from collectors.mes_faults import Unreadable
 from hub import webhooks
 from hub.config import Block, Duration
 from hub.errors import NotFound, Refused, SourceUnavailable
 from hub.model.erp import ErpPush
-from hub.model.intake import Fault, Reject, Verdict
+from hub.model.intake import Correction, Fault, Reject, Uptake, Verdict
 from hub.model.words import Words
 from hub.ports import Clock, MesIntake
 
@@ -95,4 +97,19 @@ class MesDesk:
         return verdicts
 
     async def replay(self, reject: Reject) -> Verdict:
+        if hasattr(self._source, "again"):  # one whose records may be more than an event: a file
+            found: Verdict | None = await self._source.again(json.loads(reject.record), self._intake)
+            if found is not None:
+                return found
         return await self._intake.again(reject)
+
+    def draft(self, reject: Reject) -> str:
+        return corrections.draft(self._source, json.loads(reject.record))
+
+    async def correct(self, reject: Reject, event: str, *, take: bool) -> Correction:
+        try:
+            made = corrections.parsed(event)
+        except Unreadable as why:
+            return Correction(Verdict("", Uptake.REJECTED, why.faults))
+        verdict = await self._intake.correct(made, take=take)
+        return Correction(verdict, corrections.changes(self.draft(reject), made), json.dumps(made))

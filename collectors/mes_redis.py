@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from collectors.mes_faults import Unreadable
+from collectors.mes_text import Encoding, as_told, text_of
 from hub.config import Block, Duration
 from hub.errors import SourceRefused, SourceUnavailable
 from hub.failpoint import failpoint
@@ -36,6 +37,7 @@ class MesRedisConfig(Block):
     group: str = Field("andon-hub", min_length=1, max_length=200)
     consumer: str = Field("", description="the name of this source when left out")
     field: str = Field("event", description="of an entry: the event as JSON")
+    encoding: Encoding = Field("utf-8", description="of that JSON")
     wait: Duration = timedelta(seconds=2)
     abandoned: Duration = Field(
         timedelta(minutes=1), description="of another consumer: taken over after that"
@@ -59,8 +61,10 @@ class MesRedisSource:
 
     def event_of(self, record: Any) -> Any:
         """{entry, event}: an event without an id has that of its entry."""
-        text = record.get("event") if isinstance(record, dict) else None
-        if not isinstance(text, str):
+        text = (
+            text_of(record, self._config.field, self._config.encoding) if isinstance(record, dict) else None
+        )
+        if text is None:
             said = f"the entry has no field {self._config.field!r}; write the event there as JSON"
             raise Unreadable(Fault(self._config.field, Words(f"条目缺少字段 {self._config.field}", said)))
         try:
@@ -154,8 +158,7 @@ class MesRedisSource:
     def _record(self, entry: Entry) -> dict[str, Any]:
         number, fields = entry
         told = fields.get(self._config.field.encode())
-        text = told.decode("utf-8", "replace") if told is not None else None
-        return {"entry": number.decode(), "event": text}
+        return {"entry": number.decode(), **as_told(told, self._config.encoding)}
 
     def _complaint(self, cause: ResponseError) -> SourceUnavailable | SourceRefused:
         said = str(cause)

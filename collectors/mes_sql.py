@@ -20,9 +20,11 @@ from pydantic import Field, field_validator, model_validator
 
 from collectors import mes_tables as tables
 from collectors.mes_faults import Unreadable
+from collectors.mes_map_checks import of_reads
+from collectors.mes_set_back import Mark, reached, went_back
 from collectors.mes_tables import Row, TableBlock
 from hub import sql_text
-from hub.config import Duration
+from hub.config import Duration, TimeZoneName
 from hub.databases import Driver, Failure, SqlBlock, driver
 from hub.errors import SourceRefused, SourceUnavailable
 from hub.model.intake import Fault
@@ -32,7 +34,7 @@ from hub.ports import Clock, MesIntake
 _log = logging.getLogger(__name__)
 _PARAMETERS = frozenset({"since", "limit"})
 _STEP = 500  # events of one transaction
-Mark = datetime | int
+_AGAIN = 100_000  # numbers before the end of a database that was set back
 
 
 class ReadBlock(TableBlock):
@@ -62,6 +64,8 @@ class ReadBlock(TableBlock):
             raise ValueError("watermark and :since go together: write both, or neither")
         if self.watermark and "limit" not in used:
             raise ValueError("statement: needs :limit, with order by the watermark")
+        if self.watermark and (passed := sql_text.passes_over(self.statement, self.watermark)):
+            raise ValueError(f"statement: {passed}")
         if self.watermark and any(n.startswith("job.") for n in self.fields):
             raise ValueError("orders with a row for each operation are read whole: leave watermark: out")
         if self.watermark:
@@ -79,15 +83,12 @@ class ReadBlock(TableBlock):
 class MesSqlConfig(SqlBlock):
     """The `with:` block of a `kind: mes-sql` source."""
 
-    time_zone: str = Field("Asia/Shanghai", description="of times that name none")
+    time_zone: TimeZoneName = Field("Asia/Shanghai", description="of times that name none")
     every: Duration = timedelta(seconds=5)
     reads: list[ReadBlock] = Field(min_length=1)
 
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        tables.zone_of(value)
-        return value
+    def notes(self) -> list[str]:
+        return of_reads(self)
 
     @field_validator("reads")
     @classmethod
@@ -115,17 +116,28 @@ class MesSqlSource:
         self._config, self._clock, self._name = config, clock, name
         self._zone = ZoneInfo(config.time_zone)
         self._reads = {r.name: r for r in config.reads}
+        self._set_back: dict[str, str] = {}
+
+    def health(self) -> dict[str, Any]:
+        told = [f"{name} {text}" for name, text in self._set_back.items()]
+        return {"set_back": told} if told else {}
 
     def event_of(self, record: Any) -> Any:
         """A count that is NULL is not known, and not 0."""
-        made = tables.event_of(self._reads, self._zone, record)
-        column = self._reads[record["table"]].fields.get("good", "good")
-        if made["type"] == "report" and "good" not in made and column in record["rows"][0]:
-            text = Words(
-                "为 NULL；若表示 0，请写 coalesce(…, 0)", "is NULL; where that means 0 write coalesce(.., 0)"
-            )
-            raise Unreadable(Fault("good", text))
-        return made
+        if isinstance(record, Mapping) and (told := record.get("set_back")):
+            why = Unreadable(Fault(str(told["watermark"]), went_back(told)))
+            why.name = str(record.get("table"))
+            raise why
+        with tables.named_by_row(self._reads, record):
+            made = tables.event_of(self._reads, self._zone, record)
+            column = self._reads[record["table"]].fields.get("good", "good")
+            if made["type"] == "report" and "good" not in made and column in record["rows"][0]:
+                text = Words(
+                    "为 NULL；若表示 0，请写 coalesce(…, 0)",
+                    "is NULL; where that means 0 write coalesce(.., 0)",
+                )
+                raise Unreadable(Fault("good", text))
+            return made
 
     async def feed(self, intake: MesIntake) -> None:
         """Raises SourceUnavailable, or SourceRefused when a statement or its answer cannot be worked with."""
@@ -144,15 +156,20 @@ class MesSqlSource:
         """What each statement finds; changes nothing."""
         line = await asyncio.to_thread(_Line, driver(self._config.driver), self._config, self._zone)
         try:
-            found = {}
-            for read in self._config.reads:
-                rows = await self._rows_of(line, read, read.first(self._zone) if read.watermark else None)
-                lost = tables.missing_columns(read, list(rows[0])) if rows else []
-                told = f"✗ has no column {', '.join(lost)}" if lost else f"{len(rows)} rows"
-                found[read.name] = told
-            return found
+            return {read.name: await self._tried(line, read) for read in self._config.reads}
         finally:
             line.close()
+
+    async def _tried(self, line: _Line, read: ReadBlock) -> str:
+        """What is wrong with one read does not hide what is wrong with the next."""
+        try:
+            first = read.first(self._zone) if read.watermark else None
+            rows = await asyncio.to_thread(line.rows, read, first)
+        except SourceRefused as cause:
+            return f"✗ {cause}" + ("" if "; " in str(cause) else "; correct statement:")
+        if lost := tables.missing_columns(read, line.columns):
+            return f"✗ has no column {', '.join(lost)}; correct fields: or statement:"
+        return f"{len(rows)} rows"
 
     async def _place(self, intake: MesIntake, read: ReadBlock) -> _Place:
         if not read.watermark:
@@ -167,6 +184,14 @@ class MesSqlSource:
         seen: set[str] = set()
         while True:
             rows = await self._rows(line, read, since)
+            if (
+                not rows
+                and not seen
+                and (back := await self._reached(line, read, place.mark, since)) is not None
+            ):
+                await self._tell_back(read, place.mark, back, intake)
+                place.mark, place.seen, since = back, set(), _well_before(back, read)
+                continue
             await self._take(read, rows, place.seen | seen, intake)
             seen |= {_key(row) for row in rows}
             if not read.watermark or not rows:
@@ -193,11 +218,36 @@ class MesSqlSource:
         await intake.set_mark(read.name, _written(reached))
         return reached
 
-    async def _rows_of(self, line: _Line, read: ReadBlock, since: Mark | None) -> list[Row]:
-        return await asyncio.to_thread(line.rows, read, _as_parameter(since, self._zone))
+    async def _reached(
+        self, line: _Line, read: ReadBlock, mark: Mark | None, since: Mark | None
+    ) -> Mark | None:
+        """How far the watermark reaches where it has gone back behind the late window; None where it has not,
+        or where there are no rows at all."""
+        first = read.first(self._zone) if read.watermark else None
+        if mark is None or since is None or first is None or _number(since) <= _number(first):
+            return None
+
+        async def marks(at: Mark) -> list[Mark]:
+            rows = await self._rows(line, read, at)
+            found = [_as_mark(row[read.watermark], self._zone) for row in rows]
+            return [m for m in found if m is not None]
+
+        found = await reached(marks, first, since, read.limit)
+        return found if found is not None and _number(found) < _number(since) else None
+
+    async def _tell_back(self, read: ReadBlock, mark: Mark | None, back: Mark, intake: MesIntake) -> None:
+        """Among the rejects, so that a person looks; then it is read from there on, which repeats nothing."""
+        told = {"watermark": read.watermark, "from": self._shown(mark), "to": self._shown(back)}
+        self._set_back[read.name] = f"{told['from']} → {told['to']}"
+        _log.warning("%s: %s: %s %s", self._name, read.name, read.watermark, went_back(told).en)
+        await intake.take([{"table": read.name, "set_back": told}])
+        await intake.set_mark(read.name, _written(back))
+
+    def _shown(self, mark: Mark | None) -> str:
+        return f"{mark.astimezone(self._zone):%Y-%m-%d %H:%M:%S}" if isinstance(mark, datetime) else str(mark)
 
     async def _rows(self, line: _Line, read: ReadBlock, since: Mark | None) -> list[Row]:
-        rows = await self._rows_of(line, read, since)
+        rows = await asyncio.to_thread(line.rows, read, since)
         if rows and (lost := tables.missing_columns(read, list(rows[0]))):
             raise SourceRefused(
                 f"{self._name}: {read.name}: the statement gives no column {', '.join(lost)}; correct fields:"
@@ -223,7 +273,8 @@ class MesSqlSource:
         known = [_number(m) for m in marks if m is not None]
         if len(known) != len(marks) or len({type(m) for m in marks}) != 1:
             raise SourceRefused(
-                f"{self._name}: {read.name}: {read.watermark} has to be a time or a whole number in every row"
+                f"{self._name}: {read.name}: {read.watermark} has to be a time or a whole number in every "
+                "row (of a rowversion: cast(.. as bigint))"
             )
         if any(a > b for a, b in pairwise(known)):
             raise SourceRefused(f"{self._name}: {read.name}: write order by {read.watermark}")
@@ -236,27 +287,53 @@ class _Line:
     """One connection, used by one thread at a time."""
 
     def __init__(self, made: Driver, config: MesSqlConfig, zone: ZoneInfo) -> None:
-        self._driver, self._config = made, config
+        self._driver, self._config, self._zone = made, config, zone
+        self.columns: list[str] = []  # of the last answer
+        self._zoned: set[str] = set()  # reads whose watermark is compared together with its zone
         try:
             self._connection = made.connect(config, zone)
         except (made.Error, OSError) as cause:
             raise self._complaint("connect", cause) from None
 
-    def rows(self, read: ReadBlock, since: Any) -> list[Row]:
-        values = {"since": since, "limit": read.limit}
-        text, used = sql_text.bound(read.statement, values)
+    def rows(self, read: ReadBlock, since: Mark | None) -> list[Row]:
+        """Asked once more where the answer shows that the watermark is compared with its zone."""
+        found = self._asked(read, since)
+        if found is None:
+            self._zoned.add(read.name)
+            found = self._asked(read, since)
+        return found or []
+
+    def _asked(self, read: ReadBlock, since: Mark | None) -> list[Row] | None:
+        zoned = read.name in self._zoned
+        told = since if zoned else _as_parameter(since, self._zone)
+        text, used = sql_text.bound(read.statement, {"since": told, "limit": read.limit})
         try:
             self._driver.begin(self._connection, write=False)
             cursor = self._connection.cursor()
             try:
                 cursor.execute(text, used)
-                names = [column[0] for column in cursor.description or ()]
+                about = cursor.description or ()
+                if not zoned and isinstance(since, datetime) and self._wants_zone(about, read.watermark):
+                    return None
+                self.columns = names = [column[0] for column in about]
+                self._once(read, names)
                 return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
             finally:
                 cursor.close()
                 self._connection.rollback()
         except (self._driver.Error, OSError) as cause:
             raise self._complaint(read.name, cause) from None
+
+    def _once(self, read: ReadBlock, names: Sequence[str]) -> None:
+        used = tables.columns_of(read, names) | {read.watermark}
+        if twice := [n for n in names if n in used and names.count(n) > 1]:
+            raise SourceRefused(
+                f"{read.name}: the statement gives the column {twice[0]} more than once; "
+                "name what is meant with as .."
+            )
+
+    def _wants_zone(self, about: Sequence[Any], watermark: str) -> bool:
+        return any(column[0] == watermark and self._driver.wants_zone(column[1]) for column in about)
 
     def close(self) -> None:
         try:
@@ -266,7 +343,7 @@ class _Line:
 
     def _complaint(self, what: str, cause: BaseException) -> SourceUnavailable | SourceRefused:
         kind, said = self._driver.failure(cause)
-        where, said = f"{self._config.host}/{self._config.database}", " ".join(said.split())[:300]
+        where, said = self._config.place, " ".join(said.split())[:300]
         if kind in (Failure.LOST, Failure.BUSY):
             return SourceUnavailable(f"{where}: {what}: {type(cause).__name__}; is the database on?")
         if kind is Failure.STRANGER:
@@ -302,6 +379,11 @@ def _as_mark(value: Any, zone: ZoneInfo) -> Mark | None:
 
 def _earlier(mark: Mark, read: ReadBlock) -> Mark:
     return mark - read.late_numbers if isinstance(mark, int) else mark - read.late
+
+
+def _well_before(mark: Mark, read: ReadBlock) -> Mark:
+    """Numbers were given anew, nobody knows how many; reading one again is harmless."""
+    return mark - max(read.late_numbers, _AGAIN) if isinstance(mark, int) else mark - read.late
 
 
 def _as_parameter(since: Mark | None, zone: ZoneInfo) -> Any:

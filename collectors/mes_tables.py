@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import groupby
-from typing import Any, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, ClassVar, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
-from collectors.mes_events import MODELS, EventType, JobIn
+from collectors.mes_events import MODELS, EventType, JobIn, short_name
 from collectors.mes_faults import Unreadable
+from collectors.mes_fields import as_word
+from collectors.mes_map_checks import unfit
+from collectors.mes_moments import moment, why_not
+from collectors.mes_numbers import COMMA, doubtful, plain_number
 from hub.config import Block
 from hub.model.intake import Fault
 from hub.model.words import Words
 
 _TIMES = ("at", "due_at")
+_NUMBERS = (
+    "quantity", "good", "scrap", "rework", "labour_seconds", "machine_seconds", "sample_size", "priority",
+)  # fmt: skip
+_ORDER = "number"
 _JOB = "job."
 Row = dict[str, Any]
+_TOO_MANY = Words(
+    "的单元格比列名多；值中含分隔符时请加引号，数字不要写千分位",
+    "has more cells than there are named columns; put a value with the delimiter in it into quotes, and "
+    "write numbers without separators of thousands",
+)
 
 
 class TableBlock(Block):
@@ -31,6 +44,7 @@ class TableBlock(Block):
     fields: dict[str, str] = Field({}, description="our field -> their column")
     constants: dict[str, str | int | float | bool] = Field({}, description="our field -> always this")
     words: dict[str, dict[str, Any]] = Field({}, description="our field -> {their word: ours}")
+    by_hand: ClassVar[bool] = False  # a sheet: cells may be merged, times be days that are counted
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -45,6 +59,33 @@ class TableBlock(Block):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if "id" in self.constants:
+            raise ValueError(
+                "constants.id: would be the same of every row; name the column of ids in fields:"
+            )
+        if self.fields and (lost := lacking(self, self.fields)):
+            raise ValueError(
+                f"fields: an event of type {self.type} needs {', '.join(lost)}; name the columns"
+                + (_WHY_AN_ID if "id" in lost else "")
+            )
+        if wrong := unfit(self.type, self.constants, self.words, by_hand=self.by_hand):
+            raise ValueError("; ".join(wrong))
+        return self
+
+
+_WHY_AN_ID = " (id: the number that the MES gives it; by it nothing is counted twice)"
+
+
+def lacking(block: TableBlock, given: Iterable[str]) -> list[str]:
+    """Our fields that every row has to have and that nothing gives."""
+    names = {n for name in (*given, *block.constants) for n in (name, name.rpartition(".")[0])}
+    needed = [n for n, field in MODELS[block.type].model_fields.items() if field.is_required()]
+    if block.type == "order" and any(n.startswith(_JOB) for n in names):
+        needed += [f"{_JOB}{n}" for n, field in JobIn.model_fields.items() if field.is_required()]
+    return [n for n in needed if n not in names]
+
 
 def known_fields(kind: str) -> list[str]:
     """Fields of this type; two languages and the operations of an order below their own names."""
@@ -56,36 +97,57 @@ def known_fields(kind: str) -> list[str]:
     return names
 
 
-def zone_of(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"{name!r} is no time zone; write for example Asia/Shanghai") from None
-
-
 def missing_columns(block: TableBlock, columns: Sequence[str]) -> list[str]:
-    """Columns that the map names and the table does not have."""
+    """Columns that the map names and the table does not have; without a map, those that cannot be missing."""
+    if not block.fields:
+        return lacking(block, set(columns) & {*known_fields(block.type)})
     return [c for c in dict.fromkeys(block.fields.values()) if c not in columns]
 
 
+def columns_of(block: TableBlock, columns: Sequence[str]) -> set[str]:
+    """Those of these columns that are read."""
+    return {*columns} & {*(block.fields.values() if block.fields else known_fields(block.type))}
+
+
 def folded(block: TableBlock, rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """The rows of one event each: those of an order, one for each operation, stand one after another."""
+    """The rows of one event each: those of an order, one for each operation, wherever they stand.
+
+    In a sheet the number of an order may stand in the first of its rows alone, as in merged cells.
+    """
     if block.type != "order" or not _has_jobs(block, rows):
         yield from ([row] for row in rows)
         return
-    column = block.fields.get("number", "number")
-    for _, same in groupby(rows, key=lambda row: row.get(column)):
-        yield list(same)
+    column = block.fields.get(_ORDER, _ORDER)
+    found: dict[str, list[Row]] = {}
+    above = ""
+    for n, row in enumerate(rows):
+        number = "" if _empty(row.get(column)) else f"={str(row[column]).strip()}"
+        if number:
+            above = number
+        elif block.by_hand and above and _goes_on(block, found[above][0], row):
+            number = above
+        else:
+            number, above = f"row {n}", ""  # whose it is nobody can tell: a reject that says so
+        found.setdefault(number, []).append(row)
+    yield from found.values()
 
 
-def event(block: TableBlock, zone: ZoneInfo, rows: Sequence[Row], fallback_id: str = "") -> dict[str, Any]:
+def _goes_on(block: TableBlock, head: Row, row: Row) -> bool:
+    """Whether a row without a number tells an operation, and nothing that is another order's."""
+    taken = _taken(block, row)
+    of_jobs = {c for name, c in taken.items() if name.startswith(_JOB)}
+    of_order = {*taken.values()} - of_jobs
+    return any(not _empty(row.get(c)) for c in of_jobs) and all(
+        _empty(row.get(c)) or row[c] == head.get(c) for c in of_order
+    )
+
+
+def event(block: TableBlock, zone: ZoneInfo, rows: Sequence[Row]) -> dict[str, Any]:
     """Raises Unreadable for a word that the map does not know."""
     made = _fields(block, zone, rows[0])
     job = made.pop("job", None)
     if job is not None:
         made["jobs"] = [_fields(block, zone, row).get("job", {}) for row in rows]
-    if fallback_id and block.type != "order":
-        made.setdefault("id", fallback_id)
     return {**made, "type": block.type}
 
 
@@ -110,14 +172,37 @@ def _has_jobs(block: TableBlock, rows: Sequence[Row]) -> bool:
 
 
 def _fields(block: TableBlock, zone: ZoneInfo, row: Row) -> dict[str, Any]:
-    taken = block.fields or {n: n for n in known_fields(block.type) if n in row}
+    taken = _taken(block, row)
     found = dict(block.constants) | {ours: _value(block, ours, row.get(c)) for ours, c in taken.items()}
     made: dict[str, Any] = {}
     for name, value in found.items():
         if value is None or value == "":
             continue
-        _put(made, name.split("."), _in_zone(value, zone) if name in _TIMES else value)
+        _put(made, name.split("."), _read(block, zone, name, value))
     return made
+
+
+def _read(block: TableBlock, zone: ZoneInfo, name: str, value: Any) -> Any:
+    """Raises Unreadable where it may mean several things, or says what there is not."""
+    if name in _TIMES:
+        found = moment(value, zone, block.by_hand)
+        if found is value and (why := why_not(value)):
+            raise Unreadable(Fault(name, why))
+        return found
+    if name.removeprefix(_JOB) in _NUMBERS:
+        found = plain_number(value)
+        if doubtful(found):
+            raise Unreadable(Fault(name, COMMA))
+        return found
+    return value
+
+
+def _taken(block: TableBlock, row: Row) -> Mapping[str, str]:
+    return block.fields or {n: n for n in known_fields(block.type) if n in row}
+
+
+def _empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _value(block: TableBlock, ours: str, value: Any) -> Any:
@@ -142,18 +227,6 @@ def _put(made: dict[str, Any], path: Sequence[str], value: Any) -> None:
     made[path[-1]] = value
 
 
-def _in_zone(value: Any, zone: ZoneInfo) -> Any:
-    """A time that names no zone is the table's; anything else is left for the model to judge."""
-    if not isinstance(value, str):
-        return value
-    text = value.replace("/", "-") if value[:4].isdecimal() else value
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return value
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).isoformat()
-
-
 def as_mapping(record: Any) -> Mapping[str, Any]:
     """What stands in a reject of ours: {table, rows, id}."""
     known = isinstance(record, Mapping) and isinstance(record.get("rows"), list) and record["rows"]
@@ -161,6 +234,22 @@ def as_mapping(record: Any) -> Mapping[str, Any]:
         raise Unreadable(Fault("", Words("不是表格的行", "holds no rows of a table")))
     found: Mapping[str, Any] = record
     return found
+
+
+@contextmanager
+def named_by_row(tables: Mapping[str, TableBlock], record: Any) -> Iterator[None]:
+    """What cannot be read still has the type of its table, and the id that stands in its row."""
+    try:
+        yield
+    except Unreadable as why:
+        found = record if isinstance(record, Mapping) else {}
+        block, rows = tables.get(str(found.get("table"))), found.get("rows")
+        if block is not None and not why.kind:
+            row = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else {}
+            name = "id" if block.type != "order" else _ORDER
+            told = as_word(row.get(block.fields.get(name, name)))
+            why.kind, why.name = block.type, why.name or short_name(told)
+        raise
 
 
 def event_of(tables: Mapping[str, TableBlock], zone: ZoneInfo, record: Any) -> dict[str, Any]:
@@ -171,6 +260,8 @@ def event_of(tables: Mapping[str, TableBlock], zone: ZoneInfo, record: Any) -> d
         raise Unreadable(
             Fault("table", Words("配置中已没有这张表", "is no longer configured; name it under reads:"))
         )
+    if found.get("extra"):
+        raise Unreadable(Fault("row", _TOO_MANY))
     if broken := found.get("broken"):
         raise Unreadable(Fault(str(broken), Words("含有公式，已拒绝", "holds a formula; write its value")))
-    return event(block, zone, found["rows"], str(found.get("id") or ""))
+    return event(block, zone, found["rows"])

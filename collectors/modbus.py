@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import difflib
+import asyncio
 import logging
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from collectors.blocks import MAX_BITS, MAX_REGISTERS, Block, Point, Table, decode, halves, plan
+from collectors.blocks import Block, Point, Table, decode, halves, plan, singles
 from collectors.modbus_asking import Short, asked
+from collectors.modbus_config import ModbusConfig
+from collectors.modbus_faults import (
+    BAD_DEVICE_FAILURE,
+    BAD_TIMEOUT,
+    ILLEGAL_ADDRESS,
+    NOT_HERE,
+    NOT_NOW,
+    Away,
+    Mute,
+    NotHere,
+    Rest,
+    said,
+)
+from collectors.modbus_habit import Habit
 from collectors.modbus_lane import Lane
 from collectors.modbus_line import Broken, Denied, ModbusLine, Silent, connected
-from collectors.modbus_map import MapBlock, points_of
-from collectors.modbus_points import Asked, PointBlock
 from collectors.modbus_probe import probed
 from collectors.named_tags import named_tags
-from hub.config import Block as ConfigBlock
-from hub.config import Duration, Kept, explain
 from hub.errors import SourceUnavailable
 from hub.model.batch import SampleBatch, micros
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
@@ -33,105 +41,15 @@ from hub.ports import Clock, Sink
 
 _log = logging.getLogger(__name__)
 
-# Answers that say "not this address here", so that other addresses may still do.
-_ILLEGAL_ADDRESS = 2
-_NOT_HERE = frozenset({1, _ILLEGAL_ADDRESS, 3})
-_NOT_NOW = frozenset({4, 8})
-_REASONS = {
-    1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 5: "acknowledge",
-    6: "device busy", 7: "negative acknowledge", 8: "memory parity error", 10: "gateway path unavailable",
-    11: "gateway: the device behind it does not respond",
-}  # fmt: skip
 _ASK_AGAIN = 30.0  # seconds until a refused register is tried again: programs get changed
 _ASK_SOON = 5.0  # the same for one that the device could not read just now
 _ASK_AT_MOST = 5  # refused registers asked for in one go
+_ASK_PAUSE = 1.0  # seconds between two goes where there are many
+_SILENCES = 12  # questions without an answer until a hunt through a block is left
 _HEARTBEAT = 1.0  # seconds at most until a fast point that stands still is told again
+_SHORT_REST = 1.0  # seconds: who is gone shows with the next question
+_UNHEARD = 5.0  # seconds at most between two questions, however seldom there is something to tell
 _FIRST_REST, _LONGEST_REST = 2.0, 60.0  # seconds until a unit behind a gateway is asked again
-BAD_DEVICE_FAILURE = 0x808B0000
-
-
-def _from_file(written: object) -> object:
-    """`points: {file: map.csv}` as the points in that file."""
-    if not isinstance(written, dict):
-        return written
-    try:
-        block = MapBlock.model_validate(written)
-    except ValidationError as cause:
-        raise ValueError("; ".join(explain(cause, "file"))) from None
-    return points_of(block)
-
-
-class ModbusConfig(ConfigBlock):
-    """The `with:` block of a `kind: modbus` collector."""
-
-    host: str
-    port: int = Field(502, ge=1, le=65535)
-    unit: int = Field(1, ge=0, le=255, description="of the points that name none")
-    every: Duration = timedelta(seconds=1)
-    fast: Duration | None = Field(None, description="interval of the points marked fast; 100ms if any is")
-    groups: dict[str, Duration] = Field({}, description="name: interval, for the points with that group")
-    timeout: Duration = timedelta(seconds=1)
-    hole: int = Field(8, ge=0, le=123, description="registers read in vain rather than asked for apart")
-    max_registers: int = Field(
-        MAX_REGISTERS, ge=1, le=MAX_REGISTERS, description="what the device gives at once"
-    )
-    max_bits: int = Field(MAX_BITS, ge=1, le=MAX_BITS, description="the same of coils and discrete inputs")
-    points: Annotated[
-        list[Annotated[Asked, Kept(PointBlock)]], Field(min_length=1), BeforeValidator(_from_file)
-    ]
-
-    @model_validator(mode="after")
-    def _positive(self) -> ModbusConfig:
-        spans = {"every": self.every, "fast": self.fast, "timeout": self.timeout}
-        spans |= {f"groups.{name}": span for name, span in self.groups.items()}
-        for name, span in spans.items():
-            if span is not None and span < timedelta(milliseconds=1):
-                raise ValueError(f"{name}: is too short; write for example 100ms or 1s")
-        return self
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ModbusConfig:
-        if "fast" in self.groups:
-            raise ValueError("groups.fast: is said with fast: beside it; choose another name")
-        for tag, group, point in self.points:
-            if group not in ("", "fast", *self.groups):
-                near = difflib.get_close_matches(group, self.groups, 1)
-                hint = f"did you mean {near[0]!r}?" if near else "add it to groups:"
-                raise ValueError(f"points: {tag}: no group {group!r}; {hint}")
-            if not point.is_bit and point.width > self.max_registers:
-                raise ValueError(f"max_registers: {tag} alone has {point.width} registers; raise it")
-        return self
-
-    def numbered(self) -> list[Point]:
-        """Every point with its unit; its row stands for the tag's number."""
-        return [
-            p.point.numbered(n, self.unit if p.point.unit < 0 else p.point.unit)
-            for n, p in enumerate(self.points)
-        ]
-
-
-class _Away(Exception):
-    """The unit gives no answer at all; others behind the same gateway may."""
-
-
-@dataclass(slots=True)
-class _Rest:
-    """How long a unit that is away is left in peace."""
-
-    pause: float
-    until: float
-
-
-class _NotHere(Exception):
-    """The device gives no answer for this address; `code` is its reason. Others may still do."""
-
-    def __init__(self, code: int) -> None:
-        self.code = code
-        super().__init__(code)
-
-    @property
-    def status(self) -> int:
-        return BAD_DEVICE_FAILURE if self.code in _NOT_NOW else BAD_OUT_OF_RANGE
 
 
 class ModbusCollector:
@@ -154,9 +72,10 @@ class ModbusCollector:
         self._units = {unit: [p.tag for p in points if p.unit == unit] for unit in {p.unit for p in points}}
         patience = min(tags[p.tag].stale_after for p in config.points).total_seconds()
         self._lanes = _lanes(config, points, patience)
-        self._away: dict[int, _Rest] = {}
+        self._away: dict[int, Rest] = {}
         self._ask_again_at = math.inf
         self._told: set[tuple[int, Table, int]] = set()
+        self._habit = Habit()
 
     @property
     def tag_numbers(self) -> Sequence[int]:
@@ -167,12 +86,16 @@ class ModbusCollector:
         """Tags of each unit behind the gateway."""
         return {f"unit {unit}": tags for unit, tags in sorted(self._units.items())}
 
+    def follow(self, before: ModbusCollector, lost_at: datetime) -> None:
+        """The device is the same: how it ends its connections is known."""
+        self._habit = before._habit
+
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Poll until cancelled; raise SourceUnavailable when the device goes silent or talks nonsense."""
         config = self._config
         try:
-            several = len(self._units) > 1
-            line = await connected(config.host, config.port, config.unit, self._timeout, patient=several)
+            now = self._clock.monotonic
+            line = await connected(config.host, config.port, config.unit, self._timeout, self._habit, now)
             try:
                 await self._poll(line, sink)
             finally:
@@ -185,7 +108,7 @@ class ModbusCollector:
         config = self._config
         points = list(zip((p.tag for p in config.points), config.numbered(), strict=True))
         blocks = plan([p for _, p in points], config.hole, config.max_registers, config.max_bits)
-        return await probed(config.host, config.port, self._timeout, blocks, points)
+        return await probed(config.host, config.port, self._timeout, blocks, points, self._clock.monotonic)
 
     async def _poll(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
         while True:
@@ -194,7 +117,31 @@ class ModbusCollector:
                 await self._ask_the_refused(line, sink)
             await self._try_the_away(line)
             due = min(chain((lane.due for lane in self._lanes), (r.until for r in self._away.values())))
-            await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
+            await self._rest(line, sink, max(0.0, due - self._clock.monotonic()))
+
+    async def _rest(self, line: ModbusLine, sink: Sink[SampleBatch], seconds: float) -> None:
+        """A long one is no reason to notice late that the device is gone: it is told by the end of the line,
+        or by a question without an answer."""
+        if seconds <= _SHORT_REST:
+            await self._clock.sleep(seconds)
+            return
+        sleep = asyncio.ensure_future(self._clock.sleep(min(seconds, _UNHEARD)))
+        try:
+            await asyncio.wait({sleep, line.gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not line.hung_up:
+                if line.gone.done():
+                    raise Broken("the device closed the connection")
+            else:
+                await sleep
+        finally:
+            sleep.cancel()
+        if seconds > _UNHEARD:
+            await self._still_there(line, sink)
+
+    async def _still_there(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
+        here = ((lane, b) for lane in self._lanes for b in lane.blocks if b.unit not in self._away)
+        if found := next(here, None):
+            await self._read_or_hunt(line, *found, sink)
 
     async def _serve(self, line: ModbusLine, sink: Sink[SampleBatch], lanes: Sequence[Lane]) -> None:
         """Read those of the lanes that are due, fast ones first and again between a slow one's blocks."""
@@ -217,24 +164,55 @@ class ModbusCollector:
         self, line: ModbusLine, lane: Lane, block: Block, sink: Sink[SampleBatch]
     ) -> list[tuple[Block, NDArray[np.float64]]]:
         try:
-            return [(block, await self._read(line, block))]
-        except _NotHere:
-            pass
-        except _Away as cause:
+            try:
+                return [(block, await self._read(line, block))]
+            except NotHere:
+                return await self._hunt(line, lane, block)
+            except Mute:
+                return await self._second_try(line, lane, block)
+        except Away as cause:
             await self._lose(block.unit, str(cause), sink)
             return []
+
+    async def _second_try(
+        self, line: ModbusLine, lane: Lane, block: Block
+    ) -> list[tuple[Block, NDArray[np.float64]]]:
+        """It kept silent once. A unit that answers another one is there; only some of it is not."""
+        alive = await self._answers_elsewhere(line, lane, block)
         try:
-            return await self._hunt(line, lane, block)
-        except _Away as cause:
-            await self._lose(block.unit, str(cause), sink)
-            return []
+            return [(block, await self._read(line, block))]
+        except NotHere:
+            alive = True
+        except Mute:
+            if not alive and (len(block.points) == 1 or not lane.is_new):
+                raise
+        return await self._hunt(line, lane, block, alive=alive)
+
+    async def _answers_elsewhere(self, line: ModbusLine, lane: Lane, block: Block) -> bool:
+        """Raises Away where it does not, and is False where there is nothing else to ask it for."""
+        others = [b for a in self._lanes for b in a.blocks if b.unit == block.unit and b is not block]
+        others.sort(key=lambda b: b.table == block.table)
+        silence: Mute | None = None
+        for other in others[: 2 if lane.is_new else 1]:
+            try:
+                await self._read(line, other)
+            except NotHere:
+                return True
+            except Mute as cause:
+                silence = cause
+            else:
+                return True
+        if silence is not None:
+            raise silence
+        return False
 
     # ---------------------------------------------------------------- several units behind one gateway
     async def _lose(self, unit: int, why: str, sink: Sink[SampleBatch]) -> None:
         """This unit's tags turn bad, once; the others go on. Raises where none is left."""
-        self._away[unit] = _Rest(_FIRST_REST, self._clock.monotonic() + _FIRST_REST)
+        self._away[unit] = Rest(_FIRST_REST, self._clock.monotonic() + _FIRST_REST)
         if len(self._away) == len(self._units):
-            raise SourceUnavailable(f"{self._name}: {self._where}: no unit answers, {unit} for one: {why}")
+            all_of_it = f"no unit answers, {unit} for one: {why}" if len(self._units) > 1 else why
+            raise SourceUnavailable(f"{self._name}: {self._where}: {all_of_it}")
         _log.warning("%s: %s: unit %d is away (%s); the others go on", self._name, self._where, unit, why)
         await sink.put(SampleBatch.lost(self._units[unit], self._clock.now(), self._name))
 
@@ -244,17 +222,16 @@ class ModbusCollector:
         unit = next((u for u, rest in self._away.items() if rest.until <= now), None)
         if unit is None:
             return
-        block = next(b for lane in self._lanes for b in lane.planned if b.unit == unit)
+        block = random.choice([b for lane in self._lanes for b in lane.planned if b.unit == unit])
         try:
             await self._read(line, block)
-        except _Away:
-            rest = self._away.pop(unit)
-            rest.pause = min(rest.pause * 2, _LONGEST_REST)
-            rest.until = self._clock.monotonic() + rest.pause * random.uniform(0.8, 1.2)
-            self._away[unit] = rest  # behind the others
-            return
-        except _NotHere:
-            pass
+        except (Away, NotHere) as cause:
+            if not isinstance(cause, NotHere) or cause.code in NOT_NOW:
+                rest = self._away.pop(unit)
+                rest.pause = min(rest.pause * 2, _LONGEST_REST)
+                rest.until = self._clock.monotonic() + rest.pause * random.uniform(0.8, 1.2)
+                self._away[unit] = rest  # behind the others
+                return
         del self._away[unit]
         _log.info("%s: %s: unit %d answers again", self._name, self._where, unit)
 
@@ -267,8 +244,6 @@ class ModbusCollector:
         if self._away:  # what was read of a unit before it went is older than the mark that it is lost
             read = [(b, v) for b, v in read if b.unit not in self._away]
             refused = [(b, status) for b, status in refused if b.unit not in self._away]
-        if not read and any(status == BAD_DEVICE_FAILURE for _, status in refused):
-            raise SourceUnavailable(f"{self._name}: {self._where} cannot read any of its points")
         tags, values = [b.tags for b, _ in read], [v for _, v in read]
         good = sum(len(v) for v in values)
         if refused:
@@ -290,42 +265,61 @@ class ModbusCollector:
         try:
             return decode(block, await asked(line, block, self._timeout))
         except Silent as cause:
-            raise _Away(str(cause)) from None
+            raise Mute(f"{cause} for {block.table} {block.start}") from None
         except Short:
-            raise _NotHere(_ILLEGAL_ADDRESS) from None
+            raise NotHere(ILLEGAL_ADDRESS) from None
         except Denied as cause:
-            if cause.code in _NOT_HERE | _NOT_NOW:
-                raise _NotHere(cause.code) from None
-            said = f"exception {_said(cause.code)}"
-            if len(self._units) > 1:
-                raise _Away(said) from None
-            raise SourceUnavailable(f"{self._name}: {self._where} answered with {said}") from None
+            if cause.code in NOT_HERE:
+                raise NotHere(cause.code) from None
+            raise Mute(f"answered with exception {said(cause.code)}") from None
         except ValueError as cause:
             raise SourceUnavailable(f"{self._name}: {self._where}: {cause}") from None
 
     async def _hunt(
-        self, line: ModbusLine, lane: Lane, whole: Block
+        self, line: ModbusLine, lane: Lane, whole: Block, *, alive: bool = True
     ) -> list[tuple[Block, NDArray[np.float64]]]:
-        """The block was refused: halve it until only points the device does not know are left out."""
+        """The block got no answer: halve it until only points the device does not give are left out.
+
+        `alive`: whether the unit is known to answer anything at all.
+        """
         good: list[tuple[Block, NDArray[np.float64]]] = []
         bad: list[tuple[Block, int]] = []
         todo = list(halves(whole)) if len(whole.points) > 1 else [whole]
+        silences = 0
         while todo:
             block = todo.pop()
             try:
                 good.append((block, await self._read(line, block)))
-            except _NotHere as cause:
+            except (NotHere, Mute) as cause:
+                silences += isinstance(cause, Mute)
+                alive = alive or isinstance(cause, NotHere)
+                if isinstance(cause, Mute) and not alive and not good and silences > 1:
+                    raise
+                if silences >= _SILENCES:  # each costs a timeout: the rest is asked for one by one, later
+                    bad += [(one, BAD_TIMEOUT) for b in (block, *todo) for one in singles(b)]
+                    break
                 if len(block.points) > 1:
                     todo.extend(halves(block))
                 else:
                     bad.append((block, cause.status))
         lane.remember(whole, [b for b, _ in good], bad)
-        self._tell(bad)
+        self._tell(bad, len(lane.refused))
+        self._give_up(whole.unit)
         return good
 
-    def _tell(self, bad: Sequence[tuple[Block, int]]) -> None:
+    def _give_up(self, unit: int) -> None:
+        """Raises Away where the unit can read nothing of all that is wanted of it."""
+        if any(b.unit == unit for lane in self._lanes for b in lane.blocks):
+            return
+        refused = [status for lane in self._lanes for b, status in lane.refused if b.unit == unit]
+        if BAD_DEVICE_FAILURE in refused or BAD_TIMEOUT in refused:
+            for lane in self._lanes:
+                lane.forget(unit)
+            raise Away("it cannot read any of its points")
+
+    def _tell(self, bad: Sequence[tuple[Block, int]], many: int) -> None:
         for block, status in bad:
-            self._ask_again(status)
+            self._ask_again(status, many)
             point = block.points[0]
             if (place := (point.unit, point.table, point.address)) not in self._told:
                 self._told.add(place)
@@ -334,28 +328,38 @@ class ModbusCollector:
                     self._name, self._where, *place, status,
                 )  # fmt: skip
 
-    def _ask_again(self, status: int) -> None:
+    def _ask_again(self, status: int, many: int = 1) -> None:
+        """All of `many` within half a minute, a few at a time."""
         pause = _ASK_SOON if status == BAD_DEVICE_FAILURE else _ASK_AGAIN
+        pause = max(_ASK_PAUSE, pause / math.ceil(many / _ASK_AT_MOST))
         self._ask_again_at = min(self._ask_again_at, self._clock.monotonic() + pause)
 
     async def _ask_the_refused(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
-        """A question each: where a refused point answers now, its lane is read as configured again."""
+        """A question each, in turn: where one answers now, its lane is read as configured again."""
         self._ask_again_at = math.inf
         for lane in self._lanes:
             here = [r for r in lane.refused if r[0].unit not in self._away]
-            for block, status in here[:_ASK_AT_MOST]:
+            for refused in here[:_ASK_AT_MOST]:
+                lane.put_last(refused)
+                block, status = refused
                 try:
                     await self._read(line, block)
-                except _NotHere:
-                    self._ask_again(status)
-                except _Away as cause:
+                except NotHere:
+                    self._ask_again(status, len(here))
+                except Mute:  # it has cost a timeout; a unit that is dead shows with the next round
+                    self._ask_again_at = self._clock.monotonic() + _ASK_AGAIN
+                    return
+                except Away as cause:
                     await self._lose(block.unit, str(cause), sink)
                     break
                 else:
+                    if status == BAD_TIMEOUT:  # not everything again: what keeps silent costs too much
+                        lane.take_back(refused)
+                        continue
                     lane.reset()
                     break
             if lane.refused and self._ask_again_at == math.inf:
-                self._ask_again(lane.refused[0][1])
+                self._ask_again(lane.refused[0][1], len(lane.refused))
 
 
 def _lanes(config: ModbusConfig, points: Sequence[Point], patience: float) -> list[Lane]:
@@ -376,7 +380,3 @@ def _lanes(config: ModbusConfig, points: Sequence[Point], patience: float) -> li
 
 def _joined(columns: list[NDArray[Any]]) -> NDArray[Any]:
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
-
-
-def _said(code: int) -> str:
-    return f"{code} ({_REASONS.get(code, 'unknown')})"

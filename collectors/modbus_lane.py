@@ -46,3 +46,32 @@ class Lane:
         rest = (b for b in self.blocks if b is not whole)
         self.blocks = tuple(chain(rest, rejoin(good) if bad else good))
         self.refused += tuple(bad)
+
+    @property
+    def is_new(self) -> bool:
+        """Not read through once on this connection: what the device has is not known yet."""
+        return self.due == -math.inf
+
+    def put_last(self, refused: tuple[Block, int]) -> None:
+        """It was asked for just now; the others first."""
+        self.refused = (*(r for r in self.refused if r is not refused), refused)
+
+    def take_back(self, refused: tuple[Block, int]) -> None:
+        """It answers now, and is read with its neighbours again."""
+        self.refused = tuple(r for r in self.refused if r is not refused)
+        one = refused[0]
+        wholes = (p for p in self.planned if (p.unit, p.table) == (one.unit, one.table))
+        whole = next(p for p in wholes if p.start <= one.start < p.end)
+        near = [
+            b for b in self.blocks
+            if (b.unit, b.table) == (one.unit, one.table) and whole.start <= b.start < whole.end
+        ]  # fmt: skip
+        self.blocks = (*(b for b in self.blocks if b not in near), *rejoin([*near, one]))
+
+    def forget(self, unit: int) -> None:
+        """What was learnt of this unit."""
+        self.blocks = (
+            *(b for b in self.blocks if b.unit != unit),
+            *(b for b in self.planned if b.unit == unit),
+        )
+        self.refused = tuple(r for r in self.refused if r[0].unit != unit)

@@ -89,10 +89,11 @@ def _from_sheet(path: Path, sheet: str) -> list[tuple[str, Any]]:
         raise Unfit(f"{path}: cannot be read ({cause.strerror}); correct file:") from None
     except Unfit as cause:
         raise Unfit(f"{path}: {cause}") from None
-    names = [str(cell or "").strip().lower() for cell in rows[0]] if rows else []
+    head = next((n for n, cells in enumerate(rows) if any(_filled(cell) for cell in cells)), 0)
+    names = [str(cell or "").strip().lower() for cell in rows[head]] if rows else []
     _known(path, names)
     found: list[tuple[str, Any]] = []
-    for number, cells in enumerate(rows[1:], 2):
+    for number, cells in enumerate(rows[head + 1 :], head + 2):
         if not any(_filled(cell) for cell in cells) or str(cells[0] or "").startswith("#"):
             continue
         found.append((f"{path}:{number}", _row(f"{path}:{number}", names, cells)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from collectors.blocks import BIT_TABLES, STRING, WIDTHS, Kind, Order, Point, Table
+from collectors.codes import address_of, kind_of, number_of, order_of
 from hub.config import Block
 
 # The manuals' numbers: 40001 or 400001 is the first holding register.
@@ -25,14 +26,14 @@ class PointBlock(Block):
     """One register, bit or text. `address` counts from 0, as on the wire; `reference` as in the manual."""
 
     tag: str
-    address: int = Field(-1, le=65535)
+    address: Annotated[int, BeforeValidator(address_of)] = Field(-1, le=65535)
     reference: int | None = Field(None, description="the manual's number instead of table and address: 40001")
-    type: Kind = "uint16"
+    type: Annotated[Kind, BeforeValidator(kind_of)] = "uint16"
     table: Table = "holding"
-    scale: float = Field(1.0, allow_inf_nan=False)
-    offset: float = Field(0.0, allow_inf_nan=False)
-    word_order: Order = "big"
-    byte_order: Order = "big"
+    scale: Annotated[float, BeforeValidator(number_of)] = Field(1.0, allow_inf_nan=False)
+    offset: Annotated[float, BeforeValidator(number_of)] = Field(0.0, allow_inf_nan=False)
+    word_order: Annotated[Order, BeforeValidator(order_of)] = "big"
+    byte_order: Annotated[Order, BeforeValidator(order_of)] = "big"
     bit: int | None = Field(None, ge=0, le=15)
     length: int | None = Field(
         None, ge=1, le=125, description="of a string, in registers: two characters each"

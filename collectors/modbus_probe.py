@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from collectors.blocks import Block, Point, decode, halves
 from collectors.modbus_asking import Short, asked
-from collectors.modbus_line import Broken, Denied, ModbusLine, connected
+from collectors.modbus_habit import Habit
+from collectors.modbus_line import Broken, Denied, ModbusLine, Silent, connected
 
 _REMEDIES = {
     1: "illegal function: the device has no such table; correct table:",
@@ -19,11 +20,17 @@ _REMEDIES = {
     10: "the gateway has no way to this unit; correct unit:",
     11: "the device behind the gateway does not answer; is it on, is unit: right?",
 }
+_SILENCES = 12  # questions without an answer until the rest of a unit is left
 _ELSE = "look it up in the device's manual"
 
 
 async def probed(
-    host: str, port: int, timeout: float, blocks: Sequence[Block], points: Sequence[tuple[str, Point]]
+    host: str,
+    port: int,
+    timeout: float,
+    blocks: Sequence[Block],
+    points: Sequence[tuple[str, Point]],
+    now: Callable[[], float],
 ) -> dict[str, str]:
     """What was found, by the thing looked at; ✗ begins what a person has to mend. Reads only.
 
@@ -32,7 +39,7 @@ async def probed(
     where = f"{host}:{port}"
     units = sorted({block.unit for block in blocks})
     try:
-        line = await connected(host, port, units[0], timeout, patient=True)
+        line = await connected(host, port, units[0], timeout, Habit(assumed=True), now)
     except Broken:
         return {where: "✗ no answer; is it on, is the address right, is a firewall between?"}
     names = {id(point): name for name, point in points}
@@ -54,13 +61,22 @@ async def _read(
     line: ModbusLine, where: str, blocks: Sequence[Block], names: Mapping[int, str], timeout: float
 ) -> dict[str, str]:
     found: dict[str, str] = {}
-    good, todo = 0, list(reversed(blocks))
+    good, silences, todo = 0, 0, list(reversed(blocks))
+    silent: Silent | None = None
     wanted = sum(len(block.points) for block in blocks)
     while todo:
         block = todo.pop()
         try:
             answer = await asked(line, block, timeout)
-        except (Denied, Short) as cause:
+        except (Denied, Short, Silent) as cause:
+            if isinstance(cause, Silent):
+                silences, silent = silences + 1, cause
+            if silences > 2 and not good and all("silent" in text for text in found.values()):
+                raise
+            if silences > _SILENCES:
+                left = sum(len(b.points) for b in (block, *todo))
+                found[_named(block.points[0], names)] = f"{_SAID_NOTHING}; {left} points not looked at"
+                break
             if len(block.points) > 1:
                 todo.extend(reversed(halves(block)))
             else:
@@ -68,11 +84,18 @@ async def _read(
         else:
             good += len(block.points)
             found |= _odd(block, answer, names)
+    if silent and not good and all(text == _SAID_NOTHING for text in found.values()):
+        raise silent  # the unit, and not one of its addresses
     said = f"{good} of {wanted} points answer, {len(blocks)} questions a round"
     return {where: said, **found}
 
 
-def _why(cause: Denied | Short) -> str:
+_SAID_NOTHING = "✗ keeps silent, while others are answered; correct address: or table:"
+
+
+def _why(cause: Denied | Short | Silent) -> str:
+    if isinstance(cause, Silent):
+        return _SAID_NOTHING
     if isinstance(cause, Short):
         return "✗ it answers with fewer registers than that; correct address: or type:"
     return f"✗ exception {cause.code}, {_REMEDIES.get(cause.code, _ELSE)}"

@@ -4,103 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import timedelta
-from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime, timedelta
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from collectors.mqtt_broker import BrokerBlock
+from collectors.mqtt_filters import Copies, level, meet, partly, widest
 from collectors.mqtt_line import Line, Message
-from collectors.mqtt_values import Find, Plan, Point, Reading, Unit, path, readings
-from collectors.templates import expanded, filled, holes, topic_filter, topic_pattern
-from hub.config import Block, Duration
+from collectors.mqtt_protection import Protection
+from collectors.mqtt_topics import Routes, TopicBlock
+from collectors.mqtt_values import Reading, readings
+from collectors.repeats import Repeats
+from collectors.source_times import UNCERTAIN_LAST_USABLE
+from collectors.templates import topic_filter
+from collectors.under_way import UnderWay
+from hub.config import Duration
 from hub.errors import ConfigError, SourceRefused, SourceUnavailable
+from hub.failpoint import failpoint
 from hub.model.batch import SampleBatch, micros
-from hub.model.sample import Tag
+from hub.model.line import Line as ProtectedLine
+from hub.model.recent import Recent
+from hub.model.sample import GOOD, Tag
 from hub.ports import Clock, Sink
 
 _log = logging.getLogger(__name__)
 
 _PATIENCE = 60.0  # seconds of silence until the line is looked at again; it tells us itself when it breaks
 _NOT_OURS = "the broker does not let us have it; allow it there for our user"
+_NOTHING_FOR_US = "held none of its values; if that is so of all its messages, correct value:"
+_NOT_IN_IT = "its messages do not hold it; correct value:"
+_OVERLAP = (
+    'overlap: a broker may send what fits both once for each, which would be stored twice; write version: "5"'
+    " (it tells them apart), or one topic that covers both, or time: for such messages, or sends_once: true"
+    " if this broker sends each once"
+)
 _LOOK = 3.0  # seconds a probe listens
-_KNOWN_TOPICS = 10_000  # of those that only a wildcard fits: a broker may have any number
-
-
-class ValueBlock(Block):
-    """One value of a message, and the tag it belongs to."""
-
-    tag: str
-    value: str = Field("", description="place in the JSON document: data.temp, readings[0].v, or JMESPath")
-    scale: float = Field(1.0, allow_inf_nan=False)
-    offset: float = Field(0.0, allow_inf_nan=False)
-    codes: dict[str, float] = Field(default_factory=dict)
-
-    @field_validator("value")
-    @classmethod
-    def _can_be_looked_up(cls, value: str) -> str:
-        path(value)
-        return value
-
-    @model_validator(mode="after")
-    def _sensible(self) -> ValueBlock:
-        if self.scale == 0:
-            raise ValueError("scale: 0 would make every value the same; leave it out or correct it")
-        if self.codes and (self.scale != 1 or self.offset != 0):
-            raise ValueError("codes: already name the final numbers; leave out scale and offset")
-        return self
-
-
-class TopicBlock(Block):
-    """Messages of one topic, or of many that are built alike."""
-
-    topic: str = Field(description="may hold + and #, or {name}s that its tags hold too")
-    payload: Literal["plain", "json"] = "plain"
-    qos: Literal[0, 1, 2] = 1
-    each: str = Field("", description="place of a list: each of its entries is read like a message")
-    time: str = Field("", description="place of the time; left out: the moment of arrival")
-    time_unit: Unit = "ms"
-    time_zone: str = Field("UTC", description="of ISO times that name none")
-    retained: Literal["take", "ignore"] = "take"
-    values: list[ValueBlock] = Field(min_length=1)
-
-    @field_validator("topic")
-    @classmethod
-    def _fits_mqtt(cls, value: str) -> str:
-        levels = value.split("/")
-        wrong = [x for x in levels if ("+" in x and x != "+") or ("#" in x and x != "#")]
-        if not value or wrong or "#" in levels[:-1] or len(value.encode()) > 65_535 or "\0" in value:
-            raise ValueError(
-                f"{value!r} is no topic; + stands for one whole level, # for all after the last /"
-            )
-        if re.sub(r"\{[A-Za-z_]\w*\}", "", value).count("{"):
-            raise ValueError(f"{value!r}: braces hold a name: {{line}}")
-        return value
-
-    @field_validator("each", "time")
-    @classmethod
-    def _can_be_looked_up(cls, value: str) -> str:
-        path(value)
-        return value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{value!r} is no time zone; write for example Asia/Shanghai") from None
-        return value
-
-    @model_validator(mode="after")
-    def _plain_has_no_places(self) -> TopicBlock:
-        if self.payload == "plain" and (self.each or self.time or any(v.value for v in self.values)):
-            raise ValueError("payload: plain has no places in it; write payload: json")
-        return self
 
 
 class MqttConfig(BrokerBlock):
@@ -108,6 +48,7 @@ class MqttConfig(BrokerBlock):
 
     session: Duration | None = Field(None, description="how long the broker keeps messages while we are away")
     topics: list[TopicBlock] = Field(min_length=1)
+    sends_once: bool = Field(False, description="the broker sends a message once, whatever topics fit it")
 
     @model_validator(mode="after")
     def _somebody_to_keep_for(self) -> MqttConfig:
@@ -118,99 +59,70 @@ class MqttConfig(BrokerBlock):
         return self
 
 
-class _Routes:
-    """Topic -> how its messages are read."""
-
-    def __init__(self, config: MqttConfig, tags: Mapping[str, Tag], where: str) -> None:
-        self.numbers: list[int] = []
-        self.names: list[str] = []
-        self._exact: dict[str, list[Plan]] = {}
-        self._wild: list[tuple[re.Pattern[str], Plan]] = []
-        self._known: dict[str, list[Plan]] = {}
-        complaints: list[str] = []
-        for index, block in enumerate(config.topics):
-            try:
-                self._add(block, tags, f"{where}[{index}]")
-            except ConfigError as cause:
-                complaints += cause.complaints
-        if complaints:
-            raise ConfigError(*complaints)
-
-    def _add(self, block: TopicBlock, tags: Mapping[str, Tag], where: str) -> None:
-        by_topic: dict[str, list[Point]] = {}
-        complaints: list[str] = []
-        for index, value in enumerate(block.values):
-            try:
-                found = expanded(value.tag, tags, (block.topic, value.value), f"{where}.values[{index}].tag")
-            except ConfigError as cause:
-                complaints += [c.replace(".tag[0].tag:", ".tag:") for c in cause.complaints]
-                continue
-            for tag, bound in found:
-                find = _place(filled(value.value, bound), f"{where}.values[{index}].value")
-                point = Point(len(self.numbers), find, value.scale, value.offset, value.codes)
-                self.numbers.append(tag.number)
-                self.names.append(tag.path)
-                by_topic.setdefault(filled(block.topic, bound), []).append(point)
-        if complaints:
-            raise ConfigError(*complaints)
-        for topic, points in by_topic.items():
-            self._route(topic, _plan(block, points))
-
-    def _route(self, topic: str, plan: Plan) -> None:
-        if holes(topic) or "+" in topic or "#" in topic:
-            self._wild.append((topic_pattern(topic), plan))
-        else:
-            self._exact.setdefault(topic, []).append(plan)
-
-    def of(self, topic: str) -> list[Plan]:
-        known = self._known.get(topic)
-        if known is None:
-            known = [
-                *self._exact.get(topic, ()),
-                *(p for pattern, p in self._wild if pattern.fullmatch(topic)),
-            ]
-            if len(self._known) < _KNOWN_TOPICS:
-                self._known[topic] = known
-        return known
-
-
-def _place(expression: str, where: str) -> Find:
-    """Of a template that has been filled: a machine's name may be none that can stand in a path."""
-    try:
-        return path(expression)
-    except ValueError as cause:
-        raise ConfigError(f"{where}: {cause}") from None
-
-
-def _plan(block: TopicBlock, points: Sequence[Point]) -> Plan:
-    return Plan(
-        points, block.payload == "json", path(block.each) if block.each else None,
-        path(block.time) if block.time else None, block.time_unit, ZoneInfo(block.time_zone),
-        block.retained == "take",
-    )  # fmt: skip
+def _still(reading: Reading, at: int) -> Reading:
+    """What the broker keeps, and the house has, after the line was lost: it holds again; since when nobody
+    knows."""
+    return reading._replace(at=at, status=UNCERTAIN_LAST_USABLE if reading.status == GOOD else reading.status)
 
 
 class MqttCollector:
     """Lives for one connection. The supervisor gives it the next one.
 
     A message is acknowledged to the broker once the house has its values. One that comes twice with its own
-    time is stored once; one that comes late keeps its time and is history.
+    time is stored once, also where a connection ended in between; one that comes late keeps its time and is
+    history.
     """
 
     Config = MqttConfig
+    may_share_tags = True  # "started" on one topic and "stopped" on another
     repeats_what_stands = False  # most devices publish what changes, and nothing else
 
     def __init__(self, config: MqttConfig, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
         self._config, self._clock, self._name = config, clock, name
-        self._routes = _Routes(config, tags, f"collectors.{name}.with.topics")
+        self._protection = Protection(config)
+        self._routes = Routes(config.topics, config.clock_ahead, tags, f"collectors.{name}.with.topics")
         self._numbers = np.array(self._routes.numbers, np.int32)
-        self._last: dict[int, tuple[int, float]] = {}  # row -> time and value, where the message had a time
+        self._repeats = Repeats(self._routes.names)  # of what has a time of its own
+        self._copies = Copies()
+        if config.version != "5" and (doubled := self._doubled()):
+            raise ConfigError(*(f"collectors.{name}.with.topics: {one}" for one in doubled))
+        self._under_way = UnderWay()  # of what a session that lasts may send again
         self._told: set[tuple[int, str]] = set()
         self.doubles = 0  # values that came again
+
+    def _doubled(self) -> list[str]:
+        """Topics of which nothing but the broker could tell that a message is a copy."""
+        if self._config.sends_once:
+            return []
+        topics = {topic_filter(block.topic): block.topic for block in reversed(self._config.topics)}
+        return [
+            f"{topics[one]} and {topics[other]} {_OVERLAP}"
+            for one, other, both in partly(f for f, _ in widest(self._filters()))
+            if any(meet(both, untimed) is not None for untimed in self._routes.untimed)
+        ]
 
     @property
     def tag_numbers(self) -> Sequence[int]:
         return self._routes.numbers
+
+    @property
+    def line(self) -> ProtectedLine:
+        return self._protection.line
+
+    def follow(self, before: MqttCollector, lost_at: datetime) -> None:
+        """What was seen of the line holds until the next connection stands."""
+        self._protection = before._protection
+        self._repeats = before._repeats.resumed()
+        self._under_way = before._under_way.resumed()
+
+    def recall(self, recent: Recent) -> None:
+        """What the process before this one has taken."""
+        self._repeats.recall(recent.standing, recent.readings)
+        self._under_way.recall(recent.under_way)
+
+    def at_loss(self) -> Recent:
+        """What is to be kept with the word that all tags are lost."""
+        return Recent(self._repeats.lost(), self._under_way.kept)
 
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Listen until cancelled; raise SourceUnavailable or SourceRefused."""
@@ -220,16 +132,22 @@ class MqttCollector:
             await self._subscribe(line)
             while True:
                 messages = await line.next(_PATIENCE)
-                batch = self._batch(r for m in messages for r in self._read(m))
-                if len(batch):
+                confirmed = line.confirmed
+                self._protection.look(self._clock.monotonic())
+                batch = self._batch(r for m in messages if self._is_new(m) for r in self._read(m))
+                if messages:
                     await sink.put(batch)
-                line.done(messages)
+                    failpoint("mqtt.before_acknowledging")
+                self._repeats.taken()
+                acknowledged = line.done(messages)
+                self._under_way.taken([m.number for m in messages if m.qos], acknowledged)
+                self._under_way.confirmed(confirmed)
 
     async def probe(self) -> Mapping[str, str]:
         """What a look at the broker finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
         aside = self._config.model_copy(update={"client_id": ""})  # not to push out the hub that runs
         async with self._line(aside.called(), 0) as line:
-            refused = await line.subscribe(self._filters())
+            refused = await self._subscribed(line)
             found = {f"topic {f}": f"✗ {_NOT_OURS}" for f in refused}
             heard, wrong = await self._looked(line)
         quiet = len(self._numbers) - len(heard)
@@ -243,13 +161,18 @@ class MqttCollector:
     async def _looked(self, line: Line) -> tuple[set[int], dict[str, str]]:
         heard: set[int] = set()
         wrong: dict[str, str] = {}
+        empty: dict[int, str] = {}
         end = self._clock.monotonic() + _LOOK
         while (left := end - self._clock.monotonic()) > 0 and len(heard) < len(self._numbers):
             for message in await line.next(left):
-                for reading in self._read(message):
+                found = list(self._read(message))
+                empty |= {p.row: message.topic for q in self._routes.of(message.topic) for p in q.points}
+                for reading in found:
                     heard.add(reading.row)
                     if reading.why:
                         wrong[f"{message.topic} ({self._routes.names[reading.row]})"] = f"✗ {reading.why}"
+        for row in empty.keys() - heard:
+            wrong[f"{empty[row]} ({self._routes.names[row]})"] = f"✗ {_NOT_IN_IT}"
         return heard, wrong
 
     @contextlib.asynccontextmanager
@@ -260,6 +183,7 @@ class MqttCollector:
         try:
             line = Line(self._config, client_id, lasting=lasting)
             await line.open()
+            self._protection.opened(line.peer_until, self._clock.monotonic())
             yield line
         except SourceUnavailable as cause:
             raise SourceUnavailable(f"{where}: {cause}") from None
@@ -276,10 +200,31 @@ class MqttCollector:
             wanted[one] = max(block.qos, wanted.get(one, 0))
         return list(wanted.items())
 
+    async def _subscribed(self, line: Line) -> list[str]:
+        """Filters that the broker refuses. One within another waits until the wide one is: of both a broker
+        may send each message twice (MQTT 5, 3.3.4). Of those that overlap in part it says whose copy it is.
+        """
+        wanted, refused, asked = self._filters(), list[str](), set[str]()
+        self._copies = Copies([f for f, _ in wanted] if line.tells_filters else ())
+        numbers = self._copies.numbers
+        while True:
+            open_to_us = [f for f in wanted if f[0] not in refused]
+            todo = [f for f in level(widest(open_to_us)) if f[0] not in asked]
+            if not todo:
+                return refused
+            asked.update(f for f, _ in todo)
+            if alone := [f for f in todo if f[0] not in numbers]:
+                refused += await line.subscribe(alone)
+            for one in (f for f in todo if f[0] in numbers):
+                if not (no := await line.subscribe([one], numbers[one[0]])):
+                    self._copies.granted(one[0])
+                refused += no
+
     async def _subscribe(self, line: Line) -> None:
-        filters = self._filters()
-        refused = await line.subscribe(filters)
-        if len(refused) == len(filters):
+        if not line.tells_filters and (doubled := self._doubled()):
+            raise SourceRefused(f"it has no subscription identifiers, which tell a copy: {doubled[0]}")
+        refused = await self._subscribed(line)
+        if len(refused) == len(self._filters()):
             raise SourceRefused(
                 f"the broker lets us have none of our topics; allow {refused[0]} for our user"
             )
@@ -291,27 +236,39 @@ class MqttCollector:
     def _read(self, message: Message) -> Iterable[Reading]:
         arrived = micros(self._clock.now())
         for plan in self._routes.of(message.topic):
-            for reading in readings(plan, message.payload, arrived, retained=message.retained):
+            found = readings(plan, message.payload, arrived, retained=message.retained)
+            if not found and (plan.keep_retained or not message.retained):
+                self._say(plan.points[0].row, message.topic, _NOTHING_FOR_US)
+            for reading in found:
                 if reading.why:
                     self._say(reading.row, message.topic, reading.why)
-                if plan.time is None or not self._double(reading):
+                if plan.time is None or not self._repeats.seen(*reading[:4]):
                     yield reading
+                elif message.retained and self._repeats.stands(*reading[:4]):
+                    yield _still(reading, arrived)
+                else:
+                    self.doubles += 1
+                self._repeats.heard(reading.row)
 
-    def _double(self, reading: Reading) -> bool:
-        """Whether the very same was told just before: a broker that is not sure sends again."""
-        same = self._last.get(reading.row) == (reading.at, reading.value)
-        self._last[reading.row] = (reading.at, reading.value)
-        self.doubles += same
-        return same
+    def _is_new(self, message: Message) -> bool:
+        """Neither a copy for another topic that it fits, nor one that the house has and the broker does not
+        know it."""
+        known = self._config.session is not None and message.qos and self._under_way.has(message)
+        if not known and self._copies.counts(message):
+            return True
+        self.doubles += 1
+        return False
 
     def _batch(self, found: Iterable[Reading]) -> SampleBatch:
         rows = list(found)
+        recent = Recent(self._repeats.new, self._under_way.kept, self._repeats.standing)
         return SampleBatch(
             self._numbers[[r.row for r in rows]] if rows else self._numbers[:0],
             np.array([r.at for r in rows], np.int64),
             np.array([r.value for r in rows], np.float64),
             np.array([r.status for r in rows], np.uint32),
             self._name,
+            recent=recent if any(recent) or self._config.session is not None else None,
         )
 
     def _say(self, row: int, topic: str, why: str) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from collectors.source_times import AHEAD, ClockAhead
 from hub.config import Block, Duration
 from hub.errors import SourceRefused
 
@@ -55,6 +56,7 @@ class BrokerBlock(Block):
     client_id: str = Field("", max_length=128, description="left out: a new one for each connection")
     keep_alive: Duration = timedelta(seconds=4)
     timeout: Duration = timedelta(seconds=4)
+    clock_ahead: ClockAhead = AHEAD
     largest: int = Field(1 << 20, ge=1024, le=64 << 20, description="bytes of one message at most")
 
     @field_validator("broker")

@@ -12,10 +12,9 @@ import contextlib
 import ssl
 import struct
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, NamedTuple, cast
+from datetime import datetime
+from typing import Any
 
-from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
@@ -23,7 +22,11 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from collectors.mqtt_broker import BrokerBlock
+from collectors.mqtt_message import Message, Will
+from collectors.mqtt_pipe import Packets, Pipe, TooLarge
 from hub.errors import SourceRefused, SourceUnavailable
+
+__all__ = ["Line", "Message", "Will"]
 
 _VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 _FULL = 10_000  # messages that wait here before nothing more is read
@@ -32,7 +35,6 @@ _UNREADABLE = (
     struct.error, ArithmeticError, AssertionError, AttributeError, LookupError, MQTTException, TypeError,
     ValueError,
 )  # fmt: skip
-_PING = b"\xc0\x00"
 # The broker says no to us, not to this attempt: a person has to change something.
 _REFUSALS = {
     0x84: "it does not speak this version; choose version: 3.1.1 or 5",
@@ -46,104 +48,6 @@ _TAKEN_OVER = 0x8E
 WRONG_FILTER = 0x80  # and above: a subscription was refused
 
 
-class Message(NamedTuple):
-    topic: str
-    payload: bytes
-    qos: int
-    retained: bool
-    again: bool  # the broker has sent it before, and does not know whether it arrived
-    number: int  # of the packet, for `done`
-
-
-class Will(NamedTuple):
-    """What the broker says of us when we are gone without a word."""
-
-    topic: str
-    payload: bytes
-    retained: bool = False
-
-
-class _TooLarge(Exception):
-    pass
-
-
-class _Pipe(asyncio.Protocol):
-    """What paho takes for a socket."""
-
-    def __init__(self, line: Line, largest: int) -> None:
-        self._line, self._largest = line, largest
-        self._held = bytearray()
-        self._ended = False
-        self._transport: asyncio.Transport | None = None
-
-    # ---- as asyncio sees it
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
-
-    def data_received(self, data: bytes) -> None:
-        self._held += data
-        self._line.readable()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._ended = True
-        self._line.lost("the broker closed the line")
-
-    # ---- as paho sees it
-    def recv(self, size: int) -> bytes:
-        if size > self._largest:
-            raise _TooLarge
-        if not self._held:
-            if self._ended:
-                return b""
-            raise BlockingIOError
-        some = bytes(self._held[:size])
-        del self._held[:size]
-        return some
-
-    def send(self, data: bytes | bytearray) -> int:
-        if self._transport is None or self._transport.is_closing():
-            raise ConnectionResetError
-        self._transport.write(bytes(data))
-        return len(data)
-
-    def setblocking(self, flag: bool) -> None:
-        """There is nothing to block."""
-
-    def fileno(self) -> int:
-        return -1
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-    # ---- as the line sees it
-    @property
-    def waiting(self) -> int:
-        return len(self._held)
-
-    def pause(self, *, paused: bool) -> None:
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        if paused and transport.is_reading():
-            transport.pause_reading()
-        elif not paused and not transport.is_reading():
-            transport.resume_reading()
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-
-class _Packets(Client):
-    """Paho, given its socket instead of making one."""
-
-    pipe: _Pipe
-
-    def _create_socket(self) -> Any:
-        return self.pipe
-
-
 class Line:
     """From `open` to `close`; raises SourceUnavailable and SourceRefused without the place."""
 
@@ -152,7 +56,7 @@ class Line:
     ) -> None:
         """`lasting`: seconds for which the broker shall keep our session when we are away; 0 for none."""
         self._block, self._lasting = block, lasting
-        self._pipe = _Pipe(self, block.largest)
+        self._pipe = Pipe(self, block.largest)
         self._inbox: list[Message] = []
         self._bytes = 0
         self._news = asyncio.Event()
@@ -161,14 +65,16 @@ class Line:
         self._greeted: asyncio.Future[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._packets = self._made(client_id, will)
+        self.tells_filters = False  # MQTT 5 only, and not every broker
+        self.peer_until: datetime | None = None  # of the broker's certificate, where it showed one
 
-    def _made(self, client_id: str, will: Will | None) -> _Packets:
+    def _made(self, client_id: str, will: Will | None) -> Packets:
         five = self._block.version == "5"
-        packets = _Packets(
+        packets = Packets(
             CallbackAPIVersion.VERSION2, client_id, protocol=_VERSIONS[self._block.version],
             clean_session=None if five else not self._lasting, reconnect_on_failure=False, manual_ack=True,
         )  # fmt: skip
-        packets.pipe = self._pipe
+        packets.begin(self._pipe)
         if self._block.user:
             secret = self._block.password
             packets.username_pw_set(self._block.user, secret.get_secret_value() if secret else None)
@@ -189,6 +95,7 @@ class Line:
         try:
             async with asyncio.timeout(self._block.timeout.total_seconds()):
                 await loop.create_connection(lambda: self._pipe, place.host, place.port, ssl=context)
+                self.peer_until = self._pipe.peer_until()
                 self._say(lambda: self._connect(place.host, place.port))
                 await self._greeted
         except ssl.SSLCertVerificationError as cause:
@@ -244,10 +151,15 @@ class Line:
         return [*self._answers.values(), *([self._greeted] if self._greeted else [])]
 
     # ------------------------------------------------------------------ talking
-    async def subscribe(self, filters: Sequence[tuple[str, int]]) -> list[str]:
-        """Filters that the broker does not let us have."""
+    async def subscribe(self, filters: Sequence[tuple[str, int]], called: int = 0) -> list[str]:
+        """Filters that the broker does not let us have. `called`: a number that its messages bring along,
+        where the broker `tells_filters`."""
         answer: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        number = self._say(lambda: self._packets.subscribe(list(filters))[1])
+        wishes: Properties | None = None
+        if called:
+            wishes = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
+            wishes.SubscriptionIdentifier = called
+        number = self._say(lambda: self._packets.subscribe(list(filters), properties=wishes)[1])
         codes = await self._answered(number, answer)
         return [f for (f, _), code in zip(filters, codes, strict=False) if code >= WRONG_FILTER]
 
@@ -288,11 +200,19 @@ class Line:
         self._pipe.pause(paused=False)
         return taken
 
-    def done(self, messages: Sequence[Message]) -> None:
-        """The house has them: the broker may forget them."""
-        for message in messages:
-            if message.qos and self._fault is None:
-                self._say(partial(self._packets.ack, message.number, message.qos))
+    def done(self, messages: Sequence[Message]) -> int:
+        """The house has them: the broker may forget them. Counts the times; `confirmed` tells of how many of
+        them the broker knows, where a session lasts."""
+        told = [m for m in messages if m.qos]
+        if not told or self._fault is not None:
+            return 0
+        for message in told:
+            self._say(lambda m=message: self._packets.acknowledge(m.number, m.qos))
+        return int(self._say(self._packets.said) or 0) if self._lasting else 0
+
+    @property
+    def confirmed(self) -> int:
+        return self._packets.confirmed
 
     def _say(self, what: Any) -> Any:
         try:
@@ -313,7 +233,7 @@ class Line:
                     self.lost("the broker's words break the protocol")
             if self._packets.want_write():
                 self._packets.loop_write()
-        except _TooLarge:
+        except TooLarge:
             self._give_up(f"a message of more than {self._block.largest} bytes; make largest: larger")
         except _UNREADABLE as cause:
             self._give_up(f"a packet cannot be read: {type(cause).__name__}")
@@ -333,14 +253,16 @@ class Line:
             await asyncio.sleep(every)
             if len(self._inbox) >= _FULL or self._bytes >= _FULL_BYTES:
                 with contextlib.suppress(OSError):  # nothing is read now, its answer neither
-                    self._pipe.send(_PING)
+                    self._packets.ping_past_paho()
             elif self._packets.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._give_up(
                     f"nothing heard for {self._block.keep_alive.total_seconds():g} s, no ping's answer"
                 )
 
-    def _on_connect(self, _c: Any, _u: Any, _flags: Any, reason: ReasonCode, _p: Any) -> None:
+    def _on_connect(self, _c: Any, _u: Any, _flags: Any, reason: ReasonCode, has: Any) -> None:
         assert self._greeted is not None
+        five = self._block.version == "5"
+        self.tells_filters = five and bool(getattr(has, "SubscriptionIdentifierAvailable", 1))
         if not reason.is_failure:
             if not self._greeted.done():
                 self._greeted.set_result(None)
@@ -356,7 +278,10 @@ class Line:
             topic = heard.topic
         except UnicodeDecodeError:
             return  # not ours: no filter of ours fits a topic that is no text
-        self._inbox.append(Message(topic, heard.payload, heard.qos, heard.retain, heard.dup, heard.mid))
+        filters = tuple(getattr(heard.properties, "SubscriptionIdentifier", ())) if self.tells_filters else ()
+        self._inbox.append(
+            Message(topic, heard.payload, heard.qos, heard.retain, heard.dup, heard.mid, filters)
+        )
         self._bytes += len(heard.payload)
         self._news.set()
 

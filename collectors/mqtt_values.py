@@ -6,21 +6,19 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal, NamedTuple
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from collectors.source_times import AHEAD, UNCERTAIN_LAST_USABLE, believed
 from hub.model.batch import micros
 from hub.model.sample import BAD_OUT_OF_RANGE, GOOD
 
 BAD_DECODING = 0x80070000  # the message cannot be read at all
 BAD_NO_DATA = 0x809B0000  # it can, and holds nothing for this tag
 BAD_TYPE_MISMATCH = 0x80740000
-UNCERTAIN_LAST_USABLE = 0x40900000  # the broker kept it: who knows since when
-_EARLIEST = micros(datetime(2000, 1, 1, tzinfo=UTC))  # a device whose clock has forgotten the time says 1970
-_AHEAD = 86_400_000_000
 _SIMPLE = re.compile(r"^[A-Za-z_][\w-]*(?:\[\d+\])*(?:\.[A-Za-z_][\w-]*(?:\[\d+\])*)*$")
 _STEP = re.compile(r"[A-Za-z_][\w-]*|\d+")
 _NUMBER = re.compile(r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
@@ -56,6 +54,7 @@ class Plan(NamedTuple):
     unit: Unit = "ms"
     zone: tzinfo = UTC
     keep_retained: bool = True
+    ahead: int = AHEAD // timedelta(microseconds=1)
 
 
 class Reading(NamedTuple):
@@ -118,9 +117,6 @@ def readings(plan: Plan, body: bytes, arrived: int, *, retained: bool = False) -
     out: list[Reading] = []
     for document in documents:
         out += _of_one(plan, document, arrived, retained=retained)
-    if not out and documents:
-        said = "holds none of the values; correct value:"
-        return [Reading(p.row, arrived, math.nan, BAD_NO_DATA, said) for p in plan.points]
     return out
 
 
@@ -150,7 +146,7 @@ def _of_one(plan: Plan, document: Any, arrived: int, *, retained: bool) -> list[
     at, floor, why = arrived, UNCERTAIN_LAST_USABLE if retained else GOOD, ""
     if plan.time is not None:
         told = instant(plan.time(document), plan.unit, plan.zone)
-        if told is None or not _EARLIEST <= told <= arrived + _AHEAD:
+        if told is None or not believed(told, arrived, plan.ahead):
             why = "has no time that can be meant; correct time: and time_unit:, or the device's clock"
             floor = UNCERTAIN_LAST_USABLE
         else:

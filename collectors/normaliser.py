@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +14,12 @@ from numpy.typing import NDArray
 from hub.kpi.derived import Derivation, derivations
 from hub.kpi.formula import worked_out
 from hub.model.batch import SampleBatch
+from hub.model.recent import Recent
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
 from hub.ports import Sink
 
 _SEVERITY = 0xC0000000  # the top two bits of a status (OPC UA part 4, 7.39)
+_FIRST = itemgetter(0)
 _NEVER = np.iinfo(np.int64).min // 2
 _DISORDER = 2e6, 5e6  # microseconds: what lies further back than that is no disorder, a clock was set back
 
@@ -36,6 +40,15 @@ class _Normalised:
         if len(told):
             await self._sink.put(told)
 
+    async def recall(self, source: str) -> Recent:
+        return await recalled(self._sink, source)
+
+
+async def recalled(sink: Sink[SampleBatch], source: str) -> Recent:
+    """What the house was told to remember of this source (`SampleBatch.recent`), where it does."""
+    ask = getattr(sink, "recall", None)
+    return await ask(source) if ask is not None else Recent()
+
 
 @dataclass(slots=True)
 class _Known:
@@ -49,8 +62,9 @@ class _Known:
 class Normaliser:
     """For one process: derived tags see the sources that it reads. Pure.
 
-    A derived tag is told whenever one of its inputs is, once all of them were heard, at the time of the
-    newest one. A bad input makes it bad with the same status; a formula without a result is BadOutOfRange.
+    A derived tag is told for every time at which a batch holds one of its inputs, once all of them were
+    heard, at the time of the newest one. A bad input makes it bad with the same status; a formula
+    without a result is BadOutOfRange.
 
     A tag with a deadband is told when it has moved by more than that since it was last told, when its status
     changes, and often enough not to be taken for stale. What is told late (historical) passes as it is.
@@ -64,11 +78,12 @@ class Normaliser:
         self._band, self._quiet = np.zeros(size), np.zeros(size, np.int64)
         self._disorder = np.zeros(size, np.int64)
         self._value, self._at = np.full(size, np.nan), np.full(size, _NEVER)
+        self._seen = np.full(size, _NEVER)  # the newest reading, told or not
         self._status = np.zeros(size, np.uint32)
         self._needed = np.zeros(size, np.bool_)
         for tag in tags.values():
             self._band[tag.number] = tag.deadband
-            self._quiet[tag.number] = tag.stale_after.total_seconds() * 1e6 / 3
+            self._quiet[tag.number] = tag.stale_after.total_seconds() * 1e6 * 4 / 5
             self._disorder[tag.number] = np.clip(tag.stale_after.total_seconds() * 1e5, *_DISORDER)
         self._banded = bool(self._band.any())
         self._derived = [
@@ -76,6 +91,7 @@ class Normaliser:
         ]
         for _, inputs in self._derived:
             self._needed[list(inputs)] = True
+        self._dependents = _dependents(self._derived)
         self._known: dict[int, _Known] = {}
 
     def told(self, batch: SampleBatch) -> SampleBatch:
@@ -89,8 +105,20 @@ class Normaliser:
         rows = np.flatnonzero(self._needed[batch.tags])
         if not len(rows):
             return batch
+        times = batch.source_times[rows]
+        order = np.argsort(times, kind="stable")
+        found: dict[tuple[int, int], _Known] = {}  # one value of a tag and time: the last is the whole truth
+        for _, same in groupby(zip(times[order].tolist(), rows[order].tolist(), strict=True), key=_FIRST):
+            touched = self._learn(batch, [row for _, row in same])
+            for which in sorted(set().union(*(self._dependents.get(tag, ()) for tag in touched))):
+                if (result := self._follow(*self._derived[which])) is not None:
+                    found[self._derived[which][0].tag.number, result.time] = result
+        return _with(batch, found)
+
+    def _learn(self, batch: SampleBatch, rows: list[int]) -> set[int]:
+        """Tags of these rows, of one time, that are newer than what is known."""
         touched: set[int] = set()
-        for row in rows.tolist():
+        for row in rows:
             tag, at = int(batch.tags[row]), int(batch.source_times[row])
             known = self._known.get(tag)
             if known is not None and known.time - at > self._disorder[tag]:
@@ -99,9 +127,7 @@ class Normaliser:
             if known is None or known.time <= at:
                 self._known[tag] = _Known(at, float(batch.values[row]), int(batch.statuses[row]))
                 touched.add(tag)
-        return _with(
-            batch, [self._follow(d, i, touched) for d, i in self._derived if touched.intersection(i)]
-        )
+        return touched
 
     def _set_back(self, tag: int, at: int) -> None:
         """This input's clock was: what is known beside it may not hold its derived tags in the future."""
@@ -110,8 +136,7 @@ class Normaliser:
                 for known in filter(None, map(self._known.get, inputs)):
                     known.time = min(known.time, at)
 
-    def _follow(self, derivation: Derivation, inputs: tuple[int, ...], touched: set[int]) -> _Row:
-        number = derivation.tag.number
+    def _follow(self, derivation: Derivation, inputs: tuple[int, ...]) -> _Known | None:
         heard = [self._known.get(i) for i in inputs]
         known = [k for k in heard if k is not None]
         if len(known) < len(heard):
@@ -122,9 +147,8 @@ class Normaliser:
             value = math.nan
         elif math.isnan(value):
             status = BAD_OUT_OF_RANGE
-        result = self._known[number] = _Known(max(k.time for k in known), value, status)
-        touched.add(number)
-        return number, result
+        result = self._known[derivation.tag.number] = _Known(max(k.time for k in known), value, status)
+        return result
 
     # ---------------------------------------------------------------- report by exception
     def _thinned(self, batch: SampleBatch) -> SampleBatch:
@@ -147,7 +171,11 @@ class Normaliser:
         nothing = np.isnan(values) & np.isnan(self._value[tags])
         still = nothing | (np.abs(values - self._value[tags]) <= self._band[tags])
         since = at - self._at[tags]
-        due = (since >= self._quiet[tags]) | (since < -self._disorder[tags])
+        pace = np.clip(
+            at - self._seen[tags], 0, self._quiet[tags] * 5 // 12
+        )  # a third of stale_after at most
+        self._seen[tags] = at
+        due = (since >= self._quiet[tags] - pace) | (since < -self._disorder[tags])
         told: NDArray[np.bool_] = ~still | (statuses != self._status[tags]) | due
         now = tags[told]
         self._value[now], self._at[now] = values[told], at[told]
@@ -155,17 +183,24 @@ class Normaliser:
         return told
 
 
-_Row = tuple[int, _Known] | None
+def _dependents(derived: Sequence[tuple[Derivation, tuple[int, ...]]]) -> dict[int, set[int]]:
+    """Tag -> which of `derived` follow from it, through others too; inputs stand before what needs them."""
+    found: dict[int, set[int]] = {}
+    for which in reversed(range(len(derived))):
+        derivation, inputs = derived[which]
+        for tag in inputs:
+            found.setdefault(tag, set()).update({which} | found.get(derivation.tag.number, set()))
+    return found
 
 
-def _with(batch: SampleBatch, rows: list[_Row]) -> SampleBatch:
-    found = [row for row in rows if row is not None]
+def _with(batch: SampleBatch, found: Mapping[tuple[int, int], _Known]) -> SampleBatch:
     if not found:
         return batch
     return SampleBatch(
         np.concatenate([batch.tags, np.array([n for n, _ in found], np.int32)]),
-        np.concatenate([batch.source_times, np.array([k.time for _, k in found], np.int64)]),
-        np.concatenate([batch.values, np.array([k.value for _, k in found])]),
-        np.concatenate([batch.statuses, np.array([k.status for _, k in found], np.uint32)]),
+        np.concatenate([batch.source_times, np.array([at for _, at in found], np.int64)]),
+        np.concatenate([batch.values, np.array([k.value for k in found.values()])]),
+        np.concatenate([batch.statuses, np.array([k.status for k in found.values()], np.uint32)]),
         batch.source,
+        recent=batch.recent,
     )

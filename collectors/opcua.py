@@ -5,40 +5,43 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
-from pathlib import Path
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from asyncua import ua
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
 from collectors.named_tags import named_tags
-from collectors.opcua_audit import Audit
+from collectors.opcua_audit import SETTLED, Audit
 from collectors.opcua_book import Book
-from collectors.opcua_browse import Wanted, document
-from collectors.opcua_conditions import AlarmBlock, Conditions, Watched, wish
-from collectors.opcua_deadband import REFUSED_FILTER, Deadbands
-from collectors.opcua_decode import BAD_TYPE_MISMATCH, OVERFLOW, Changes, Published
+from collectors.opcua_conditions import Conditions, Watched, wish
+from collectors.opcua_config import OpcUaConfig
+from collectors.opcua_deadband import Deadbands, monitored
+from collectors.opcua_decode import OVERFLOW, UNSAID, Changes, Published, only
 from collectors.opcua_line import Line
-from collectors.opcua_nodes import NodeBlock, picked, resolve
+from collectors.opcua_looks import Looks
+from collectors.opcua_missed import Missed
+from collectors.opcua_nodes import picked
+from collectors.opcua_places import Places
 from collectors.opcua_polled import Polled
-from collectors.opcua_probe import probed
+from collectors.opcua_portions import Portions
+from collectors.opcua_record import Record
+from collectors.opcua_resume import Held, held, started, taken_up
 from collectors.opcua_security import (
     SecurityBlock,
-    expiry,
-    make_certificate,
     read_certificate,
     warn_before_expiry,
 )
-from collectors.opcua_session import ServerBlock, session
+from collectors.opcua_session import opened, session
 from collectors.opcua_structures import Structures
-from collectors.opcua_tree import Walker
+from collectors.opcua_words import Words, no_part
+from collectors.source_times import believed, judged, spelled
 from hub import metrics
-from hub.config import Duration
 from hub.errors import SourceUnavailable
 from hub.model.batch import SampleBatch, micros
+from hub.model.line import Line as ProtectedLine
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
 from hub.ports import Clock, Sink
 
@@ -49,25 +52,10 @@ _BAD = 0x80000000
 _SERVER = ua.NodeId.from_string("i=2253")
 _DAY = 86_400.0  # seconds
 _ASK_AGAIN = 30.0  # seconds until nodes the server did not know are asked for again, and quiet ones looked at
+_MOST_MISSED = 1000  # notifications in a row that are asked for again
 
 
-class OpcUaConfig(ServerBlock):
-    """The `with:` block of a `kind: opcua` collector."""
-
-    interval: Duration = timedelta(milliseconds=200)
-    queue: int = Field(10, ge=1, le=10_000)
-    keep_alive: Duration = timedelta(seconds=1)
-    nodes: list[NodeBlock] = Field([])
-    alarms: list[AlarmBlock] = Field([], description="Alarms & Conditions of the server, as tags")
-
-    @model_validator(mode="after")
-    def _something(self) -> OpcUaConfig:
-        if not (self.nodes or self.alarms):
-            raise ValueError("nodes: or alarms: must name at least 1")
-        return self
-
-
-class OpcUaCollector:
+class OpcUaCollector(Looks):
     """Lives for one connection. The supervisor gives it the next one.
 
     A server speaks only of what changes. So that a steady value can be told from a dead line, the value that
@@ -86,72 +74,92 @@ class OpcUaCollector:
         self._structures = Structures()
         self._conditions: Conditions | None = None
         self._polled = Polled(name, max(config.interval, config.keep_alive).total_seconds())
-        self._codes = {i: n.codes for i, n in enumerate(config.nodes) if n.codes}
-        self._book = Book(np.array([t.stale_after.total_seconds() * 500_000 for t in found], np.int64))
-        self._told: set[tuple[int, str]] = set()
+        self._words = Words(config.nodes, name)
+        patience = np.array([t.stale_after.total_seconds() * 1e6 for t in found], np.int64)
+        self._book = Book(patience, config.keep_alive.total_seconds())
+        self._record = Record(len(config.nodes))
+        self._tried: dict[int, tuple[Any, float]] = {}
+        self._places = Places([n.node for n in config.nodes])
+        self._portions = Portions(config.max_message)
+        self._missed = Missed(name, {})
         self._deadbands = Deadbands(config.nodes, {n: t.range for n, t in enumerate(found) if t.range})
+        self._audit: Audit | None = None
+        self._missing: list[int] = []  # nodes that the server does not have
+        self._sequence = 0  # of the newest notification that the house has
+        self._lost_at, self._is_behind = 0, False  # the server has more to tell of the time before
+        self._held: Held | None = None  # where the line was lost, and the server may keep telling
+        self._left: OpcUaCollector | None = None  # whose line was lost so
         self.overflows = 0  # values the server lost because its queue was full
         self.gaps = 0  # notifications that could not be had again
+        self.line = ProtectedLine(opened(config))
 
     @property
     def tag_numbers(self) -> Sequence[int]:
         return [int(n) for n in self._numbers]
 
+    @property
+    def lost(self) -> Mapping[str, int]:
+        return {"overflow": self.overflows, "notification": self.gaps}
+
+    def follow(self, before: OpcUaCollector, lost_at: datetime) -> None:
+        """Go on where that one's connection ended: what the server tells again is not stored again."""
+        self.line, self._tried, self._places = before.line, before._tried, before._places
+        if before._portions.message == self._portions.message:
+            self._portions = before._portions
+        self._lost_at = micros(lost_at)
+        self._record = before._record.resumed(self._lost_at)
+        if (before._config, before.tag_numbers) == (self._config, self.tag_numbers):
+            self._left = before if before._held else before._left
+
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Listen until cancelled; raise SourceUnavailable or SourceRefused."""
-        async with session(self._config, self._clock, self._name) as line:
-            await self._listen(line, sink)
+        left = self._left
+        before = left._held if left else None
+        known = before.known if before else None
+        async with session(self._config, self._clock, self._name, self._saw, self._portions, known) as line:
+            if left and before and await taken_up(line, before, left._sequence):
+                self._stand_on(left)
+            self._left = None
+            try:
+                await self._listen(line, sink)
+            except Exception as cause:
+                self._held = held(line, cause) if self._sequence else None
+                raise
 
-    async def probe(self) -> Mapping[str, str]:
-        """What a look at the server finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
-        async with session(self._config, self._clock, self._name) as line:
-            found = await probed(line, self._config.nodes, self._clock.now)
-        security = self._config.security
-        if isinstance(security, SecurityBlock):
-            complaint = expiry(read_certificate(security.certificate), self._clock.now())
-            found["certificate"] = f"✗ {complaint}" if complaint else "ours is good for more than 30 days"
-        return found
-
-    @staticmethod
-    async def browse(
-        given: Mapping[str, Any], clock: Clock, only: Sequence[str], leave_out: Sequence[str], line: str,
-        limits: bool,
-    ) -> dict[str, Any]:  # fmt: skip
-        """What the server of a `with:` block without nodes offers, as a whole configuration file.
-
-        Patterns after the shell's on `Object/Variable`; `line` is where the machines go; `limits`: rules on
-        the ranges, too. Raises SourceUnavailable, SourceRefused and pydantic's ValidationError.
-        """
-        server = ServerBlock.model_validate(given)
-        async with session(server, clock, "browse") as open_line:
-            walker = Walker(open_line, await open_line.namespaces())
-            top = await walker.tree()
-        if not walker.is_whole:
-            _log.warning("browse: the server shows more than can be taken; the rest is left out")
-        return document(top, Wanted(tuple(only), tuple(leave_out), line, limits), given)
-
-    @staticmethod
-    def make_certificate(folder: Path, name: str, clock: Clock) -> tuple[Path, Path, str]:
-        """(certificate, key, thumbprint) made in `folder`; raises ConfigError rather than replace one."""
-        return make_certificate(folder, name, clock.now())
+    def _stand_on(self, left: OpcUaCollector) -> None:
+        """All that goes with its subscription, which is ours now."""
+        self._structures, self._conditions, self._polled = left._structures, left._conditions, left._polled
+        self._words, self._book, self._missed = left._words, left._book, left._missed
+        self._deadbands, self._audit, self._missing = left._deadbands, left._audit, left._missing
+        self._sequence, self._is_behind = left._sequence, True
+        self._record.goes_on()
 
     async def _listen(self, line: Line, sink: Sink[SampleBatch]) -> None:
-        await line.subscribe(self._config.interval, self._config.keep_alive)
-        audit = Audit([n.node for n in self._config.nodes], await line.namespaces())
-        missing = await self._watch(line, sink, range(len(self._config.nodes)))
-        await self._watch_conditions(line, audit.uris)
+        audit = await (self._begin if self._audit is None else self._go_on)(line, sink)
         ask_again_at = self._clock.monotonic() + _ASK_AGAIN
         warn_at = self._clock.monotonic() + _DAY
-        sequence = 0
         while True:
             heard = await line.next()
+            if heard is None:
+                self._missed.note()
+            if caught := await self._missed.look(line, self._clock.monotonic()):
+                await self._put(sink, caught, micros(self._clock.now()))
+                if self._conditions:  # it may have been an alarm
+                    await self._refresh(line, self._conditions)
+            if heard is None:
+                continue
             if heard.ended is not None:
-                raise SourceUnavailable(f"the server ended the subscription (0x{heard.ended:08X})")
-            at = heard.at or micros(self._clock.now())
-            if sequence and heard.acknowledge:
-                await self._fill(line, sink, at, range(sequence + 1, heard.sequence))
-            sequence = heard.sequence if heard.acknowledge else sequence
+                why = ua.StatusCode(ua.UInt32(heard.ended)).name
+                raise SourceUnavailable(f"the server ended the subscription ({why})")
+            at = self._present(heard.at)
+            if self._sequence and heard.acknowledge:
+                await self._fill(line, sink, at, range(self._sequence + 1, heard.sequence))
             await self._put(sink, heard, at)
+            self._sequence = heard.sequence if heard.acknowledge else self._sequence
+            if self._is_behind and not heard.more:
+                self._is_behind = False
+                self._book.say_since(self._lost_at)
+                await self._say_again(sink, at)
             await self._hear(line, sink, heard, at)
             if looked := await self._polled.look(line, self._clock.monotonic()):
                 await self._put(sink, looked, at)
@@ -159,29 +167,62 @@ class OpcUaCollector:
                 self._warn()
                 warn_at = self._clock.monotonic() + _DAY
             if self._clock.monotonic() >= ask_again_at:
-                missing = await self._watch(line, sink, missing) if missing else []
-                await self._audit(line, sink, audit, missing, at)
+                self._look_at_ours()
+                self._missing = await self._watch(line, sink, self._missing) if self._missing else []
+                await self._look(line, sink, audit, at)
                 if self._conditions and not self._conditions.is_whole:
                     await self._refresh(line, self._conditions)
                 ask_again_at = self._clock.monotonic() + _ASK_AGAIN
+
+    async def _begin(self, line: Line, sink: Sink[SampleBatch]) -> Audit:
+        """A subscription of our own."""
+        await line.subscribe(self._config.interval, self._config.keep_alive)
+        self._book.pace(line.keep_alive)
+        nodes = [n.node for n in self._config.nodes]
+        self._audit = Audit(nodes, await line.namespaces(), self._differs, SETTLED, self._tried)
+        self._missing = await self._watch(line, sink, range(len(self._config.nodes)))
+        await self._watch_conditions(line, self._audit.uris)
+        line.started = await started(line)
+        return self._audit
+
+    async def _go_on(self, line: Line, sink: Sink[SampleBatch]) -> Audit:
+        """With the one that the server kept: first what it sent and nobody heard."""
+        heard = 0
+        while heard < _MOST_MISSED and (told := await line.again(self._sequence + 1)) is not None:
+            at, heard = micros(self._clock.now()), heard + 1
+            await self._put(sink, told, at)
+            self._sequence += 1
+            await self._hear(line, sink, told, at)
+        _log.info("%s: the subscription stood; %d notifications were asked for again", self._name, heard)
+        if self._conditions:
+            await self._refresh(line, self._conditions)
+        assert self._audit is not None
+        self._audit.differs = self._differs
+        return self._audit
+
+    def _present(self, told: int) -> int:
+        """The server's time; ours where it has none or one that cannot be meant."""
+        now, ahead = micros(self._clock.now()), self._config.clock_ahead // timedelta(microseconds=1)
+        return told if believed(told, now, ahead) else now
 
     def _warn(self) -> None:
         if isinstance(security := self._config.security, SecurityBlock):
             warn_before_expiry(read_certificate(security.certificate), self._clock.now(), self._name)
 
+    def _look_at_ours(self) -> None:
+        """It may have been renewed while the line stood."""
+        if isinstance(security := self._config.security, SecurityBlock):
+            self._saw("own", read_certificate(security.certificate).not_valid_after_utc)
+
+    def _saw(self, whose: str, until: datetime) -> None:
+        own = whose == "own"
+        self.line = replace(self.line, own_until=until) if own else replace(self.line, peer_until=until)
+
     # -------------------------------------------------------------- alarms and conditions
     async def _watch_conditions(self, line: Line, uris: Sequence[str]) -> None:
         if not self._config.alarms:
             return
-        watched = [
-            Watched(
-                resolve(a.condition, uris) or ua.NodeId() if a.condition else None,
-                resolve(a.source, uris) or ua.NodeId() if a.source else None,
-                a.name,
-                a.codes,
-            )
-            for a in self._config.alarms
-        ]
+        watched = [Watched.of(a, uris) for a in self._config.alarms]
         refusal = await line.watch_events(len(self._numbers), _SERVER, wish())
         if refusal:
             why = ua.StatusCode(ua.UInt32(refusal)).name
@@ -193,7 +234,9 @@ class OpcUaCollector:
     async def _refresh(self, line: Line, conditions: Conditions) -> None:
         refusal = await line.refresh_conditions()
         if refusal:
-            self._say(-1, refusal, f"ConditionRefresh: {refusal}; only what changes from now on is heard")
+            self._words.say(
+                -1, refusal, f"ConditionRefresh: {refusal}; only what changes from now on is heard"
+            )
             conditions.without_refresh()
 
     async def _hear(self, line: Line, sink: Sink[SampleBatch], heard: Published, at: int) -> None:
@@ -213,12 +256,11 @@ class OpcUaCollector:
             )
 
     # -------------------------------------------------------------- values
-    async def _audit(
-        self, line: Line, sink: Sink[SampleBatch], audit: Audit, missing: Sequence[int], at: int
-    ) -> None:
+    async def _look(self, line: Line, sink: Sink[SampleBatch], audit: Audit, at: int) -> None:
         """Nodes that were not heard of for a while, a few in turn; those that are gone turn bad."""
         quiet = self._book.quiet(at - int(_ASK_AGAIN * 1_000_000), len(self._config.nodes))
-        rows = audit.turn(np.setdiff1d(quiet, np.array(missing, np.intp)))
+        audit.settled = line.revised.settled(SETTLED)
+        rows = audit.turn(np.setdiff1d(quiet, np.array(self._missing, np.intp)))
         gone = [
             row
             for row in await audit.look(line, rows.tolist(), self._book.values, self._book.statuses)
@@ -229,52 +271,42 @@ class OpcUaCollector:
             statuses = np.full(len(gone), BAD_NODE_UNKNOWN, np.uint32)
             await sink.put(self._batch(handles, none, statuses, np.full(len(gone), at, np.int64)))
 
+    def _differs(self, row: int, value: bool | int | float | str, told: float) -> bool:
+        """Whether what was told last is not what we make of this value, nor within its deadband."""
+        number = math.nan if isinstance(value, str) else float(value)
+        if row in self._words.codes:
+            number, _ = self._words.value(row, value if isinstance(value, str) else None, number, 0)
+        return not math.isnan(number) and not self._deadbands.covers(row, number, told)
+
     async def _watch(self, line: Line, sink: Sink[SampleBatch], rows: Iterable[int]) -> list[int]:
         """Monitor these nodes; those the server refuses turn bad with its reason, and are returned."""
-        uris = await line.namespaces()
-        items, refused = [], []
-        for row in rows:
-            node = resolve(self._config.nodes[row].node, uris)
-            if node is None:
-                refused.append((row, BAD_NODE_UNKNOWN))
-            else:
-                items.append((row, node))
+        items, gone = await self._places.find(line, rows)
+        refused = [(row, BAD_NODE_UNKNOWN) for row in gone]
         if parts := [node for row, node in items if row in self._items]:
             await self._structures.learn(line, parts)
-        refused += self._polled.take(items, await self._monitor(line, items))
+        without = await monitored(line, items, self._config, self._deadbands, self._words, self._name)
+        refused += self._polled.take(items, without)
+        self._missed.nodes |= dict(items)
+        for row, _ in without:
+            del self._missed.nodes[row]
         for row, status in refused:
             block = self._config.nodes[row]
             why = ua.StatusCode(ua.UInt32(status)).name
-            self._say(row, why, f"{block.node} ({block.tag}): {why}; correct node:, the other nodes go on")
+            remedy = gone.get(row) or f"{why}; correct node:"
+            about = f"{block.node} ({block.tag}): {remedy}, the other nodes go on"
+            self._words.say(row, why, about)
         if refused:
             at = micros(self._clock.now())
             handles = np.array([row for row, _ in refused], np.uint32)
-            await sink.put(
-                self._batch(
-                    handles,
-                    np.full(len(refused), np.nan),
-                    np.array([status for _, status in refused], np.uint32),
-                    np.full(len(refused), at, np.int64),
-                )
-            )
+            statuses = np.array([status for _, status in refused], np.uint32)
+            none, times = np.full(len(refused), np.nan), np.full(len(refused), at, np.int64)
+            await sink.put(self._batch(handles, none, statuses, times))
         return [row for row, _ in refused]
 
-    async def _monitor(self, line: Line, items: Sequence[tuple[int, ua.NodeId]]) -> list[tuple[int, int]]:
-        """With their deadbands where the server can; (row, status code) of those it does not monitor."""
-        interval, queue, bands = self._config.interval, self._config.queue, self._deadbands
-        for row in await bands.learn(line, items):
-            tag = self._config.nodes[row].tag
-            self._say(row, "EURange", f"{tag}: deadband_percent: nobody knows its range; give the tag range:")
-        refused = await line.watch(items, interval, queue, bands.filters([row for row, _ in items]))
-        without = {row for row, status in refused if row in bands.rows and status in REFUSED_FILTER}
-        if not without:
-            return refused
-        _log.info("%s: %d deadbands are kept here: the server has no such filter", self._name, len(without))
-        again = await line.watch([i for i in items if i[0] in without], interval, queue)
-        return [r for r in refused if r[0] not in without] + again
-
-    async def _fill(self, line: Line, sink: Sink[SampleBatch], at: int, missed: Iterable[int]) -> None:
+    async def _fill(self, line: Line, sink: Sink[SampleBatch], at: int, missed: range) -> None:
         """Numbers between two answers that never came: ask for them again, count what is gone."""
+        if len(missed) > _MOST_MISSED:
+            raise SourceUnavailable(f"the server jumped from number {missed.start} to {missed.stop}")
         for number in missed:
             once_more = await line.again(number)
             if once_more is None:
@@ -286,12 +318,18 @@ class OpcUaCollector:
             else:
                 await self._put(sink, once_more, at)
                 await self._hear(line, sink, once_more, at)
+            self._sequence = number
 
     async def _put(self, sink: Sink[SampleBatch], heard: Published, at: int) -> None:
         for changes in heard.changes:
             batch = self._understood(changes, at)
             if len(batch):
                 await sink.put(batch)
+            self._record.taken()
+        if not self._is_behind:  # else what it says now is not what holds now
+            await self._say_again(sink, at)
+
+    async def _say_again(self, sink: Sink[SampleBatch], at: int) -> None:
         still = self._book.due(at)
         if len(still):
             values, statuses = self._book.values[still], self._book.statuses[still]
@@ -301,14 +339,14 @@ class OpcUaCollector:
         """Server's words to samples: codes for texts, no value where there is none to be trusted."""
         known = changes.handles < len(self._config.nodes)
         if not known.all():  # not ours: a server that mixes up its clients must not mix up our tags
-            return self._understood(_only(changes, known), at)
+            return self._understood(only(changes, known), at)
         values, statuses = changes.values.copy(), changes.statuses.copy()
         self._book.heard(changes.handles, at)
         texts = dict(changes.texts)
         for row, value, status in changes.others:
             self._pick(int(changes.handles[row]), row, value, status, (values, statuses, texts))
-        for row in self._coded_rows(changes, texts):
-            values[row], statuses[row] = self._code(
+        for row in self._words.rows(changes.handles, texts):
+            values[row], statuses[row] = self._words.value(
                 int(changes.handles[row]), texts.get(row), values[row], int(statuses[row])
             )
         statuses[~np.isfinite(values) & (statuses < _BAD)] = BAD_OUT_OF_RANGE
@@ -318,11 +356,23 @@ class OpcUaCollector:
             self.overflows += lost
             metrics.source_gaps(self._name, "overflow", lost)
             _log.warning("%s: the server's queue ran over for %d values; make queue larger", self._name, lost)
-        times = np.where(changes.times > 0, changes.times, at)
-        if not self._deadbands.rows:
-            return self._batch(changes.handles, values, statuses, times)
-        told = self._deadbands.news(changes.handles, values, statuses)
-        return self._batch(changes.handles[told], values[told], statuses[told], times[told])
+        told_at = np.where(changes.times > UNSAID, changes.times, at)
+        now, ahead = micros(self._clock.now()), self._config.clock_ahead // timedelta(microseconds=1)
+        times, statuses, wrong = judged(told_at, statuses, now, ahead)
+        for row in wrong.tolist():
+            handle, said = int(changes.handles[row]), spelled(int(told_at[row]))
+            about = f"{self._config.nodes[handle].tag}: source time {said} cannot be meant; correct the clock"
+            self._words.say(handle, "time", about)
+        new = self._record.told_once(changes.handles, values, statuses, times)
+        handles, values, statuses, times = changes.handles[new], values[new], statuses[new], times[new]
+        known, old = self._record.look(handles, values, statuses, times)
+        told = ~known
+        if self._deadbands.rows:
+            told &= self._deadbands.news(handles, values, statuses)
+        self._book.note(handles[known], values[known], statuses[known], times[known])
+        batch = self._batch(handles[told], values[told], statuses[told], times[told])
+        self._book.say_soon(old)
+        return batch
 
     def _pick(
         self, handle: int, row: int, value: Any, status: int,
@@ -330,61 +380,21 @@ class OpcUaCollector:
     ) -> None:  # fmt: skip
         """The wanted part of an array or a structure; where there is none it stays a mismatch."""
         values, statuses, texts = columns
-        item = self._items.get(handle)
-        part = picked(self._structures.decoded(value), item) if item else None
+        item = self._items.get(handle, "")
+        whole = self._structures.decoded(value) if item else value
+        part = picked(whole, item) if item else None
         part = getattr(part, "Text", part)
         if isinstance(part, bool | int | float):
             values[row], statuses[row] = float(part), status
         elif isinstance(part, str):
             texts[row], statuses[row] = part, status
         elif not status & _BAD:
-            what = type(value).__name__
-            self._say(handle, what, f"{self._config.nodes[handle].tag} is a {what}; item: names a part of it")
-
-    def _coded_rows(self, changes: Changes, texts: Mapping[int, str]) -> list[int]:
-        rows = list(texts)
-        if self._codes:
-            rows += np.flatnonzero(np.isin(changes.handles, list(self._codes))).tolist()
-        return sorted(set(rows))
-
-    def _code(self, handle: int, text: str | None, value: float, status: int) -> tuple[float, int]:
-        codes = self._codes.get(handle)
-        if status >= _BAD or (text is None and math.isnan(value)):
-            return math.nan, status
-        word = text if text is not None else f"{value:g}"
-        if codes and word in codes:
-            return codes[word], status
-        tag = self._config.nodes[handle].tag
-        if codes is None:
-            self._say(handle, word, f"{tag} is a text ({word[:40]!r}); give it codes: {{TEXT: number}}")
-            return math.nan, BAD_TYPE_MISMATCH
-        self._say(handle, word, f"{tag}: {word[:40]!r} is not among its codes:; add it")
-        return math.nan, BAD_OUT_OF_RANGE
-
-    def _say(self, handle: int, what: str, text: str) -> None:
-        """Each complaint once in the life of a connection, and not without end."""
-        if (handle, what) not in self._told and len(self._told) < 1000:
-            self._told.add((handle, what))
-            _log.warning("%s: %s", self._name, text)
+            about = no_part(self._config.nodes[handle].tag, whole, item)
+            self._words.say(handle, type(value).__name__, about)
 
     def _batch(
-        self,
-        handles: NDArray[Any],
-        values: NDArray[np.float64],
-        statuses: NDArray[np.uint32],
+        self, handles: NDArray[Any], values: NDArray[np.float64], statuses: NDArray[np.uint32],
         times: NDArray[np.int64],
-    ) -> SampleBatch:
+    ) -> SampleBatch:  # fmt: skip
         self._book.note(handles, values, statuses, times)
         return SampleBatch(self._numbers[handles], times, values, statuses, self._name)
-
-
-def _only(changes: Changes, wanted: NDArray[np.bool_]) -> Changes:
-    place = np.cumsum(wanted) - 1
-    return Changes(
-        changes.handles[wanted],
-        changes.values[wanted],
-        changes.statuses[wanted],
-        changes.times[wanted],
-        tuple((int(place[row]), text) for row, text in changes.texts if wanted[row]),
-        tuple((int(place[row]), value, status) for row, value, status in changes.others if wanted[row]),
-    )

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from collectors.opcua_companion import Machine, Signal, alarms, machines, readable
+from collectors.opcua_nodes import written
 from collectors.opcua_tree import Thing
 
 _OUTSIDE = re.compile(r"[^A-Za-z0-9_-]+")
+_LETTER = re.compile("[a-z]")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _MARGIN = 0.02  # of the range: how far a value has to come back before its alarm clears
 
@@ -24,6 +26,7 @@ class Wanted:
     leave_out: tuple[str, ...] = ()
     line: str = "p1/a1/l1"  # site, area and line of the plant that the machines stand in
     limits: bool = False  # rules on the ranges, too
+    paths: bool = False  # nodes by their names, for servers that number them anew
 
     def concerns(self, machine: str) -> bool:
         """Whether a pattern is about this machine; its state, mode and counters come with it then."""
@@ -41,11 +44,11 @@ def document(top: Thing, wanted: Wanted, line: Mapping[str, Any]) -> dict[str, A
     nodes: list[dict[str, Any]] = []
     alarms: list[dict[str, Any]] = []
     rules: list[dict[str, Any]] = []
-    ids = _Ids()
+    ids = Ids()
     for machine in [*found, *_others(top, known)]:
         if not wanted.concerns(machine.thing.name[1]):
             continue
-        drawn = _Drawn(machine, f"{wanted.line}/{ids.new(machine.thing.name[1])}", wanted)
+        drawn = _Drawn(machine, f"{wanted.line}/{ids.new(machine.thing.name[1], word='machine')}", wanted)
         if drawn.tags:
             blocks.append(drawn.block())
             nodes += drawn.nodes
@@ -82,7 +85,7 @@ class _Drawn:
         self.nodes: list[dict[str, Any]] = []
         self.alarms: list[dict[str, Any]] = []
         self.rules: list[dict[str, Any]] = []
-        ids = _Ids(machine.signals)
+        ids = Ids(machine.signals)
         taken = {id(s.thing) for s in machine.signals.values()}
         for tag, signal in machine.signals.items():
             self._add(tag, tag.replace("_", " "), signal, shown=False)
@@ -105,7 +108,7 @@ class _Drawn:
         self.nodes.append(
             {
                 "tag": f"{self._path}/{tag}",
-                "node": thing.node,
+                "node": written(thing.way) if self._wanted.paths and thing.way else thing.node,
                 **({"codes": dict(signal.codes)} if signal.codes else {}),
                 **({"item": signal.item} if signal.item else {}),
             }
@@ -162,15 +165,18 @@ def _with_path(thing: Thing) -> Iterator[tuple[tuple[str, ...], Thing]]:
     return walk(thing, ())
 
 
-class _Ids:
+class Ids:
     """Ids that no other one of their kind has."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
 
-    def new(self, *names: str) -> str:
+    def new(self, *names: str, word: str = "value") -> str:
+        """`word` for names that have no letter an id may have: machine_1 for 注塑机1号."""
         parts = [_OUTSIDE.sub("_", _HUMP.sub("_", n)).strip("_-").lower() for n in names]
-        plain = "_".join(p for p in parts if p) or "x"
+        if names and not _LETTER.search(parts[-1]):
+            parts.insert(-1, word)
+        plain = "_".join(p for p in parts if p)
         found, number = plain, 1
         while found in self._taken:
             number += 1
@@ -180,4 +186,5 @@ class _Ids:
 
 
 def _matches(path: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(path, p) for p in patterns)
+    """A name stands for all that is below it."""
+    return any(fnmatch.fnmatchcase(path, p) or fnmatch.fnmatchcase(path, f"{p}/*") for p in patterns)

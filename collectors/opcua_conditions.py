@@ -16,6 +16,7 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from pydantic import Field
 
+from collectors.opcua_nodes import resolve
 from hub.config import Block
 
 _BASE, _CONDITION, _ALARM = (ua.NodeId.from_string(f"i={n}") for n in (2041, 2782, 2915))
@@ -47,6 +48,12 @@ class Watched:
     source: ua.NodeId | None
     name: str
     codes: Mapping[str, float]
+
+    @classmethod
+    def of(cls, block: AlarmBlock, uris: Sequence[str]) -> Watched:
+        condition = resolve(block.condition, uris) or ua.NodeId() if block.condition else None
+        source = resolve(block.source, uris) or ua.NodeId() if block.source else None
+        return cls(condition, source, block.name, block.codes)
 
     def fits(self, standing: Standing) -> bool:
         return (

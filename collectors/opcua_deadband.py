@@ -6,6 +6,7 @@ server tells all the same is left out here, too.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,8 +14,12 @@ from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 from numpy.typing import NDArray
 
+from collectors.opcua_config import OpcUaConfig
 from collectors.opcua_line import Line
 from collectors.opcua_nodes import NodeBlock
+from collectors.opcua_words import Words
+
+_log = logging.getLogger(__name__)
 
 REFUSED_FILTER = frozenset(
     int(code)
@@ -74,6 +79,10 @@ class Deadbands:
                 self._value[row], self._status[row] = value, status
         return keep
 
+    def covers(self, row: int, value: float, told: float) -> bool:
+        """Whether a server need not have told this one. It may reckon with fewer digits than we do."""
+        return bool(abs(value - told) <= self._band[row] * (1 + 1e-6))
+
 
 def _filter(node: NodeBlock) -> ua.DataChangeFilter:
     made = ua.DataChangeFilter()
@@ -96,3 +105,24 @@ def _range(told: ua.DataValue) -> tuple[float, float] | None:
     if not isinstance(value, ua.Range) or not value.Low < value.High:
         return None
     return float(value.Low), float(value.High)
+
+
+async def monitored(
+    line: Line, items: Sequence[tuple[int, ua.NodeId]], config: OpcUaConfig, bands: Deadbands, words: Words,
+    name: str,
+) -> list[tuple[int, int]]:  # fmt: skip
+    """With their deadbands where the server can; (row, status code) of those it does not monitor."""
+    sampling, queue = config.rates(), config.room()
+    for row in await bands.learn(line, items):
+        tag = config.nodes[row].tag
+        about = f"{tag}: deadband_percent: nobody knows its range; give the tag range:"
+        words.say(row, "EURange", about)
+    refused = await line.watch(items, sampling, queue, bands.filters([row for row, _ in items]))
+    for what, text in line.revised.complaints(config.interval):
+        words.say(-1, what, text)
+    without = {row for row, status in refused if row in bands.rows and status in REFUSED_FILTER}
+    if not without:
+        return refused
+    _log.info("%s: %d deadbands are kept here: the server has no such filter", name, len(without))
+    again = await line.watch([i for i in items if i[0] in without], sampling, queue)
+    return [r for r in refused if r[0] not in without] + again

@@ -29,6 +29,7 @@ UNREADABLE = (
     NotImplementedError, UaError,
 )  # fmt: skip
 EPOCH_1601 = 11_644_473_600_000_000  # microseconds from 1601, where OPC UA begins to count, to 1970
+UNSAID = -EPOCH_1601  # a time of 1601 is none (part 6, clause 5.2.2.5); 1969 is one, of a clock that is wrong
 BAD_TYPE_MISMATCH = 0x80740000
 OVERFLOW = 0x0480  # InfoType DataValue with the overflow bit: the server's queue lost values before this one
 
@@ -57,7 +58,7 @@ class Changes:
     handles: NDArray[np.uint32]
     values: NDArray[np.float64]
     statuses: NDArray[np.uint32]
-    times: NDArray[np.int64]  # microseconds since 1970; the source's, else the server's, 0 when neither came
+    times: NDArray[np.int64]  # microseconds since 1970; the source's, else the server's, else UNSAID
     texts: tuple[tuple[int, str], ...] = ()
     # rows whose value is neither number nor text, as (row, value as asyncua has it, the server's status); the
     # columns have NaN and BAD_TYPE_MISMATCH there
@@ -70,11 +71,12 @@ class Published:
 
     subscription: int
     sequence: int
-    at: int  # microseconds since 1970 by the server's clock, 0 when it did not say
+    at: int  # microseconds since 1970 by the server's clock, UNSAID when it did not say
     changes: tuple[Changes, ...] = ()
     ended: int | None = None
     events: tuple[Sequence[Any], ...] = ()  # the fields of each, in the order they were wished for
     acknowledge: bool = field(default=True)  # False for a keep-alive, which has nothing to acknowledge
+    more: bool = False  # the server has more to tell at once
 
 
 def fast(body: bytes) -> Published | None:
@@ -96,6 +98,7 @@ def _fast(body: bytes) -> Published | None:
     at = 28
     subscription, available = struct.unpack_from("<Ii", body, at)
     at += 8 + 4 * max(available, 0) + 1
+    more = bool(body[at - 1])
     sequence, published, parts = struct.unpack_from("<Iqi", body, at)
     at += 16
     changes: list[Changes] = []
@@ -113,7 +116,13 @@ def _fast(body: bytes) -> Published | None:
         changes.append(change)
         at = end
     return Published(
-        subscription, sequence, _from_ticks(published), tuple(changes), None, acknowledge=bool(changes)
+        subscription,
+        sequence,
+        _from_ticks(published),
+        tuple(changes),
+        None,
+        acknowledge=bool(changes),
+        more=more,
     )
 
 
@@ -219,8 +228,10 @@ class _Rows:
     def take(self, handle: int, data: Any) -> None:
         """A `ua.DataValue`."""
         status = int(data.StatusCode.value) if data.StatusCode is not None else 0
-        time = _us(data.SourceTimestamp) or _us(data.ServerTimestamp)
+        time = _us(data.SourceTimestamp)
+        time = _us(data.ServerTimestamp) if time == UNSAID else time
         content = data.Value.Value if data.Value is not None else None
+        content = [] if content is None and data.Value is not None and data.Value.is_array else content
         content = getattr(content, "Text", content)  # of a localized text the text
         if isinstance(content, bool | int | float):
             self.add(handle, float(content), status, time)
@@ -295,13 +306,13 @@ def _made(mask: int, kind: int) -> _Form | None:
 
 
 def _micros_of(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """From 100 ns since 1601; what lies before 1970 means "not said"."""
+    """From 100 ns since 1601."""
     us: NDArray[np.int64] = ticks // 10 - EPOCH_1601
-    return np.maximum(us, 0)
+    return np.maximum(us, UNSAID)
 
 
 def _from_ticks(ticks: int) -> int:
-    return max(ticks // 10 - EPOCH_1601, 0)
+    return max(ticks // 10 - EPOCH_1601, UNSAID)
 
 
 # ------------------------------------------------------------------ what asyncua has decoded
@@ -309,10 +320,10 @@ def slow(answer: Any) -> Published:
     """The same of an `asyncua.ua.PublishResponse`."""
     result = answer.Parameters
     message = result.NotificationMessage
-    return slow_message(int(result.SubscriptionId), message)
+    return slow_message(int(result.SubscriptionId), message, bool(result.MoreNotifications))
 
 
-def slow_message(subscription: int, message: Any) -> Published:
+def slow_message(subscription: int, message: Any, more: bool = False) -> Published:
     """Of a `ua.NotificationMessage`, as Republish gives it too."""
     changes: list[Changes] = []
     events: list[Sequence[Any]] = []
@@ -327,7 +338,7 @@ def slow_message(subscription: int, message: Any) -> Published:
     return Published(
         subscription, int(message.SequenceNumber), _us(message.PublishTime), tuple(changes), ended,
         tuple(events),
-        acknowledge=bool(message.NotificationData),
+        acknowledge=bool(message.NotificationData), more=more,
     )  # fmt: skip
 
 
@@ -345,5 +356,18 @@ def of_values(values: Iterable[tuple[int, ua.DataValue]]) -> Changes:
 
 def _us(at: datetime | None) -> int:
     if at is None:
-        return 0
-    return max(micros(at if at.tzinfo else at.replace(tzinfo=UTC)), 0)
+        return UNSAID
+    return max(micros(at if at.tzinfo else at.replace(tzinfo=UTC)), UNSAID)
+
+
+def only(changes: Changes, wanted: NDArray[np.bool_]) -> Changes:
+    """These rows of them."""
+    place = np.cumsum(wanted) - 1
+    return Changes(
+        changes.handles[wanted],
+        changes.values[wanted],
+        changes.statuses[wanted],
+        changes.times[wanted],
+        tuple((int(place[row]), text) for row, text in changes.texts if wanted[row]),
+        tuple((int(place[row]), value, status) for row, value, status in changes.others if wanted[row]),
+    )

@@ -11,15 +11,23 @@ from asyncua import ua
 from asyncua.ua.uaerrors import UaError
 from pydantic import Field, field_validator, model_validator
 
-from hub.config import Block
+from collectors.codes import Codes
+from hub.config import Block, Duration
 
 _NODE = re.compile(r"^(?:nsu=(?P<uri>[^;]+);|ns=(?P<index>\d+);)?(?P<rest>[isgb]=.+)$")
+_PATH = re.compile(r"^nsu=(?P<uri>[^;]+);path=(?P<way>.+)$")
+_STEP = re.compile(r"(?:nsu=([^;]+);)?((?:&.|[^&/])+)(?:/|$)")
+Step = tuple[str, str]  # URI of the namespace, and name
 _ITEM = re.compile(r"^(#|(\.?[A-Za-z_]\w*)?(\[\d+\]|\.[A-Za-z_]\w*)*#?)$")
-_STEP = re.compile(r"\[(\d+)\]|\.?([A-Za-z_]\w*)|(#)")
+STEP = re.compile(r"\[(\d+)\]|\.?([A-Za-z_]\w*)|(#)")
 
 
 def checked(value: str) -> str:
     """The node id as written; raises ValueError with the remedy."""
+    if ";path=" in value:
+        if steps(value) is None:
+            raise ValueError(f"{value!r} is no path; write nsu=URI;path=Press/Temperature, from Objects on")
+        return value
     found = _NODE.match(value)
     try:
         if found is None:
@@ -27,7 +35,7 @@ def checked(value: str) -> str:
         ua.NodeId.from_string(found["rest"])
     except (UaError, ValueError):
         raise ValueError(
-            f"{value!r} is no node id; write nsu=URI;s=Name, nsu=URI;i=85 or ns=2;s=Name"
+            f"{value!r} is no node id; write nsu=URI;s=Name, nsu=URI;i=85, ns=2;s=Name or nsu=URI;path=A/B"
         ) from None
     return value
 
@@ -37,11 +45,12 @@ class NodeBlock(Block):
 
     tag: str
     node: str
-    codes: dict[str, float] = Field(default_factory=dict)
+    codes: Codes = Field(default_factory=dict)
     item: str = Field(
         "", description="of an array or structure: [2] an element, Speed a field, [0].Load both, # how many"
     )
 
+    sampling: Duration | None = Field(None, description="how often the server looks at this one")
     deadband: float = Field(
         0, ge=0, allow_inf_nan=False, description="the server need not tell of changes up to this"
     )
@@ -79,9 +88,44 @@ def resolve(node: str, uris: Sequence[str]) -> ua.NodeId | None:
     return ua.NodeId.from_string(f"ns={index};{found['rest']}")
 
 
+def steps(node: str) -> list[Step] | None:
+    """The browse names from Objects on, each with the URI of its namespace; None for what is no path.
+
+    nsu=URI;path=A/B/C; a step of another namespace begins with nsu=URI; which then holds for those after it.
+    & before a / or & that is part of a name.
+    """
+    found = _PATH.match(node)
+    if found is None:
+        return None
+    uri, at, way = found["uri"], 0, []
+    while at < len(found["way"]):
+        step = _STEP.match(found["way"], at)
+        if step is None:
+            return None
+        uri, at = step[1] or uri, step.end()
+        way.append((uri, re.sub("&(.)", r"\1", step[2])))
+    return None if found["way"].endswith("/") else way
+
+
+def written(way: Sequence[Step]) -> str:
+    """A path as `steps` reads it."""
+    uri, parts = way[0][0], []
+    for here, name in way:
+        parts.append(("" if here == uri else f"nsu={here};") + re.sub("([&/])", r"&\1", name))
+        uri = here
+    return f"nsu={way[0][0]};path={'/'.join(parts)}"
+
+
+def code_word(value: float) -> str:
+    """How `codes:` names a number: a whole one with all its digits."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:g}"
+
+
 def picked(value: Any, item: str) -> Any:
     """The part that `item` leads to; None where there is none."""
-    for index, name, count in _STEP.findall(item):
+    for index, name, count in STEP.findall(item):
+        if count and value is None:  # nothing instead of an empty list
+            return 0
         if index or count:
             if not isinstance(value, list | tuple):
                 return None

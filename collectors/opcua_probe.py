@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
+from collectors.opcua_limits import readable
 from collectors.opcua_line import Line
-from collectors.opcua_nodes import NodeBlock, picked, resolve
+from collectors.opcua_nodes import NodeBlock, code_word, picked
+from collectors.opcua_places import located
 from collectors.opcua_structures import Structures
 
 _APART = timedelta(seconds=5)  # clocks that differ by more make values look old, or of tomorrow
@@ -19,6 +21,7 @@ _REMEDIES = {
     "BadNodeIdInvalid": "the server has no such node; correct node:",
     "BadUserAccessDenied": "our user may not read it; allow it on the server",
     "BadNotReadable": "the server does not let it be read; name another node",
+    "BadResponseTooLarge": "its value is larger than max_message:; make that larger, or name another node",
     "BadAttributeIdInvalid": "it is no variable; name the variable below it",
 }
 _NOW = "the server has no value for it now; is the machine on?"
@@ -36,10 +39,9 @@ async def probed(
     found: dict[str, str] = {}
     uris = await line.namespaces()
     known: list[tuple[NodeBlock, ua.NodeId]] = []
-    for block in nodes:
-        node = resolve(block.node, uris)
+    for block, node in zip(nodes, await located(line, [n.node for n in nodes], uris), strict=True):
         if node is None:
-            found[f"{block.node} ({block.tag})"] = "✗ the server has no such namespace; correct node:"
+            found[f"{block.node} ({block.tag})"] = "✗ the server has no such namespace or path; correct node:"
         else:
             known.append((block, node))
     structures = Structures()
@@ -60,22 +62,25 @@ def _complaint(answer: ua.DataValue, block: NodeBlock, structures: Structures) -
     if not status.is_good() and not status.is_uncertain():
         return f"{status.name}: {_REMEDIES.get(status.name, _NOW)}"
     value = answer.Value.Value if answer.Value is not None else None
-    if value is None:
+    if value is None and block.item != "#":
         return f"holds nothing: {_NOW}"
     if block.item and (value := picked(structures.decoded(value), block.item)) is None:
         return f"has no part {block.item}; correct item:"
     codes, value = block.codes, getattr(value, "Text", value)
+    if value is None:  # a localized text without one
+        return f"holds nothing: {_NOW}"
     if isinstance(value, str):
         if not codes:
             return f"is a text ({value[:40]!r}); give it codes: {{TEXT: number}}"
         return "" if value in codes else f"{value[:40]!r} is not among its codes:; add it"
     if not isinstance(value, _NUMBERS):
         return f"is a {type(value).__name__}, no number; name a node that holds one, or a part of it by item:"
-    if codes and f"{float(value):g}" not in codes:
-        return f"{float(value):g} is not among its codes:; add it"
+    if codes and (word := code_word(float(value))) not in codes:
+        return f"{word} is not among its codes:; add it"
     return ""
 
 
+@readable
 async def _clock(line: Line, now: Callable[[], datetime]) -> dict[str, str]:
     """How far the server's clock is from ours; nothing where it does not tell."""
     node = ua.NodeId.from_string("i=2258")  # Server_ServerStatus_CurrentTime, OPC UA part 5

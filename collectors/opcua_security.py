@@ -12,18 +12,24 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PrivateFormat,
+    load_der_private_key,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from hub.config import Block
 from hub.errors import ConfigError, SourceRefused
 
 _log = logging.getLogger(__name__)
 _WARN_AHEAD = timedelta(days=30)
+OUTDATED = ("Basic256", "Basic128Rsa15")
 
 
 class SecurityBlock(Block):
@@ -33,12 +39,30 @@ class SecurityBlock(Block):
     its subfolder `crl` holds revocation lists.
     """
 
-    policy: Literal["Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = "Basic256Sha256"
+    policy: Literal[
+        "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss", "Basic256", "Basic128Rsa15"
+    ] = "Basic256Sha256"
+    outdated_policy: bool = Field(False, description="Basic256, Basic128Rsa15: an exception, with an alarm")
     mode: Literal["SignAndEncrypt", "Sign"] = "SignAndEncrypt"
     certificate: Path
     key: Path
     key_password: SecretStr | None = None
     trust_folder: Path = Field(description="certificates of trusted servers; its subfolder crl: revocations")
+    server_certificate: Path | None = Field(
+        None,
+        description="of a server that does not show it to strangers; the only one trusted is tried anyway",
+    )
+
+    @model_validator(mode="after")
+    def _not_broken(self) -> SecurityBlock:
+        if (self.policy in OUTDATED) is not self.outdated_policy:
+            broken = (
+                f"policy: {self.policy} can be broken; choose Basic256Sha256,"
+                " or write outdated_policy: true if the server knows nothing better"
+            )
+            needless = f"outdated_policy: is not needed for {self.policy}; leave it out"
+            raise ValueError(broken if self.policy in OUTDATED else needless)
+        return self
 
 
 _YEARS = 5
@@ -102,6 +126,23 @@ def read_certificate(path: Path) -> x509.Certificate:
         raise SourceRefused(f"{path} is no certificate; give X.509 as .pem or .der") from None
 
 
+def read_key(path: Path, password: SecretStr | None, certificate: x509.Certificate) -> rsa.RSAPrivateKey:
+    """The private key of this certificate; raises SourceRefused with the remedy."""
+    secret = password.get_secret_value().encode() if password else None
+    try:
+        data = path.read_bytes()
+        read = load_pem_private_key if data.lstrip().startswith(b"-----BEGIN") else load_der_private_key
+        key = read(data, secret)
+    except OSError as cause:
+        raise SourceRefused(f"key {path} cannot be read ({cause.strerror})") from None
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        wish = "is its password right?" if password else "one that is protected wants its password, too"
+        raise SourceRefused(f"{path} is no private key that can be read as .pem or .der; {wish}") from None
+    if not isinstance(key, rsa.RSAPrivateKey) or key.public_key() != certificate.public_key():
+        raise SourceRefused(f"{path} is not the RSA key of the certificate beside it; give the two together")
+    return key
+
+
 def _certificate(data: bytes) -> x509.Certificate:
     if data.lstrip().startswith(b"-----BEGIN"):
         return x509.load_pem_x509_certificate(data)
@@ -152,6 +193,16 @@ class TrustFolder:
             raise SourceRefused(f"trust_folder: {folder} is no folder; make it and put certificates in")
         certificates = tuple(read_certificate(path) for path in _files(folder))
         return cls(certificates, tuple(_revocations(folder / "crl")), folder)
+
+    @property
+    def only(self) -> Path | None:
+        """The one certificate there is, when it is one."""
+        files = _files(self.where)
+        return files[0] if len(files) == 1 else None
+
+    def knows(self, server: x509.Certificate) -> bool:
+        """It is one of ours, whether still good or not: nobody else tells us when to wake people."""
+        return server in self.trusted or any(_issued(server, c) for c in self.trusted)
 
     def check(self, server: x509.Certificate, uri: str, now: datetime) -> None:
         """Raise SourceRefused unless this is a server we trust, now, under the name it gives itself."""

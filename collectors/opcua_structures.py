@@ -16,6 +16,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.ua_binary import struct_from_binary, unpack_uatype
 
 from collectors.opcua_decode import UNREADABLE
+from collectors.opcua_limits import readable
 from collectors.opcua_line import Line
 
 _BUILT_IN = range(1, 26)
@@ -55,11 +56,13 @@ class Structures:
             wanted = inner
 
     def decoded(self, value: Any) -> Any:
-        """Structures as dicts; what cannot be decoded stays as it is."""
+        """Structures as dicts, None for the one that is none; what cannot be decoded stays as it is."""
         if isinstance(value, list):
             return [self.decoded(v) for v in value]
-        if not isinstance(value, ua.ExtensionObject) or not value.Body:
+        if not isinstance(value, ua.ExtensionObject):
             return value
+        if not value.Body:
+            return None if value.TypeId.is_null() else value
         kind = self._by_encoding.get(value.TypeId)
         try:
             return self._structure(kind, Buffer(value.Body), 0) if kind is not None else value
@@ -94,9 +97,15 @@ class Structures:
         if rank > 1:
             raise ValueError("an array of several dimensions within a structure")
         count = int(unpack_uatype(ua.VariantType.Int32, data))
-        if count > _LONGEST:
+        if count > min(_LONGEST, len(data)):  # each element takes a byte at least
             raise ValueError("an array without end")
-        return [self._one(field_.DataType, data, depth) for _ in range(count)]
+        found = []
+        for _ in range(count):
+            left = len(data)
+            found.append(self._one(field_.DataType, data, depth))
+            if len(data) == left:
+                raise ValueError("an array of elements that take no room")
+        return found
 
     def _one(self, kind: ua.NodeId, data: Buffer, depth: int) -> Any:
         if kind in self._definitions:
@@ -106,6 +115,7 @@ class Structures:
         return value.Value if isinstance(value, ua.Variant) else getattr(value, "Text", value)
 
 
+@readable
 async def _built_in(line: Line, kind: ua.NodeId) -> int:
     """Number of the built-in type that this one is written as; 0 for none."""
     for _ in range(_DEEPEST):

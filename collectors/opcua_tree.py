@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,12 +11,17 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
 from collectors.opcua_line import Line
+from collectors.opcua_references import browsed
 
+_log = logging.getLogger(__name__)
 Name = tuple[str, str]  # namespace URI and name
-OBJECTS = ua.NodeId.from_string("i=85")
+_OBJECTS = "i=85"
+OBJECTS = ua.NodeId.from_string(_OBJECTS)
 _HIERARCHICAL, _HAS_SUBTYPE = ua.NodeId.from_string("i=33"), ua.NodeId.from_string("i=45")
 _ENUMERATION, _STRING, _LOCALIZED = 29, 12, 21
 _NUMBERS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 26, 27, 28, _ENUMERATION)  # 26 to 28: Number and its halves
+_MAY_BE_SCALAR = (-1, -2, -3)  # scalar; anything; scalar or one dimension
+_ANY_TYPE, _ANY_RANK = ua.NodeId.from_string("i=24"), -2  # BaseDataType
 _ALL = 0x3F  # every field of a reference
 _AT_ONCE = 200
 NUMBER, TEXT, OTHER = "number", "text", "other"
@@ -34,6 +40,7 @@ class Thing:
     holds: str = OTHER  # NUMBER, TEXT or OTHER, of a single value
     unit: str = ""
     range: tuple[float, float] | None = None
+    way: tuple[Name, ...] = ()  # the names that lead to it from Objects; none where they lead elsewhere, too
 
     def kid(self, *path: str) -> Thing | None:
         """The one below it that these names lead to, in whatever namespace they are."""
@@ -63,6 +70,7 @@ class Walker:
         self._things: dict[ua.NodeId, Thing] = {}
         self._type_of: dict[ua.NodeId, ua.NodeId] = {}
         self.is_whole = True  # False when there were more nodes than `most`
+        self.unclear: list[str] = []  # variables that may hold anything, and no single number or text now
 
     async def tree(self, root: ua.NodeId = OBJECTS) -> Thing:
         """Everything below `root`; but what the standard puts under Objects."""
@@ -105,8 +113,15 @@ class Walker:
             thing = Thing(self.written(node), name, label, ref.NodeClass == ua.NodeClass.Variable)
             self._things[node] = thing
             self._type_of[node] = _plain(ref.TypeDefinition)
-            self._things[parent].kids.append(thing)
+            self._hang(self._things[parent], thing)
             yield node
+
+    def _hang(self, parent: Thing, thing: Thing) -> None:
+        thing.way = (*parent.way, thing.name) if parent.way or parent.node == _OBJECTS else ()
+        for twin in parent.kids:
+            if twin.name == thing.name:
+                twin.way = thing.way = ()
+        parent.kids.append(thing)
 
     # -------------------------------------------------------------- types
     async def _name_types(self) -> None:
@@ -143,9 +158,15 @@ class Walker:
         kinds = [_plain(k) if k else None for k in await self._read(nodes, AttributeIds.DataType)]
         ranks = await self._read(nodes, AttributeIds.ValueRank)
         await self._climb({k for k in kinds if k is not None})
+        open_: list[ua.NodeId] = []
         for node, kind, rank in zip(nodes, kinds, ranks, strict=True):
-            if kind is not None and (rank is None or int(rank) in (-1, -3)):  # scalar, or scalar or array
+            if kind is None or (rank is not None and int(rank) not in _MAY_BE_SCALAR):
+                continue
+            if kind == _ANY_TYPE or (rank is not None and int(rank) == _ANY_RANK):
+                open_.append(node)
+            else:
                 self._things[node].holds = self._held(kind)
+        await self._look_into(open_)
         by_thing = {id(t): n for n, t in self._things.items()}
         asked = [
             (thing, by_thing[id(kid)])
@@ -160,6 +181,16 @@ class Walker:
                 thing.unit = str(value.DisplayName.Text or "")
             elif isinstance(value, ua.Range) and value.Low < value.High:
                 thing.range = (float(value.Low), float(value.High))
+
+    async def _look_into(self, nodes: Sequence[ua.NodeId]) -> None:
+        """Their types leave open what they hold: it is seen from their values."""
+        for node, value in zip(nodes, await self._read(nodes, AttributeIds.Value), strict=True):
+            if isinstance(value, bool | int | float):
+                self._things[node].holds = NUMBER
+            elif isinstance(value, str | ua.LocalizedText):
+                self._things[node].holds = TEXT
+            else:
+                self.unclear.append(self._things[node].node)
 
     def _held(self, kind: ua.NodeId) -> str:
         for step in self._line_up(kind):
@@ -178,7 +209,7 @@ class Walker:
             answers = await self._line.client.uaclient.session.read_attributes(list(some), attribute)
             return [a.Value.Value if a.Value is not None else None for a in answers]
 
-        return await self._line.in_parts(nodes, _AT_ONCE, ask)
+        return await self._line.in_parts(nodes, _AT_ONCE, ask, alone=lambda _: None)
 
     async def _references(
         self, nodes: Sequence[ua.NodeId], kind: ua.NodeId, direction: ua.BrowseDirection
@@ -186,22 +217,22 @@ class Walker:
         """The references of each node; none of one that the server will not show."""
 
         async def ask(some: Sequence[ua.NodeId]) -> list[list[Any]]:
-            wish = ua.BrowseParameters()
-            wish.NodesToBrowse = [
-                ua.BrowseDescription(n, direction, kind, ResultMask=ua.UInt32(_ALL)) for n in some
-            ]
-            session = self._line.client.uaclient.session
-            found: list[list[Any]] = []
-            for result in await session.browse(wish):
-                refs = list(result.References or ())
-                while result.ContinuationPoint:
-                    more = ua.BrowseNextParameters(False, [result.ContinuationPoint])
-                    [result] = await session.browse_next(more)  # noqa: PLW2901
-                    refs += result.References or ()
-                found.append(refs)
-            return found
+            wishes = [ua.BrowseDescription(n, direction, kind, ResultMask=ua.UInt32(_ALL)) for n in some]
+            return await browsed(self._line, wishes)
 
-        return await self._line.in_parts(nodes, _AT_ONCE, ask)
+        return await self._line.in_parts(nodes, _AT_ONCE, ask, "browse")
+
+
+async def shown(line: Line) -> Thing:
+    """Everything that the server shows; what is left out of it, the log says."""
+    walker = Walker(line, await line.namespaces())
+    top = await walker.tree()
+    if not walker.is_whole:
+        _log.warning("browse: the server shows more than can be taken; the rest is left out")
+    if walker.unclear:
+        some = ", ".join(walker.unclear[:5])
+        _log.warning("browse: %d hold no single number, left out: %s", len(walker.unclear), some)
+    return top
 
 
 _SHOWN = (ua.NodeClass.Object, ua.NodeClass.Variable)

@@ -5,24 +5,43 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from collectors.mes_events import named
+from collectors.mes_faults import reason_of
+from collectors.mes_house import House
+from collectors.mes_unknown import Unknown
+from collectors.normaliser import recalled
 from hub import metrics
 from hub.errors import Permanent, Transient
 from hub.failpoint import failpoint
 from hub.model.alarm import Priority
-from hub.model.batch import SampleBatch, from_micros, join
+from hub.model.batch import SampleBatch, from_micros, join, summable
+from hub.model.intake import Fault, Reject
 from hub.model.intent import Intent, IntentKind
+from hub.model.line import Line
 from hub.model.production import JobResponse, Posting, WorkOrder
+from hub.model.recent import Recent
 from hub.model.stamp import Stamp
-from hub.ports import EVENTS, SAMPLES, Bus, Clock, Collector, Ledger, MesSource, Publisher, Sink
+from hub.ports import (
+    EVENTS,
+    SAMPLES,
+    Bus,
+    Clock,
+    Collector,
+    Ledger,
+    MesSource,
+    Publisher,
+    RememberingPublisher,
+    Sink,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +78,7 @@ class _Parcel(NamedTuple):
     rows: int
     body: bytes
     stamp: Stamp
+    recent: list[tuple[str, Recent]]
 
 
 class BusSink:
@@ -74,6 +94,7 @@ class BusSink:
 
     def __init__(self, bus: Publisher, linger: float = 0.0) -> None:
         self._bus, self._linger = bus, linger
+        self._remembers = bus if isinstance(bus, RememberingPublisher) else None
         self._waiting: list[SampleBatch] = []
         self._here: set[int] = set()  # who has not gone out: a hundred devices ask for their batch at once
         self._parcel: _Parcel | None = None
@@ -92,6 +113,10 @@ class BusSink:
                 await self._take_all(item)
             else:
                 await self._under_way.wait()
+
+    async def recall(self, source: str) -> Recent:
+        """What this source took lately, in the life before this one too where the bus keeps it."""
+        return await self._remembers.recall(source) if self._remembers is not None else Recent()
 
     async def _take_all(self, mine: SampleBatch) -> None:
         """Publish what is waiting. When that fails the others' batches wait on, for one of them to try."""
@@ -117,16 +142,21 @@ class BusSink:
 
     def _seal(self) -> None:
         items, self._waiting = self._waiting, []
-        batch = join(items)
+        batch = summable(join(items))
         self._sealed += 1
-        self._parcel = _Parcel(items, len(batch), batch.to_bytes(), Stamp(self._origin, self._sealed))
+        recent = [(i.source, i.recent) for i in items if i.recent is not None]
+        stamp = Stamp(self._origin, self._sealed)
+        self._parcel = _Parcel(items, len(batch), batch.to_bytes(), stamp, recent)
 
     async def _send(self) -> None:
         if self._parcel is None:
             return
         parcel = self._parcel
         failpoint("collector.before_publish")
-        await self._bus.publish(SAMPLES, parcel.body, parcel.stamp)
+        if parcel.recent and self._remembers is not None:
+            await self._remembers.publish(SAMPLES, parcel.body, parcel.stamp, parcel.recent)
+        else:
+            await self._bus.publish(SAMPLES, parcel.body, parcel.stamp)
         self._parcel = None
         self._here.difference_update(map(id, parcel.items))
         failpoint("collector.after_publish")
@@ -147,7 +177,7 @@ class _Watch:
         if len(item):
             self._times, self._at = item.source_times, self._clock.monotonic()
             metrics.samples(item.source, len(item))
-            await self._heard()
+        await self._heard()  # also by an empty one: it says what is known
         await self._sink.put(item)
 
     def time_at_source(self) -> datetime:
@@ -178,11 +208,37 @@ class CollectorRunner:
         self._watch = _Watch(sink, clock, self._heard)
         self._up: bool | None = None
         self._error = ""
+        self._collector: Collector | None = None  # of this connection, else of the last
+        self._gone: dict[str, int] = {}  # what collectors before this one lost
+        self._lost_at: datetime | None = None
+        self._recalls = True
+
+    def about(self) -> dict[str, Any]:
+        """What is known of its line, and what was lost since the process began, for the roll-call."""
+        line: Line | None = getattr(self._collector, "line", None)
+        lost = self._lost_of(self._collector)
+        return {**({"line": line.as_json()} if line else {}), **({"lost": lost} if lost else {})}
+
+    def _lost_of(self, collector: Collector | None) -> dict[str, int]:
+        lost: Mapping[str, int] = getattr(collector, "lost", {})
+        return {why: self._gone.get(why, 0) + lost.get(why, 0) for why in {**self._gone, **lost}}
+
+    def _next(self) -> Collector:
+        collector, before = self._make(), self._collector
+        if before is not None:
+            self._gone = self._lost_of(before)
+            if self._lost_at is not None and hasattr(collector, "follow"):
+                collector.follow(before, self._lost_at)
+        self._collector = collector
+        return collector
 
     async def run(self) -> None:
-        collector = self._make()
+        collector = self._next()
         error = "the collector stopped with an error of its own"
         try:
+            if self._recalls and hasattr(collector, "recall"):
+                collector.recall(await recalled(self._sink, self.name))
+            self._recalls = False
             await collector.run(self._watch)
             error = "the collector ended"
         except asyncio.CancelledError:
@@ -204,7 +260,10 @@ class CollectorRunner:
     async def _lost(self, collector: Collector, error: str) -> None:
         if self._up is not False:
             at = self._watch.time_at_source()
-            await self._sink.put(SampleBatch.lost(collector.tag_numbers, at, self.name))
+            batch = SampleBatch.lost(collector.tag_numbers, at, self.name)
+            recent: Recent | None = collector.at_loss() if hasattr(collector, "at_loss") else None
+            await self._sink.put(replace(batch, recent=recent))
+            self._lost_at = at
             self._up = False  # only now: a bus that is away must not make us forget to say it
         if error != self._error:
             self._error = error
@@ -226,8 +285,12 @@ class MesRunner:
         clock: Clock,
         shout: Shout,
         on_state: OnState | None = None,
+        unknown: Unknown | None = None,
+        house: House | None = None,
     ) -> None:
         self.name = name
+        self._unknown = unknown or Unknown()
+        self._house = house or House()
         self._make, self._ledger, self._clock, self._shout = make, ledger, clock, shout
         self._on_state = on_state or source_state(shout, clock, name)
         self._known: dict[str, frozenset[str]] = {}  # order -> its operations
@@ -249,10 +312,18 @@ class MesRunner:
         since = await self._ledger.mark(self.mark)
         posted = await self._ledger.mark(self.postings_mark)
         try:
-            await self._make().run(_Reports(self), _Orders(self), _Postings(self), since, posted)
+            source: Any = self._make()
+            if hasattr(source, "unknown"):
+                source.unknown = self._unknown
+            if hasattr(source, "keep"):
+                source.keep = self.keep
+            await source.run(_Reports(self), _Orders(self), _Postings(self), since, posted)
         except (Transient, Permanent) as cause:
             await self._tell(False, str(cause))
             raise
+
+    def health(self) -> dict[str, Any]:
+        return self._unknown.health()
 
     async def take_order(self, order: WorkOrder) -> None:
         await self._tell(True, "")
@@ -260,6 +331,7 @@ class MesRunner:
             changed = await tx.save_order(order, keep_state=True)
         self._know(order)
         if changed:
+            self._look(order, "order")
             await self._shout({"kind": "order", "number": order.number})
 
     async def take_report(self, report: JobResponse) -> None:
@@ -270,22 +342,38 @@ class MesRunner:
                 self.name, report.id, report.operation, report.order,
             )  # fmt: skip
         async with self._ledger.begin() as tx:
-            new = await tx.add_response(report)
+            new = await tx.add_response(report, self.name, self._house.peers)
+            if new and self._house.erp:
+                await tx.intend(pass_on(new))
             if new:
-                await tx.intend(pass_on(report))
+                await tx.note_unbound(new.order, new.operation)
             await tx.set_mark(self.mark, report.id)
             failpoint("mes.before_commit")
         failpoint("mes.after_commit")
         if new:
+            self._look(report, "report")
             await self._shout({"kind": "order", "number": report.order})
+
+    async def keep(self, event: Any, record: str, faults: Sequence[Fault]) -> None:
+        """A record that cannot be read, for a person to correct."""
+        (kind, name), now = named(event), self._clock.now()
+        async with self._ledger.begin() as tx:
+            await tx.reject(Reject(self.name, kind, name, record, reason_of(faults), now, now))
 
     async def take_posting(self, posting: Posting) -> None:
         await self._tell(True, "")
         async with self._ledger.begin() as tx:
-            if await tx.add_posting(posting):
-                await tx.intend(book(posting))
+            new = await tx.add_posting(posting, self.name, self._house.peers)
+            if new and self._house.erp:
+                await tx.intend(book(new))
+            if new:
+                await tx.note_unbound(new.order, new.operation)
             await tx.set_mark(self.postings_mark, posting.id)
             failpoint("mes.posting_before_commit")
+
+    def _look(self, thing: WorkOrder | JobResponse | Posting, kind: str) -> None:
+        for field, place in self._house.strange(thing):
+            self._unknown.place(self.name, kind, field, place)
 
     def _know(self, order: WorkOrder) -> None:
         self._known[order.number] = frozenset(job.operation for job in order.jobs)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from collectors.codes import Codes
 from collectors.mqtt_broker import BrokerBlock
 from collectors.mqtt_line import Line, Message, Will
+from collectors.mqtt_protection import Protection
 from collectors.sparkplug_edge import NODE, Edge, Patience, Verb
 from collectors.sparkplug_parts import checked
 from collectors.sparkplug_payload import BOOLEAN, PayloadMessage, parsed
 from collectors.sparkplug_rows import Row, Rows
+from collectors.sparkplug_state import Said, Version, heard, payload, topic
 from collectors.templates import expanded, filled, holes
 from hub.config import Block, Duration
 from hub.errors import ConfigError, SourceRefused, SourceUnavailable
 from hub.model.batch import SampleBatch, micros
+from hub.model.line import Line as ProtectedLine
 from hub.model.sample import Tag
 from hub.ports import Clock, Sink
 
@@ -47,7 +50,7 @@ class MetricBlock(Block):
     )
     scale: float = Field(1.0, allow_inf_nan=False)
     offset: float = Field(0.0, allow_inf_nan=False)
-    codes: dict[str, float] = Field(default_factory=dict)
+    codes: Codes = Field(default_factory=dict)
 
     @field_validator("node")
     @classmethod
@@ -83,6 +86,7 @@ class SparkplugConfig(BrokerBlock):
     host_id: str = Field(
         "andon-hub", description='our name as a host application; "": edge nodes do not see us'
     )
+    state: Version = Field("3.0", description='how we tell nodes that we live; "2.2": STATE/HOST with a word')
     reorder: Duration = timedelta(seconds=2)
     ask_every: Duration = Field(timedelta(seconds=10), description="between two askings for births of a node")
     silence: Duration = Field(timedelta(minutes=10), description="until a silent node is asked; 0s: never")
@@ -113,6 +117,7 @@ class _Wanted:
     def __init__(self, config: SparkplugConfig, tags: Mapping[str, Tag], where: str) -> None:
         self.rows: list[Row] = []
         self.names: list[str] = []
+        self.places: list[tuple[str, str]] = []  # node and device of each row
         self.nodes: dict[str, int] = {}  # GROUP/EDGE -> number
         self.by_node: list[dict[str, dict[str, int]]] = []
         self._taken: dict[tuple[int, str, str, str], int] = {}
@@ -148,6 +153,7 @@ class _Wanted:
                 )
             )  # fmt: skip
             self.names.append(tag.path)
+            self.places.append((node, device))
 
 
 class SparkplugCollector:
@@ -159,11 +165,13 @@ class SparkplugCollector:
     """
 
     Config = SparkplugConfig
+    tells_who_is_gone = True  # by their deaths
 
     def __init__(self, config: SparkplugConfig, clock: Clock, tags: Mapping[str, Tag], name: str) -> None:
         self._config, self._clock, self._name = config, clock, name
+        self._protection = Protection(config)
         self._wanted = _Wanted(config, tags, f"collectors.{name}.with.metrics")
-        self._rows = Rows(self._wanted.rows, len(self._wanted.nodes), name)
+        self._rows = Rows(self._wanted.rows, len(self._wanted.nodes), name, config.clock_ahead)
         patience = Patience(
             config.reorder.total_seconds(), config.ask_every.total_seconds(), config.silence.total_seconds(),
             config.sequence == "check",
@@ -179,10 +187,27 @@ class SparkplugCollector:
     def tag_numbers(self) -> Sequence[int]:
         return [row.tag for row in self._wanted.rows]
 
+    @property
+    def parts(self) -> Mapping[str, Sequence[int]]:
+        """Each edge node, with all that is behind it, and each device as `GROUP/EDGE/DEVICE`."""
+        found: dict[str, list[int]] = {}
+        for row, (node, device) in zip(self._wanted.rows, self._wanted.places, strict=True):
+            for part in (node, f"{node}/{device}") if device else (node,):
+                found.setdefault(part, []).append(row.tag)
+        return found
+
+    @property
+    def line(self) -> ProtectedLine:
+        return self._protection.line
+
+    def follow(self, before: SparkplugCollector, lost_at: datetime) -> None:
+        """What was seen of the line holds until the next connection stands."""
+        self._protection = before._protection
+
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Listen until cancelled; raise SourceUnavailable or SourceRefused."""
-        host, at = self._config.host_id, _milliseconds(self._clock)
-        will = Will(_state(host), _said(online=False, at=at), retained=True) if host else None
+        at = _milliseconds(self._clock)
+        will = Will(self._state, self._said(online=False, at=at), retained=True) if self._state else None
         async with self._line(self._config.called(), will) as line:
             if not await self._subscribe(line):
                 raise SourceRefused("the broker lets us have none of our edge nodes; allow spBv1.0/# there")
@@ -219,6 +244,7 @@ class SparkplugCollector:
         try:
             line = Line(self._config, client_id, will=will)
             await line.open()
+            self._protection.opened(line.peer_until, self._clock.monotonic())
             yield line
         except SourceUnavailable as cause:
             raise SourceUnavailable(f"{where}: {cause}") from None
@@ -234,32 +260,44 @@ class SparkplugCollector:
         for node in self._wanted.nodes:
             group, edge = node.split("/")
             filters += [(f"{ROOT}/{group}/+/{edge}", 1), (f"{ROOT}/{group}/+/{edge}/+", 1)]
-        if host := self._config.host_id:
-            filters.append((_state(host), 1))
+        if self._state:
+            filters.append((self._state, 1))
         refused: list[str] = []
         for start in range(0, len(filters), _AT_ONCE):
             refused += await line.subscribe(filters[start : start + _AT_ONCE])
         for one in refused:
             self._say(one, "the broker does not let us have it; allow it there for our user")
-        return len(refused) < len(filters) - bool(host)
+        return len(refused) < len(filters) - bool(self._state)
 
     # ------------------------------------------------------------------ being a host application
+    @property
+    def _state(self) -> str:
+        """The topic on which nodes hear that we live; "" where they are not to."""
+        return topic(self._config.state, self._config.host_id) if self._config.host_id else ""
+
+    def _said(self, *, online: bool, at: int) -> bytes:
+        return payload(self._config.state, Said(online, at))
+
     async def _announce(self, line: Line, at: int) -> None:
-        if host := self._config.host_id:
-            await line.publish(_state(host), _said(online=True, at=at), qos=1, retained=True)
+        if self._state:
+            await line.publish(self._state, self._said(online=True, at=at), qos=1, retained=True)
 
     def _take_leave(self, line: Line) -> None:
         """A goodbye tells no will: what it would have said is said before it."""
-        if host := self._config.host_id:
-            line.tell(_state(host), _said(online=False, at=_milliseconds(self._clock)), retained=True)
+        if self._state:
+            gone = self._said(online=False, at=_milliseconds(self._clock))
+            line.tell(self._state, gone, retained=True)
 
     async def _listen(self, line: Line, sink: Sink[SampleBatch], state_at: int) -> None:
         while True:
             messages = await line.next(_LOOK_EVERY)
             now = self._clock.monotonic()
+            self._protection.look(now)
             for message in messages:
-                if message.topic == _state(self._config.host_id):
-                    if _says_offline(message.payload):  # an older will of ours, or another hub of our name
+                if message.topic == self._state:
+                    said = heard(self._config.state, message.payload)
+                    if not said.online:  # an older will of ours, or another hub of our name
+                        state_at = max(state_at, said.at)  # nodes take no older word than they have
                         await self._announce(line, state_at)
                 else:
                     self._take(message, now)
@@ -323,22 +361,6 @@ def rebirth_command(at: int) -> bytes:
 
 def _milliseconds(clock: Clock) -> int:
     return micros(clock.now()) // 1000
-
-
-def _state(host: str) -> str:
-    return f"{ROOT}/STATE/{host}"
-
-
-def _said(*, online: bool, at: int) -> bytes:
-    return json.dumps({"online": online, "timestamp": at}, separators=(",", ":")).encode()
-
-
-def _says_offline(payload: bytes) -> bool:
-    try:
-        said = json.loads(payload)
-    except (ValueError, RecursionError):
-        return True  # somebody else's words under our name
-    return not (isinstance(said, dict) and said.get("online") is True)
 
 
 def _address(topic: str) -> tuple[str, Verb, str] | None:

@@ -20,6 +20,9 @@ _ROUND = 256
 _EARLY_AT_MOST = 64  # messages that wait for one that is missing
 _HELD_AT_MOST = 2000  # messages that wait for a birth
 _LONGEST = 60.0  # seconds between two askings for a birth; after twice as long without one, as at first
+_ANSWERS = 1.5  # seconds in which a node that lives contradicts a death that may not be its own
+_WILLS = 120.0  # seconds after a birth in which the will of an earlier session may still come
+_SESSIONS = 8  # that are over and whose numbers are remembered
 _PATIENCE = 3  # askings that nobody answers until a silent node counts as dead
 Wanted = Mapping[str, Mapping[str, int]]  # device -> metric -> row
 
@@ -84,6 +87,8 @@ class Edge:
     gaps: int = 0  # numbers that never came
     dropped: int = 0  # values whose alias nobody can explain any more
     _next: int | None = None
+    _seen: dict[int, int] = field(default_factory=dict)  # number -> time of the message that had it last
+    _born_at: int = 0
     _aliases: dict[int, _Alias] = field(default_factory=dict)
     _kinds: dict[tuple[str, str], int] = field(default_factory=dict)
     _devices: set[str] = field(default_factory=set)  # alive
@@ -100,6 +105,10 @@ class Edge:
     _lost: bool = False  # told that nobody speaks for its values
     _doubt_since: float = 0.0
     _silence: bool = False  # its birth was asked for to hear whether it lives
+    _over: list[int] = field(default_factory=list)  # bdSeq of sessions before this one
+    _birth_heard: float = 0.0
+    _death_heard: float | None = None  # one that nobody contradicts yet, with a number of no session known
+    _once: bool = False  # it is dead, and asked all the same
     complaints: list[str] = field(default_factory=list)  # the caller takes and empties it
 
     # ------------------------------------------------------------------ messages
@@ -109,7 +118,8 @@ class Edge:
             self._silence = self._wants_birth = False
             self._unanswered = 0
         if verb == "NDEATH":
-            return self._node_death(payload)
+            return self._node_death(payload, now)
+        self._death_heard = None
         if verb == "NBIRTH":
             return self._node_birth(payload, now)
         if not self.born:
@@ -124,20 +134,21 @@ class Edge:
     def _in_order(self, verb: Verb, device: str, payload: Payload, now: float) -> list[Told]:
         seq = payload.seq or 0
         ahead = (seq - (self._next or 0)) % _ROUND
-        if ahead >= _ROUND // 2:
-            return []  # it came twice
+        if ahead >= _ROUND // 2 and (self._seen.get(seq) == payload.at or payload.at < self._born_at):
+            return []  # it came twice, or from before the birth; else half a round and more was lost
         if ahead:
             self._gap_since = self._gap_since if self._early else now
             self._early[seq] = (verb, device, payload)
             return self._lose(now) if len(self._early) > _EARLY_AT_MOST else []
         out = self._apply(verb, device, payload, now)
-        self._next = (seq + 1) % _ROUND
+        self._next, self._seen[seq] = (seq + 1) % _ROUND, payload.at
         return out + self._catch_up(now)
 
     def _catch_up(self, now: float) -> list[Told]:
         out: list[Told] = []
         while not self.doubt and self._next is not None and self._next in self._early:
             verb, device, payload = self._early.pop(self._next)
+            self._seen[self._next] = payload.at
             self._next = (self._next + 1) % _ROUND
             self._gap_since = now
             out += self._apply(verb, device, payload, now)
@@ -173,8 +184,12 @@ class Edge:
     # ------------------------------------------------------------------ births
     def _node_birth(self, payload: Payload, now: float) -> list[Told]:
         self.born, self.doubt, self._lost, self._dead = True, False, False, False
+        if self.session is not None:
+            self._over = [*(s for s in self._over if s != self.session), self.session][-_SESSIONS:]
         self.session = _bd_seq(payload)
+        self._birth_heard, self._once = now, False
         self._next = ((payload.seq or 0) + 1) % _ROUND
+        self._seen, self._born_at = {payload.seq or 0: payload.at}, payload.at
         self._wants_birth, self._unanswered = False, 0
         self._aliases.clear()
         self._kinds.clear()
@@ -229,15 +244,28 @@ class Edge:
         return out
 
     # ------------------------------------------------------------------ deaths
-    def _node_death(self, payload: Payload) -> list[Told]:
+    def _node_death(self, payload: Payload, now: float) -> list[Told]:
         told = _bd_seq(payload)
         if self.born and None not in (told, self.session) and told != self.session:
+            if told not in self._over:  # of a birth that was lost, or of a node that counts in its own way
+                self._want("a death came with another bdSeq than the birth", now)
+                self._death_heard = now
             return []  # the will of a session that is over; the node has come back meanwhile
-        known, self._dead = self._dead or (self._lost and not self.born), True
-        return [] if known and not self.born else self._die("the edge node died")
+        known, born = self._dead or (self._lost and not self.born), self.born
+        self._dead = True
+        if known and not born:
+            return []
+        out = self._die("the edge node died")
+        if born and now - self._birth_heard < _WILLS:  # some nodes give all their sessions one number
+            self._want("the edge node died soon after its birth", now)
+            self._once = True
+        return out
 
     def _die(self, why: str) -> list[Told]:
+        if self.session is not None:
+            self._over = [*(s for s in self._over if s != self.session), self.session][-_SESSIONS:]
         self.born, self.doubt, self.session, self._next = False, False, None, None
+        self._death_heard = None
         self._aliases.clear()
         self._devices.clear()
         self._awaited.clear()
@@ -290,6 +318,9 @@ class Edge:
             out += self._give_up("no birth heard yet")
         if self.doubt and now - self._doubt_since >= self.patience.ask_every:
             out += self._give_up("messages are missing and no birth came when asked")
+        if self._death_heard is not None and now - self._death_heard >= _ANSWERS:
+            self._dead = True
+            out += self._die("the edge node died, and no birth came when asked")
         return out + self._mind_silence(now)
 
     def _give_up(self, why: str) -> list[Told]:
@@ -311,6 +342,7 @@ class Edge:
 
     # ------------------------------------------------------------------ asking
     def _want(self, why: str, now: float) -> None:
+        self._once = False
         if not self._wants_birth:
             self._wants_birth = True
             self.complaints.append(f"{why}; asking for its births")
@@ -325,6 +357,8 @@ class Edge:
         self._ask_at = now + min(self.patience.ask_every * 2.0**self._asked, longest)
         self._asked = min(self._asked + 1, 10)
         self._unanswered += 1
+        if self._once:
+            self._wants_birth = self._once = False
         return True
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collectors.mqtt_values import number
+from collectors.source_times import AHEAD, UNCERTAIN_LAST_USABLE, believed
 from collectors.sparkplug_edge import Absent, Stale, Told, Value
 from collectors.sparkplug_parts import picked
 from collectors.sparkplug_payload import meant
@@ -21,8 +23,6 @@ from hub.model.sample import BAD_NO_COMMUNICATION, GOOD
 
 BAD_NODE_UNKNOWN = 0x80340000
 GOOD_ENTRY_INSERTED = 0x00A20000  # put into the history after the fact (OPC UA part 11): good, and no news
-_EARLIEST = 946_684_800_000_000  # 2000-01-01: a device that has forgotten the time says 1970
-_AHEAD = 86_400_000_000
 _SECOND = 1_000_000
 
 
@@ -51,8 +51,8 @@ class Line(NamedTuple):
 class Rows:
     """`put` what an edge told; `take` it as batches, what is past last and apart."""
 
-    def __init__(self, rows: Sequence[Row], nodes: int, source: str) -> None:
-        self._rows, self._source = rows, source
+    def __init__(self, rows: Sequence[Row], nodes: int, source: str, ahead: timedelta = AHEAD) -> None:
+        self._rows, self._source, self._ahead = rows, source, ahead // timedelta(microseconds=1)
         self._tags = np.array([r.tag for r in rows], np.int32)
         self._patience = np.array([r.patience for r in rows], np.int64) // 2
         self._sharing: dict[int, list[int]] = {}  # rows of the same metric, by the one that stands for them
@@ -71,7 +71,7 @@ class Rows:
 
     def heard(self, node: int, at: int, arrived: int, now: float) -> None:
         """A message came with this time of the node's clock."""
-        usable = _EARLIEST <= at <= arrived + _AHEAD
+        usable = believed(at, arrived, self._ahead)
         self._node_at[node] = max(at if usable else arrived, self.time_at(node, now))
         self._node_now[node] = now
 
@@ -109,8 +109,12 @@ class Rows:
 
     def _value(self, told: Value, arrived: int, present: int) -> None:
         row = told.row
-        at = told.at if _EARLIEST <= told.at <= arrived + _AHEAD else present
+        known = believed(told.at, arrived, self._ahead)
+        at = told.at if known else present
         value, status = self._understood(told)
+        if told.at and not known and status == GOOD:
+            status = UNCERTAIN_LAST_USABLE
+            self.complaints.append((row, "has no time that can be meant; correct the node's clock"))
         last = int(self._last[row])
         if told.birth:
             at = max(at, present) if at <= last else at  # it holds now, since whenever

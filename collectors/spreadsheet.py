@@ -19,10 +19,14 @@ from typing import IO, Any
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, iterparse
 
+from hub.model.words import Words
+
 LARGEST = 50 * 1024 * 1024  # bytes, unpacked too
 MOST_CELLS = 1_000_000
 WIDEST = 16_384  # columns of a sheet
 LONGEST = 32_767  # characters of a cell
+LAST_ROW = 1_048_576  # of a sheet
+_MOST_UNCLOSED = 100  # lines of a CSV file with quotes that nothing closes
 _NS = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _PACKAGE = "{http://schemas.openxmlformats.org/package/2006/relationships}"
@@ -31,6 +35,7 @@ _DATE_LETTERS = re.compile(r"[ymdhs年月日]", re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
 _REFERENCE = re.compile(r"^([A-Z]{1,3})(\d{1,7})$")
 _FORMULA = re.compile(r"^(=|@|[+-](?![\d.,]*\d[\d.,]*(e[+-]?\d+)?$).*[(!|])", re.IGNORECASE)
+_TELLS_DELIMITER = re.compile(r'\s*"?sep=(?P<is>[,;|\t])"?[,;|\t\r ]*', re.IGNORECASE)  # to Excel, in line 1
 _FIRST_DAY = datetime(1899, 12, 30)  # noqa: DTZ001 a sheet's days have no zone
 _FIRST_DAY_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
 
@@ -38,22 +43,36 @@ _FIRST_DAY_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
 class Unfit(Exception):
     """A file that is not read; its text says where and what to do."""
 
+    def __init__(self, en: str, zh: str = "") -> None:
+        super().__init__(en)
+        self.words = Words(zh or en, en)
+
 
 Cells = list[Any]  # of one row: text, whole and other numbers, bool, datetime without zone, None
 
 
 def rows_of(
-    name: str, content: bytes, sheet: str = "", encoding: str = "", delimiter: str = ""
+    name: str,
+    content: bytes,
+    sheet: str = "",
+    encoding: str = "",
+    delimiter: str = "",
+    unclosed: set[int] | None = None,
 ) -> list[Cells]:
-    """By the name's ending: .xlsx, .csv, .txt, .tsv. Raises Unfit."""
+    """By the name's ending: .xlsx, .csv, .txt, .tsv. The first one is row 1 of the file, empty or not.
+    Raises Unfit; but where `unclosed` is given it gets the places of lines with a quote that nothing closes,
+    each of which is a single cell then, and the lines behind it are rows as they would be without it."""
     if len(content) > LARGEST:
-        raise Unfit(f"is larger than {LARGEST // 2**20} MB; split it")
+        most = LARGEST // 2**20
+        raise Unfit(f"is larger than {most} MB; split it", f"大于 {most} MB，请拆分")
     ending = name.rpartition(".")[2].lower()
     if ending == "xlsx":
         return _xlsx(content, sheet)
     if ending in ("csv", "txt", "tsv"):
-        return _csv(content, encoding, delimiter or ("\t" if ending == "tsv" else ""))
-    raise Unfit(f".{ending} is not read; save it as .csv or .xlsx")
+        return _csv(content, encoding, delimiter or ("\t" if ending == "tsv" else ""), unclosed)
+    raise Unfit(
+        f".{ending} is not read; save it as .csv or .xlsx", f"不能读 .{ending} 文件，请另存为 .csv 或 .xlsx"
+    )
 
 
 def is_formula(text: Any) -> bool:
@@ -62,23 +81,67 @@ def is_formula(text: Any) -> bool:
 
 
 # ------------------------------------------------------------------ CSV
-def _csv(content: bytes, encoding: str, delimiter: str) -> list[Cells]:
+def _csv(content: bytes, encoding: str, delimiter: str, unclosed: set[int] | None) -> list[Cells]:
     text = decoded(content, encoding)
     if "\x00" in text:
-        raise Unfit("contains NUL characters; it is no CSV file")
+        raise Unfit("contains NUL characters; it is no CSV file", "含有 NUL 字符，不是 CSV 文件")
+    head, _, rest = text.partition("\n")
+    if told := _TELLS_DELIMITER.fullmatch(head):
+        text, delimiter = rest, delimiter or told["is"]
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = delimiter or max(",;\t|", key=lambda d: (first.count(d), d == ","))
     made: list[Cells] = []
     cells = 0
-    try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
-            cells += len(row)
-            if cells > MOST_CELLS:
-                raise Unfit(f"has more than {MOST_CELLS} cells; split it")
-            made.append(list(row))
-    except csv.Error as cause:
-        raise Unfit(f"line {len(made) + 1}: {cause}; correct its quotes") from None
+    for row, why in _lines(list(io.StringIO(text, newline="")), delimiter):
+        cells += len(row)
+        if cells > MOST_CELLS:
+            raise _too_many_cells()
+        made.append(row)
+        if why and unclosed is None:
+            raise Unfit(
+                f"line {len(made)}: {why}; correct its quotes", f"第 {len(made)} 行的引号未闭合，请改正"
+            )
+        if why and unclosed is not None:
+            unclosed.add(len(made) - 1)
     return made
+
+
+def _lines(lines: list[str], delimiter: str) -> Iterator[tuple[Cells, str]]:
+    """Each row, and what is wrong with its quotes. A quote that is never closed, or only in a later row,
+    would make one cell of all that stands between: behind such a line the next one is read by itself."""
+    begin = faults = width = 0
+    while begin < len(lines):
+        used, why = 0, ""
+        reader = csv.reader(iter(lines[begin:]), delimiter=delimiter, strict=True)
+        try:
+            for row in reader:
+                if reader.line_num > used + 1 and _swallows(row, delimiter, width):
+                    why = "a quote is closed in a later row only"
+                    break
+                used, width = reader.line_num, max(width, len(row))
+                yield list(row), ""
+        except csv.Error as cause:
+            why = str(cause)
+        if not why:
+            return
+        faults += 1
+        if faults > _MOST_UNCLOSED:
+            raise Unfit(
+                f"has quotes that nothing closes in more than {_MOST_UNCLOSED} lines; write it anew",
+                f"未闭合的引号超过 {_MOST_UNCLOSED} 行，请重新导出",
+            )
+        yield [lines[begin + used].rstrip("\r\n")[:LONGEST]], why
+        begin += used + 1
+
+
+def _swallows(row: Cells, delimiter: str, width: int) -> bool:
+    """Whether a line within a cell is a row of its own."""
+    inner = (line for cell in row for line in cell.splitlines()[1:])
+    return width > 2 and any(line.count(delimiter) >= width - 1 for line in inner)
+
+
+def _too_many_cells() -> Unfit:
+    return Unfit(f"has more than {MOST_CELLS} cells; split it", f"超过 {MOST_CELLS} 个单元格，请拆分")
 
 
 def decoded(content: bytes, encoding: str = "") -> str:
@@ -95,7 +158,10 @@ def decoded(content: bytes, encoding: str = "") -> str:
             return content.decode(name)
         except UnicodeDecodeError:
             continue
-    raise Unfit(f"is not written in {encoding or 'UTF-8 or GB18030'}; save it as CSV UTF-8")
+    raise Unfit(
+        f"is not written in {encoding or 'UTF-8 or GB18030'}; save it as CSV UTF-8",
+        f"不是 {encoding or 'UTF-8 或 GB18030'} 编码，请另存为 CSV UTF-8",
+    )
 
 
 # ------------------------------------------------------------------ XLSX (ECMA-376 part 1, 18.3)
@@ -105,17 +171,31 @@ def _xlsx(content: bytes, sheet: str) -> list[Cells]:
             _measured(book)
             return list(_Workbook(book).rows(sheet))
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, OSError):
-        raise Unfit("is no XLSX file, or is protected by a password; save it again") from None
+        raise Unfit(
+            "is no XLSX file, or is protected by a password; save it again",
+            "不是 XLSX 文件，或有密码保护；请重新保存",
+        ) from None
     except DefusedXmlException:
-        raise Unfit("contains entities or references to elsewhere; save it as a plain workbook") from None
+        raise Unfit(
+            "contains entities or references to elsewhere; save it as a plain workbook",
+            "含有实体或外部引用，请另存为普通工作簿",
+        ) from None
     except (ParseError, LookupError, ValueError, OverflowError, zlib.error) as cause:
-        raise Unfit(f"is a damaged XLSX file ({type(cause).__name__}); save it again") from None
+        raise Unfit(
+            f"is a damaged XLSX file ({type(cause).__name__}); save it again",
+            f"XLSX 文件已损坏（{type(cause).__name__}），请重新保存",
+        ) from None
 
 
 def _measured(book: zipfile.ZipFile) -> None:
     """By what the directory says; `_Counted` holds the parts to it."""
     if sum(part.file_size for part in book.infolist()) > LARGEST:
-        raise Unfit(f"unpacks to more than {LARGEST // 2**20} MB")
+        raise _unpacks_to_more()
+
+
+def _unpacks_to_more() -> Unfit:
+    most = LARGEST // 2**20
+    return Unfit(f"unpacks to more than {most} MB; split it", f"解压后超过 {most} MB，请拆分")
 
 
 class _Counted(io.RawIOBase):
@@ -131,7 +211,7 @@ class _Counted(io.RawIOBase):
         data = self._inner.read(min(size, 65536) if size > 0 else 65536)
         self._left -= len(data)
         if self._left < 0:
-            raise Unfit(f"unpacks to more than {LARGEST // 2**20} MB")
+            raise _unpacks_to_more()
         return data
 
 
@@ -145,15 +225,25 @@ class _Workbook:
     def rows(self, wanted: str) -> Iterator[Cells]:
         path = self._sheet(wanted)
         texts, dates = list(self._texts()), self._dates()
+        told = 0
         for row in self._parts(path, f"{_NS}row"):
+            number = int(row.get("r") or told + 1)
+            if not told < number <= LAST_ROW:
+                raise ValueError("rows out of turn")
+            yield from ([] for _ in range(told + 1, number))  # an empty row is not written, but it is there
+            told = number
             cells: Cells = []
             for cell in row.iterfind(f"{_NS}c"):
                 at = _column(cell.get("r", ""), len(cells))
                 self._cells += 1
                 if self._cells > MOST_CELLS or at >= WIDEST:
-                    raise Unfit(f"has more than {MOST_CELLS} cells; split it")
+                    raise _too_many_cells()
                 if cell.find(f"{_NS}f") is not None:
-                    raise Unfit(f"cell {cell.get('r', '')} holds a formula; paste its value instead")
+                    where = cell.get("r", "")
+                    raise Unfit(
+                        f"cell {where} holds a formula; paste its value instead",
+                        f"单元格 {where} 是公式，请粘贴为数值",
+                    )
                 cells.extend([None] * (at - len(cells)))
                 cells.append(self._value(cell, texts, dates))
             row.clear()
@@ -170,7 +260,10 @@ class _Workbook:
                 found[part.get("name", "")] = links.get(part.get(_RELATION), "")
         name = wanted or next(iter(found), "")
         if name not in found:
-            raise Unfit(f"has no sheet {name!r}; it has {', '.join(found) or 'none'}")
+            raise Unfit(
+                f"has no sheet {name!r}; it has {', '.join(found) or 'none'}",
+                f"没有工作表 {name}，现有 {'、'.join(found) or '无'}",
+            )
         target = found[name]
         return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
 
@@ -210,7 +303,11 @@ class _Workbook:
             case "b":
                 return text == "1"
             case "e":
-                raise Unfit(f"cell {cell.get('r', '')} holds the error {text[:20]}; correct it")
+                where = cell.get("r", "")
+                raise Unfit(
+                    f"cell {where} holds the error {text[:20]}; correct it",
+                    f"单元格 {where} 是错误值 {text[:20]}，请改正",
+                )
         number = float(text)
         if int(cell.get("s", "0")) in dates:
             micros = round(number * 86_400_000) * 1000  # sheets count days; below a millisecond is noise
@@ -219,7 +316,10 @@ class _Workbook:
 
     def _parts(self, path: str, *tags: str) -> Iterator[Any]:
         if path not in self._names:
-            raise Unfit(f"has no part {path}; save it again as a plain workbook")
+            raise Unfit(
+                f"has no part {path}; save it again as a plain workbook",
+                f"缺少部件 {path}，请另存为普通工作簿",
+            )
         with self._book.open(path) as part:
             for _, element in iterparse(
                 _Counted(part), forbid_dtd=True, forbid_entities=True, forbid_external=True

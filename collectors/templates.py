@@ -55,6 +55,19 @@ def topic_filter(topic: str) -> str:
     return "/".join("+" if _HOLE.search(level) else level for level in topic.split("/"))
 
 
+def covers(wide: str, narrow: str) -> bool:
+    """Whether whatever fits the filter `narrow` fits `wide` as well."""
+    if narrow[:1] == "$" and wide[:1] in "+#":
+        return False
+    ours, theirs = wide.split("/"), narrow.split("/")
+    for level, one in enumerate(ours):
+        if one == "#":
+            return True
+        if level >= len(theirs) or theirs[level] == "#" or one not in ("+", theirs[level]):
+            return ours[level:] == theirs[level:] and level < len(theirs)
+    return len(ours) == len(theirs)
+
+
 def expanded(
     template: str, tags: Mapping[str, Tag], beside: Iterable[str], where: str
 ) -> list[tuple[Tag, dict[str, str]]]:

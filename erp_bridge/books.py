@@ -30,10 +30,15 @@ class Pieces:
         return abs(self.good) > TINY or abs(self.scrap) > TINY
 
     def __str__(self) -> str:
-        return f"{self.good:g} + {self.scrap:g}" if self.scrap else f"{self.good:g}"
+        return f"{shown(self.good)} + {shown(self.scrap)}" if self.scrap else shown(self.good)
 
 
 TINY = 1e-6  # what a sum of an ERP's decimals may be off
+
+
+def shown(quantity: float) -> str:
+    """With all digits that count: millions of pieces too, and without what a sum of decimals is off."""
+    return f"{round(quantity, 6):.15g}"
 
 
 @dataclass(frozen=True, slots=True)

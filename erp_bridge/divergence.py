@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from erp_bridge.books import At, OurPosting, OurReport, OurSum, Pieces
+from erp_bridge.books import At, OurPosting, OurReport, OurSum, Pieces, shown
 from hub.model.discrepancy import Discrepancy, DiscrepancyKind, Divergence, Repair
 
 K = DiscrepancyKind
@@ -76,7 +76,8 @@ def lacking(ours: OurSum, theirs: Pieces) -> Pieces:
 def postings(asked: Iterable[OurPosting], answers: Answers) -> list[Discrepancy]:
     return [
         Discrepancy(
-            K.POSTING_NOT_IN_ERP, p.order, f"{p.kind.value} {p.id}", ours=f"{p.quantity:g} {p.unit}".strip(),
+            K.POSTING_NOT_IN_ERP, p.order, f"{p.kind.value} {p.id}",
+            ours=f"{shown(p.quantity)} {p.unit}".strip(),
             divergence=Divergence(p.id, p.at), repair=Repair.SEND_AGAIN,
         )
         for p in asked

@@ -145,6 +145,12 @@ class ErpErrands:
         if not fields["good"] and not fields["scrap"]:
             return {"skipped": "no pieces"}
         key = str(errand.intent.payload["response"])
+        if fields["good"] < 0 or fields["scrap"] < 0:
+            raise ErpRefused(
+                f"report {key} takes back pieces of order {fields['order']}, operation {fields['operation']}"
+                f" (good {fields['good']:+}, scrap {fields['scrap']:+}): reverse the booking in the ERP by"
+                " hand, then set this letter aside"
+            )
         with asked.about(_known(errand, fields)):
             found = await self._looked_up(errand, self.connector.find_report, key)
             if found is None:

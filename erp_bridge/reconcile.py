@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from erp_bridge import shrunk
-from erp_bridge.books import TINY, At, MesBook, OurBook, OurSum, Pieces, TheirBook
+from erp_bridge.books import TINY, At, MesBook, OurBook, OurSum, Pieces, TheirBook, shown
 from erp_bridge.mapping import enriched
 from hub.kpi.assets import Finding, Orphan, asset_map
 from hub.model.discrepancy import Discrepancy, DiscrepancyKind, Repair
@@ -249,8 +249,8 @@ def stock(mes: MesBook, theirs: TheirBook) -> Iterator[Discrepancy]:
         )
         if abs(there - quantity) > TINY:
             yield Discrepancy(
-                K.STOCK, item, "/".join(filter(None, (lot, warehouse))), f"{quantity:g}", f"{there:g}",
-                gap=f"{there - quantity:g}",
+                K.STOCK, item, "/".join(filter(None, (lot, warehouse))), shown(quantity), shown(there),
+                gap=shown(there - quantity),
             )  # fmt: skip
 
 

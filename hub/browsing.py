@@ -22,7 +22,7 @@ _LINE = re.compile(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*){2}")
 
 async def browsed(
     endpoint: str, with_: Path | None, insecure: bool, only: Sequence[str], leave_out: Sequence[str],
-    line: str, limits: bool,
+    line: str, limits: bool, paths: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """The file as a mapping. Raises ConfigError for what was asked wrongly, and what the collector raises."""
     if not _LINE.fullmatch(line):
@@ -34,7 +34,7 @@ async def browsed(
     written, given = _block(with_) if with_ else ({"security": "none"}, {"security": "none"})
     try:
         made: dict[str, Any] = await Kinds("collectors")["opcua"].browse(
-            {**given, "endpoint": endpoint}, SystemClock(), only, leave_out, line, limits
+            {**given, "endpoint": endpoint}, SystemClock(), only, leave_out, line, limits, paths
         )
     except ValidationError as cause:
         raise ConfigError(*explain(cause, str(with_ or "--insecure"))) from None
@@ -58,6 +58,8 @@ def refuse_taken(to: Path) -> None:
     """Raises ConfigError rather than write over somebody's work."""
     if to.exists():
         raise ConfigError(f"--to: {to} is there already; name a new file")
+    if not to.absolute().parent.is_dir():
+        raise ConfigError(f"--to: the folder {to.absolute().parent} is not there; make it, or name another")
 
 
 def written(made: Mapping[str, Any], to: Path) -> Iterator[str]:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from hub.app import check, read_rules, refuse_wrong_points, tag_classes
 from hub.errors import ConfigError
 from hub.house import readable_plugins, with_numbers
 from hub.places import located
-from hub.settings import Settings, Survey, survey
+from hub.plan import check, notes, read_rules, refuse_wrong_points, tag_classes
+from hub.settings import Settings, Survey, load, survey
 
 _BLOCK = re.compile(r"(rules|collectors|mes|notifiers|erp|people|shifts)(\[\d+\])?")
 
@@ -27,6 +27,11 @@ def checkup(path: Path, environment: Mapping[str, str] | None = None) -> dict[st
     if complaints or seen.settings is None:
         raise ConfigError(*located(complaints, path))
     return check(seen.settings)
+
+
+def remarks(path: Path, environment: Mapping[str, str] | None = None) -> list[str]:
+    """Of a sound configuration, what may be a slip all the same, each with its line."""
+    return located((f"{path}: {note}" for note in notes(load(path, environment))), path)
 
 
 def _beyond(seen: Survey, path: Path) -> Iterable[str]:

@@ -120,7 +120,8 @@ def run(
     """Run the product: all of it in one process, or some of its parts."""
     _made_to_stay()
     from hub import log
-    from hub.app import App, parts_of
+    from hub.app import App
+    from hub.plan import parts_of
 
     if port is not None:
         os.environ["ANDON_PORT"] = str(port)
@@ -260,11 +261,13 @@ def _playable(speed: float, start: str = "") -> None:
 @app.command()
 def check(config: ConfigOption = PLANT) -> None:
     """Read the configuration and say what is wrong with it; needs no plant."""
-    from hub.checkup import checkup
+    from hub.checkup import checkup, remarks
 
     counts = checkup(config)
     found = ", ".join(f"{n} {what}" for what, n in counts.items())
     screen.print(f"[green]✓[/] {escape(str(config))}: {found}", soft_wrap=True)
+    for note in remarks(config):
+        screen.print(f"[yellow]![/] {escape(note)}", soft_wrap=True)
 
 
 @app.command()
@@ -469,6 +472,7 @@ def browse(
         str, typer.Option(help="site/area/line of the plant where the machines stand")
     ] = "p1/a1/l1",
     limits: Annotated[bool, typer.Option(help="rules on the ranges the server tells, too")] = False,
+    paths: Annotated[bool, typer.Option(help="nodes by names, for servers that number them anew")] = False,
 ) -> None:
     """Write what an OPC UA server offers as a configuration: machines, tags, units, ranges, alarms, node ids.
 
@@ -481,7 +485,8 @@ def browse(
     found: list[dict[str, Any]] = []
 
     async def work() -> None:
-        found.append(await browsed(endpoint, with_, insecure, only or (), leave_out or (), line, limits))
+        wanted = (only or (), leave_out or (), line, limits, paths)
+        found.append(await browsed(endpoint, with_, insecure, *wanted))
 
     _once(work())
     for said in written(found[0], to):

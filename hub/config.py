@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
 
 from hub.model.words import Words
+from hub.plain_errors import mistakes
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*$")
@@ -104,27 +105,15 @@ class WordsBlock(Block):
 Text = Annotated[WordsBlock, BeforeValidator(parse_words)]
 
 
-# What pydantic says in terms of Python, in terms of the file.
-_PLAINLY = {
-    "missing": "is missing; add it",
-    "model_type": "expected keys with values below it",
-    "dict_type": "expected keys with values below it",
-    "mapping_type": "expected keys with values below it",
-    "list_type": "expected a list; begin each entry with -",
-    "tuple_type": "expected a list; begin each entry with -",
-    "string_type": "expected text; put it in quotes",
-    "invalid_key": "is a key that is no text; put it in quotes",
-}
-
-
 def explain(error: ValidationError, where: str) -> list[str]:
     """Pydantic's findings in our words: place, what is wrong, what to write. Never the offending secret."""
     out = []
-    for item in error.errors(include_url=False, include_input=False, include_context=True):
-        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"]).lstrip(".")
-        text = _PLAINLY.get(item["type"]) or item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(error.title), 1)
+    found = error.errors(include_url=False, include_input=False, include_context=True)
+    for place, said, kind in mistakes(found, _is_block):
+        text = said
+        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".")
+        if kind == "extra_forbidden":
+            near = difflib.get_close_matches(str(place[-1]), _known_keys(error.title), 1)
             text = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "; remove it")
         out.append(f"{where}: {path}: {text}" if path else f"{where}: {text}")
     return out
@@ -147,6 +136,10 @@ def _known_keys(title: str) -> list[str]:
             keys.update(f.alias or n for n, f in kind.model_fields.items())
             todo.extend(f.annotation for f in kind.model_fields.values())
     return sorted(keys)
+
+
+def _is_block(name: str) -> bool:
+    return any(m.__name__ == name for m in _below(BaseModel))
 
 
 def _below(model: type[BaseModel]) -> list[type[BaseModel]]:

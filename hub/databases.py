@@ -32,6 +32,16 @@ class SqlBlock(Block):
     schema_: str = Field("", alias="schema", description="PostgreSQL: search path")
     timeout: Duration = timedelta(seconds=30)
 
+    @property
+    def door(self) -> int:
+        """The port; that of the driver where none is named."""
+        return self.port or {"postgresql": 5432, "mysql": 3306, "mssql": 1433}[self.driver]
+
+    @property
+    def place(self) -> str:
+        """As people name it."""
+        return f"{self.host}:{self.door}/{self.database}"
+
 
 class Failure(Enum):
     LOST = "lost"  # the connection is gone
@@ -57,6 +67,10 @@ class Driver(Protocol):
         ...
 
     def quoted(self, name: str) -> str: ...
+
+    def wants_zone(self, type_code: Any) -> bool:
+        """Of a column's type in a cursor's description: whether a time without a zone is UTC beside it."""
+        ...
 
 
 def driver(kind: str) -> Driver:
@@ -110,7 +124,7 @@ class Postgres:
         if block.schema_:
             options += f" -c search_path={block.schema_}"
         return self._psycopg.connect(
-            host=block.host, port=block.port or 5432, dbname=block.database, user=block.user,
+            host=block.host, port=block.door, dbname=block.database, user=block.user,
             password=block.password.get_secret_value() or None, options=options, connect_timeout=seconds,
             sslmode={"off": "prefer", "on": "require", "verified": "verify-full"}[block.tls],
             tcp_user_timeout=seconds * 1000, application_name="andon-hub", prepare_threshold=None,
@@ -143,6 +157,9 @@ class Postgres:
     def quoted(self, name: str) -> str:
         return ".".join(f'"{part}"' for part in name.split("."))
 
+    def wants_zone(self, type_code: Any) -> bool:
+        return False  # it is taken to be in the session's zone
+
 
 class MySql:
     """MySQL and MariaDB by PyMySQL. Error numbers: dev.mysql.com/doc/mysql-errors."""
@@ -169,7 +186,7 @@ class MySql:
             tls["ssl"].verify_mode = ssl.CERT_NONE
         kinds = self._pymysql.constants.FIELD_TYPE
         made = self._pymysql.connect(
-            host=block.host, port=block.port or 3306, database=block.database, user=block.user,
+            host=block.host, port=block.door, database=block.database, user=block.user,
             password=block.password.get_secret_value(), charset="utf8mb4", autocommit=False,
             connect_timeout=seconds, read_timeout=seconds, write_timeout=seconds, local_infile=False,
             client_flag=self._pymysql.constants.CLIENT.FOUND_ROWS,
@@ -205,10 +222,16 @@ class MySql:
     def quoted(self, name: str) -> str:
         return ".".join(f"`{part}`" for part in name.split("."))
 
+    def wants_zone(self, type_code: Any) -> bool:
+        return False  # it is taken to be in the session's zone
+
 
 def _bits(raw: bytes) -> int:
     """A BIT column, which many a MES uses for yes and no."""
     return int.from_bytes(raw)
+
+
+_DATETIMEOFFSET = 43  # MS-TDS 2.2.5.4, DATETIMEOFFSETNTYPE
 
 
 class SqlServer:
@@ -234,7 +257,7 @@ class SqlServer:
 
             tls = {"cafile": certifi.where(), "validate_host": block.tls == "verified"}
         return self._pytds.connect(
-            dsn=block.host, port=block.port or 1433, database=block.database, user=block.user,
+            dsn=block.host, port=block.door, database=block.database, user=block.user,
             password=block.password.get_secret_value(), timeout=seconds, login_timeout=seconds,
             autocommit=False, appname="andon-hub", **tls,
         )  # fmt: skip
@@ -252,3 +275,6 @@ class SqlServer:
 
     def quoted(self, name: str) -> str:
         return ".".join(f"[{part}]" for part in name.split("."))
+
+    def wants_zone(self, type_code: Any) -> bool:
+        return bool(type_code == _DATETIMEOFFSET)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from hub.api.auth import ensure_passwords
 from hub.api.tokens import new_token, token_hash
-from hub.app import PARTS, App
+from hub.app import App
 from hub.house import refuse_taken_port
+from hub.plan import PARTS
 from hub.settings import load
 from hub.training import Simulator, TrainingPlant, read_json, write_json
 

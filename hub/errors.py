@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from hub.model.words import Words
+
 
 class AndonError(Exception):
     """Root of what we raise on purpose. Texts never hold a secret."""
@@ -39,9 +41,10 @@ class Refused(AndonError):
 
     status = 400
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str | Words) -> None:
         self.code = code
-        super().__init__(text)
+        self.words = text if isinstance(text, Words) else None  # where it is said in both languages
+        super().__init__(text.en if isinstance(text, Words) else text)
 
 
 class NotAllowed(Refused):

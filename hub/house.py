@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import structlog
 from pydantic import SecretStr
 
 from hub.bus.memory import MemoryBus
 from hub.errors import ConfigError, Transient
+from hub.outline import PluginBlock
 from hub.ports import EVENTS, SAMPLES, Bus, Clock, Plant
 from hub.postgres import EmbeddedPostgres
 from hub.registry import Kinds, configured
-from hub.settings import PluginBlock, Settings
+from hub.settings import Settings
+from hub.store import units
 from hub.store.erp_book import PgErpBook
 from hub.store.ledger import PgLedger
 from hub.store.migrate import migrate
@@ -28,6 +31,8 @@ from hub.store.people import PgPeopleStore
 from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
 from hub.store.tag_table import TagTable
+
+log = structlog.get_logger(__name__)
 
 GROUPS = {SAMPLES: ("store", "rules")}
 
@@ -106,6 +111,7 @@ class Record:
 
     dsn: str
     pool: Pool
+    writing: Pool  # of the samples' one writer; no connection where nothing is written
     ledger: PgLedger
     samples: PgSampleStore
     outbox: PgOutbox
@@ -114,6 +120,7 @@ class Record:
 
     async def close(self) -> None:
         await self.outbox.close()
+        await self.writing.close()
         await self.pool.close()
 
 
@@ -135,16 +142,30 @@ def _first_line(cause: psycopg.Error) -> str:
     return next(iter(str(cause).splitlines()), type(cause).__name__)
 
 
-async def open_record(dsn: str, time_zone: str, clock: Clock, *, wait: bool = True) -> Record:
+async def open_record(
+    dsn: str, time_zone: str, clock: Clock, *, wait: bool = True, erp: bool = True
+) -> Record:
     pool = await open_pool(dsn, max_size=10, wait=wait)
+    writing = await open_pool(dsn, min_size=0, max_size=1, wait=False)
     return Record(
-        dsn, pool, PgLedger(pool, time_zone), PgSampleStore(pool), PgOutbox(pool, dsn), PgPeopleStore(pool),
-        PgErpBook(pool),
+        dsn, pool, writing, PgLedger(pool, time_zone), PgSampleStore(pool, writing=writing),
+        PgOutbox(pool, dsn, erp=erp), PgPeopleStore(pool), PgErpBook(pool),
     )  # fmt: skip
 
 
 async def number_tags(record: Record, plant: Plant) -> Plant:
-    return with_numbers(plant, await TagTable(record.pool).number(sorted(plant.tags)))
+    """With the numbers of the record, and since when it has samples in the unit that a tag has now."""
+    plant = with_numbers(plant, await TagTable(record.pool).number(sorted(plant.tags)))
+    since = {path: at for path, at in (await units.since(record.pool)).items() if path in plant.tags}
+    return replace(
+        plant, tags={**plant.tags, **{p: replace(plant.tags[p], unit_since=since[p]) for p in since}}
+    )
+
+
+async def tell_units(record: Record, plant: Plant) -> None:
+    changed = await units.tell(record.pool, {path: tag.unit for path, tag in plant.tags.items()})
+    if changed:
+        log.warning("units.changed", tags=changed[:20], count=len(changed))
 
 
 def make_bus(redis: SecretStr | None) -> Bus:

@@ -119,7 +119,7 @@ def setup(level: Level = "info", json: bool | None = None, stream: TextIO | None
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _blot_telling_fields,
     ]
-    handler = logging.StreamHandler(out)
+    handler = _Lines(out)
     handler.setFormatter(_RedactingFormatter(foreign_pre_chain=before, processors=_rendering(json, out)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -164,6 +164,27 @@ def _blot_telling_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> Mu
         if isinstance(name, str) and _TELLING.search(name):
             event[name] = BLOT
     return event
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """A line that finds no room (the disk is full, nobody reads the pipe) ends nothing and is not told in
+    another way, with its secrets; the next one that is written says how many were not."""
+
+    _missed = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        before = self._missed
+        super().emit(record)
+        if before and self._missed == before:
+            self._missed = 0
+            words = {"name": __name__, "levelname": "WARNING", "levelno": logging.WARNING}
+            super().emit(logging.makeLogRecord(words | {"msg": f"{before} lines of the log found no room"}))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if isinstance(sys.exc_info()[1], OSError):
+            self._missed += 1
+        else:
+            super().handleError(record)
 
 
 class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):

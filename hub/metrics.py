@@ -6,6 +6,7 @@ are seconds and rows.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,8 +30,12 @@ _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 _samples = Counter("andon_samples", "Samples taken in", ["source"], registry=REGISTRY)
+_samples_of = functools.cache(_samples.labels)  # a look-up for every batch would cost more than counting
 _gaps = Counter(
     "andon_source_gaps", "What a source lost before we had it", ["source", "why"], registry=REGISTRY
+)
+_dropped = Counter(
+    "andon_spool_dropped_samples", "Samples that a full spool has dropped", ["source"], registry=REGISTRY
 )
 _rows = Counter("andon_written_rows", "Samples written to the database", registry=REGISTRY)
 _write = Histogram("andon_write_batch_seconds", "One COPY of samples", buckets=_FAST, registry=REGISTRY)
@@ -77,12 +82,17 @@ _restarts = Counter("andon_part_restarts", "How often it was started again", ["p
 
 def samples(source: str, rows: int) -> None:
     """A batch of this collector has been taken in."""
-    _samples.labels(source).inc(rows)
+    _samples_of(source).inc(rows)
 
 
 def source_gaps(source: str, why: str, count: int) -> None:
     """`why`: overflow (the server's queue ran over) or notification (it could not be had again)."""
     _gaps.labels(source, why).inc(count)
+
+
+def dropped(source: str, count: int) -> None:
+    """A full spool has let these samples go."""
+    _dropped.labels(source).inc(count)
 
 
 def written(rows: int, seconds: float) -> None:

@@ -10,22 +10,16 @@ from hub.api.passwords import complaint, hashed
 from hub.api.tokens import new_token, token_hash
 from hub.clock import SystemClock
 from hub.errors import ConfigError
-from hub.house import Record, bring_up, embedded, open_record
+from hub.house import Record, bring_up, database_of, open_record
 from hub.settings import Settings
 
 
 @contextlib.asynccontextmanager
 async def record_of(settings: Settings) -> AsyncIterator[Record]:
-    """The record of this configuration, brought up to date; an embedded server is started for as long."""
-    server = embedded(settings)
-    named = settings.file.hub.database
+    """The record of this configuration, brought up to date, also while a hub has it open; an embedded server
+    that none has running is started for as long."""
     async with contextlib.AsyncExitStack() as stack:
-        if server is not None:
-            dsn = await server.start()
-            stack.push_async_callback(server.stop)
-        else:
-            assert named is not None
-            dsn = named.get_secret_value()
+        dsn = await stack.enter_async_context(database_of(settings))
         await bring_up(dsn)
         record = await open_record(dsn, settings.plant.time_zone, SystemClock())
         stack.push_async_callback(record.close)

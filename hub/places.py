@@ -45,7 +45,7 @@ def _line(complaint: str, tree: yaml.Node) -> int:
         return 0
     here, line = tree, 0
     for number, word in _STEP.findall(complaint):
-        found = _item(here, number) if number else _below(here, word)
+        found = _item(here, number) if number else _below(here, word) or _in_the_plant(here, word)
         if found is None:
             if _is_named(here, word):
                 continue
@@ -75,6 +75,18 @@ def _below(here: yaml.Node, word: str) -> tuple[yaml.Node, int] | None:
         found = next((item for item in here.value if _is_named(item, word)), None)
         return (found, found.start_mark.line + 1) if found is not None else None
     return None
+
+
+def _in_the_plant(here: yaml.Node, path: str) -> tuple[yaml.Node, int] | None:
+    """A node or tag by its path: site/area/line/machine/tag."""
+    if "/" not in path:
+        return None
+    site, *ids = path.split("/")
+    found: tuple[yaml.Node, int] | None = (here, 0) if _is_named(here, site) else None
+    for below, name in zip(("areas", "lines", "machines", "tags"), ids, strict=False):
+        inner = _below(found[0], below) if found else None
+        found = _below(inner[0], name) if inner else None
+    return found
 
 
 def _is_named(item: yaml.Node, word: str) -> bool:

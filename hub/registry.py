@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from hub.config import explain
 from hub.errors import ConfigError
-from hub.settings import PluginBlock
+from hub.outline import PluginBlock
 
 GROUPS = {
     "collectors": "andon_hub.collectors",

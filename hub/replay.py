@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hub.app import PARTS, App
+from hub.app import App
 from hub.data_folder import forget
 from hub.demo import WALL, people_and_wall
 from hub.errors import ConfigError
 from hub.house import refuse_taken_port
+from hub.plan import PARTS
 from hub.settings import load
 from hub.training import Simulator
 

@@ -1,4 +1,4 @@
-"""Who of the house is there: every process says so once a second, the web process keeps the list.
+"""Who of the house is there: every process says so every two seconds, the web process keeps the list.
 
 A process that has not been heard for a while counts as down with all its parts and sources, and so does a
 part that the configuration asks for and that nobody has spoken of yet. In one process the same words travel
@@ -19,10 +19,9 @@ from typing import Any
 import orjson
 
 from hub.clock import SystemClock
-from hub.ports import Bus, Clock, PartHealth
+from hub.ports import ROLL, Bus, Clock, PartHealth
 
-ROLL = "roll-call"  # a topic of its own: nobody but the list is woken by it
-EVERY = 1.0  # seconds
+EVERY = 2.0  # seconds
 MISSED = 5.0  # seconds without a word
 STALE = 3 * MISSED  # age at which the word for health checks says nothing any more
 LATE = 10.0  # seconds that a part may be behind before people are told
@@ -59,7 +58,9 @@ class RollCall:
         self._bus, self._clock, self._name, self._job, self._parts = bus, clock, name, job, parts
         self._elsewhere = tuple(elsewhere)
         self._mine: dict[str, dict[str, Any]] = {}  # sources that this process reads
+        self._about: dict[str, Callable[[], Mapping[str, Any]]] = {}
         self._processes: dict[str, Process] = {}
+        self._lost: dict[str, dict[str, int]] = {}  # of each source, by lives of processes that are over
 
     # ---------------------------------------------------------------- saying
     async def say(self) -> None:
@@ -74,9 +75,14 @@ class RollCall:
         self._mine[name] = {"up": up, "since": stamp(self._clock.now()), "error": error}
         await self._word()
 
+    def about(self, name: str, told: Callable[[], Mapping[str, Any]]) -> None:
+        """More that is to be said of a source, each time anew: its line, what it lost."""
+        self._about[name] = told
+
     async def _word(self) -> dict[str, dict[str, Any]]:
         parts = {p.name: as_json(p) for p in self._parts()}
-        word = {"name": self._name, "job": self._job, "parts": parts, "sources": self._mine}
+        sources = {name: {**said, **self._about.get(name, dict)()} for name, said in self._mine.items()}
+        word = {"name": self._name, "job": self._job, "parts": parts, "sources": sources}
         await self._bus.shout(ROLL, orjson.dumps(word))
         return parts
 
@@ -86,9 +92,16 @@ class RollCall:
             word = orjson.loads(body)
             said = Process(word["name"], self._clock.monotonic(), self._clock.now(), word["job"],
                            word["parts"], word["sources"])  # fmt: skip
-            for gone in [p.name for p in self._processes.values() if self._replaces(said, p)]:
-                del self._processes[gone]
+            for gone in [p for p in self._processes.values() if self._replaces(said, p)]:
+                self._keep_lost(gone.sources)
+                del self._processes[gone.name]
+            if (before := self._processes.get(said.name)) is not None and _began_anew(before, said):
+                self._keep_lost(before.sources)
             self._processes[said.name] = said
+
+    def _keep_lost(self, sources: Mapping[str, Mapping[str, Any]]) -> None:
+        for name, source in sources.items():
+            self._lost[name] = _sum(self._lost.get(name, {}), source.get("lost", {}))
 
     def _replaces(self, new: Process, old: Process) -> bool:
         """A container made anew has a new host name; what it replaces must not be missed for ever."""
@@ -120,12 +133,16 @@ class RollCall:
 
     @property
     def sources(self) -> dict[str, dict[str, Any]]:
-        """{name: {"up", "since", "error"}}; the sources of a silent process are lost."""
+        """{name: {"up", "since", "error", ...}}; the sources of a silent process are lost. What several lives
+        of a process lost of a source is added up."""
         out: dict[str, dict[str, Any]] = {}
         for process in sorted(self._processes.values(), key=lambda p: p.heard):
             lost = {"up": False, "since": stamp(process.heard_at), "error": UNHEARD}
             for name, source in process.sources.items():
-                out[name] = {**source, **(lost if self._silent(process) and source["up"] else {})}
+                away = lost if self._silent(process) and source["up"] else {}
+                so_far = out[name].get("lost", {}) if name in out else self._lost.get(name, {})
+                gone = _sum(so_far, source.get("lost", {}))
+                out[name] = {**source, **away, **({"lost": gone} if gone else {})}
         return out
 
 
@@ -178,6 +195,19 @@ def as_json(part: PartHealth) -> dict[str, Any]:
         "last_error": part.last_error,
         "detail": part.detail,
     }
+
+
+def _began_anew(before: Process, now: Process) -> bool:
+    """A process of the same name counts from the beginning: in a container all have the same number."""
+    return any(
+        now.sources.get(name, {}).get("lost", {}).get(why, 0) < count
+        for name, source in before.sources.items()
+        for why, count in source.get("lost", {}).items()
+    )
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {why: one.get(why, 0) + other.get(why, 0) for why in {**one, **other}}
 
 
 def _late(part: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ _TOKEN = re.compile(
 )
 _IDENTIFIER = re.compile(r"^[^\W\d]\w*(\.[^\W\d]\w*){0,2}$")
 _HIDDEN = re.compile(r":([A-Za-z_]\w*)|%\((\w+)\)s|\{(\w+)\}")
+_SINCE = r"(?:cast\s*\(\s*)?(?::since\b|%\(since\)s)"
 READING = ("select", "with")
 WRITING = ("insert", "update", "merge", "delete", "call", "exec", "with", "replace", "select")
 
@@ -41,6 +42,16 @@ def faults(statement: str, known: frozenset[str], *, write: bool) -> list[str]:
     for match in _TOKEN.finditer(statement):
         found += _fault(match, statement, known)
     return list(dict.fromkeys(found))
+
+
+def passes_over(statement: str, watermark: str) -> str:
+    """How a statement that is read from `:since` on would miss rows; "" when it does not."""
+    bare = _TOKEN.sub(lambda m: " " if m["comment"] or (m["text"] or "")[:1] == "'" else m[0], statement)
+    if not re.search(r"\border\s+by\b", bare, re.IGNORECASE):
+        return f"has no order by; write order by {watermark}"
+    if re.search(rf">\s*{_SINCE}|{_SINCE}\s*<(?!=)", bare, re.IGNORECASE):
+        return f"> :since passes over rows of the same {watermark}; write >= :since"
+    return ""
 
 
 def _fault(match: re.Match[str], statement: str, known: frozenset[str]) -> Iterator[str]:

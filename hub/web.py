@@ -15,6 +15,10 @@ import uvicorn
 from starlette.requests import HTTPConnection
 
 from alert_rules.desk import AlarmDesk
+from alert_rules.state_again import StateHistoryDesk
+from alert_rules.state_desk import StateTableDesk
+from alert_rules.stop_desk import StopReasonDesk
+from alert_rules.tables_in_use import TablesInUse
 from erp_bridge.erp_in_use import ErpInUse
 from erp_bridge.mapping_desk import ErpMappingDesk
 from erp_bridge.rush_desk import OrderRushDesk
@@ -28,15 +32,20 @@ from hub.api.server import server
 from hub.house import Record, shouter
 from hub.model.erp import ErpNews, ErpPush
 from hub.notices import Notices
+from hub.outline import HubBlock
 from hub.ports import Bus, Clock, MesDoor, Plant
-from hub.settings import HubBlock
 from hub.store.figures import PgFigures
+from hub.store.gaps import PgGaps
 from hub.store.left_out import PgLeftOut
+from hub.store.mappings import PgMappings
 from hub.store.parameter_book import PgParameterBook
+from hub.store.raw_span import PgRawStates
 from hub.store.reconciliation import PgReconciliation
 from hub.store.rejects import PgRejects
 from hub.store.rush import PgRushes
 from hub.store.sales import PgSales
+from hub.store.state_history import PgStateHistory
+from hub.store.stops import PgStops
 from screens.app import BOARD_PATHS, PUBLIC_PATHS, pages
 from screens.feed import Feed
 from screens.socket import ScreenSocket
@@ -64,6 +73,7 @@ class Web:
         mes: tuple[str, ...] = (),
         erp: ErpInUse | None = None,
         mes_doors: Mapping[str, MesDoor] = MappingProxyType({}),
+        state_tables: TablesInUse | None = None,
     ) -> None:
         """`erp_changes`: there is an ERP that takes changes of orders; `pushed` reads what it pushes."""
         self._hub = hub
@@ -71,8 +81,15 @@ class Web:
             plant, PgRushes(record.pool), clock, shouter(bus), Crowd(notices, hub.rush.sellers),
             erp_changes, hub.rush.undo,
         )  # fmt: skip
-        self.feed = Feed(plant, record.ledger, record.samples, bus, clock, trust)
+        stops = PgStops(record.pool)
+        self.feed = Feed(plant, record.ledger, record.samples, bus, clock, trust, stops)
         self._maps = ErpMappingDesk(erp, record.erp_book) if erp is not None else None
+        states, past = None, None
+        if state_tables is not None:
+            raw, tables = PgRawStates(record.pool), PgMappings(record.pool)
+            states = StateTableDesk(plant, tables, state_tables, raw, record.ledger, clock)
+            history = PgStateHistory(record.pool)
+            past = StateHistoryDesk(plant, states.used, history, stops, record.ledger, clock, shouter(bus))
         door = Door(plant.people, record.people, clock)
         screens = Plugged(
             pages(self.feed, door.authenticate, self._origin_is_ours),
@@ -86,7 +103,9 @@ class Web:
             sales=PgSales(record.pool), figures=PgFigures(record.pool), order_links=hub.order_links,
             sellers=hub.rush.sellers, mes=mes,
             mes_doors=mes_doors, rejects=PgRejects(record.pool), parameters=PgParameterBook(record.pool),
-            left_out=PgLeftOut(record.pool),
+            left_out=PgLeftOut(record.pool), gaps=PgGaps(record.pool),
+            stops=StopReasonDesk(plant, stops, clock, shouter(bus)), states=states,
+            past=past,
         )  # fmt: skip
         self._application = build(deps, door)
 

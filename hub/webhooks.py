@@ -66,6 +66,8 @@ def signature(about: str, at: datetime, body: bytes, secret: SecretStr) -> str:
 
 def body_of(push: ErpPush) -> Any:
     """Raises Refused for what is not JSON."""
+    if push.body.startswith(b"\x1f\x8b"):
+        raise Refused("unreadable-push", "the body is packed with gzip; send it as it is")
     try:
         return json.loads(push.body)
     except (ValueError, RecursionError):

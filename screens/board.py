@@ -40,6 +40,7 @@ class Facts:
     outlooks: Mapping[str, Outlook] = field(default_factory=dict)
     changes: Sequence[OrderChange] = ()  # that the floor has not confirmed
     made: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # machine -> good, scrap this shift
+    unexplained: Mapping[str, int] = field(default_factory=dict)  # machine -> stops that need a reason
     lines: Mapping[str, Json] = field(default_factory=dict)  # line -> figures
     health: Mapping[str, Any] = field(default_factory=dict)
     feeds: Mapping[str, frozenset[str]] = field(default_factory=dict)  # source -> machines it speaks for
@@ -181,6 +182,7 @@ def _machine(machine: Equipment, facts: Facts, worst: Alarm | None, unheard: Sta
         alarm=worst.priority.word if worst else None,
         good=good,
         scrap=scrap,
+        unexplained=facts.unexplained.get(machine.path),
     )
 
 

@@ -21,7 +21,7 @@ from hub.errors import Transient
 from hub.kpi.latency import Ring
 from hub.model.batch import SampleBatch, micros
 from hub.model.equipment import within
-from hub.ports import EVENTS, SAMPLES, Bus, Clock, Ledger, Plant, SampleStore
+from hub.ports import EVENTS, SAMPLES, Bus, Clock, Ledger, Plant, SampleStore, Stops
 from screens.board import Board, build
 from screens.channel import Channel, Subscription
 from screens.cut import cut, visible_machines
@@ -81,10 +81,11 @@ class Feed:
         bus: Bus,
         clock: Clock,
         health: Callable[[], Mapping[str, Any]],
+        stops: Stops | None = None,
     ) -> None:
         self._plant, self._ledger, self._samples, self._bus = plant, ledger, samples, bus
         self.clock, self._health = clock, health
-        self._record = Record(plant, ledger, clock)
+        self._record = Record(plant, ledger, clock, stops)
         self._live = Live(plant.tags.values())
         self._sources = Sources(plant)
         self._ring = Ring()
@@ -227,6 +228,9 @@ class Feed:
             self._dirty.set()
         elif kind == "count":
             self._rest.later.add("count")  # with the next beat
+        elif kind == "past":
+            self._record.past_retold()
+            self._rest.want(REST)
         else:
             for wish in self._wishes:
                 wish.want({kind} & wish.kinds if kind in URGENT | REST else wish.kinds)

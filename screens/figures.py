@@ -20,8 +20,10 @@ from hub.kpi.calendar import (
 from hub.kpi.downtime import Standstill, standstill
 from hub.kpi.oee import Oee, figures, machine_sums, total
 from hub.kpi.pieces import Pieces
+from hub.kpi.stops import Hours, stops_of, waits
 from hub.model.batch import from_micros, micros
 from hub.model.equipment import Count, Equipment, StateSpan
+from hub.model.stop import StopPart
 from hub.model.ticket import MaintenanceTicket
 from hub.ports import Plant
 from screens.merge import Json, tidy
@@ -125,6 +127,23 @@ def oee(plant: Plant, machines: Sequence[Equipment], record: ShiftRecord, now: d
             for m in machines
         )
     )
+
+
+def unexplained(
+    plant: Plant, line: Equipment, record: ShiftRecord, said: Iterable[StopPart], now: datetime
+) -> dict[str, int]:
+    """Machines of the line with stops of this shift that need a reason and have none: how many."""
+    parts: dict[str, list[StopPart]] = {}
+    for part in said:
+        parts.setdefault(part.equipment, []).append(part)
+    hours = Hours.between(plant, record.start, now)
+    out = {}
+    for machine in plant.machines(line.path):
+        after = plant.stops.after(machine)
+        stops = stops_of(plant, machine.path, record.spans.get(machine.path, ()), now, hours)
+        if count := sum(waits(stop, parts.get(machine.path, ()), after) for stop in stops):
+            out[machine.path] = count
+    return out
 
 
 def _hours(

@@ -15,8 +15,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
-PAGES = ("wall", "phone", "console", "login")
-PERSONAL = {"/phone", "/console"}  # for people who are logged in; a wall explains itself what it is missing
+PAGES = ("wall", "phone", "touch", "console", "login")
+# For people who are logged in; a wall explains itself what it is missing.
+PERSONAL = {"/phone", "/touch", "/console"}
 SESSION = "andon_session"  # the cookie of docs/api.md; what it is worth is not for a page to know
 PLOTLY = "vendor/plotly.min.js"
 SHARED = "/o/{token}"  # one customer's order; what the token is worth the API says, and the page is the same

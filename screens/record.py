@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 
 from hub.kpi.progress import finishes
 from hub.model.equipment import EquipmentLevel, StateSpan
-from hub.ports import Clock, Ledger, Plant
+from hub.model.stop import StopPart
+from hub.ports import Clock, Ledger, Plant, Stops
 from screens.board import Facts
-from screens.figures import ShiftRecord, line_figures, window
+from screens.figures import ShiftRecord, line_figures, unexplained, window
 
 URGENT = frozenset({"alarm", "ticket"})
-REST = frozenset({"state", "count", "order"})
+REST = frozenset({"state", "count", "order", "stop"})
 OVERLAP = timedelta(minutes=1)  # counts are read again this far back: reports may arrive out of order
+STOPS_EVERY = timedelta(seconds=15)  # a stop comes to need a reason without a message
 SLICE = timedelta(minutes=30)  # older ones are read over again piece by piece, for what came later still
 _AHEAD = timedelta(minutes=1)  # device clocks may be ahead of ours
 _RECENT = 200  # alarms looked through for the end of the last one, tickets for what stood in this shift
@@ -23,13 +25,20 @@ _RECENT = 200  # alarms looked through for the end of the last one, tickets for 
 class Record:
     """`facts` as last read. One reader at a time of what is urgent, and one of the rest."""
 
-    def __init__(self, plant: Plant, ledger: Ledger, clock: Clock) -> None:
-        self._plant, self._ledger, self._clock = plant, ledger, clock
+    def __init__(self, plant: Plant, ledger: Ledger, clock: Clock, stops: Stops | None = None) -> None:
+        self._plant, self._ledger, self._clock, self._stops = plant, ledger, clock, stops
         self._lines = [e for e in plant.equipment.values() if e.level is EquipmentLevel.WORK_CENTER]
         self._shift: ShiftRecord | None = None
         self._counted_to: datetime | None = None
         self._raked_to: datetime | None = None
+        self._said: Sequence[StopPart] = ()  # why machines stood in this shift
+        self._counted_stops: datetime | None = None
+        self._retold = False
         self.facts = Facts()
+
+    def past_retold(self) -> None:
+        """States that are over were derived anew: the next reading of states takes them all in again."""
+        self._retold = True
 
     async def read(self, kinds: Iterable[str]) -> None:
         wanted = frozenset(kinds)
@@ -42,6 +51,8 @@ class Record:
             self.facts = replace(self.facts, states=states)
         if "state" in wanted or "count" in wanted:
             await self._read_shift()
+        if "stop" in wanted:
+            await self._read_said()
 
     async def reckon(self) -> None:
         """The lines' figures to now; other work may go on between two lines."""
@@ -52,6 +63,9 @@ class Record:
             lines[line.path] = line_figures(self._plant, line, self._shift, self._clock.now())
             await self._clock.sleep(0)
         self.facts = replace(self.facts, lines=lines)
+        now = self._clock.now()
+        if self._stops and (self._counted_stops is None or now - self._counted_stops >= STOPS_EVERY):
+            await self._count_stops(self._shift, now)
 
     async def rake(self) -> None:
         """Read the next slice of the shift over again: devices that were cut off report hours late."""
@@ -88,7 +102,8 @@ class Record:
         else:
             since = max(start, self._counted_to - OVERLAP)
             shift = shift.with_counts(await self._ledger.counts(since, now + _AHEAD))
-        if not shift.spans or self._spans_moved(shift):
+        if self._retold or not shift.spans or self._spans_moved(shift):
+            self._counted_stops, self._retold = None if self._retold else self._counted_stops, False
             shift = await self._read_spans(shift, now)
         self._shift, self._counted_to = shift, now
         self._count(now)
@@ -98,6 +113,25 @@ class Record:
         tickets |= {t.id: t for t in await self._ledger.open_tickets()}
         spans = _open_ended(await self._ledger.states(shift.start, now), now)
         return shift.with_spans(spans).with_tickets(tickets.values())
+
+    async def _read_said(self) -> None:
+        shift, now = self._shift, self._clock.now()
+        if self._stops is None or shift is None:
+            return
+        machines = [m.path for m in self._plant.machines()]
+        said = await self._stops.parts(machines, shift.start, now)
+        if said != self._said or self._counted_stops is None:
+            self._said = said
+            await self._count_stops(shift, now)
+
+    async def _count_stops(self, shift: ShiftRecord, now: datetime) -> None:
+        """Other work may go on between two lines."""
+        self._counted_stops = now
+        found: dict[str, int] = {}
+        for line in self._lines:
+            found |= unexplained(self._plant, line, shift, self._said, now)
+            await self._clock.sleep(0)
+        self.facts = replace(self.facts, unexplained=found)
 
     def _count(self, now: datetime) -> None:
         shift = self._shift or ShiftRecord(now, now)

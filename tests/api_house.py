@@ -14,6 +14,7 @@ import httpx
 from fastapi import FastAPI
 from PIL import Image
 
+from alert_rules.stop_desk import StopReasonDesk
 from hub.api import passwords
 from hub.api.app import build
 from hub.api.auth import DEVICE_COOKIE, SESSION_COOKIE
@@ -22,6 +23,7 @@ from hub.api.limits import Meter
 from hub.api.tokens import csrf_of, new_token, token_hash
 from hub.errors import Conflict, NotFound
 from hub.model.alarm import Alarm, AlarmLine, AlarmState, Priority
+from hub.model.batch import SampleBatch
 from hub.model.discrepancy import (
     Comparison,
     Discrepancy,
@@ -33,7 +35,7 @@ from hub.model.discrepancy import (
 from hub.model.equipment import Equipment, EquipmentLevel
 from hub.model.intent import Intent
 from hub.model.parameter import ProcessParameter
-from hub.model.people import Account, Person, Role, WallScreen
+from hub.model.people import Account, AuditLine, Person, Role, WallScreen
 from hub.model.production import JobOrder, JobProgress, OrderChange, WorkOrder
 from hub.model.rush import ErpWord, Foresight, Rush, Slip, Standing, Terms
 from hub.model.sample import Tag
@@ -44,8 +46,11 @@ from hub.testing.clock import NOON, HandClock
 from tests.api_erp_book import MemoryErpBook
 from tests.api_mappings import QuickMappings
 from tests.api_parameters import MemoryParameters
+from tests.api_past import MemoryPast, past_desk, seams_of
 from tests.api_rejects import MemoryRejects, QuickDoor
 from tests.api_sales_book import MemoryFigures, MemorySales
+from tests.api_states import states_desk, states_plant, two_versions
+from tests.api_stops import MemoryStops
 
 HOST = "hub.test:8800"
 ORIGIN = f"http://{HOST}"
@@ -185,6 +190,10 @@ class MemoryPeople:
 
     async def clear_failures(self, key: str) -> None:
         self.failed = [f for f in self.failed if f[0] != key]
+
+    async def audit_lines(self, before: int, limit: int) -> list[AuditLine]:
+        lines = [AuditLine(n, NOON, *line) for n, line in enumerate(self.trail, 1)]
+        return [line for line in reversed(lines) if line.id < before][:limit]
 
     async def audit(self, at: datetime, who: str, what: str, about: str, detail: Mapping[str, Any]) -> None:
         self.trail.append((who, what, about, dict(detail)))
@@ -525,6 +534,9 @@ class House:
         return Counter(what for _, what, _, _ in self.people.trail)
 
 
+async def _unheard(_: dict[str, Any]) -> None: ...
+
+
 def house(
     *extra: Person,
     public_url: str = "",
@@ -547,8 +559,13 @@ def house(
         sales=MemorySales([order("MO-1", "p1/stamping/l1"), order("MO-2", "p1/machining/l2")]),
         erp_book=erp_book,  # type: ignore[arg-type]
         mes_doors={"mes": QuickDoor()}, rejects=MemoryRejects(),
+        states=states_desk(clock, PRESS, CNC, tables=two_versions(PRESS)),  # type: ignore[arg-type]
         mappings=QuickMappings(), parameters=MemoryParameters(PRESS, CNC),
     )  # fmt: skip
+    deps = replace(deps, stops=StopReasonDesk(where, MemoryStops(), clock, _unheard))
+    tables = states_desk(clock, PRESS, CNC)
+    there = MemoryPast(SampleBatch.at([], NOON, []), [], seams_of(states_plant(PRESS, CNC), NOON))
+    deps = replace(deps, past=past_desk(states_plant(PRESS, CNC), tables, there, MemoryStops(), clock))
     app = build(deps, meter=meter or Meter(burst=1e9))
     return House(clock, store, ledger, desk, deps, app)
 

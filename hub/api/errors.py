@@ -14,7 +14,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hub.api.headers import SECURITY
@@ -91,7 +91,7 @@ def refused(cause: Refused, people: Mapping[str, Person] = MappingProxyType({}),
 def words_of(cause: Refused, people: Mapping[str, Person] = MappingProxyType({})) -> Words:
     """A refusal in both languages; a person's id in it becomes their name."""
     detail = str(cause)
-    names = people[detail].name if detail in people else Words(detail, detail)
+    names = people[detail].name if detail in people else cause.words or Words(detail, detail)
     known = TEXTS.get(_code(cause)) or TEXTS[BY_STATUS.get(cause.status, "refused")]
     return Words(known.zh.replace("{detail}", names.zh), known.en.replace("{detail}", names.en))
 
@@ -143,6 +143,10 @@ def install(app: FastAPI, people: Mapping[str, Person]) -> None:
         _log.warning("not available", reason=str(cause))
         return unavailable(cause)
 
+    async def on_gone(_: Request, cause: Exception) -> Response:
+        """The client hung up in the middle of its body: nobody hears the answer, nobody needs a trace."""
+        return error(400, "bad-request", Words("请求不完整", "the request was not whole"))
+
     async def on_bug(request: Request, cause: Exception) -> Response:
         number = secrets.token_hex(6)
         _log.error("unhandled", id=number, method=request.method, path=request.url.path, exc_info=cause)
@@ -152,4 +156,5 @@ def install(app: FastAPI, people: Mapping[str, Person]) -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(Transient, on_transient)
+    app.add_exception_handler(ClientDisconnect, on_gone)
     app.add_exception_handler(Exception, on_bug)

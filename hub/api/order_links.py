@@ -91,7 +91,7 @@ def _pass(meter: Meter, address: str, now: float) -> None:
 
 
 # ------------------------------------------------------------------ making and revoking
-@router.get("/orders/{number}/links")
+@router.get("/orders/{number:path}/links")
 @requires(*SHARERS)
 async def links(number: OrderNumber, house: House, caller: Who) -> Response:
     order = await _mine(house, caller, number)
@@ -100,7 +100,7 @@ async def links(number: OrderNumber, house: House, caller: Who) -> Response:
     return json({"links": [_link(house, one) for one in found if one.live(now)]})
 
 
-@router.post("/orders/{number}/links")
+@router.post("/orders/{number:path}/links")
 @requires(*SHARERS)
 async def share(number: OrderNumber, house: House, caller: Who, request: Request) -> Response:
     """The address is told this once; the record has its SHA-256."""

@@ -58,7 +58,7 @@ class Found:
         ]
 
 
-@router.get("/orders/{number}/parameters")
+@router.get("/orders/{number:path}/parameters")
 @requires(*EVERYBODY)
 async def of_order(
     number: OrderNumber, house: House, caller: Who, points: Points = 200, operation: Part = "", tag: Part = ""
@@ -69,7 +69,7 @@ async def of_order(
     return json(told)
 
 
-@router.get("/orders/{number}/parameters.csv")
+@router.get("/orders/{number:path}/parameters.csv")
 @requires(*EVERYBODY)
 async def order_samples(
     number: OrderNumber, house: House, caller: Who, operation: Part = "", tag: Part = ""
@@ -78,7 +78,7 @@ async def order_samples(
     return _csv(house, caller, found)
 
 
-@router.get("/lots/{lot}/parameters")
+@router.get("/lots/{lot:path}/parameters")
 @requires(*EVERYBODY)
 async def of_lot(lot: LotNumber, house: House, caller: Who, points: Points = 200) -> Response:
     """Of every order that this lot of material went into while it did, and of the orders it came out of."""
@@ -86,7 +86,7 @@ async def of_lot(lot: LotNumber, house: House, caller: Who, points: Points = 200
     return json({"lot": lot, "orders": await _told(house, found, points)})
 
 
-@router.get("/lots/{lot}/parameters.csv")
+@router.get("/lots/{lot:path}/parameters.csv")
 @requires(*EVERYBODY)
 async def lot_samples(lot: LotNumber, house: House, caller: Who) -> Response:
     return _csv(house, caller, await _of_lot(house, caller, lot))

@@ -29,7 +29,7 @@ class Tap(Asked):
     tap: str = Field("", max_length=64)
 
 
-@router.get("/orders/{number}/rush")
+@router.get("/orders/{number:path}/rush")
 @requires(*EVERYBODY)
 async def look(
     number: OrderNumber, house: House, caller: Who, due_at: Annotated[Moment | None, Query()] = None
@@ -49,7 +49,7 @@ async def look(
     return json(answer)
 
 
-@router.post("/orders/{number}/rush")
+@router.post("/orders/{number:path}/rush")
 @requires(*RUSHERS)
 async def tap(number: OrderNumber, asked: Tap, house: House, caller: Who, request: Request) -> Response:
     await _mine(house, caller, number)
@@ -64,7 +64,7 @@ async def tap(number: OrderNumber, asked: Tap, house: House, caller: Who, reques
     return _answer(house, done)
 
 
-@router.delete("/orders/{number}/rush")
+@router.delete("/orders/{number:path}/rush")
 @requires(*RUSHERS)
 async def undo(number: OrderNumber, house: House, caller: Who, request: Request) -> Response:
     await _mine(house, caller, number)
@@ -73,7 +73,7 @@ async def undo(number: OrderNumber, house: House, caller: Who, request: Request)
     return _answer(house, done)
 
 
-@router.post("/orders/{number}/rush/seen")
+@router.post("/orders/{number:path}/rush/seen")
 @requires(*EVERYBODY)
 async def seen(number: OrderNumber, house: House, caller: Who) -> Response:
     """The sheet was looked at: a receipt of whoever was told."""

@@ -19,6 +19,7 @@ from hub.errors import ConfigError
 
 HEAD_SECONDS = 10.0  # until the request line and the headers are there
 BODY_SECONDS = 180.0  # until the body is: a photo of 8 MB over 64 kB/s
+PING = 5.0  # seconds between two pings of a WebSocket, and for the answer: who is gone is seen within ten
 PER_ADDRESS = 200  # connections that are not a WebSocket yet; a browser opens six
 
 
@@ -33,6 +34,7 @@ def server(
     body_seconds: float = BODY_SECONDS,
     per_address: int = PER_ADDRESS,
     connections: int = 2000,
+    ping: float = PING,
 ) -> HubServer:
     """Not yet started: `await server.serve()`. Logs nothing of requests: their query strings are nobody's
     business.
@@ -54,7 +56,7 @@ def server(
     config = uvicorn.Config(
         app, host, port,
         http=http, ws=ws or "websockets-sansio", ws_max_size=64 << 10, ws_max_queue=8,
-        ws_ping_interval=10.0, ws_ping_timeout=20.0, ws_per_message_deflate=True,
+        ws_ping_interval=ping, ws_ping_timeout=ping, ws_per_message_deflate=True,
         h11_max_incomplete_event_size=32 << 10, limit_concurrency=connections, backlog=512,
         timeout_keep_alive=20, timeout_graceful_shutdown=3,
         server_header=False, access_log=False, log_config=None, lifespan="off",

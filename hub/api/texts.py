@@ -64,6 +64,27 @@ TEXTS: dict[str, Words] = {
         "this concerns the whole plant, of which you see a part; somebody who sees all of it has to do it",
     ),
     "mapping-refused": Words("字段映射不能用：{detail}", "this field map cannot be used: {detail}"),
+    "states-refused": Words("状态对照表不能用：{detail}", "this table of states cannot be used: {detail}"),
+    "states-moved": Words(
+        "记录在预览之后有变化，请重新预览", "the record has changed since the preview; look at it again"
+    ),
+    "states-not-taken-up": Words(
+        "规则尚未采用此对照表，请几秒后再试",
+        "the rules have not taken this table up yet; try again in a few seconds",
+    ),
+    "states-since": Words(
+        "请选择更早的时间：自 {detail} 起的状态已按此对照表记录",
+        "choose an earlier moment: since {detail} states have been recorded by this table",
+    ),
+    "states-clock-ahead": Words(
+        "设备时钟超前（有采样的时间为 {detail}），无法与记录对照；请先校正设备时钟",
+        "the device's clock is ahead (a sample says {detail}), so its samples cannot be laid beside the "
+        "record; set the device's clock first",
+    ),
+    "states-too-many": Words(
+        "采样太多，请选择更晚的时间：从所选时间到 {detail} 已达上限",
+        "there are too many samples; choose a later moment: the limit is reached at {detail}",
+    ),
     "mapping-fails": Words(
         "没有一条样例记录能通过此映射，未启用：{detail}",
         "no sample record comes through this field map, so it is not activated: {detail}",
@@ -131,6 +152,25 @@ TEXTS: dict[str, Words] = {
     "close-by-manager": Words(
         "没有设备数据证明时，只有主管可以关闭工单",
         "without the machine's proof only a manager closes a ticket",
+    ),
+    # why machines stood
+    "stop-changed": Words(
+        "{detail} 刚改过这次停机，请查看后再改", "{detail} has just changed this stop; look at it first"
+    ),
+    "stop-moved": Words(
+        "按最新数据，设备在该时刻没有停机，请刷新",
+        "by what is known now the machine did not stand then; look again",
+    ),
+    "stop-reason-unknown": Words(
+        "该设备没有这个停机原因，请从列表中选择",
+        "there is no such reason for this machine; choose one of its list",
+    ),
+    "stop-cut-outside": Words(
+        "拆分时间须在一段停机之内", "cut: must lie inside one part of the stop, not at its edge"
+    ),
+    "stop-no-border": Words("该时刻没有可合并的两段", "cut: no two parts of the stop meet there"),
+    "stops-span": Words(
+        "from 须不晚于 until，且最多早 31 天", "from: must lie before until, by 31 days at most"
     ),
     # rush orders
     "order-state": Words(

@@ -34,14 +34,22 @@ async def trend(
     minutes: Annotated[int, Query(ge=1, le=_YEAR)] = 60,
     until: AwareDatetime | None = None,
 ) -> Response:
-    """The curve up to `until`, a year back at most; up to now without it."""
+    """The curve up to `until`, a year back at most; up to now without it. `gaps`: where it is not whole,
+    because a collector whose disk was full had to drop what it had. `unit_since`: what is older is in
+    another unit and not told."""
     found = house.plant.tags.get(tag)
     if found is None or not caller.may_see(found.equipment):
         raise record.missing()
     now = house.clock.now()
     end = now if until is None else max(now - timedelta(minutes=_YEAR), min(now, until))
-    points = await house.samples.trend(found.number, end - timedelta(minutes=minutes), end, _POINTS)
-    return json({"tag": tag, "unit": found.unit, "points": points})
+    start = end - timedelta(minutes=minutes)
+    points = await house.samples.trend(found.number, start, end, _POINTS)
+    if found.unit_since is not None:
+        points = [point for point in points if point[0] >= found.unit_since]
+    gaps = await house.gaps.of(found.number, start, end) if house.gaps is not None else []
+    holes = [{"from": g.first, "to": g.last, "source": g.source, "samples": g.samples} for g in gaps]
+    told = {"tag": tag, "unit": found.unit, "points": points, "gaps": holes}
+    return json(told | ({"unit_since": found.unit_since} if found.unit_since else {}))
 
 
 @router.get("/timeline")

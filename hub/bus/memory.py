@@ -22,6 +22,7 @@ class _Entry:
     body: bytes
     stamp: Stamp | None
     at: datetime
+    since: float  # monotonic
 
 
 class _Group:
@@ -48,7 +49,7 @@ class MemoryBus:
 
     async def publish(self, topic: str, body: bytes, stamp: Stamp | None = None) -> None:
         self._next += 1
-        entry = _Entry(self._next, body, stamp, self._clock.now())
+        entry = _Entry(self._next, body, stamp, self._clock.now(), self._clock.monotonic())
         for group in self._groups.get(topic, {}).values():
             async with group.changed:
                 while len(group.entries) >= self._limit:
@@ -68,7 +69,8 @@ class MemoryBus:
             yield self._delivery(queue, entry)
 
     def _delivery(self, queue: _Group, entry: _Entry) -> Delivery:
-        return Delivery(entry.body, "", lambda: self._ack(queue, entry.number), entry.stamp, entry.at)
+        age = self._clock.monotonic() - entry.since + (entry.stamp.age if entry.stamp else 0.0)
+        return Delivery(entry.body, "", lambda: self._ack(queue, entry.number), entry.stamp, entry.at, age)
 
     async def _ack(self, queue: _Group, number: int) -> None:
         async with queue.changed:

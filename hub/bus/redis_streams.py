@@ -34,6 +34,7 @@ BLOCK_MS = 2_000
 SHORT_MS = 50
 ANSWER = 5.0  # seconds for an answer; more than a blocked read takes. A server that hangs is a server away
 READ = 100
+LOOK_AGAIN = 5.0  # seconds until the server's clock is asked again
 PREFIX = "andon:"
 
 
@@ -76,6 +77,10 @@ class RedisBus:
         entry: dict[str, bytes | str | int] = {"b": body}
         if stamp is not None:
             entry |= {"o": stamp.origin, "n": stamp.number}
+            if stamp.age >= 1:
+                entry["a"] = round(stamp.age)
+            if stamp.record:
+                entry["r"] = stamp.record
         try:
             if topic not in self._made:
                 await self._make_groups(topic)
@@ -107,6 +112,7 @@ class RedisBus:
         loop = asyncio.get_running_loop()
         ghosts_gone = loop.time() + 2 * self._block_ms / 1000
         after, given, alone = "0", 0, False
+        watch = _ServerWatch()
         while True:
             now = loop.time()
             entries = await self._read(topic, group, ">" if alone else after, self._block_ms)
@@ -117,10 +123,12 @@ class RedisBus:
                 alone = True
             elif not entries:
                 await self._read(topic, group, ">", SHORT_MS)
+            if entries:
+                await self._look_at(watch, loop.time())
             for number, fields in entries:
                 after = number
                 if b"b" in fields:
-                    yield self._delivery(topic, group, number, fields)
+                    yield self._delivery(topic, group, number, fields, watch.at(loop.time()))
                 else:  # deleted while it was pending, or not ours: nobody can do anything with it
                     await self._ack(topic, group, number)
                 given += 1
@@ -148,10 +156,25 @@ class RedisBus:
         except RedisError as cause:
             raise _away(cause) from None
 
-    def _delivery(self, topic: str, group: str, number: str, fields: Mapping[bytes, bytes]) -> Delivery:
-        stamp = Stamp(fields[b"o"].decode(), int(fields[b"n"])) if b"o" in fields else None
-        at = datetime.fromtimestamp(_order(number)[0] / 1000, UTC)
-        return Delivery(fields[b"b"], number, lambda: self._ack(topic, group, number), stamp, at)
+    async def _look_at(self, watch: _ServerWatch, elapsed: float) -> None:
+        if watch.is_old(elapsed):
+            try:
+                seconds, micro = await _told(self._redis.time())
+            except RedisError as cause:
+                raise _away(cause) from None
+            watch.set(seconds + micro / 1e6, elapsed)
+
+    def _delivery(
+        self, topic: str, group: str, number: str, fields: Mapping[bytes, bytes], server: float
+    ) -> Delivery:
+        stamp = None
+        if b"o" in fields:
+            record = fields.get(b"r", b"").decode()
+            stamp = Stamp(fields[b"o"].decode(), int(fields[b"n"]), record=record)
+        given = _order(number)[0] / 1000
+        at = datetime.fromtimestamp(given, UTC)
+        age = max(server - given, 0.0) + float(fields.get(b"a", 0))
+        return Delivery(fields[b"b"], number, lambda: self._ack(topic, group, number), stamp, at, age)
 
     async def _ack(self, topic: str, group: str, number: str) -> None:
         try:
@@ -270,6 +293,24 @@ class RedisBus:
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+
+class _ServerWatch:
+    """The server's clock, which also numbers the entries: how long one has waited is told by that alone."""
+
+    def __init__(self) -> None:
+        self._ahead: float | None = None
+        self._asked = 0.0
+
+    def is_old(self, elapsed: float) -> bool:
+        return self._ahead is None or elapsed - self._asked > LOOK_AGAIN
+
+    def set(self, server: float, elapsed: float) -> None:
+        self._ahead, self._asked = server - elapsed, elapsed
+
+    def at(self, elapsed: float) -> float:
+        assert self._ahead is not None
+        return elapsed + self._ahead
 
 
 async def _told(call: Awaitable[Any]) -> Any:

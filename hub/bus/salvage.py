@@ -8,6 +8,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from hub.bus import gaps, recent, senders
+from hub.failpoint import failpoint
+
 FAR = 100_000  # numbers without a readable batch: below them there is none
 
 TABLES = """
@@ -48,9 +51,17 @@ def salvage(old: sqlite3.Connection, new: sqlite3.Connection, life: Life | None,
         if row and all(isinstance(value, int) for value in row[:3]) and isinstance(row[3], bytes):
             new.execute("insert or ignore into spool values (?, ?, ?, ?)", row)
             count += 1
+            failpoint("spool.salvaging")
+    with suppress(sqlite3.DatabaseError):
+        gaps.take_over(old, new)
+    with suppress(sqlite3.DatabaseError):
+        recent.take_over(old, new)
+    with suppress(sqlite3.DatabaseError):
+        senders.take_over(old, new)
     new.execute("delete from sqlite_sequence")
     new.execute("insert into sqlite_sequence values ('spool', ?)", (life.last,))
     new.execute("insert into life values (1, ?, ?)", (life.origin, life.forgotten))
+    failpoint("spool.before_commit")
     new.execute("commit")
     return count
 

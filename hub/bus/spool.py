@@ -9,29 +9,32 @@ All methods block; they are for one thread at a time.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import sqlite3
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
-from uuid import uuid4
+from typing import NamedTuple
 
-from hub.bus.salvage import TABLES, Life, is_damage, salvage
-from hub.errors import ConfigError
+from hub.bus import gaps
+from hub.bus.numbers import Numbering
+from hub.bus.recent import Told
+from hub.bus.salvage import is_damage
+from hub.bus.senders import Sender
+from hub.bus.spool_file import SpoolFile, body_of
+from hub.bus.spool_room import SpoolRoom
+from hub.bus.worth import Worth
 from hub.model.batch import from_micros, micros
-from hub.model.packing import packed, unpacked
+from hub.model.gap import SampleGap
+from hub.model.packing import packed
+from hub.model.recent import Recent
 
 log = logging.getLogger(__name__)
 
-RESERVE = 1_048_576  # bytes put by: on a disk that has become full even forgetting needs room to write
-PAGE_BYTES, PAGE_ROUND = 16_384, 128  # of the file; pages of the log after which it is worked in
 STEP = 1_024  # what a batch that cannot be read counts for, in bytes: others wait while it is stepped over
-_DEFLATED = b"\x78"  # how a batch began that was kept by an earlier release
+ROOM = 4_194_304  # bytes at most that are made free at once
 
 
 class Kept(NamedTuple):
@@ -47,249 +50,93 @@ class DiskRefuses(OSError):
 
 
 class Spool:
-    """`limit` bounds the bytes of batches (compressed); beyond it the oldest are forgotten, and counted.
+    """`limit` bounds the bytes of batches (compressed). Beyond it, and on a full disk, the oldest of them
+    make room (`hub.bus.spool_room`).
 
     `origin` and the numbers, which go on where they ended in the life before, make a batch one that whoever
-    takes it knows again. Raises ConfigError when another process has this folder or it cannot be written, or
-    when the file cannot be opened for another reason than damage: what it keeps is not touched then.
-
-    Of a file with spoiled pages the rest is told, and the next start has it in a new file.
+    takes it knows again. Raises ConfigError when the folder or the file in it cannot be had
+    (`hub.bus.spool_file`).
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
-        self._folder, self.limit, self._bound = folder, limit, limit
-        self._file = folder / "spool.db"
-        self.dropped_batches = self.damaged = 0
-        self._gone = 0  # up to this number all is told or forgotten, also where it cannot be deleted
-        self._cleared = 0  # up to here no deleting is tried any more
-        self._unreadable: set[int] = set()
-        self._spoiled: sqlite3.Error | None = None  # the file; it is replaced when that costs least
-        self._in_vain = False  # once, there was no room for another file
-        self._lock = self._locked()
-        try:
-            self._start()
-        except BaseException:
-            os.close(self._lock)
-            raise
+        self.limit, self._bound = limit, limit
+        self._file = SpoolFile(folder)
+        self._room = SpoolRoom(self._file)
 
-    def _locked(self) -> int:
-        lock = -1
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as cause:
-            if lock >= 0:
-                os.close(lock)
-            if isinstance(cause, BlockingIOError):
-                raise ConfigError(
-                    f"hub.spool: {self._folder} belongs to another process that runs; give each its own"
-                ) from None
-            raise ConfigError(
-                f"hub.spool: {self._folder}: {cause.strerror}; name a folder that can be written"
-            ) from None
-        return lock
-
-    def _start(self) -> None:
-        try:
-            try:
-                self._open_or_salvage()
-            except (sqlite3.Error, OSError) as cause:
-                log.warning("the spool %s does not open (%s): its reserve is given up", self._file, cause)
-                self._reserve.unlink(missing_ok=True)
-                self._open_or_salvage()
-        except (sqlite3.Error, OSError) as cause:
-            raise ConfigError(
-                f"hub.spool: {self._file} does not open ({cause}); nothing in it is changed: make room on "
-                "its disk, see that it can be written and that nobody else has it open, and start again"
-            ) from None
-        self._put_by()
-
-    def _open_or_salvage(self) -> None:
-        self._take_the_new_file()
-        with suppress(OSError):  # SQLite deletes it when it closes, also beside a file it cannot read
-            os.link(f"{self._file}-wal", self._log)
-        try:
-            self._open()
-        except sqlite3.DatabaseError as cause:
-            if not is_damage(cause):
-                raise
-            self._salvage_closed(cause)
-            self._open()
-        self._log.unlink(missing_ok=True)
-
-    def _open(self, again: bool = True) -> None:
-        """A sound file is not written: it opens on a full disk, too."""
-        self._db = self._connect()
-        try:
-            for pragma in (
-                f"page_size={PAGE_BYTES}",
-                "journal_mode=wal",
-                "synchronous=full",
-                f"wal_autocheckpoint={PAGE_ROUND}",
-                "secure_delete=off",
-            ):
-                self._db.execute(f"pragma {pragma}")
-            if self._one("select count(*) from sqlite_master where name in ('spool', 'life')") < 2:
-                self._db.executescript(TABLES)
-            life = self._db.execute("select origin, forgotten from life").fetchone()
-            if again or not life:
-                self._begin_again_if_empty(known=bool(life))
-            self.origin, self.forgotten = self._db.execute("select origin, forgotten from life").fetchone()
-            self.fill = int(self._one("select coalesce(sum(length(body)), 0) from spool"))
-            self.last = int(self._one("select coalesce(max(seq), 0) from sqlite_sequence"))
-            if again and not self.fill:
-                self._gone = self.last
-        except sqlite3.Error:
-            self._db.close()
-            raise
-
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
-        try:
-            # One process has the file (`lock`): without a -shm beside it, for which a full disk has no room.
-            db.execute("pragma locking_mode=exclusive")
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db
-
-    def _begin_again_if_empty(self, known: bool) -> None:
-        """Nothing is left to tell: another sender, counting from one. On a full disk it is the same one."""
-        if known and self._one("select count(*) from (select 1 from spool limit 1)"):
-            return
-        try:
-            with self._transaction():
-                self._db.execute("delete from sqlite_sequence where not exists (select 1 from spool)")
-                self._db.execute("delete from life")
-                self._db.execute("insert into life values (1, ?, 0)", (uuid4().hex,))
-        except sqlite3.Error as refused:
-            if not known or is_damage(refused):
-                raise
-
-    # ---------------------------------------------------------------- a damaged file
-    def _salvage_closed(self, cause: sqlite3.Error) -> None:
-        old = self._connect()
-        try:
-            self._salvage(old, cause, None)
-        finally:
-            old.close()
-        self._take_the_new_file()
-
-    def _salvage(self, old: sqlite3.Connection, cause: sqlite3.Error, life: Life | None) -> None:
-        """Raises what the disk says when it has no room for both; the old file is as it was, then."""
-        half = self._folder / "spool.half.db"
-        half.unlink(missing_ok=True)
-        new = sqlite3.connect(half, isolation_level=None)
-        try:
-            new.execute(f"pragma page_size={PAGE_BYTES}")
-            count = salvage(old, new, life, self._gone)
-        except sqlite3.Error:
-            new.close()
-            half.unlink(missing_ok=True)
-            raise
-        new.close()
-        half.replace(self._new_file)
-        self.damaged += 1
-        log.error("the spool %s is damaged (%s): %d batches of it are saved", self._file, cause, count)
-
-    def _take_the_new_file(self) -> None:
-        """It is complete: whatever ends this half way, the next start goes on with it. The old one is kept
-        with what belongs to it for whoever can mend it."""
-        if not self._new_file.exists():
-            return
-        aside = f"spool.damaged-{uuid4().hex[:8]}.db"
-        wal = self._file.with_name(self._file.name + "-wal")
-        for old, name in ((self._log, f"{aside}-wal"), (wal, f"{aside}-wal"), (self._file, aside)):
-            with suppress(FileNotFoundError):
-                old.replace(self._folder / name)
-        self._file.with_name(self._file.name + "-shm").unlink(missing_ok=True)
-        self._new_file.replace(self._file)
-        log.error("the damaged spool %s is put aside as %s", self._file, aside)
-
-    def _mend(self, cause: sqlite3.Error) -> None:
-        """While it runs: the same sender, whose numbers go on. Raises the cause where it cannot be done."""
-        if self._in_vain:
-            raise cause
-        self._in_vain = True
-        self._salvage(self._db, cause, Life(self.origin, self.forgotten, self.last))
-        self._db.close()
-        self._take_the_new_file()
-        self._open(again=False)
-        self._in_vain, self._spoiled = False, None
-        self._unreadable.clear()
+    def keep(self, worth: Worth, numbering: Numbering) -> None:
+        """From now on, when it is full. `worth` is told in today's numbers."""
+        self._room.keep(worth, numbering)
 
     def close(self) -> None:
-        self._db.close()
-        os.close(self._lock)
+        self._file.close()
 
     # ---------------------------------------------------------------- in
-    def append(self, body: bytes, taken: datetime) -> int:
-        """The batch's number, once the disk has it. Raises DiskRefuses."""
+    def append(self, body: bytes, taken: datetime, recent: Told = ()) -> int:
+        """The batch's number, once the disk has it, and `recent` with it. Raises DiskRefuses."""
         small = packed(body)
         row = (micros(taken), zlib.crc32(small), small)
         try:
-            return self._append(row)
+            return self._append(row, recent)
         except sqlite3.Error as full:
             if is_damage(full):
-                return self._append_to_another(row, full)
+                return self._append_to_another(row, full, recent)
             log.warning("the spool's disk refuses a batch (%s): older ones are forgotten", full)
         try:
-            self._reserve.unlink(missing_ok=True)
-            self._work_in()
-            self._bound = self.fill * 7 // 8  # more than this the disk has no room for, until all is told
-            return self._append(row)
+            self._file.give_up_reserve()
+            self._file.work_in()
+            self._bound = self._file.fill * 7 // 8  # the disk has no room for more, until all is told
+            return self._append(row, recent)
         except (sqlite3.Error, OSError) as cause:
             raise DiskRefuses(f"spool: {cause}") from None
 
-    def _append_to_another(self, row: tuple[int, int, bytes], damage: sqlite3.Error) -> int:
+    def _append_to_another(self, row: tuple[int, int, bytes], damage: sqlite3.Error, recent: Told) -> int:
         try:
-            self._mend(damage)
-            return self._append(row)
+            self._file.mend(damage)
+            return self._append(row, recent)
         except (sqlite3.Error, OSError) as cause:
             raise DiskRefuses(f"spool: {cause}") from None
 
-    def _work_in(self) -> None:
-        """The write-ahead log into the file: its room is free again."""
-        self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
-
-    def _append(self, row: tuple[int, int, bytes]) -> int:
-        size = len(row[2])
-        if self.fill + size > self._bound:
-            self._forget_oldest(max(self._bound - size - self._bound // 16, 0))
-        with self._transaction():
-            number = self._db.execute("insert into spool (taken, crc, body) values (?, ?, ?)", row).lastrowid
+    def _append(self, row: tuple[int, int, bytes], recent: Told) -> int:
+        file, size = self._file, len(row[2])
+        if file.fill + size > self._bound:
+            self._room.make(max(self._bound - size - min(self._bound // 16, ROOM), 0))
+        with file.transaction():
+            query = "insert into spool (taken, crc, body) values (?, ?, ?)"
+            number = file.db.execute(query, row).lastrowid
+            if recent:
+                file.recently.add(recent)
         assert number is not None
-        self.last = number
-        self.fill += size
+        if recent:
+            file.recently.written()
+        file.last = number
+        file.fill += size
         return number
 
-    def _forget_oldest(self, limit: int) -> None:
-        """Until no more than `limit` bytes are left. The gap in the numbers tells whoever takes the rest."""
-        left, upto, batches = self.fill, 0, 0
-        for number, *size in self._walk("number, length(body)", self._gone):
-            if left <= limit:
-                break
-            left, upto, batches = left - sum(size), number, batches + 1
-        if not batches:
-            return
-        try:
-            with self._transaction():
-                self._db.execute("delete from spool where number > ? and number <= ?", (self._cleared, upto))
-                self._db.execute("update life set forgotten = forgotten + ?", (batches,))
-        except sqlite3.DatabaseError as cause:
-            self._leave(cause)
-        self._gone = self._cleared = upto
-        self.fill, self.forgotten = max(left, 0), self.forgotten + batches
-        log.error(
-            "the spool is full: its %d oldest batches are forgotten (%d in all)", batches, self.forgotten
-        )
-
     # ---------------------------------------------------------------- out
+    def recent(self, source: str) -> Recent:
+        """What this source took lately, in this life and the one before."""
+        try:
+            return self._file.recently.of(source)
+        except sqlite3.DatabaseError as cause:
+            log.warning("the spool cannot say what %s took lately (%s): repeats may be stored", source, cause)
+            return Recent()
+
+    def gaps(self) -> list[SampleGap]:
+        """What the record is still to be told of. Raises sqlite3.Error."""
+        return gaps.noted(self._file.db)
+
+    def told(self, of: Sequence[SampleGap]) -> None:
+        """The record knows of these gaps. A disk that refuses has them told again: nobody minds."""
+        try:
+            with self._file.unhurried(), self._file.transaction():
+                gaps.forget(self._file.db, of)
+        except sqlite3.DatabaseError as cause:
+            log.warning("the spool's disk refuses to forget a gap that was told (%s)", cause)
+
     def read(self, after: int, size: int = 1_048_576) -> list[Kept]:
         """The next batches, oldest first: one at least where there is one, and about `size` bytes."""
         out: list[Kept] = []
-        for number, *row in self._walk("number, taken, crc, cast(body as blob)", after):
+        for number, *row in self._file.walk("number, taken, crc, cast(body as blob)", after):
             if row:
                 taken, crc, small = row
                 out.append(Kept(number, from_micros(taken), self._whole(number, crc, small)))
@@ -299,54 +146,15 @@ class Spool:
                 size -= STEP
             if size <= 0:
                 break
-        if not out and max(after, self._gone) < self.last:  # the newest are lost: nothing to wait for
-            out.append(Kept(self.last, from_micros(0), None))
+        last = self._file.last
+        if not out and max(after, self._file.gone) < last:  # the newest are lost: nothing to wait for
+            out.append(Kept(last, from_micros(0), None))
         return out
-
-    def _walk(self, columns: str, after: int) -> Iterator[tuple[Any, ...]]:
-        """The rows behind `after`, in order, number first; of one that cannot be read the number alone."""
-        query = f"select {columns} from spool where number"  # noqa: S608  (columns are ours)
-        after = max(after, self._gone)
-        while after < self.last:
-            if after + 1 in self._unreadable:
-                after += 1
-                yield (after,)
-                continue
-            try:
-                for row in self._db.execute(f"{query} > ? order by number", (after,)):
-                    after = row[0]
-                    yield row
-                return
-            except sqlite3.DatabaseError as cause:
-                self._leave(cause)
-            after += 1
-            try:
-                row = self._db.execute(f"{query} = ?", (after,)).fetchone()
-            except sqlite3.DatabaseError as cause:
-                self._leave(cause)
-                row = self._step_over(after, cause)
-            if row:
-                yield row
-
-    def _leave(self, cause: sqlite3.Error) -> None:
-        """Damage is stepped over, and remembered; anything else may pass, and is raised."""
-        if not is_damage(cause):
-            raise cause
-        self._spoiled = cause
-
-    def _step_over(self, number: int, cause: sqlite3.Error) -> tuple[int]:
-        if number - 1 not in self._unreadable:
-            log.error(
-                "the spool cannot be read from batch %d on (%s): what is lost is left out", number, cause
-            )
-        self._unreadable.add(number)
-        self.damaged += 1
-        return (number,)
 
     def _whole(self, number: int, crc: int, small: bytes) -> bytes | None:
         if zlib.crc32(small) == crc:
-            return zlib.decompress(small) if small.startswith(_DEFLATED) else unpacked(small)
-        self.damaged += 1
+            return body_of(small)
+        self._file.damaged += 1
         log.error("batch %d of the spool was changed by the disk: it is left out", number)
         return None
 
@@ -354,90 +162,99 @@ class Spool:
         """These are on record. The disk is not waited for: what a power cut brings back is left out by its
         number. So is what cannot be deleted, because its page is spoiled or because a full disk takes no
         deleting either: that must not keep the rest from being told."""
-        upto = min(upto, self.last)
-        if upto <= self._gone:
+        file = self._file
+        upto = min(upto, file.last)
+        if upto <= file.gone:
             return
         try:
             query = "select coalesce(sum(length(body)), 0) from spool where number > ? and number <= ?"
-            left = self.fill - self._one(query, self._gone, upto)
-            if left < self.fill:
-                with self._unhurried(), self._transaction():
-                    self._db.execute(
-                        "delete from spool where number > ? and number <= ?", (self._cleared, upto)
-                    )
-            self._cleared = upto
+            left = file.fill - file.one(query, file.gone, upto)
+            if left < file.fill:
+                with file.unhurried(), file.transaction():
+                    file.delete(file.cleared, upto)
+            file.cleared = upto
         except sqlite3.DatabaseError as cause:
             if is_damage(cause):
-                self._leave(cause)
-                self._cleared = upto
+                file.leave(cause)
+                file.cleared = upto
             else:
                 log.warning("the spool's disk refuses to forget what is on record (%s): later, then", cause)
-            left = sum(sum(size) for _, *size in self._walk("number, length(body)", upto))
-        self._gone, self.fill = upto, max(left, 0)
-        if not self.fill:
+            left = sum(sum(size) for _, *size in file.walk("number, length(body)", upto))
+        file.gone, file.fill = upto, max(left, 0)
+        if not file.fill:
             self._all_is_told()
 
     def _all_is_told(self) -> None:
-        if self._spoiled:
+        if self._file.spoiled:
             try:
-                self._mend(self._spoiled)
+                self._file.mend(self._file.spoiled)
             except (sqlite3.Error, OSError) as cause:
-                log.warning("the damaged spool %s stays in use: %s", self._file, cause)
+                log.warning("the damaged spool %s stays in use: %s", self._file.path, cause)
         if self._bound < self.limit:
             self._bound = self.limit
-            self._put_by()
+            self._file.put_by()
 
     @property
     def oldest(self) -> datetime | None:
-        return next((from_micros(row[1]) for row in self._walk("number, taken", 0) if row[1:]), None)
+        return next((from_micros(row[1]) for row in self._file.walk("number, taken", 0) if row[1:]), None)
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the last of those that wait was taken."""
+        row = next((r for r in self._file.walk("number, taken", self._file.last - 1)), ())
+        return from_micros(row[1]) if row[1:] else None
 
     @property
     def first(self) -> int:
         """The oldest number that is kept, or the one that comes next."""
         return next(
-            (int(row[0]) for row in self._walk("number", 0) if row[0] not in self._unreadable), self.last + 1
+            (int(row[0]) for row in self._file.walk("number", 0) if row[0] not in self._file.unreadable),
+            self._file.last + 1,
         )
 
-    # ---------------------------------------------------------------- SQLite
-    def _one(self, query: str, *values: int) -> int:
-        return int(self._db.execute(query, values).fetchone()[0])
-
-    @contextmanager
-    def _unhurried(self) -> Iterator[None]:
-        self._db.execute("pragma synchronous=normal")
-        try:
-            yield
-        finally:
-            self._db.execute("pragma synchronous=full")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("begin immediate")
-        try:
-            yield
-            self._db.execute("commit")
-        except sqlite3.Error:
-            with suppress(sqlite3.Error):  # a full disk may have ended it already
-                self._db.execute("rollback")
-            raise
+    @property
+    def path(self) -> Path:
+        return self._file.path
 
     @property
-    def _reserve(self) -> Path:
-        return self._folder / "reserve"
-
-    def _put_by(self) -> None:
-        if self._reserve.exists():
-            return
-        try:
-            self._reserve.write_bytes(bytes(RESERVE))
-        except OSError:  # as soon as there is room again: half a reserve would pass for one
-            with suppress(OSError):
-                self._reserve.unlink(missing_ok=True)
+    def origin(self) -> str:
+        """Whoever sends the next batch."""
+        return self._file.senders[-1].origin
 
     @property
-    def _log(self) -> Path:
-        return self._folder / "spool.log-kept"
+    def senders(self) -> list[Sender]:
+        """Of what waits and of what comes."""
+        all_of_them = self._file.senders
+        told = [i for i, sender in enumerate(all_of_them) if sender.after <= self._file.gone]
+        return all_of_them[max(told, default=0) :]
+
+    def sender_of(self, number: int) -> str:
+        return next(s.origin for s in reversed(self._file.senders) if s.after < number)
+
+    def begin_again(self, after: int) -> None:
+        """Batches behind this number go in a name that nobody else has. Raises sqlite3.Error."""
+        self._file.begin_again(after)
 
     @property
-    def _new_file(self) -> Path:
-        return self._folder / "spool.new.db"
+    def last(self) -> int:
+        """The number given last."""
+        return self._file.last
+
+    @property
+    def fill(self) -> int:
+        """Bytes of batches that are kept."""
+        return self._file.fill
+
+    @property
+    def forgotten(self) -> int:
+        """Batches, in all lives of this sender."""
+        return self._file.forgotten
+
+    @property
+    def damaged(self) -> int:
+        return self._file.damaged
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Samples of each source, in this life."""
+        return self._room.dropped

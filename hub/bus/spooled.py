@@ -11,40 +11,60 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from hub.bus.ages import Ages
+from hub.bus.numbers import Numbering
 from hub.bus.spool import DiskRefuses, Kept, Spool
 from hub.errors import Transient
 from hub.model.batch import SampleBatch, as_historical, from_micros
+from hub.model.gap import SampleGap
+from hub.model.recent import Recent
 from hub.model.stamp import Stamp
 from hub.ports import SAMPLES, Bus, Clock
+from hub.ports.bus import LATE
 from hub.together import together
 
 log = logging.getLogger(__name__)
 
-LATE = timedelta(seconds=10)  # what waited longer is history when it is told
 WINDOW = 16_777_216  # bytes of batches on the bus that are not on record yet
-LOOK = 1.0  # seconds between looks at how far the record is ...
+LOOK = 2.0  # seconds between looks at how far the record is ...
 BUSY_LOOK = 0.25  # ... and when a good part of WINDOW is under way
 HELD = 4_194_304  # bytes of newest batches that need not be read from the disk again
-LOST = timedelta(seconds=5)  # on the bus nothing waits, and the record has not moved: the bus has lost it
+LOST = 5.0  # seconds: on the bus nothing waits, and the record has not moved: the bus has lost it
 FRESH = 16  # batches that wait to be shown; a bus that hangs shows the newest
 
 Reached = Callable[[str], Awaitable[int]]  # origin -> its last batch on record, 0 when there is none
+Tell = Callable[[Sequence[SampleGap]], Awaitable[None]]  # onto the record; telling twice is harmless
 T = TypeVar("T")
+
+
+class _BeginsAgain(Transient):
+    """What is under way is of no use."""
 
 
 class SpooledBus:
     """The publishing half of a bus for the collectors of one process. `run` does the forwarding."""
 
-    def __init__(self, bus: Bus, spool: Spool, reached: Reached, clock: Clock, window: int = WINDOW) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        spool: Spool,
+        reached: Reached,
+        clock: Clock,
+        window: int = WINDOW,
+        tell: Tell | None = None,
+        numbering: Numbering | None = None,
+    ) -> None:
+        """`numbering`: what the batches' numbers mean, where the record may mean something else by them; it
+        has to be known by the time that `reached` answers."""
         self._bus, self._spool, self._reached, self._clock = bus, spool, reached, clock
-        self._window = window
+        self._window, self._tell, self._numbering = window, tell, numbering
         self._disk = ThreadPoolExecutor(1, "spool")
         self._changed = asyncio.Condition()  # a new batch, or the record has moved
         self._held = _Held(HELD)
@@ -52,10 +72,15 @@ class SpooledBus:
         self._shown = asyncio.Event()
         self._on_record = 0
         self._met = asyncio.Event()  # in this life of the process the record has told how far it is
-        self._moved = clock.now()
+        self._moved = clock.monotonic()
+        newest = spool.newest
+        self._opened = spool.last
+        self._ages = Ages(LATE, clock.now(), clock.monotonic(), spool.last, newest)
         self._under_way: deque[tuple[int, int]] = deque()  # (number, bytes) on the bus and not on record
         self._out = 0  # those bytes
         self._bare = Stamp(uuid4().hex, 0)  # for what the disk refuses
+        self._numbered_for = ""  # the record, under its name
+        self._sender = ""  # of the batch that was given last
         self._oldest: datetime | None = None
         self.replayed = self.refused = self.bare = 0
 
@@ -67,27 +92,37 @@ class SpooledBus:
             "spool_bytes": self._spool.fill,
             "spool_fill": round(self._spool.fill / max(self._spool.limit, 1), 4),
             "spool_forgotten": self._spool.forgotten,
+            "spool_dropped_samples": self._spool.dropped.total(),
             "spool_damaged": self._spool.damaged,
             "spool_unwritten": self.bare,
             "replayed": self.replayed,
         }
 
-    async def publish(self, topic: str, body: bytes, stamp: Stamp | None = None) -> None:
+    async def publish(
+        self, topic: str, body: bytes, stamp: Stamp | None = None, recent: Sequence[tuple[str, Recent]] = ()
+    ) -> None:
         """Returns once the disk has it. Where the disk refuses: once the bus has it; it may raise, too.
 
         The spool numbers batches itself, over all lives of the process: `stamp` is not needed.
         """
-        taken = self._clock.now()
+        taken, elapsed = self._clock.now(), self._clock.monotonic()
         try:
-            self._held.add(Kept(await self._on_disk(lambda: self._spool.append(body, taken)), taken, body))
+            number = await self._on_disk(lambda: self._spool.append(body, taken, recent))
+            self._ages.took(number, elapsed)
+            self._held.add(Kept(number, taken, body))
         except DiskRefuses as cause:
             log.error("%s: a batch goes to the bus without it", cause)
-            self.bare += 1
             number = self._bare.number + 1
-            await self._bus.publish(topic, body, self._bare._replace(number=number))
+            record = self._numbering.record if self._numbering is not None else ""
+            bare = self._bare._replace(number=number, record=record)
+            await self._bus.publish(topic, self._meant(body), bare)
+            self.bare += 1
             self._bare = self._bare._replace(number=number)
         async with self._changed:
             self._changed.notify_all()
+
+    async def recall(self, source: str) -> Recent:
+        return await self._on_disk(lambda: self._spool.recent(source))
 
     async def shout(self, topic: str, body: bytes) -> None:
         """Samples are shown as they come, also while the record is away or old ones are told; never waits."""
@@ -101,6 +136,7 @@ class SpooledBus:
         """One life of the way to the bus. It begins behind what is on record; raises what the bus raises."""
         self._under_way.clear()
         self._out = 0
+        self._numbered_for = self._numbering.record if self._numbering is not None else ""
         await together(self._show(), self._follow(), self._forward())
 
     def close(self) -> None:
@@ -113,43 +149,104 @@ class SpooledBus:
             await self._shown.wait()
             self._shown.clear()
             while self._fresh:
-                await self._bus.shout(SAMPLES, self._fresh.popleft())
+                body = self._fresh.popleft()
+                if self._numbering is None or self._numbering.is_known:  # else nobody would know the tags
+                    await self._bus.shout(SAMPLES, self._meant(body))
 
     async def _follow(self) -> None:
         """How far the record is; what it has is forgotten here. A record that is away tells nothing."""
-        self._moved = self._clock.now()
+        self._moved = self._clock.monotonic()
         while True:
             try:
-                number = await self._reached(self._spool.origin)
+                number = await self._how_far()
+            except _BeginsAgain:
+                raise
             except Transient:
-                self._moved = self._clock.now()
+                self._moved = self._clock.monotonic()
             else:
+                self._refuse_another_record()
                 await self._is_on_record(number)
+                await self._tell_gaps()
                 self._met.set()
                 await self._refuse_a_loss()
             self._oldest = await self._on_disk(lambda: self._spool.oldest)
             await self._clock.sleep(BUSY_LOOK if self._out > self._window // 8 else LOOK)
+
+    async def _how_far(self) -> int:
+        """The last number of ours that is on record, in whosever name it went."""
+        senders = self._spool.senders
+        number = await self._reached(senders[-1].origin)
+        end = self._spool.last if self._met.is_set() else self._opened  # it goes on while the record thinks
+        if number > end:
+            return await self._parted(number)
+        for before, sender in zip(reversed(senders[:-1]), reversed(senders), strict=False):
+            if number > sender.after:
+                break
+            number = min(await self._reached(before.origin), sender.after)
+        return number or await self._unheard_of()
+
+    def _refuse_another_record(self) -> None:
+        """What is under way was numbered for the one before, and is refused there."""
+        record = self._numbering.record if self._numbering is not None else ""
+        before, self._numbered_for = self._numbered_for, record
+        if before not in ("", record):
+            raise _BeginsAgain("spool: the database is another one; what is under way is numbered anew")
+
+    async def _parted(self, number: int) -> int:
+        """The record has batches in our name that are not ours: the spool is an older copy of the one they
+        come from, or there are two of it. What it held when it was opened is the same in both."""
+        ours = self._on_record if self._met.is_set() else self._opened
+        log.error(
+            "the spool %s is a copy of another one, of which batches up to %d are on record: what it has "
+            "taken after batch %d is sent under another name", self._spool.path, number, ours,
+        )  # fmt: skip
+        return await self._go_on_behind(ours)
+
+    async def _unheard_of(self) -> int:
+        """A record that knows nothing of us, though it had something: it is another one, or has forgotten."""
+        first = await self._on_disk(lambda: self._spool.first)
+        gone = self._on_record if self._met.is_set() else first - 1
+        forgotten = 0 if self._met.is_set() else self._spool.forgotten
+        if gone - forgotten <= max(s.after for s in self._spool.senders if s.after <= gone):
+            return 0
+        log.warning("the record knows nothing of what the spool %s has told before", self._spool.path)
+        return await self._go_on_behind(gone)
+
+    async def _go_on_behind(self, number: int) -> int:
+        await self._on_disk(lambda: self._spool.begin_again(number))
+        if self._met.is_set():
+            raise _BeginsAgain(f"spool: what came after batch {number} is given in another name")
+        return number
+
+    async def _tell_gaps(self) -> None:
+        """What a full disk has cost: noted there, told here, and struck out when it is on record."""
+        if self._tell is None or not (gaps := await self._on_disk(self._spool.gaps)):
+            return
+        try:
+            await self._tell(gaps)
+        except Transient as cause:
+            log.warning("%d gaps in the samples are told later: %s", len(gaps), cause)
+        else:
+            await self._on_disk(partial(self._spool.told, gaps))
 
     async def _is_on_record(self, number: int) -> None:
         if number <= self._on_record:
             return
         await self._on_disk(lambda: self._spool.trim(number))
         async with self._changed:
-            self._on_record, self._moved = number, self._clock.now()
+            self._on_record, self._moved = number, self._clock.monotonic()
             while self._under_way and self._under_way[0][0] <= number:
                 self._out -= self._under_way.popleft()[1]
             self._changed.notify_all()
 
     async def _refuse_a_loss(self) -> None:
-        if not self._under_way or self._clock.now() - self._moved < LOST:
+        if not self._under_way or self._clock.monotonic() - self._moved < LOST:
             return
-        self._moved = self._clock.now()
+        self._moved = self._clock.monotonic()
         if (await self._bus.behind(SAMPLES)).get("store") != 0:
             return
         before = self._on_record
-        await self._is_on_record(
-            await self._reached(self._spool.origin)
-        )  # it may have moved between two looks
+        await self._is_on_record(await self._how_far())  # it may have moved between two looks
         if self._on_record == before:
             raise Transient(
                 f"spool: the bus has lost what came after batch {self._on_record}; it is given again"
@@ -177,11 +274,25 @@ class SpooledBus:
             await self._changed.wait_for(lambda: self._out < self._window)
             self._under_way.append((batch.number, len(batch.body)))
             self._out += len(batch.body)
-        late = self._clock.now() - batch.taken > LATE
+        age = self._ages.of(batch.number, batch.taken, self._clock.now(), self._clock.monotonic())
+        late = age > LATE.total_seconds()
         body = as_historical(batch.body) if late else batch.body
-        await self._bus.publish(SAMPLES, body, Stamp(self._spool.origin, batch.number, follows))
+        body = self._meant(body, batch.number)
+        origin = self._spool.sender_of(batch.number)
+        if origin != self._sender:  # the bus knows of none before it in this name
+            self._sender, follows = origin, 0
+        record = self._numbering.record if self._numbering is not None else ""
+        stamp = Stamp(origin, batch.number, follows, 0.0 if late else age, record)
+        await self._bus.publish(SAMPLES, body, stamp)
         self.replayed += late
         return late
+
+    def _meant(self, body: bytes, number: int | None = None) -> bytes:
+        if self._numbering is None:
+            return body
+        if not self._numbering.is_known:
+            raise Transient("spool: the record has not said yet how it numbers the tags")
+        return self._numbering.on_record(body, number)
 
     async def _something_after(self, sent: int) -> None:
         async with self._changed:

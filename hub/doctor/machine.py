@@ -9,11 +9,11 @@ from ipaddress import ip_address
 
 import httpx
 
-from hub.app import check
 from hub.doctor.finding import Finding
 from hub.errors import ConfigError
 from hub.house import refuse_taken_port
 from hub.places import located
+from hub.plan import check
 from hub.registry import intruders
 from hub.settings import Settings
 

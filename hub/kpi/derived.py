@@ -42,7 +42,7 @@ def derivations(tags: Mapping[str, Tag], complaints: list[str]) -> list[Derivati
         return [found[path] for path in order.static_order()]
     except CycleError as cause:
         circle = " <- ".join(cause.args[1])
-        complaints.append(f"plant: formula: {circle} go round in a circle; break it")
+        complaints.append(f"plant: {cause.args[1][0]}: formula: {circle} go round in a circle; break it")
         return []
 
 

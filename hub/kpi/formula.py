@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,10 @@ _TOKEN = re.compile(
     r"|\{(?P<path>[A-Za-z0-9_./-]+)\}|(?P<sign><=|>=|==|!=|[-+*/%<>(),]))",
     re.ASCII,
 )
+_WRITTEN = {
+    "×": "*", "·": "*", "∙": "*", "÷": "/", "−": "-", "–": "-", "≥": ">=", "≤": "<=", "≠": "!=", "=": "==",
+    "＝": "==", "&": "and", "|": "or", "、": ",",
+}  # fmt: skip
 _STRENGTH = {
     "or": 1, "and": 2, "<": 4, "<=": 4, ">": 4, ">=": 4, "==": 4, "!=": 4, "+": 5, "-": 5,
     "*": 6, "/": 6, "%": 6,
@@ -112,15 +117,22 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
         token = _TOKEN.match(text, at)
         if token is None:
             at += len(text[at:]) - len(text[at:].lstrip())
-            raise ValueError(
-                f"position {at + 1}: {text[at]!r} is not understood; names with - go into braces"
-            )
+            raise ValueError(f"position {at + 1}: {text[at]!r} is not understood; {_meant(text[at])}")
         kind = str(token.lastgroup)
         word = token[kind]
         kind = "sign" if word in ("and", "or", "not") and kind == "name" else kind
         found.append((kind, word, token.start(kind) + 1))
         at = token.end()
     return found
+
+
+def _meant(sign: str) -> str:
+    """Keyboards and word processors have signs of their own for what a formula writes plainly."""
+    plain = _WRITTEN.get(sign) or unicodedata.normalize("NFKC", sign)
+    if plain == "^":
+        return "write it as a product"
+    known = plain.isascii() and (plain in ("==", "and", "or", "!=") or _TOKEN.fullmatch(plain))
+    return f"write {plain}" if known else "write the ids of tags, those with - in braces"
 
 
 class _Reader:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.model.sample import BAD_NO_COMMUNICATION, Sample, StatusCode
+from hub.model.recent import Recent
+from hub.model.sample import BAD, BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, Sample, StatusCode
 
 _HEADER = struct.Struct("<4sII")  # magic, rows, bytes of the source name
 _MAGIC = b"AHB1"
 _LATE_MAGIC = b"AHBH"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ROW_BYTES = 4 + 8 + 8 + 4
+# No machine's number is beyond this one; some devices say the greatest double when they know none. One of
+# those would take the mean of its whole day, and PostgreSQL refuses to add up two.
+LARGEST = 1e140
 
 
 def micros(at: datetime) -> int:
@@ -40,6 +44,7 @@ class SampleBatch:
     statuses: NDArray[np.uint32]  # OPC UA status codes
     source: str = ""  # name of the collector
     historical: bool = False  # told long after it was so: facts of the past, not of now
+    recent: Recent | None = None  # by which its source will know a repeat; not among its bytes
 
     def __len__(self) -> int:
         return len(self.tags)
@@ -79,7 +84,7 @@ class SampleBatch:
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> SampleBatch:
         return SampleBatch(
             self.tags[rows], self.source_times[rows], self.values[rows], self.statuses[rows],
-            self.source, self.historical,
+            self.source, self.historical, self.recent,
         )  # fmt: skip
 
     def to_bytes(self) -> bytes:
@@ -134,3 +139,12 @@ def join(batches: Sequence[SampleBatch]) -> SampleBatch:
         np.concatenate([b.values for b in batches]),
         np.concatenate([b.statuses for b in batches]),
     )
+
+
+def summable(batch: SampleBatch) -> SampleBatch:
+    """With numbers beyond LARGEST, and infinite ones, as what they are: out of range, and none."""
+    beyond = np.abs(batch.values) > LARGEST
+    if not beyond.any():
+        return batch
+    statuses = np.where(beyond & (batch.statuses < BAD), np.uint32(BAD_OUT_OF_RANGE), batch.statuses)
+    return replace(batch, values=np.where(beyond, np.nan, batch.values), statuses=statuses)

@@ -11,13 +11,15 @@ from hub.model.sample import Tag
 @dataclass(frozen=True, slots=True)
 class Device:
     """`name` is the collector's, or `collector/part` of what is behind it (`part_of`): a unit behind a
-    gateway, a machine behind a server. `regular`: it repeats what stands still, so that its silence tells."""
+    gateway, a machine behind a server, an edge node or a device of one. `regular`: it repeats what stands
+    still, so that its silence tells. `told`: its source says by itself which part is gone, and knows."""
 
     name: str
     tags: tuple[int, ...]
     equipment: str  # the machine, or the nearest node that has all of it below
     part_of: str = ""
     regular: bool = True
+    told: bool = False
 
 
 def devices_of(
@@ -27,19 +29,26 @@ def devices_of(
     tags: Mapping[int, Tag],
     *,
     regular: bool = True,
+    told: bool = False,
 ) -> list[Device]:
-    """The source and, where it has several, each of its parts. Without `parts` every machine is one."""
+    """The source and, where it has several, each of its parts. Without `parts` every machine is one.
+
+    A part called `node/device` is behind the part `node`; one that is all of what it is behind is not told
+    apart from that.
+    """
     known = tuple(dict.fromkeys(n for n in numbers if n in tags))
     if not known:
         return []
     parts = parts or _by_machine(known, tags)
     found = [Device(name, known, _above(known, tags), regular=regular)]
-    if len(parts) < 2:
-        return found
-    return found + [
-        Device(f"{name}/{part}", tuple(some), _above(some, tags), name, regular)
-        for part, some in parts.items()
-    ]
+    made = {"": frozenset(known)}
+    for part, some in sorted(parts.items(), key=lambda p: p[0].count("/")) if told else parts.items():
+        behind = max((m for m in made if not m or part.startswith(f"{m}/")), key=len)
+        if frozenset(some) != made[behind]:
+            made[part] = frozenset(some)
+            above = f"{name}/{behind}" if behind else name
+            found.append(Device(f"{name}/{part}", tuple(some), _above(some, tags), above, regular, told))
+    return found
 
 
 def _by_machine(numbers: Sequence[int], tags: Mapping[int, Tag]) -> dict[str, list[int]]:

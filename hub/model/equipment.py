@@ -48,6 +48,7 @@ class Equipment:
     fault_texts: dict[int, Words] = field(default_factory=dict)
     good_tag: str = ""  # counter of good pieces
     scrap_tag: str = ""  # counter of scrapped pieces
+    state_numbering: str = ""  # which numbering the raw state codes follow
 
     @property
     def parent(self) -> str:

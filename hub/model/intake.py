@@ -35,6 +35,7 @@ class Verdict:
     fate: Uptake
     faults: tuple[Fault, ...] = ()
     ignored: tuple[str, ...] = ()  # fields that we have no use for
+    notes: tuple[Fault, ...] = ()  # taken, and yet there is something to say
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +54,52 @@ class Reject:
     decided_by: str = ""
     decided_at: datetime | None = None
     note: str = ""
+    correction: str = ""  # JSON: the event that a person made of it and that was taken; the record stays
     id: int = 0
+    same: str = ""  # by what it is known again, where that is not all of the record; not kept
+
+
+@dataclass(frozen=True, slots=True)
+class RejectsWanted:
+    """Which rejects are meant; "" is any."""
+
+    state: RejectState = RejectState.WAITING
+    source: str = ""
+    kind: str = ""
+    text: str = ""  # somewhere in the record, its id or the reason
+
+
+ALL_WAITING = RejectsWanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of an event as it was and as a person has corrected it, both as JSON; "" for none."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    verdict: Verdict
+    changes: tuple[Change, ...] = ()
+    event: str = ""  # JSON, as it was taken
+
+
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    """What was told of an operation that no order on record has: kept, and counted once one has it."""
+
+    order: str
+    operation: str  # "": the posting names none
+    order_known: bool  # only the operation is not
+    reports: int
+    good: int
+    scrap: int
+    rework: int
+    postings: int
+    first_at: datetime | None
+    last_at: datetime | None
+    sources: list[str]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
+from typing import Any
 
 from hub.model.equipment import within
 from hub.model.words import Language, Words
@@ -57,6 +59,18 @@ class WallScreen:
     scope: str
     made_at: datetime
     seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """Who did what to what; `who` is a person's id, a screen's name, or a part of the hub."""
+
+    id: int
+    at: datetime
+    who: str
+    what: str
+    about: str
+    detail: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

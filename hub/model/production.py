@@ -77,6 +77,8 @@ class JobResponse:
     person: str = ""
     labour_seconds: float = 0.0
     rework: int = 0  # pieces worked on once more: neither good nor scrap
+    stated: bool = True  # False: a count alone; the MES said nothing of the state
+    corrects: str = ""  # the report that this one takes something back of; its quantities may be negative
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Tag:
     deadband: float = 0.0  # in its unit: a value that differs less from the last one told is not told
     formula: str = ""  # of a derived tag (hub.kpi.formula)
     parameter: ProcessParameter | None = None  # its samples are bound to what its machine runs
+    unit_since: datetime | None = None  # samples on record from before are in another unit
 
     @property
     def equipment(self) -> str:

@@ -11,12 +11,26 @@ class Stamp(NamedTuple):
 
     `follows`: the number that this sender gave the bus just before, so that a bus that lost it meanwhile
     refuses to go on (the sender then begins again where the record ends); 0 when it begins, or begins again.
-    None: a sender that can give nothing twice.
+    None: a sender that can give nothing twice. `age`: seconds since it was taken, when it is given, by a
+    clock that nobody sets. `record`: the database by which its tags are numbered; "" where nobody said.
     """
 
     origin: str
     number: int
     follows: int | None = None
+    age: float = 0.0
+    record: str = ""
+
+
+def family(origin: str) -> str:
+    """One sender under all names that it has had: `a` and `a+7.x` are one."""
+    return origin.partition("+")[0]
+
+
+def begins_after(origin: str) -> int:
+    """The number before its first: an origin that takes over from another one says so in its name."""
+    after = origin.partition("+")[2].partition(".")[0]
+    return int(after) if after.isdecimal() else 0
 
 
 class Tally:
@@ -32,7 +46,7 @@ class Tally:
 
     def take(self, stamp: Stamp) -> int | None:
         """How many batches of this origin are missing just before this one; None: it was taken before."""
-        unknown = 0 if self._from_the_first else stamp.number - 1
+        unknown = begins_after(stamp.origin) if self._from_the_first else stamp.number - 1
         last = self._taken.get(stamp.origin, unknown)
         if stamp.number <= last:
             return None

@@ -16,7 +16,8 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,14 +26,16 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, sql
 
-from hub.errors import ConfigError
+from hub.errors import ConfigError, RecordAway
+from hub.failpoint import failpoint
+from hub.store import half_restored
 from hub.store.edition import Edition
 from hub.store.migrate import FOLDER, bring_up_to, migrate, read_migrations
 from hub.store.rollup import LEVELS
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-LEFT_OUT = ("schema_migrations", "schema_edition", "sessions")
+LEFT_OUT = ("schema_migrations", "schema_edition", "record_identity", "sessions", half_restored.MARK)
 CHUNK = 1_048_576
 
 
@@ -48,23 +51,20 @@ class Table:
 async def backup(dsn: str, target: Path, now: datetime) -> dict[str, int]:
     """Rows of each table, once the file is whole, read back and in its place, closed to all but its owner.
 
-    Raises ConfigError when the file exists.
+    Raises ConfigError when the file exists, its folder does not or cannot take it, or the database holds no
+    record; RecordAway when the database is away.
     """
     _refuse_a_taken(target)
     part = target.with_name(target.name + ".part")
     try:
-        with (
-            _private(part) as raw,
-            zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive,
-        ):
-            async with await psycopg.AsyncConnection.connect(dsn) as connection:
-                await connection.execute("set transaction isolation level repeatable read, read only")
-                manifest = await _write(connection, archive, now)
-            archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
+        with _told_plainly():
+            manifest = await _write_whole(dsn, part, now)
         verify(part)
         with part.open("rb") as whole:
             os.fsync(whole.fileno())
         part.replace(target)
+    except OSError as cause:
+        raise ConfigError(f"{target}: {cause.strerror}; name another file, or make room") from None
     finally:
         part.unlink(missing_ok=True)
     return {name: int(t["rows"]) for name, t in manifest["tables"].items()}
@@ -95,7 +95,8 @@ async def restore(dsn: str, archive: Path, folder: Path = FOLDER) -> dict[str, i
     """Rows of each table, counted in the database.
 
     Raises ConfigError, and leaves the database as it was, when the file is not whole, the database holds
-    something already, or this release is older than the backup.
+    something already, or this release is older than the backup; RecordAway when the database is away. What a
+    restore leaves that was killed is cleared away by the next one, and used by nobody.
     """
     manifest = verify(archive)
     known = {m.name.partition(".")[0]: m for m in read_migrations(folder)}
@@ -103,17 +104,63 @@ async def restore(dsn: str, archive: Path, folder: Path = FOLDER) -> dict[str, i
         raise ConfigError(
             f"{archive}: was made by a newer release (it has {newer[0]}); install that one first"
         )
-    await _refuse_a_used(dsn)
-    await bring_up_to(dsn, set(manifest["migrations"]), folder)
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        with zipfile.ZipFile(archive) as opened:
-            counts = await _read(connection, opened, manifest)
-        await connection.commit()
-    await migrate(dsn, folder)
+    with _told_plainly():
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as guard:
+            await half_restored.begin(guard)
+            counts: dict[str, int] | None = None
+            try:
+                await bring_up_to(dsn, set(manifest["migrations"]), folder)
+                counts = await _put_in(dsn, archive, manifest)
+            finally:
+                if counts is None:
+                    with suppress(psycopg.Error):  # then the next one does it
+                        await half_restored.clear(guard)
+        await migrate(dsn, folder)
     return counts
 
 
+async def _put_in(dsn: str, archive: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        with zipfile.ZipFile(archive) as opened:
+            counts = await _read(connection, opened, manifest)
+        failpoint("restore.before_commit")
+        await half_restored.ended(connection)
+        await connection.commit()
+    return counts
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """What a database may answer, as what a person can do about it."""
+    try:
+        yield
+    except psycopg.errors.UndefinedTable:
+        raise ConfigError("hub.database: holds no record of ours; is it the right one?") from None
+    except psycopg.OperationalError as cause:
+        told = next(iter(str(cause).splitlines()), type(cause).__name__)
+        raise RecordAway(
+            f"hub.database: {told}; is the server on, the database there, and are address and password right?"
+        ) from None
+    except psycopg.Error as cause:
+        told = next(iter(str(cause).splitlines()), type(cause).__name__)
+        raise ConfigError(f"hub.database: refused with: {told}; the account must own the schema") from None
+
+
 # ------------------------------------------------------------------ out
+async def _write_whole(dsn: str, part: Path, now: datetime) -> dict[str, Any]:
+    with (
+        _private(part) as raw,
+        zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive,
+    ):
+        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+            await half_restored.refuse(connection)
+            await connection.rollback()
+            await connection.execute("set transaction isolation level repeatable read, read only")
+            manifest = await _write(connection, archive, now)
+        archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
+    return manifest
+
+
 async def _write(connection: AsyncConnection[Any], archive: zipfile.ZipFile, now: datetime) -> dict[str, Any]:
     rows = await (await connection.execute("select name from schema_migrations order by name")).fetchall()
     edition = await (await connection.execute("select edition from schema_edition")).fetchone()
@@ -161,6 +208,8 @@ async def _in_chunks(rows: Any) -> AsyncIterator[bytes]:
 def _refuse_a_taken(target: Path) -> None:
     if target.exists():
         raise ConfigError(f"{target}: is there already; name another file")
+    if not target.absolute().parent.is_dir():
+        raise ConfigError(f"{target}: its folder is not there; make it, or name another")
 
 
 def _private(path: Path) -> Any:
@@ -169,16 +218,6 @@ def _private(path: Path) -> Any:
 
 
 # ------------------------------------------------------------------ in
-async def _refuse_a_used(dsn: str) -> None:
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        row = await (await connection.execute(USED)).fetchone()
-    if row is not None:
-        raise ConfigError(
-            f"hub.database: holds tables already ({row[0]}); restore into an empty database, "
-            "or into a new folder under hub.data"
-        )
-
-
 async def _read(
     connection: AsyncConnection[Any], archive: zipfile.ZipFile, manifest: Mapping[str, Any]
 ) -> dict[str, int]:
@@ -268,8 +307,4 @@ from timescaledb_information.continuous_aggregates where view_schema = current_s
 """
 SEQUENCES = """
 select format('%I', sequencename), last_value from pg_sequences where schemaname = current_schema() order by 1
-"""
-USED = """
-select relname from pg_class
-where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') order by 1 limit 1
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from hub.model.production import OrderChange, Posting, WorkOrder
 from hub.store import orders
 from hub.store.pool import Connection, Pool, borrowed
 from hub.store.statements import insert
+from hub.store.told_names import Told
 
 
 class PgErpBook:
@@ -141,11 +142,14 @@ async def add_exchange(connection: Connection, exchange: Exchange) -> None:
     await connection.execute(ADD_EXCHANGE, row)
 
 
-async def add_posting(connection: Connection, posting: Posting) -> bool:
-    """False when it is on record already."""
+async def add_posting(
+    connection: Connection, posting: Posting, source: str = "", peers: Sequence[str] | None = None
+) -> Posting | None:
+    """As it stands on record, under the house's name for it; None when it was there."""
     row = {name: getattr(posting, name) for name in _SAME_NAME}
     row |= {"work_order": posting.order, "name": posting.check, "kind": posting.kind.value}
-    return (await connection.execute(ADD_POSTING, row)).rowcount > 0
+    name = await FACTS.add(connection, row, source, peers)
+    return None if name is None else replace(posting, id=name)
 
 
 async def open_changes(connection: Connection) -> list[OrderChange]:
@@ -233,7 +237,12 @@ _SAME_NAME = (
     "id", "operation", "at", "item", "quantity", "unit", "lot", "warehouse", "reason", "passed", "value",
     "sample_size", "labour_seconds", "machine_seconds", "equipment", "person",
 )  # fmt: skip
-ADD_POSTING = insert("postings", (*_SAME_NAME, "kind", "work_order", "name"), "on conflict do nothing")
+FACTS = Told(
+    "postings",
+    (*_SAME_NAME, "kind", "work_order", "name"),
+    ("kind",),
+    ("work_order", "operation", "at", "item"),
+)
 POSTINGS = "select * from postings where at >= %s order by at, kind, id"
 OPEN_CHANGES = "select * from order_changes where confirmed_at is null order by at, id"
 OPEN_CHANGE = "select * from order_changes where work_order = %s and confirmed_at is null for update"

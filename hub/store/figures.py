@@ -51,7 +51,7 @@ def _report(row: dict[str, Any]) -> JobResponse:
     return JobResponse(
         row["id"], row["work_order"], row["operation"], row["at"], row["good"], row["scrap"],
         JobState(row["state"]), row["equipment"], row["person"], row["labour_seconds"],
-        row["rework"],
+        row["rework"], row["stated"],
     )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from hub.kpi.job_spans import job_spans
 from hub.model.erp import PostingKind
 from hub.model.parameter import JobSpan, Lot
-from hub.model.production import JobResponse, JobState, Posting
+from hub.model.production import JobResponse, Posting
+from hub.store.job_reports import New, new_of, told
 from hub.store.pool import Connection
 
 LOCK = 0x616E646F6E04
@@ -51,38 +52,34 @@ class Moves:
         if not touched:
             return
         await connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
-        for row in touched:
-            await follow(connection, row["equipment"], row["since"])
+        for row in touched:  # a lot counts for all that its order ran afterwards
+            new = None if row["loaded"] else new_of(self.reports, row["since"])
+            await follow(connection, row["equipment"], row["since"], new)
 
 
-async def follow(connection: Connection, machine: str, since: datetime) -> None:
-    """The machine's spans from `since` on as the reports have them, and its samples bound to them."""
+async def follow(connection: Connection, machine: str, since: datetime, new: New | None = None) -> None:
+    """The machine's spans from `since` on as the reports have them, and its samples bound to them: up to
+    where the `new` reports make a difference, all of them where it is not known which are new."""
     before = next(iter(await _read(connection, BEFORE, [machine, since])), None)
-    reports = await _reports(connection, machine, since)
-    orders = {r.order for r in reports} | ({before.order} if before else set())
-    meant = job_spans(machine, before, since, reports, await _issues(connection, sorted(orders)))
-    known = await _read(connection, FROM, [machine, since])
+    heard = await told(connection, machine, since, before, new)
+    orders = {r.order for r in heard.reports} | ({before.order} if before else set())
+    orders |= {heard.running[0]} if heard.running else set()
+    until = heard.until or datetime.max.replace(tzinfo=UTC)
+    issues = [i for i in await _issues(connection, sorted(orders)) if i.at <= until]
+    meant = job_spans(machine, before, since, heard.reports, issues, heard.stated, heard.running)
+    known = await _read(connection, FROM, [machine, since, heard.until])
     kept = {(s.since, s.order, s.operation, s.lots) for s in known}
-    new = [s for s in meant if (s.since, s.order, s.operation, s.lots) not in kept]
+    added = [s for s in meant if (s.since, s.order, s.operation, s.lots) not in kept]
     wanted = {(s.since, s.order, s.operation, s.lots) for s in meant}
     gone = [s for s in known if (s.since, s.order, s.operation, s.lots) not in wanted]
-    if not new and not gone:
+    if not added and not gone:
         return
     await connection.execute(DROP, [[s.id for s in gone]])
-    for span in new:
-        await connection.execute(ADD, _row(span))
-    first = min(s.since for s in (*new, *gone))
-    last = max(s.since for s in (*new, *gone))
-    until = min((s.since for s in meant if s.since > last), default=None)
-    await connection.execute(BIND, {"machine": machine, "first": first, "until": until})
-
-
-async def _reports(connection: Connection, machine: str, since: datetime) -> list[JobResponse]:
-    rows = await connection.execute(REPORTS, {"places": _places(machine), "since": since})
-    return [
-        JobResponse(r["id"], r["work_order"], r["operation"], r["at"], state=JobState(r["state"]))
-        async for r in rows
-    ]
+    async with connection.cursor() as cursor:
+        await cursor.executemany(ADD, [_row(span) for span in added])
+    first = min(s.since for s in (*added, *gone))
+    last = max(s.since for s in (*added, *gone))
+    await connection.execute(BIND, {"machine": machine, "first": first, "last": last})
 
 
 async def _issues(connection: Connection, orders: Sequence[str]) -> list[Posting]:
@@ -93,12 +90,6 @@ async def _issues(connection: Connection, orders: Sequence[str]) -> list[Posting
         )
         async for r in await connection.execute(ISSUES, [list(orders)])
     ]  # fmt: skip
-
-
-def _places(machine: str) -> list[str]:
-    """The machine and every node above it."""
-    steps = machine.split("/")
-    return ["/".join(steps[:n]) for n in range(len(steps), 0, -1)]
 
 
 async def _read(connection: Connection, query: str, values: Sequence[Any]) -> list[JobSpan]:
@@ -132,23 +123,22 @@ with told as (
         r (place, work_order, operation, at)
     left join job_orders j on r.place = '' and j.work_order = r.work_order and j.operation = r.operation
 )
-select equipment, min(at) as since from (
-    select p.equipment, told.at from told
+select equipment, min(at) as since, bool_or(loaded) as loaded from (
+    select p.equipment, told.at, false as loaded from told
     join (select distinct equipment from process_parameters where active) p
         on told.place <> '' and (p.equipment = told.place or starts_with(p.equipment, told.place || '/'))
     union all
-    select s.equipment, i.at from unnest(%(issued)s::text[], %(issued_at)s::timestamptz[]) i (work_order, at)
+    select s.equipment, i.at, true
+    from unnest(%(issued)s::text[], %(issued_at)s::timestamptz[]) i (work_order, at)
     join job_spans s on s.work_order = i.work_order
 ) found group by equipment order by equipment
 """
 BEFORE = """
 select * from job_spans where equipment = %s and since < %s order by since desc limit 1
 """
-FROM = "select * from job_spans where equipment = %s and since >= %s order by since"
-REPORTS = """
-select r.id, r.work_order, r.operation, r.at, r.state from job_responses r
-left join job_orders j on r.equipment = '' and j.work_order = r.work_order and j.operation = r.operation
-where r.at >= %(since)s and coalesce(nullif(r.equipment, ''), j.work_center) = any (%(places)s)
+FROM = """
+select * from job_spans where equipment = %s and since >= %s
+    and since <= coalesce(%s::timestamptz, 'infinity') order by since
 """
 ISSUES = """
 select id, work_order, operation, at, item, lot, equipment from postings
@@ -164,5 +154,6 @@ update parameter_samples p set span = coalesce((
     select s.id from job_spans s where s.equipment = %(machine)s and s.since <= p.ts
     order by s.since desc limit 1), 0)
 where p.tag in (select tag from process_parameters where equipment = %(machine)s)
-  and p.ts >= %(first)s and p.ts < coalesce(%(until)s::timestamptz, 'infinity')
+  and p.ts >= %(first)s and p.ts < coalesce((
+    select min(s.since) from job_spans s where s.equipment = %(machine)s and s.since > %(last)s), 'infinity')
 """

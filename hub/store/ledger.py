@@ -11,14 +11,15 @@ import psycopg
 
 from hub.errors import Transient
 from hub.model.alarm import Alarm, AlarmLine
+from hub.model.clock_leap import ClockLeap
 from hub.model.equipment import Count, StateSpan
 from hub.model.exchange import Exchange
 from hub.model.intake import Reject, Uptake
 from hub.model.intent import Intent
-from hub.model.production import JobProgress, JobResponse, OrderChange, Posting, WorkOrder
+from hub.model.production import JobProgress, JobResponse, OrderChange, Posting, WorkOrder, WorkOrderState
 from hub.model.ticket import MaintenanceTicket, TicketLine
 from hub.ports import Clock
-from hub.store import alarms, erp_book, machines, orders, outbox, rejects, tickets
+from hub.store import alarms, clock_leaps, erp_book, machines, orders, outbox, rejects, tickets, unbound
 from hub.store.job_spans import Moves
 from hub.store.pool import Connection, Pool, borrowed
 
@@ -69,26 +70,44 @@ class PgTx:
     async def add_states(self, spans: Sequence[StateSpan]) -> None:
         await machines.add_states(self._connection, spans)
 
+    async def clock_leapt(self, leap: ClockLeap) -> None:
+        await clock_leaps.leapt(self._connection, leap)
+
     async def states(self, since: datetime, until: datetime) -> list[StateSpan]:
         return await machines.states(self._connection, since, until)
 
     async def add_counts(self, counts: Sequence[Count]) -> None:
         await machines.add_counts(self._connection, counts)
 
-    async def add_response(self, response: JobResponse) -> bool:
-        new = await orders.add_response(self._connection, response)
+    async def add_response(
+        self, response: JobResponse, source: str = "", peers: Sequence[str] | None = None
+    ) -> JobResponse | None:
+        new = await orders.add_response(self._connection, response, source, peers)
         if new:
-            self._moves.report(response)
+            self._moves.report(new)
         return new
 
     async def save_order(self, order: WorkOrder, *, keep_state: bool = False) -> bool:
         return await orders.save(self._connection, order, keep_state=keep_state)
 
-    async def add_posting(self, posting: Posting) -> bool:
-        new = await erp_book.add_posting(self._connection, posting)
+    async def save_floor_order(
+        self, order: WorkOrder, state: WorkOrderState | None, changed_at: datetime | None
+    ) -> bool:
+        return await orders.save_floor(self._connection, order, state, changed_at)
+
+    async def follow_reports(self, number: str) -> bool:
+        return await orders.follow_reports(self._connection, number)
+
+    async def add_posting(
+        self, posting: Posting, source: str = "", peers: Sequence[str] | None = None
+    ) -> Posting | None:
+        new = await erp_book.add_posting(self._connection, posting, source, peers)
         if new:
-            self._moves.post(posting)
+            self._moves.post(new)
         return new
+
+    async def note_unbound(self, order: str, operation: str) -> str:
+        return await unbound.note(self._connection, order, operation)
 
     async def take_event(self, source: str, kind: str, event: str, digest: str, at: datetime) -> Uptake:
         return await rejects.take(self._connection, source, kind, event, digest, at)

@@ -1,9 +1,10 @@
-"""Versions of the ERP's field maps: saved one after another, one of them active or none (the file's)."""
+"""Versions of the ERP's field maps and of machines' state tables: saved one after another, one of each kind
+active, or none (the file's)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -11,11 +12,12 @@ from psycopg.types.json import Jsonb
 
 from hub.errors import Conflict, NotFound
 from hub.model.mapping import FROM_FILE, MappingState, MappingVersion
+from hub.model.state_table import Seam
 from hub.store.pool import Pool, borrowed
 
 
 class PgMappings:
-    """hub.ports.Mappings."""
+    """hub.ports.Mappings and StateTables."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -29,6 +31,21 @@ class PgMappings:
         async with borrowed(self._pool) as connection:
             row = await (await connection.execute(ACTIVE, [kind])).fetchone()
         return int(row["number"]) if row else FROM_FILE
+
+    async def in_use(self, prefix: str) -> list[MappingVersion]:
+        async with borrowed(self._pool) as connection:
+            rows = await (await connection.execute(IN_USE, [prefix])).fetchall()
+        return [_version(row) for row in rows]
+
+    async def seams(self) -> dict[str, Seam]:
+        async with borrowed(self._pool) as connection:
+            rows = await (await connection.execute(SEAMS)).fetchall()
+        return {r["equipment"]: seam_of(r) for r in rows}
+
+    async def set_seams(self, seams: Mapping[str, Seam]) -> None:
+        rows = [(path, seam.codes, seam.since) for path, seam in sorted(seams.items())]
+        async with borrowed(self._pool) as connection, connection.transaction():
+            await connection.cursor().executemany(SET_SEAM, rows)
 
     async def save(
         self, kind: str, documents: Mapping[str, Any], latest: int, by: str, note: str, at: datetime
@@ -62,8 +79,18 @@ def _version(row: Mapping[str, Any]) -> MappingVersion:
     return MappingVersion(**{**row, "state": MappingState(row["state"])})
 
 
+def seam_of(row: Mapping[str, Any]) -> Seam:
+    return Seam(row["codes"], row["since"].astimezone(UTC))
+
+
 VERSIONS = "select * from mappings where kind = %s order by number desc"
 ACTIVE = "select number from mappings where kind = %s and state = 'active'"
+IN_USE = "select * from mappings where starts_with(kind, %s::text) and state = 'active' order by kind"
+SEAMS = "select * from state_seams"
+SET_SEAM = """
+insert into state_seams (equipment, codes, since) values (%s, %s, %s)
+on conflict (equipment) do update set codes = excluded.codes, since = excluded.since
+"""
 SAVE = """
 insert into mappings (number, kind, documents, by, at, note)
 select %(latest)s::int + 1, %(kind)s, %(documents)s, %(by)s, %(at)s, %(note)s

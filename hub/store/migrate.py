@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 
 from hub.errors import ConfigError
 from hub.failpoint import failpoint
+from hub.store import half_restored
 from hub.store.edition import Edition, probe
 from hub.store.partitions import make_ahead
 
@@ -54,25 +55,27 @@ def _read(path: Path) -> Migration:
 async def bring_up_to(dsn: str, numbers: set[str], folder: Path = FOLDER) -> list[str]:
     """As `migrate`, with these only (`0001_record`): the schema that a backup was made of."""
     known = [m for m in read_migrations(folder) if m.name.partition(".")[0] in numbers]
-    return await _migrate(dsn, known)
+    return await _migrate(dsn, known, restoring=True)
 
 
 async def migrate(dsn: str, folder: Path = FOLDER) -> list[str]:
     """Apply what is missing and answer with the names applied now; several callers at once take turns.
 
-    Raises ConfigError, and changes nothing, when a file that was applied has changed since, when the database
-    is newer than this code, or when its edition is not the one it was made with.
+    Raises ConfigError, and changes nothing, when a file that was applied has changed since, the database is
+    newer than this code, its edition is not the one it was made with, or a restore into it did not end.
     """
     return await _migrate(dsn, read_migrations(folder))
 
 
-async def _migrate(dsn: str, known: list[Migration]) -> list[str]:
+async def _migrate(dsn: str, known: list[Migration], *, restoring: bool = False) -> list[str]:
     async with await psycopg.AsyncConnection.connect(
         dsn, autocommit=True, prepare_threshold=None
     ) as connection:
-        await connection.execute("set client_min_messages = warning")
+        await connection.execute("set client_min_messages = warning; set timezone = 'UTC'")
         await connection.execute("select pg_advisory_lock(%s)", [LOCK])
         try:
+            if not restoring:
+                await half_restored.refuse(connection)
             return await _bring_up(connection, known)
         finally:
             await connection.execute("select pg_advisory_unlock(%s)", [LOCK])

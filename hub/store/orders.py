@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,8 @@ from hub.model.production import JobOrder, JobProgress, JobResponse, JobState, W
 from hub.model.words import Words
 from hub.store import held
 from hub.store.pool import Connection
-from hub.store.statements import insert, upsert
+from hub.store.statements import upsert
+from hub.store.told_names import Told
 
 COLUMNS = (
     "number", "product", "product_zh", "product_en", "quantity", "due_at", "priority", "rush", "sales_order",
@@ -22,7 +23,7 @@ _SAME_NAME = tuple(c for c in COLUMNS if c not in ("product_zh", "product_en", "
 JOB_COLUMNS = ("work_order", "operation", "place", "name_zh", "name_en", "work_center", "quantity")
 RESPONSE_COLUMNS = (
     "id", "work_order", "operation", "at", "good", "scrap", "state", "equipment", "person", "labour_seconds",
-    "rework",
+    "rework", "stated", "corrects",
 )  # fmt: skip
 
 
@@ -70,9 +71,39 @@ async def save(connection: Connection, order: WorkOrder, *, keep_state: bool = F
     return touched > 0
 
 
-async def add_response(connection: Connection, response: JobResponse) -> bool:
+async def save_floor(
+    connection: Connection, order: WorkOrder, state: WorkOrderState | None, changed_at: datetime | None
+) -> bool:
+    """As an MES tells it; an older word of it does not come over a newer one."""
+    number = order.number
+    if changed_at is not None and (await connection.execute(KNOWN_NEWER, [number, changed_at])).rowcount:
+        return False
+    touched = await save(connection, order, keep_state=True)
+    if changed_at is not None:
+        await connection.execute(CHANGED, [changed_at, number])
+    if state is None:
+        return touched
+    moved = (await connection.execute(SET_STATE, {"number": number, "state": state.value})).rowcount
+    if moved:
+        await connection.execute(ENDED, [number])
+    return touched or moved > 0
+
+
+async def follow_reports(connection: Connection, number: str) -> bool:
+    """Completed when the last word on every operation is done, released when one runs again."""
+    touched = (await connection.execute(FOLLOW_REPORTS, {"number": number})).rowcount
+    if touched:
+        await connection.execute(ENDED, [number])
+    return touched > 0
+
+
+async def add_response(
+    connection: Connection, response: JobResponse, source: str = "", peers: Sequence[str] | None = None
+) -> JobResponse | None:
+    """As it stands on record, under the house's name for it; None when it was there."""
     row = asdict(response) | {"work_order": response.order, "state": response.state.value}
-    return (await connection.execute(ADD_RESPONSE, row)).rowcount > 0
+    name = await RESPONSES.add(connection, row, source, peers)
+    return None if name is None else replace(response, id=name)
 
 
 async def present(connection: Connection) -> list[WorkOrder]:
@@ -139,9 +170,41 @@ update work_orders set ended_at = case when state in ('completed', 'cancelled')
     then coalesce(ended_at, clock_timestamp()) end
 where number = %s
 """
+KNOWN_NEWER = "select from work_orders where number = %s and changed_at > %s for update"
+CHANGED = "update work_orders set changed_at = %s where number = %s"
+SET_STATE = "update work_orders set state = %(state)s where number = %(number)s and state <> %(state)s"
+FOLLOW_REPORTS = """
+update work_orders o set state = case o.state when 'released' then 'completed' else 'released' end
+from (
+    select array_agg(coalesce((
+        select r.state from job_responses r
+        where r.work_order = j.work_order and r.operation = j.operation and r.stated
+        order by r.at desc,
+            array_position(array['waiting', 'running', 'inspection', 'done'], r.state) desc limit 1
+    ), 'waiting')) as states
+    from job_orders j where j.work_order = %(number)s
+) said
+where o.number = %(number)s and (o.state = 'released' and 'done' = all (said.states)
+    or o.state = 'completed' and 'running' = any (said.states))
+"""
 SAVE_JOB = upsert("job_orders", ("work_order", "operation"), JOB_COLUMNS)
-DROP_JOBS = "delete from job_orders where work_order = %s and operation <> all (%s)"
-ADD_RESPONSE = insert("job_responses", RESPONSE_COLUMNS, "on conflict (id) do nothing")
+# One on which pieces were reported stays to be seen, with what was made: no sum is lost with its operation.
+DROP_JOBS = """
+with asked (number, kept) as (values (%s::text, %s::text[])),
+told as (
+    select r.operation, greatest(sum(r.good), 0) as good from job_responses r, asked
+    where r.work_order = asked.number and r.operation <> all (asked.kept)
+    group by r.operation having sum(r.good) <> 0 or sum(r.scrap) <> 0 or sum(r.rework) <> 0
+), closed as (
+    update job_orders j set quantity = told.good from told, asked
+    where j.work_order = asked.number and j.operation = told.operation and j.quantity <> told.good returning 1
+), dropped as (
+    delete from job_orders j using asked where j.work_order = asked.number and j.operation <> all (asked.kept)
+        and j.operation not in (select operation from told) returning 1
+)
+select from closed union all select from dropped
+"""
+RESPONSES = Told("job_responses", RESPONSE_COLUMNS, (), ("work_order", "operation", "at"))
 # The seller stands in the sales order, which the ERP may change without touching the production order.
 _ORDERS = """
 select o.*, (select min(s.seller) from sales_orders s
@@ -160,7 +223,8 @@ where o.sales_order = any (%(sales)s) or o.number = any (%(numbers)s) order by o
 DUE = f"{_ORDERS} where o.due_at >= %s and o.due_at < %s order by o.due_at, o.number"
 THOSE = f"{_ORDERS} where number = any (%s) order by number"
 JOBS = "select * from job_orders where work_order = any (%s) order by work_order, place"
-# The state is what the latest report says; of two at one instant, the one that is further on.
+# The state is what the latest report says that says anything of it; of two at one instant, the one that is
+# further on. Where none does, what is counted runs.
 _PROGRESS = """
 select j.*, r.good, r.scrap, r.rework, r.state, r.started_at, r.last_at
 from job_orders j join work_orders o on o.number = j.work_order
@@ -169,8 +233,9 @@ cross join lateral (
            coalesce(sum(rework), 0) as rework,
            min(at) as started_at, max(at) as last_at,
            coalesce((array_agg(state order by at desc,
-               array_position(array['waiting', 'running', 'inspection', 'done'], state) desc))[1],
-               'waiting') as state
+               array_position(array['waiting', 'running', 'inspection', 'done'], state) desc)
+               filter (where stated))[1],
+               case when count(*) > 0 then 'running' else 'waiting' end) as state
     from job_responses r where r.work_order = j.work_order and r.operation = j.operation
 ) r
 """

@@ -44,10 +44,12 @@ async def write(connection: Connection, intent: Intent, now: datetime | None) ->
 
 
 class PgOutbox:
-    """hub.ports.Outbox. Without a `clock` all times are the database's: one clock for all workers."""
+    """hub.ports.Outbox. Without a `clock` all times are the database's: one clock for all workers. `erp`:
+    whether there is one; what lies here for one that there is not is not waiting for anything."""
 
-    def __init__(self, pool: Pool, dsn: str, clock: Clock | None = None) -> None:
+    def __init__(self, pool: Pool, dsn: str, clock: Clock | None = None, *, erp: bool = True) -> None:
         self._pool = pool
+        self._erp = erp
         self._clock = clock
         self._ear = _Ear(dsn)
 
@@ -96,8 +98,10 @@ class PgOutbox:
 
     async def stats(self) -> Mapping[str, Any]:
         async with borrowed(self._pool) as connection:
-            rows = await (await connection.execute(WAITING, {"now": self._now()})).fetchall()
-            dead = await (await connection.execute(DEAD)).fetchone()
+            rows = await (
+                await connection.execute(WAITING, {"now": self._now(), "erp": self._erp})
+            ).fetchall()
+            dead = await (await connection.execute(DEAD, {"erp": self._erp})).fetchone()
         return {
             "waiting": {row["kind"]: row["n"] for row in rows},
             "oldest_seconds": {row["kind"]: float(row["oldest"]) for row in rows},
@@ -238,6 +242,7 @@ select kind, count(*) as n,
            coalesce(%(now)s::timestamptz, clock_timestamp()) - min(written_at))) as oldest
 from outbox o
 where state in ('waiting', 'claimed') and not exists (select from outbox_held held where held.id = o.id)
+  and (%(erp)s or kind = 'tell')
 group by kind
 """
-DEAD = "select count(*) as n from outbox where state = 'dead'"
+DEAD = "select count(*) as n from outbox where state = 'dead' and (%(erp)s or kind = 'tell')"

@@ -30,14 +30,33 @@ def interval_for(rows_per_second: float) -> timedelta:
 
 
 def ahead_of(existing: list[Partition], now: datetime, interval: timedelta) -> list[Partition]:
-    """What is missing so that the present span and the next are there, joined to what exists."""
-    start = max((p.end for p in existing if p.end > now), default=now - (now - _EPOCH) % interval)
+    """What is missing so that the present span and the next are there, joined to what exists; one that lies
+    far ahead, made by a clock that did, stands in nobody's way."""
+    floor = now - (now - _EPOCH) % interval
+    covering = next((p.end for p in existing if p.start <= now < p.end), None)
+    at = (covering or max([floor, *(p.end for p in existing if p.end <= now)])).astimezone(UTC)
+    taken = {p.name for p in existing}
     missing = []
-    while start <= now + interval:
-        end = start + interval - (start - _EPOCH) % interval
-        missing.append(Partition(f"samples_p{start:%Y%m%d%H}", start, end))
-        start = end
+    while at <= now + interval:
+        here = next((p for p in existing if p.start <= at < p.end), None)
+        if here is not None:
+            at = here.end.astimezone(UTC)
+            continue
+        next_one = min((p.start for p in existing if p.start > at), default=None)
+        end = at + interval - (at - _EPOCH) % interval
+        end = min(end, next_one.astimezone(UTC)) if next_one else end
+        missing.append(Partition(_name(at, taken), at, end))
+        taken.add(missing[-1].name)
+        at = end
     return missing
+
+
+def _name(start: datetime, taken: set[str]) -> str:
+    """By its first hour in UTC, and never one that is there: releases before took it in the server's zone."""
+    name = f"samples_p{start:%Y%m%d%H}"
+    while name in taken:
+        name += "_"
+    return name
 
 
 async def existing(connection: AsyncConnection[Any]) -> list[Partition]:

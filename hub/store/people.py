@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from hub.model.people import Account, WallScreen
+from hub.model.people import Account, AuditLine, WallScreen
 from hub.store.pool import Pool, borrowed
 
 SESSION_LENGTH = timedelta(hours=12)
@@ -84,6 +84,11 @@ class PgPeopleStore:
     async def clear_failures(self, key: str) -> None:
         await self._run(CLEAR_FAILURES, {"key": key})
 
+    async def audit_lines(self, before: int, limit: int) -> list[AuditLine]:
+        async with borrowed(self._pool) as connection:
+            rows = await (await connection.execute(TRAIL, [before, limit])).fetchall()
+        return [AuditLine(**row) for row in rows]
+
     async def audit(self, at: datetime, who: str, what: str, about: str, detail: Mapping[str, Any]) -> None:
         values = {"at": at, "who": who, "what": what, "about": about, "detail": Jsonb(dict(detail))}
         await self._run(AUDIT, values)
@@ -144,6 +149,7 @@ select count(*) + 1 as n from login_failures where key = %(key)s and at > %(sinc
 """
 FAILURES = "select count(*) as n from login_failures where key = %(key)s and at > %(since)s"
 CLEAR_FAILURES = "delete from login_failures where key = %(key)s"
+TRAIL = "select id, at, who, what, about, detail from audit where id < %s order by id desc limit %s"
 AUDIT = """
 insert into audit (at, who, what, about, detail)
 values (%(at)s, %(who)s, %(what)s, %(about)s, %(detail)s)

@@ -8,8 +8,6 @@ end of it at once, and the pool makes another one.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, TypeAlias
@@ -22,6 +20,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from hub import patience
 from hub.errors import Permanent, RecordAway
+from hub.store import half_open
+from hub.store.half_open import cut
 
 Connection: TypeAlias = AsyncConnection[DictRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
@@ -36,6 +36,9 @@ DURABLE = """
 select set_config('timezone', 'UTC', false), set_config('synchronous_commit', case
     when current_setting('synchronous_commit') = 'off' then 'on' else current_setting('synchronous_commit')
 end, false)
+"""
+WHO = """
+select pg_backend_pid() as pid, (select backend_start from pg_stat_get_activity(pg_backend_pid())) as start
 """
 _answered: WeakKeyDictionary[AsyncConnection[Any], float] = WeakKeyDictionary()  # by the loop's clock
 # Half-open connections (a cable, a firewall that forgot us) end within about ten seconds.
@@ -73,6 +76,9 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
     """What is told to be on record is on the disk, whatever the server's own settings say."""
     with _cut_after(connection, SILENT):
         await connection.execute(DURABLE)
+        row = await (await connection.execute(WHO)).fetchone()
+    if row is not None:
+        half_open.met(connection, row["pid"], row["start"])
 
 
 async def _check(connection: Connection) -> None:
@@ -98,7 +104,7 @@ async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
     try:
         with present.spent() if present else nullcontext():
             async with pool.connection(timeout=present.left() if present else None) as connection:
-                with _cut_after(connection, present.left()) if present else nullcontext():
+                with _cut_after(connection, present.left()) if present else half_open.watched(connection):
                     yield connection
                 _answered[connection] = asyncio.get_running_loop().time()
     except (psycopg.OperationalError, psycopg.InterfaceError) as cause:
@@ -116,9 +122,9 @@ def _cut_after(connection: AsyncConnection[Any], seconds: float) -> Iterator[Non
 
     def fire() -> None:
         if loop.time() > due + LATE:  # the answer may be there, unread
-            timers.append(loop.call_later(FOLLOW, _cut, connection))
+            timers.append(loop.call_later(FOLLOW, cut, connection))
         else:
-            _cut(connection)
+            cut(connection)
 
     timers.append(loop.call_at(due, fire))
     try:
@@ -126,13 +132,6 @@ def _cut_after(connection: AsyncConnection[Any], seconds: float) -> Iterator[Non
     finally:
         for timer in timers:
             timer.cancel()
-
-
-def _cut(connection: AsyncConnection[Any]) -> None:
-    if connection.closed:
-        return
-    with socket.socket(fileno=os.dup(connection.fileno())) as wire:
-        wire.shutdown(socket.SHUT_RDWR)
 
 
 def _first_line(cause: psycopg.Error) -> str:

@@ -3,7 +3,8 @@
 Three ways to lose data are kept shut. An open bucket is never rolled: a continuous aggregate refreshed past
 it stops showing its new rows. A window whose source has been let go is never rolled again: its history would
 be overwritten with nothing. Nor is it for tags whose own samples went before those of others
-(hub.store.tag_classes); a continuous aggregate cannot leave out some tags, so there it is rolled for none.
+(hub.store.tag_classes); a continuous aggregate cannot leave out some tags, so there hours in which some have
+roll-ups without samples are rolled for none (hub.store.late counts what that leaves out).
 """
 
 from __future__ import annotations
@@ -11,11 +12,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+from psycopg.errors import UniqueViolation
+
+from hub.model.batch import micros
+from hub.store.copying import EPOCH_SHIFT, HEADER, TRAILER, blank_row
 from hub.store.edition import Edition
+from hub.store.late import WRITERS_LOCK
+from hub.store.minutes import Minutes, MinuteSums
 from hub.store.pool import Connection
-from hub.store.samples import WRITERS_LOCK
 
 ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LONG = 2 * DAY  # in a longer time there may be none for years
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +93,65 @@ def _steps(window: Window, step: timedelta) -> list[Window]:
 
 
 # ------------------------------------------------------------------ doing it
-async def roll(connection: Connection, edition: Edition, upto: datetime) -> int:
-    """Roll all levels up to `upto`; the number of windows done. One roller at a time, no transaction."""
+async def roll(
+    connection: Connection, edition: Edition, upto: datetime, minutes: Minutes | None = None
+) -> int:
+    """Roll all levels up to `upto`; the number of windows done. One roller at a time, no transaction.
+
+    `minutes`: what this process has stored lately, added up already.
+    """
     await _seal(connection, floor(upto, LEVELS[0].width))
     rows = await (await connection.execute(DIRTY)).fetchall()
     dirty = [Window(r["first"], r["last"] + timedelta(microseconds=1)) for r in rows]
     horizons = {r["source"]: r["since"] async for r in await connection.execute(HORIZONS)}
     spared = await _spared(connection)
-    if edition is Edition.COMMUNITY and spared is not None:
-        horizons["raw"] = max(spared, horizons.get("raw", spared))
     done = 0
     for level in LEVELS:
-        edge = floor(upto, level.width)
-        fresh = await _fresh(connection, level, edge)
-        windows = windows_of(level, fresh, dirty, horizons.get(level.source), edge)
+        rolled = await _rolled(connection, level)
+        edge = max(floor(upto, level.width), rolled)  # what was closed stays so when a clock is set back
+        fresh = await _fresh(connection, level, rolled, edge)
+        if level.source == "raw" and len(fresh) == 1 and minutes and edition is not Edition.COMMUNITY:
+            fresh, known = await _remembered(connection, fresh[0], minutes)
+            done += known
+        windows = windows_of(level, None, [*dirty, *fresh], horizons.get(level.source), edge)
         for window in windows:
             await _roll_window(connection, edition, level, window, spared)
         await connection.execute(ROLLED, {"level": level.name, "upto": edge})
         done += len(windows)
     await connection.execute(CLEAN, [[r["id"] for r in rows]])
+    await connection.execute(UNCOUNT, [floor(upto, LEVELS[0].width)])
+    if minutes is not None:
+        minutes.rolled(micros(floor(upto, LEVELS[0].width)))
     return done
+
+
+async def _remembered(connection: Connection, fresh: Window, minutes: Minutes) -> tuple[list[Window], int]:
+    """Store the minutes at the beginning of this window that were seen whole; what is left, and how many."""
+    start, done = floor(fresh.start, LEVELS[0].width), 0
+    while start < fresh.end and await _remember(connection, start, minutes):
+        start, done = start + LEVELS[0].width, done + 1
+    return ([Window(start, fresh.end)] if start < fresh.end else []), done
+
+
+async def _remember(connection: Connection, start: datetime, minutes: Minutes) -> bool:
+    sums = minutes.of(micros(start))
+    row = await (await connection.execute(COUNTED, [start])).fetchone()
+    if sums is None or row is None or row["rows"] != sums.rows:
+        return False
+    try:
+        async with connection.transaction(), connection.cursor().copy(COPY_MINUTE) as copy:
+            await copy.write(_to_copy(micros(start), sums))
+    except UniqueViolation:  # a roller before us has ended between its roll-up and its word of it
+        return False
+    return True
+
+
+def _to_copy(start: int, sums: MinuteSums) -> bytes:
+    rows = np.repeat(_BLANK, len(sums.tags))
+    rows["bucket"] = start - EPOCH_SHIFT
+    for name in ("tag", "n", "sum", "min", "max"):
+        rows[name] = getattr(sums, "tags" if name == "tag" else name)
+    return b"".join((HEADER, rows.tobytes(), TRAILER))
 
 
 async def _seal(connection: Connection, edge: datetime) -> None:
@@ -113,16 +161,40 @@ async def _seal(connection: Connection, edge: datetime) -> None:
         await connection.execute(SEAL, [edge])
 
 
-async def _fresh(connection: Connection, level: Level, edge: datetime) -> Window | None:
+async def _rolled(connection: Connection, level: Level) -> datetime:
     row = await (await connection.execute(STATE, [level.name])).fetchone()
     assert row is not None
-    start: datetime = row["rolled"]
-    if start == ORIGIN:  # never rolled: begin where the data does
+    rolled: datetime = row["rolled"]
+    return rolled
+
+
+async def _fresh(connection: Connection, level: Level, start: datetime, edge: datetime) -> list[Window]:
+    never = start == ORIGIN
+    if never:  # begin where the data does
         first = await (await connection.execute(FIRST)).fetchone()
-        if first is None:
-            return None
-        start = max(first["ts"], ORIGIN)
-    return Window(start, edge) if start < edge else None
+        start = max(first["ts"], ORIGIN) if first else edge
+    if start >= edge:
+        return []
+    from_raw = never or level.source == "raw"  # what it is made from has not been let go
+    return await _occupied(connection, Window(start, edge)) if from_raw else [Window(start, edge)]
+
+
+async def _occupied(connection: Connection, fresh: Window) -> list[Window]:
+    """The days of a long time that have samples: one of years before the others costs next to nothing."""
+    if fresh.end - fresh.start <= LONG:
+        return [fresh]
+    found, start = [], fresh.start
+    while start < fresh.end:
+        end = min(floor(start, DAY) + DAY, fresh.end)
+        if await (await connection.execute(SOME, [start, end])).fetchone():
+            found.append(Window(start, end))
+            start = end
+            continue
+        row = await (await connection.execute(NEXT, [end, fresh.end])).fetchone()
+        if row is None:
+            break
+        start = row["ts"]
+    return found
 
 
 async def _spared(connection: Connection) -> datetime | None:
@@ -135,6 +207,11 @@ async def _roll_window(
     connection: Connection, edition: Edition, level: Level, window: Window, spared: datetime | None
 ) -> None:
     if edition is Edition.COMMUNITY:
+        if level.source == "raw" and spared is not None and window.start < spared:
+            hours = {"start": floor(window.start, HOUR), "end": ceiling(window.end, HOUR)}
+            if await (await connection.execute(LACKING, hours)).fetchone():
+                return
+            await connection.execute(WHOLE, hours)
         await connection.execute(REFRESH, [f"samples_{level.name}", window.start, window.end])
         return
     values = {"start": window.start, "end": window.end}
@@ -156,6 +233,13 @@ PLAINLY = """
 select set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true),
        set_config('work_mem', '32MB', true), set_config('max_parallel_workers_per_gather', '0', true)
 """
+_BLANK = blank_row(bucket=">i8", tag=">i4", n=">i8", sum=">f8", min=">f8", max=">f8")
+COPY_MINUTE = b"copy samples_1m_data (bucket, tag, n, sum, min, max) from stdin (format binary)"
+COUNTED = """
+select rows from minute_rows
+where bucket = %s and bucket >= (select since from minute_rows_since)
+"""
+UNCOUNT = "delete from minute_rows where bucket < %s"
 SPARED = "select max(since) as since from tag_horizons"
 SEAL = "update rollup_state set sealed = greatest(sealed, %s) where level = '1m'"
 STATE = "select rolled from rollup_state where level = %s"
@@ -164,6 +248,14 @@ DIRTY = "select id, first, last from rollup_dirty"
 CLEAN = "delete from rollup_dirty where id = any (%s)"
 HORIZONS = "select source, since from horizons"
 FIRST = "select ts from samples order by ts limit 1"
+SOME = "select 1 from samples where ts >= %s and ts < %s limit 1"
+NEXT = "select ts from samples where ts >= %s and ts < %s order by ts limit 1"
+# Roll-ups whose samples have gone: a refresh would overwrite them with nothing.
+LACKING = """
+select 1 from samples_1m rolled join tag_horizons own on own.tag = rolled.tag
+where rolled.bucket >= %(start)s and rolled.bucket < %(end)s and own.since > rolled.bucket limit 1
+"""
+WHOLE = "delete from unrolled_samples where hour >= %(start)s and hour < %(end)s and told = 0"
 REFRESH = "call refresh_continuous_aggregate(%s::regclass, %s::timestamptz, %s::timestamptz)"
 _ON_CONFLICT = """
 on conflict (tag, bucket) do update

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from psycopg import sql
 
-from hub.store import partitions
+from hub.store import late, partitions
 from hub.store.edition import Edition
 from hub.store.pool import Connection
 from hub.store.rollup import FIRST, floor
@@ -44,8 +44,10 @@ async def let_go(
     connection: Connection, edition: Edition, upto: datetime, one: TagClass, rolled: datetime
 ) -> int:
     """Delete what the class no longer keeps at `upto`, whole days that are rolled up; the number of rows."""
-    horizon, tags = floor(min(upto - one.raw, rolled), DAY), sorted(one.tags)
-    await connection.execute(MARK, {"tags": tags, "since": horizon})
+    tags = sorted(one.tags)
+    async with connection.transaction():
+        horizon = await late.whole(connection, "raw", floor(min(upto - one.raw, rolled), DAY), DAY)
+        await connection.execute(MARK, {"tags": tags, "since": horizon})
     row = await (await connection.execute(LOWEST, {"tags": tags, "since": horizon})).fetchone()
     first = await (await connection.execute(FIRST)).fetchone()
     rows = 0

@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hub.ports import Clock
-from hub.store import partitions
+from hub.store import late, partitions, unbound
 from hub.store.edition import Edition
+from hub.store.leaps import Leaps
+from hub.store.minutes import Minutes
 from hub.store.pool import Connection, Pool, borrowed
 from hub.store.rollup import floor, roll
 from hub.store.tag_classes import TagClass, let_go, shorter
@@ -47,11 +49,18 @@ class Keep:
 class Upkeep:
     """One round a minute. Several hubs on one database take turns: who does not get the lock does nothing."""
 
-    def __init__(self, pool: Pool, clock: Clock, keep: Keep | None = None) -> None:
+    def __init__(
+        self, pool: Pool, clock: Clock, keep: Keep | None = None, minutes: Minutes | None = None
+    ) -> None:
+        """`minutes`: what the writer of this process has stored lately, added up already."""
         self._pool = pool
         self._clock = clock
         self._keep = keep or Keep()
+        self._minutes = minutes
         self._last: Mapping[str, Any] = {}
+        self._rate = 0.0  # rows a second
+        self._rated: datetime | None = None
+        self._leaps = Leaps()
 
     def detail(self) -> Mapping[str, Any]:
         """What the last round did."""
@@ -60,11 +69,12 @@ class Upkeep:
     async def run(self) -> None:
         """Until cancelled; raises Transient when the database is away."""
         while True:
-            await self.round(self._clock.now())
+            await self.round(self._clock.now(), doubting=True)
             now = self._clock.now()
             await self._clock.sleep((floor(now, MINUTE) + MINUTE + LAG - now).total_seconds())
 
-    async def round(self, now: datetime) -> Mapping[str, Any]:
+    async def round(self, now: datetime, *, doubting: bool = False) -> Mapping[str, Any]:
+        """`doubting`: nothing is let go while the clock has leapt ahead."""
         async with borrowed(self._pool) as connection:
             got = await (
                 await connection.execute("select pg_try_advisory_lock(%s) as got", [LOCK])
@@ -72,21 +82,27 @@ class Upkeep:
             if got is None or not got["got"]:
                 return {}
             try:
-                self._last = await self._work(connection, now)
+                self._last = await self._work(connection, now, doubting)
             finally:
                 await connection.execute("select pg_advisory_unlock(%s)", [LOCK])
         return self._last
 
-    async def _work(self, connection: Connection, now: datetime) -> Mapping[str, Any]:
+    async def _work(self, connection: Connection, now: datetime, doubting: bool) -> Mapping[str, Any]:
         edition = await edition_of(connection)
-        rolled = await roll(connection, edition, now - LAG)
-        interval = partitions.interval_for(await _rows_per_second(connection, now))
+        sure = not doubting or await self._leaps.look(connection, now, self._clock.monotonic())
+        rolled = await roll(connection, edition, now - LAG, self._minutes)
+        if self._rated is None or abs(now - self._rated) >= QUIET:
+            self._rate, self._rated = await _rows_per_second(connection, now), now
+        interval = partitions.interval_for(self._rate)
+        too_late = await late.told_now(connection)
         return {
             "edition": edition.value,
             "rolled": rolled,
             "ahead": await make_room(connection, edition, interval, now),
             "compressed": await compress(connection, edition, now - 2 * max(interval, DAY)),
-            "dropped": await retain(connection, edition, now, self._keep),
+            "dropped": await retain(connection, edition, now, self._keep) if sure else 0,
+            **({"too_late": too_late} if too_late else {}),
+            **({"clock_leapt": self._leaps.since.isoformat()} if self._leaps.since else {}),
         }
 
 
@@ -142,6 +158,7 @@ async def retain(connection: Connection, edition: Edition, now: datetime, keep: 
         (OLD_SESSIONS, now - DAY),
         (OLD_EVENTS, now - keep.events),
         (OLD_REJECTS, now - keep.events),
+        (unbound.DONE, now),
     ):
         await connection.execute(statement, [before])
     return dropped
@@ -149,11 +166,13 @@ async def retain(connection: Connection, edition: Edition, now: datetime, keep: 
 
 async def _drop_raw(connection: Connection, edition: Edition, before: datetime) -> int:
     horizon = floor(min(before, await _rolled(connection, "1m")), timedelta(hours=1))
-    if not await _move_horizon(connection, "raw", horizon):
+    moved = await late.move_horizon(connection, "raw", horizon, timedelta(hours=1))
+    moved = moved or await late.beyond(connection, "raw", horizon)
+    if moved is None:
         return 0
     if edition is Edition.PLAIN:
-        return len(await partitions.drop_before(connection, horizon))
-    rows = await connection.execute("select drop_chunks('samples', older_than => %s::timestamptz)", [horizon])
+        return len(await partitions.drop_before(connection, moved))
+    rows = await connection.execute("select drop_chunks('samples', older_than => %s::timestamptz)", [moved])
     return len(await rows.fetchall())
 
 
@@ -168,14 +187,16 @@ async def _let_classes_go(connection: Connection, edition: Edition, now: datetim
 
 async def _drop_minutes(connection: Connection, edition: Edition, before: datetime) -> int:
     horizon = floor(min(before, await _rolled(connection, "1h")), DAY)
-    if not await _move_horizon(connection, "1m", horizon):
+    moved = await late.move_horizon(connection, "1m", horizon, DAY)
+    moved = moved or await late.beyond(connection, "1m", horizon)
+    if moved is None:
         return 0
     if edition is Edition.COMMUNITY:
         rows = await connection.execute(
-            "select drop_chunks('samples_1m', older_than => %s::timestamptz)", [horizon]
+            "select drop_chunks('samples_1m', older_than => %s::timestamptz)", [moved]
         )
         return len(await rows.fetchall())
-    return (await connection.execute("delete from samples_1m_data where bucket < %s", [horizon])).rowcount
+    return (await connection.execute("delete from samples_1m_data where bucket < %s", [moved])).rowcount
 
 
 async def _drop_parameters(connection: Connection, edition: Edition, before: datetime) -> int:
@@ -192,12 +213,6 @@ async def _rolled(connection: Connection, level: str) -> datetime:
     assert row is not None
     rolled: datetime = row["rolled"]
     return rolled
-
-
-async def _move_horizon(connection: Connection, source: str, horizon: datetime) -> bool:
-    """Written down before anything is let go: what lies below is not rolled again from here on."""
-    moved = await connection.execute(HORIZON, {"source": source, "since": horizon})
-    return moved.rowcount > 0
 
 
 RATE = "select coalesce(sum(n), 0) as n from samples_1m where bucket >= %s and bucket < %s"
@@ -218,10 +233,6 @@ where (not is_compressed or _timescaledb_functions.chunk_status(chunk::regclass)
     where hour >= range_start - interval '1 hour' and hour < range_end and last_at > now() - %s::interval
 )
 order by range_start
-"""
-HORIZON = """
-insert into horizons as old (source, since) values (%(source)s, %(since)s)
-on conflict (source) do update set since = excluded.since where old.since < excluded.since
 """
 NUMBERS = "select number from tags"
 OLD_INTENTS = "delete from outbox where state = 'done' and finished_at < %s"

@@ -9,7 +9,7 @@ from typing import Any
 
 from hub import metrics
 from hub.failpoint import failpoint
-from hub.model.batch import SampleBatch, from_micros
+from hub.model.batch import SampleBatch, as_historical, from_micros
 from hub.model.stamp import Tally
 from hub.ports import SAMPLES, Bus, Clock, Delivery, SampleStore
 from hub.store.positions import after
@@ -17,10 +17,16 @@ from hub.store.positions import after
 log = logging.getLogger(__name__)
 
 GROUP = "store"
+MANY = 1_000  # rows
+LONGER = 9
 
 
 class Writer:
     """Commits when `max_rows` are together or the oldest has waited `max_wait` seconds; acknowledges after.
+
+    Where MANY have come together by then, it waits for the next round, `max_wait` times LONGER at most: a
+    commit of several rounds costs the database less than one of each. Nobody waits for the record in earnest:
+    rules and screens have the samples from the bus, and what is not on record is on the collector's disk.
 
     Raises what the bus or the store raises: what was not acknowledged comes again to the next run, and what
     is on record already is then left out by its stamp (without one, by its position). What the stamps say is
@@ -28,7 +34,7 @@ class Writer:
     """
 
     def __init__(
-        self, bus: Bus, samples: SampleStore, clock: Clock, max_rows: int = 20_000, max_wait: float = 0.25
+        self, bus: Bus, samples: SampleStore, clock: Clock, max_rows: int = 50_000, max_wait: float = 0.25
     ) -> None:
         self._bus = bus
         self._samples = samples
@@ -73,7 +79,8 @@ class Writer:
     def _batch(self, delivery: Delivery) -> SampleBatch:
         """What is no batch has no rows, and its number is taken all the same."""
         try:
-            return SampleBatch.from_bytes(delivery.body)
+            body = as_historical(delivery.body) if delivery.is_history else delivery.body
+            return SampleBatch.from_bytes(body)
         except ValueError as cause:
             self.refused += 1
             log.error("refused an entry of the sample stream at %r: %s", delivery.position, cause)
@@ -101,8 +108,13 @@ class Writer:
             log.error("the bus lost %d batches of samples from %s: they are not on record", batches, origin)
 
     async def _full_or_late(self) -> None:
+        await self._full_or(self._max_wait)
+        if MANY <= self._waiting.rows < self._max_rows:
+            await self._full_or(self._max_wait * (LONGER - 1))
+
+    async def _full_or(self, seconds: float) -> None:
         waits = [
-            asyncio.ensure_future(self._clock.sleep(self._max_wait)),
+            asyncio.ensure_future(self._clock.sleep(seconds)),
             asyncio.ensure_future(self._waiting.full()),
         ]
         try:

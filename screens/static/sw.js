@@ -3,7 +3,7 @@
  * open at once and can say what is wrong. Never keeps data: /api and /ws always go to the hub.
  */
 const KEPT = 'andon-shell'
-const PAGES = ['/wall', '/phone', '/console', '/login']
+const PAGES = ['/wall', '/phone', '/touch', '/console', '/login']
 const PATIENCE = 1500
 
 self.addEventListener('install', () => self.skipWaiting())

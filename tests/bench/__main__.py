@@ -14,8 +14,8 @@ from typing import Any
 import uvloop
 
 BENCHES = (
-    "collection", "edge", "exactly_once", "kills", "latency", "progress", "queries", "rush", "soak", "start",
-    "wall",
+    "collection", "compressed", "edge", "exactly_once", "fuzz", "kills", "latency", "progress", "queries",
+    "restarts", "rush", "soak", "start", "storm", "wall",
 )  # fmt: skip
 
 

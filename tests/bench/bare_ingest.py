@@ -18,7 +18,7 @@ from tests.bench.commits import Commits
 from tests.bench.flood import Flood
 from tests.simulators.process import announce, say
 
-AT_ONCE = 2  # batches to a transaction: as many rows as the product's writer takes together
+AT_ONCE = 5  # batches to a transaction: as many rows as the product's writer takes together
 
 
 def main() -> None:

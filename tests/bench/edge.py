@@ -22,14 +22,16 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from hub.app import App, parts_of
+from hub.app import App
 from hub.bus.spool import Spool
 from hub.bus.spooled import SpooledBus
 from hub.model.batch import SampleBatch
 from hub.model.packing import packed
+from hub.outline import HubBlock
+from hub.plan import parts_of
 from hub.ports import SAMPLES
 from hub.postgres import EmbeddedPostgres
-from hub.settings import HubBlock, load
+from hub.settings import load
 from hub.supervisor import Supervisor
 from tests.bench import plant
 from tests.bench.figures import machine, say
@@ -90,7 +92,7 @@ class Edge:
         self.app, self.server = app, server
         self.spool = Spool(folder, SPOOL_MB * MEGABYTE)
         self.supervisor = Supervisor(app.clock)
-        self.way = SpooledBus(app.bus, self.spool, app._reached, app.clock)
+        self.way = SpooledBus(app.bus, self.spool, app.record.samples.reached, app.clock)
         self.first = self.at = app.clock.now()
         self.given = 0
 

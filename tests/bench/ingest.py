@@ -35,7 +35,8 @@ class Stored:
 
 class Ingest:
     def __init__(self, chosen: argparse.Namespace, folder: Path, server: database.Server) -> None:
-        self._chosen, self._folder, self._server = chosen, folder, server
+        self._chosen, self._folder, self._server = chosen, folder / "ingest", server
+        self._folder.mkdir(exist_ok=True)  # of its own: another part's spool may still hold something
         self._seconds = chosen.warm_up + chosen.seconds
 
     async def rounds(self) -> list[tuple[Stored, Stored]]:

@@ -56,7 +56,7 @@ class Machine:
 async def _serve(chosen: argparse.Namespace) -> None:
     server = Server()
     await server.init()
-    endpoint = f"opc.tcp://127.0.0.1:{free_port()}/bench"
+    endpoint = f"opc.tcp://127.0.0.1:{chosen.port or free_port()}/bench"
     server.set_endpoint(endpoint)
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     index = await server.register_namespace(NAMESPACE)
@@ -104,6 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.opcua_server", description=__doc__)
     parser.add_argument("--nodes", type=int, default=5000)
     parser.add_argument("--interval", type=float, default=1.0)
+    parser.add_argument("--port", type=int, default=0, help="0: any that is free")
     logging.getLogger("asyncua").setLevel(logging.ERROR)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(parser.parse_args()))

@@ -19,10 +19,11 @@ import uvloop
 
 from collectors.runner import BusSink
 from hub import log
-from hub.app import App, parts_of
+from hub.app import App
 from hub.bus.spool import Spool
 from hub.bus.spooled import SpooledBus
 from hub.model.batch import SampleBatch
+from hub.plan import parts_of
 from hub.settings import load
 from hub.store.samples import PgSampleStore
 from tests.bench.commits import Commits
@@ -36,7 +37,7 @@ class NotedStore(PgSampleStore):
     """The sample store, watched."""
 
     def __init__(self, inner: PgSampleStore, commits: Commits) -> None:
-        super().__init__(inner._pool)
+        super().__init__(inner._pool, writing=inner._writing)
         self._commits = commits
 
     async def write(self, batches: Sequence[SampleBatch], *further: Any, **named: Any) -> int:
@@ -54,7 +55,7 @@ class NotedApp(App):
     async def flood(self, tags: int, seconds: float) -> int:
         """Simulated samples by the way of a collector's; how many were given, once the record has them."""
         spool = Spool(self.settings.file.hub.data / "spool", SPOOL)
-        spooled, flood = SpooledBus(self.bus, spool, self._reached, self.clock), Flood(tags)
+        spooled, flood = SpooledBus(self.bus, spool, self.record.samples.reached, self.clock), Flood(tags)
         forwarding = asyncio.create_task(spooled.run())
         await flood.run(BusSink(spooled), lambda: spool.fill, seconds)
         while spool.fill:

@@ -79,7 +79,7 @@ async def _fill(dsn: str, options: argparse.Namespace) -> dict[str, Any]:
         if edition == ("plain",):
             for back in range(options.days, -1, -1):
                 await make_ahead(connection, DAY, END - back * DAY)
-        for batch in _record(options):
+        for batch in record(options):
             async with connection.cursor().copy(COPY_IN) as copy:
                 await copy.write(to_copy(batch))
             rows += len(batch)
@@ -102,7 +102,7 @@ async def _fill(dsn: str, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _record(options: argparse.Namespace) -> Iterator[SampleBatch]:
+def record(options: argparse.Namespace) -> Iterator[SampleBatch]:
     tags = np.arange(WHOLE + 1, options.tags + 1)
     each = max((options.rows - WHOLE * 86_400) // len(tags), 2)
     step = options.days * DAY / each
@@ -137,15 +137,15 @@ async def _ask(dsn: str, options: argparse.Namespace) -> dict[str, Any]:
     }
     figures: dict[str, Any] = {}
     for name, question in questions.items():
-        figures[f"{name}_first_ms"] = round((await _timed(question))[0], 2)
-        taken = [await _timed(question) for _ in range(options.rounds)]
+        figures[f"{name}_first_ms"] = round((await timed(question))[0], 2)
+        taken = [await timed(question) for _ in range(options.rounds)]
         figures[f"{name}_ms"] = round(statistics.median(ms for ms, _ in taken), 2)
         figures[f"{name}_answers"] = taken[-1][1]
     await pool.close()
     return figures
 
 
-async def _timed(question: Callable[[], Awaitable[Any]]) -> tuple[float, int]:
+async def timed(question: Callable[[], Awaitable[Any]]) -> tuple[float, int]:
     began = time.perf_counter()
     answer = await question()
     return (time.perf_counter() - began) * 1000, len(answer)

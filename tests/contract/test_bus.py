@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hub.bus.memory import MemoryBus
 from hub.bus.redis_streams import BusUnavailable, RedisBus
 from hub.model.stamp import Stamp
 from hub.ports import Bus
+from hub.testing.clock import NOON, HandClock
 from tests.buses import MakeBus
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +114,24 @@ async def test_a_stamp_travels_with_its_entry_and_so_does_the_time(bus: Bus) -> 
     assert (first.stamp, second.stamp) == (Stamp("a", 1), None)
     assert first.at is not None and first.at.tzinfo is not None
     assert first.at <= second.at
+
+
+async def test_how_long_an_entry_has_waited_is_told_by_clocks_that_nobody_sets(make_bus: MakeBus) -> None:
+    clock = HandClock()
+    bus = make_bus(GROUPS, clock=clock)
+    await bus.publish("samples", b"0", Stamp("a", 1, None, 7.0))
+    if isinstance(bus, RedisBus):
+        [(_, told)] = await bus._redis.xrange(f"{bus._prefix}samples")
+        server, _ = await bus._redis.time()
+        await bus._redis.delete(f"{bus._prefix}samples")
+        await bus._redis.xadd(f"{bus._prefix}samples", told, id=f"{(server - 240) * 1000}-0")
+    else:
+        clock.turn(240)
+        clock.set(NOON - timedelta(days=1))
+    await bus.publish("samples", b"1")
+    old, new = await take(bus.consume("samples", "rules"), 2)
+    assert 246 < old.age < 270 and old.is_history and old.stamp[:2] == ("a", 1)
+    assert new.age < 9 and not new.is_history
 
 
 async def test_it_is_known_what_one_group_has_taken_before_another(bus: Bus) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
@@ -21,7 +22,7 @@ from hub.errors import ConfigError, SourceUnavailable
 from hub.model.sample import BAD_NO_COMMUNICATION, Tag
 from hub.model.words import Words
 from hub.ports import Collector
-from tests.simulators.devices import Heard, ModbusDevice, OpcUaPlant, Proxy
+from tests.simulators.devices import BACK, THERE, Heard, ModbusDevice, OpcUaPlant, Proxy
 from tests.simulators.mqtt_broker import MqttBroker
 from tests.simulators.mqtt_device import MqttDevice
 from tests.simulators.sparkplug.edge import EdgeNode
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.anyio
 
 TAGS = {f"p1/a/l1/m/{n}": Tag(k, f"p1/a/l1/m/{n}", Words("", n)) for k, n in enumerate(("temp", "parts"), 1)}
 TEMP, PARTS = 1, 2
+BOUND = timedelta(seconds=10)
 
 
 class Stand(Protocol):
@@ -210,6 +212,18 @@ async def running(run: Callable[[], Any]) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+def kept(run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """As its supervisor does: where the whole machine stands still for a moment, it begins anew."""
+
+    async def lives() -> None:
+        while True:
+            with suppress(SourceUnavailable):
+                await run()
+            await asyncio.sleep(0.1)
+
+    return lives
+
+
 async def lost(task: asyncio.Task[None]) -> str:
     with pytest.raises(SourceUnavailable) as caught:
         async with asyncio.timeout(10):
@@ -244,7 +258,7 @@ async def test_a_killed_device_turns_all_its_tags_bad_and_a_restarted_one_speaks
     assert states.told == [(True, ""), (False, reason)]
     await stand.start()
     await stand.show(60.0, 6)
-    async with running(runner.run):
+    async with running(kept(runner.run)):
         assert (await sink.said(PARTS, 6)).status.is_good
         assert (await sink.said(TEMP, 60.0)).status.is_good
     assert states.told[-1] == (True, "")
@@ -270,6 +284,28 @@ async def test_a_line_on_which_nothing_moves_any_more_is_noticed(stand: Stand) -
         await sink.said(PARTS, 5)
         proxy.hold()
         assert await lost(task)
+
+
+def test_whoever_says_nothing_is_given_up_within_ten_seconds_unless_configured_otherwise() -> None:
+    modbus = ModbusCollector.Config.model_fields["timeout"].default
+    opcua, mqtt = OpcUaCollector.Config.model_fields, MqttCollector.Config.model_fields
+    assert modbus <= BOUND
+    assert 3 * opcua["keep_alive"].default <= BOUND and opcua["timeout"].default <= BOUND
+    for one in (mqtt, SparkplugCollector.Config.model_fields):
+        assert 2 * one["keep_alive"].default <= BOUND and one["timeout"].default <= BOUND
+
+
+async def test_a_line_that_passes_one_way_only_is_noticed(stand: Stand) -> None:
+    """Our questions vanish, or their answers: two lines, so that one waits while the other does."""
+
+    async def half(way: str) -> str:
+        sink = Heard()
+        async with Proxy(stand.port) as proxy, running(lambda: stand.collector(proxy.port).run(sink)) as task:
+            await sink.said(PARTS, 5)
+            proxy.lose(way)
+            return await lost(task)
+
+    assert all(await asyncio.gather(half(THERE), half(BACK)))
 
 
 async def test_a_cut_line_is_noticed(stand: Stand) -> None:

@@ -14,6 +14,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,10 @@ class Played:
     async def states(self, path: str) -> list[str]:
         """What it was, one after the other."""
         spans = (await self._get("/api/timeline", hours=8))["spans"]
-        mine = sorted((s["since"], s["state"]) for s in spans if s["equipment"] == path)
+        # as moments: written, a whole second has no fraction and would stand behind those that have one
+        mine = sorted(
+            (datetime.fromisoformat(s["since"]), s["state"]) for s in spans if s["equipment"] == path
+        )
         return [state for _, state in mine]
 
     async def alarms(self, path: str) -> list[dict[str, Any]]:

@@ -6,123 +6,21 @@ They share a Redis bus and a real TimescaleDB, their secrets come from files, an
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from copy import copy
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
-import yaml
 
-from hub.training import TrainingPlant, checkout
-from tests.e2e.world import Hub, World, until, world
-from tests.leash import leashed
+from tests.e2e.services import PRESS, PROMPTLY, Service, Site, opened, values_move
+from tests.e2e.world import until
 from tests.valkey import valkey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timescale, pytest.mark.timeout(420)]
 
-TECHNICIAN, PASSWORD = "tech-a", "kalu meri tosu 4827"
-PRESS = "p1/stamping/l1/press-01"
 SOON = 60.0  # seconds in which a person at the wall must have been told
-PROMPTLY = 30.0  # seconds for a process to end that was asked to
-SERVICES = ("hub", "collectors", "workers")
-
-
-class Service(Hub):
-    """One service of the compose file as a process: its command and environment, paths and ports moved."""
-
-    def __init__(self, name: str, plant: TrainingPlant, secrets: dict[str, str]) -> None:
-        super().__init__(plant, name)
-        block = yaml.safe_load((checkout() / "docker-compose.yml").read_text(encoding="utf-8"))["services"][
-            name
-        ]
-        self.folder = plant.folder / f"of-{name}"
-        self.folder.mkdir(exist_ok=True)
-        self.log = plant.folder / f"{name}.log"
-        moved = {"andon": [sys.executable, "-m", "hub.cli"], "/etc/andon/plant.yaml": [str(plant.config)]}
-        self.command = [word for said in block["command"] for word in moved.get(said, [said])]
-        self.environment = {
-            **os.environ,
-            **plant.hub_environment(),  # the ports and secrets of the training plant
-            **{k: secrets.get(v, v) for k, v in block["environment"].items()},
-            "ANDON_DATA": str(self.folder),
-            "ANDON_HOST": "127.0.0.1",
-            "TMPDIR": str(self.folder),
-        }
-
-    def with_parts(self, parts: str) -> Service:
-        """A further process with this one's configuration and secrets."""
-        other = copy(self)
-        other.log = self.log.with_name(f"{parts}.log")
-        other.command = [*self.command[:-1], parts]
-        other.process = None
-        folder = self.folder.with_name(f"of-{parts}")
-        folder.mkdir(exist_ok=True)
-        other.environment = {**self.environment, "ANDON_DATA": str(folder), "TMPDIR": str(folder)}
-        return other
-
-    async def start(self, failpoints: str = "") -> None:
-        with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *leashed(self.command), cwd=checkout(), stdout=log, stderr=log,
-                env={**self.environment, "ANDON_FAILPOINTS": failpoints},
-            )  # fmt: skip
-
-    async def andon(self, *words: str, said: str = "") -> tuple[int, str]:
-        """`docker compose exec SERVICE andon WORDS`: exit code and output."""
-        process = await asyncio.create_subprocess_exec(
-            *leashed([*self.command[:3], *words]), cwd=checkout(), env=self.environment,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        out, _ = await process.communicate(said.encode())
-        assert process.returncode is not None
-        return process.returncode, out.decode()
-
-    async def alive(self) -> bool:
-        return (await self.andon("alive"))[0] == 0
-
-
-class Site:
-    """The simulated world with the three services on it, and a technician who looks at the board."""
-
-    def __init__(self, here: World, services: dict[str, Service]) -> None:
-        self.here = here
-        self.hub, self.collectors, self.workers = (services[name] for name in SERVICES)
-        self.every = list(services.values())
-        self.person: httpx.AsyncClient
-
-    async def start(self) -> None:
-        config = str(self.hub.command[-3])
-        code, said = await self.hub.andon("password", TECHNICIAN, "--config", config, said=PASSWORD + "\n")
-        assert code == 0, said
-        for service in self.every:
-            await service.start()
-        await self.here.healthy()
-        self.person = await self.here.login(TECHNICIAN, PASSWORD)
-
-    async def health(self) -> dict[str, Any]:
-        return dict((await self.here.http.get(self.here.url + "/health")).json())
-
-    async def board(self) -> dict[str, Any]:
-        return dict((await self.person.get("/api/board")).raise_for_status().json()["board"])
-
-    async def end(self) -> None:
-        if hasattr(self, "person"):
-            await self.person.aclose()
-        for service in self.every:
-            if service.process is not None:
-                await service.kill()
-
-    def logs(self) -> str:
-        return "\n".join(
-            f"--- {s.log.name}\n{s.log.read_text()[-3000:]}" for s in self.every if s.log.exists()
-        )
 
 
 @pytest.fixture
@@ -138,40 +36,7 @@ async def site(folder: Path, timescale_dsn: str, redis_url: str) -> AsyncIterato
         yield made
 
 
-@asynccontextmanager
-async def opened(folder: Path, dsn: str, redis: str) -> AsyncIterator[Site]:
-    async with world(folder, speed=3.0) as here:
-        secrets = folder / "secrets"
-        secrets.mkdir(mode=0o700)
-        (secrets / "database_url").write_text(dsn + "\n", encoding="utf-8")
-        (secrets / "redis_url").write_text(redis + "\n", encoding="utf-8")
-        named = {f"/run/secrets/{p.name}": str(p) for p in secrets.iterdir()}
-        made = Site(here, {name: Service(name, here.plant, named) for name in SERVICES})
-        try:
-            await made.start()
-            yield made
-        except BaseException:
-            print(made.logs())
-            raise
-        finally:
-            await made.end()
-
-
 # ------------------------------------------------------------------ what is looked at
-async def values_move(site: Site) -> None:
-    first = await readings(site)
-
-    async def moved() -> bool:
-        now = await readings(site)
-        return all(v["status"] == "good" for v in now.values()) and now != first
-
-    await until(moved, "values move on /api/board")
-
-
-async def readings(site: Site) -> dict[str, Any]:
-    return dict((await site.board())["machines"][PRESS]["values"])
-
-
 async def alarms(site: Site, rule: str) -> list[dict[str, Any]]:
     found = (await site.person.get("/api/alarms")).json()["alarms"]
     return [a for a in found if a["rule"] == rule and a["equipment"] == PRESS]
@@ -273,7 +138,7 @@ async def test_collectors_that_are_killed_are_missed_and_doubled_by_nothing(
     [silence] = await alarms(site, "not-heard")
     assert silence["count"] == 1
     await pieces_made(site)
-    books_balance(timescale_dsn)
+    await site.books_balance(timescale_dsn)
     keys = [r["key"] for r in await site.here.erp_reports() if r["key"]]  # without: written by the office
     assert keys
     assert len(keys) == len(set(keys)), "an operation report twice in the ERP"
@@ -316,27 +181,11 @@ async def test_a_hub_that_is_killed_goes_on_where_the_record_ends(site: Site, ti
     await told_by_both(site, "恢复")
     assert await told(site, "【紧急】") == ["dingtalk", "wecom"], "each robot says it once"
     assert len(await erp_tickets(site)) == 1
-    books_balance(timescale_dsn)
-
-
-def books_balance(dsn: str) -> None:
-    """What was counted is what the counters say, and no state lasted no time."""
-    with psycopg.connect(dsn) as record:
-        counted = record.execute(COUNTED).fetchall()
-        assert len(counted) == 12
-        for equipment, pieces, first, last in counted:
-            assert pieces == last - first, f"{equipment}: pieces were lost or counted twice"
-        assert record.execute(FLASHES).fetchall() == [], "states that were never there"
+    await site.books_balance(timescale_dsn)
 
 
 OTHER = "press-02"
 SHOWN = "select max(reading) from counts where good and equipment like %s"
-COUNTED = "select equipment, sum(delta), min(reading), max(reading) from counts where good group by equipment"
-FLASHES = """
-select * from (
-    select *, lead(since) over (partition by equipment order by since) - since as lasted from equipment_states
-) spans where lasted < interval '1 ms'
-"""
 
 
 async def test_workers_that_are_killed_leave_one_ticket(site: Site) -> None:
@@ -372,6 +221,7 @@ async def test_workers_that_are_killed_leave_one_ticket(site: Site) -> None:
 
 # ------------------------------------------------------------------ the bus, and two of one kind
 ALONE = ["rules", "upkeep", "writer"]
+STANDING_BY = ["rules", "stop reasons", "upkeep", "writer"]  # what those parts do alone
 RAISED = "select count(*), sum(count) from alarms where rule = 'oil-hot' and equipment like %s"
 
 
@@ -385,7 +235,7 @@ async def test_redis_has_a_bad_day_and_a_second_hub_stands_by(folder: Path, time
             await second.start()
 
             async def ready() -> bool:
-                return bool((await site.health())["standby"] == ALONE)
+                return bool((await site.health())["standby"] == STANDING_BY)
 
             await until(ready, "the second one stands by")
             await site.here.healthy()
@@ -425,4 +275,4 @@ async def test_redis_has_a_bad_day_and_a_second_hub_stands_by(folder: Path, time
             await site.here.healthy()
             await until(ready, "now the first one stands by")
             assert len(await alarms(site, "oil-hot")) == 1
-            books_balance(timescale_dsn)
+            await site.books_balance(timescale_dsn)

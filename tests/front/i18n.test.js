@@ -34,6 +34,7 @@ test('every family that the code builds keys for is complete', () => {
     cause: ['mechanical', 'electrical', 'tooling', 'material', 'operation', 'other'],
     'event.type': ['order', 'report', 'posting', 'labour', 'quality', 'material', 'stock'],
     'reject.state': ['waiting', 'replayed', 'aside'],
+    'reject.many': ['taken', 'repeat', 'rejected', 'gone', 'aside'],
     job: ['waiting', 'running', 'inspection', 'done'],
     circuit: ['closed', 'half-open', 'open'],
     feed: ['live', 'connecting', 'polling', 'lost', 'denied'],

@@ -30,7 +30,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from hub.api.errors import json as hub_json
 from hub.clock import SystemClock
 from hub.errors import Refused
-from tests.front import erp_scene, figures_scene, mapping_scene, parameters_scene
+from tests.front import erp_scene, figures_scene, mapping_scene, parameters_scene, rejects_scene, states_scene
 from tests.front.reconcile_scene import discrepancies, run
 from tests.front.rush_scene import foreseen, rush
 from tests.front.scenes import SCENES, Json, person, stamp, words
@@ -60,6 +60,7 @@ class Hub:
         self.skip_a_frame = False
         self.refuse: dict[str, tuple[int, str]] = {}  # verb -> status, code
         self.asked: list[tuple[str, Any]] = []
+        self._heard = threading.Condition()
         self.photos: dict[str, bytes] = {}
         self.changes: dict[str, Json] = {}  # ticket or alarm id -> what people have changed
         self.reconciled: dict[int, Json] = {}
@@ -69,7 +70,9 @@ class Hub:
         self.links: dict[int, Json] = {}  # to customers' orders
         self.steps: list[Json] = []  # lines of the tickets' history that people have added
         self.maps = mapping_scene.desk()
+        self.states: states_scene.Scene | None = None  # made when somebody asks
         self.clock = SystemClock()
+        self.rejects = rejects_scene.Desk(self.now())
 
     def board(self) -> Json:
         board = SCENES[self.scene](self.clock.now())
@@ -89,6 +92,17 @@ class Hub:
 
     def now(self) -> datetime:
         return self.clock.now()
+
+    def hear(self, verb: str, what: Any) -> None:
+        with self._heard:
+            self.asked.append((verb, what))
+            self._heard.notify_all()
+
+    def asked_by(self, count: int) -> list[tuple[str, Any]]:
+        """What was asked, once there are so many: a page shows a step before its request has gone out."""
+        with self._heard:
+            self._heard.wait_for(lambda: len(self.asked) >= count, timeout=10)
+            return list(self.asked)
 
 
 def build(hub: Hub) -> Starlette:
@@ -146,7 +160,12 @@ class Api:
             Route("/api/delivery", self.guarded(self.delivery)),
             Route("/api/costs", self.guarded(self.costs)),
             Route("/api/equipment-map", self.guarded(self.assets)),
+            Route("/api/mes/rejects", self.guarded(self.rejects)),
+            Route("/api/mes/unbound", self.guarded(self.unbound)),
+            Route("/api/mes/rejects/{verb}", self.guarded(self.many_rejects), methods=["POST"]),
+            Route("/api/mes/rejects/1/{verb}", self.guarded(self.correction), methods=["GET", "POST"]),
             Route("/api/erp/mappings{rest:path}", self.guarded(self.mappings), methods=["GET", "POST"]),
+            Route("/api/state-tables{rest:path}", self.guarded(self.states), methods=["GET", "POST"]),
             Route("/api/reconciliation", self.guarded(self.reconciliation)),
             Route("/api/reconciliation/run", self.guarded(self.compare), methods=["POST"]),
             Route("/api/reconciliation/{id:int}/{verb}", self.guarded(self.reconcile), methods=["POST"]),
@@ -155,6 +174,7 @@ class Api:
             Route("/api/erp/letters/{id:int}/{verb}", self.guarded(self.settle), methods=["POST"]),
             Route("/api/erp/exchanges", self.guarded(self.exchanges)),
             Route("/api/order-changes/{id:int}/confirm", self.guarded(self.confirm), methods=["POST"]),
+            Route("/api/audit", self.guarded(self.audit)),
             Route("/api/timeline", self.guarded(self.timeline)),
             Route("/api/status", self.guarded(self.status)),
             Route("/health", lambda _: JSONResponse({"status": "ok", "parts": {"board": True}})),
@@ -180,7 +200,7 @@ class Api:
             return refusal(403, "password-once", "请先设置新密码", "Choose your own password first")
         if asked.get("password") not in (PASSWORD, ONCE):
             return refusal(401, "login-failed", "用户名或密码不对", "User name or password is wrong")
-        self.hub.asked.append(("login", asked))
+        self.hub.hear("login", asked)
         self.hub.logged_in = True
         return await self.me(request)
 
@@ -196,8 +216,27 @@ class Api:
             else refusal(401, "device-unknown", "无效", "unknown")
         )
 
+    async def audit(self, _: Request) -> Response:
+        at = stamp(self.hub.now())
+        told = [
+            ("zhang", "state-history.rederive", "p1/stamping/l1/press-01", {
+                "number": 2, "since": at, "until": at, "reasons_left": 1, "address": "10.0.0.5",
+                "seconds": {"recorded": {"unknown": 10.0}, "derived": {"setup": 10.0}},
+            }),
+            ("spool", "samples-dropped", "edge-1", {"samples": 1200, "from": at, "to": at, "tags": 12}),
+            ("writer", "samples-lost", "edge-2", {"batches": 5}),
+            ("upkeep", "samples-too-late", "2026-01-05", {"samples": 17, "first": at, "last": at}),
+            ("li", "acknowledge", "alarm:15", {"note": "在看", "address": "10.0.0.7"}),
+        ]  # fmt: skip
+        lines = [
+            {"id": 9 - n, "at": at, "who": who, "what": what, "about": about, "detail": detail,
+             "name": {"zh": "李强", "en": "Li Qiang"} if who == "li" else None}
+            for n, (who, what, about, detail) in enumerate(told)
+        ]  # fmt: skip
+        return JSONResponse({"lines": lines})
+
     async def devices(self, request: Request) -> Response:
-        self.hub.asked.append(("devices", await request.json()))
+        self.hub.hear("devices", await request.json())
         return JSONResponse({"token": self.hub.device_token})
 
     async def screens(self, _: Request) -> Response:
@@ -210,7 +249,7 @@ class Api:
         return JSONResponse({"devices": [row for row in rows if ("revoke", row["id"]) not in self.hub.asked]})
 
     async def revoke(self, request: Request) -> Response:
-        self.hub.asked.append(("revoke", request.path_params["id"]))
+        self.hub.hear("revoke", request.path_params["id"])
         return Response(status_code=204)
 
     async def people(self, _: Request) -> Response:
@@ -219,12 +258,12 @@ class Api:
         return JSONResponse({"people": rows})
 
     async def reset(self, request: Request) -> Response:
-        self.hub.asked.append(("reset", request.path_params["id"]))
+        self.hub.hear("reset", request.path_params["id"])
         return JSONResponse({"password": ONCE, "until": stamp(self.hub.now() + timedelta(days=1))})
 
     async def password(self, request: Request) -> Response:
         asked = await request.json()
-        self.hub.asked.append(("password", asked))
+        self.hub.hear("password", asked)
         if asked["old"] != PASSWORD:
             return refusal(400, "password-wrong", "现在的密码不正确", "the present password is wrong")
         return JSONResponse({"csrf": "csrf-token"})
@@ -373,14 +412,14 @@ class Api:
     # ------------------------------------------------------------- acting
     async def acknowledge(self, request: Request) -> Response:
         key = str(request.path_params["id"])
-        self.hub.asked.append(("acknowledge", key))
+        self.hub.hear("acknowledge", key)
         self.hub.changes[key] = {"state": "acked", "acked_by": "zhang", "owner": person("zhang")}
         return JSONResponse({"alarm": self.hub.board()["alarms"][key]})
 
     async def put_aside(self, request: Request) -> Response:
         key, verb = str(request.path_params["id"]), request.path_params["verb"]
         body = await request.json()
-        self.hub.asked.append((verb, body))
+        self.hub.hear(verb, body)
         if verb in self.hub.refuse:
             status, code = self.hub.refuse[verb]
             return refusal(status, code, "状态已变化", "The state has changed")
@@ -399,13 +438,13 @@ class Api:
         return JSONResponse({"rules": [rule]})
 
     async def service(self, request: Request) -> Response:
-        self.hub.asked.append((f"rules/{request.path_params['verb']}", await request.json()))
+        self.hub.hear(f"rules/{request.path_params['verb']}", await request.json())
         return JSONResponse({"alarms": [{}]})
 
     async def act(self, request: Request) -> Response:
         key, verb = request.path_params["id"], request.path_params["verb"]
         body = await request.json()
-        self.hub.asked.append((verb, body))
+        self.hub.hear(verb, body)
         if verb in self.hub.refuse:
             status, code = self.hub.refuse[verb]
             return refusal(status, code, "已由李强接单", "Li Qiang was faster")
@@ -446,7 +485,7 @@ class Api:
 
     async def settle(self, request: Request) -> Response:
         number, verb = request.path_params["id"], request.path_params["verb"]
-        self.hub.asked.append((f"letter-{verb}", (number, await request.json())))
+        self.hub.hear(f"letter-{verb}", (number, await request.json()))
         if number in self.hub.settled:
             return refusal(409, "not-dead", "已在途或已完成", "It is under way or done already")
         self.hub.settled.add(number)
@@ -459,13 +498,13 @@ class Api:
             e for e in erp_scene.exchanges(self.hub.now())
             if (not before or e["id"] < before) and (not document or document in e["document"])
         ]  # fmt: skip
-        self.hub.asked.append(("exchanges", (document, before)))
+        self.hub.hear("exchanges", (document, before))
         shown = found[: int(asked["limit"])]
         return hub_json({"exchanges": shown, "next": shown[-1]["id"] if len(shown) < len(found) else None})
 
     async def confirm(self, request: Request) -> Response:
         number, body = request.path_params["id"], await request.json()
-        self.hub.asked.append(("confirm", (number, body)))
+        self.hub.hear("confirm", (number, body))
         if "confirm" in self.hub.refuse:
             return refusal(*self.hub.refuse["confirm"], "工单又有变更", "The order has changed again")
         self.hub.confirmed.add(number)
@@ -482,18 +521,42 @@ class Api:
             return refusal(cause.status, cause.code, str(cause), str(cause))
         return hub_json(found)
 
+    async def states(self, request: Request) -> Response:
+        body = await request.json() if request.method == "POST" else None
+        if self.hub.states is None:
+            self.hub.states = states_scene.Scene()
+        path, query = request.path_params["rest"], request.query_params
+        try:
+            found = await states_scene.answer(self.hub.states, request.method, path, query, body)
+        except Refused as cause:
+            return refusal(cause.status, cause.code, str(cause), str(cause))
+        return hub_json(found)
+
     # ------------------------------------------------------------- reconciliation
+    async def rejects(self, request: Request) -> Response:
+        return hub_json(self.hub.rejects.told(request.query_params))
+
+    async def many_rejects(self, request: Request) -> Response:
+        return hub_json(self.hub.rejects.many(request.path_params["verb"], await request.json()))
+
+    async def unbound(self, _: Request) -> Response:
+        return hub_json(self.hub.rejects.unbound())
+
+    async def correction(self, request: Request) -> Response:
+        body = await request.json() if request.method == "POST" else {}
+        return hub_json(self.hub.rejects.answer(request.path_params["verb"], body))
+
     async def reconciliation(self, _: Request) -> Response:
         found = [{**d, **self.hub.reconciled.get(d["id"], {})} for d in discrepancies(self.hub.now())]
         return hub_json({"discrepancies": found, "run": run(self.hub.now()), "waiting": False})
 
     async def compare(self, _: Request) -> Response:
-        self.hub.asked.append(("reconcile", None))
+        self.hub.hear("reconcile", None)
         return JSONResponse({"waiting": True})
 
     async def reconcile(self, request: Request) -> Response:
         number, verb = request.path_params["id"], request.path_params["verb"]
-        self.hub.asked.append((f"reconcile {verb}", number))
+        self.hub.hear(f"reconcile {verb}", number)
         changed = {"repair_state": "asked"} if verb == "repair" else {"may": True}
         known = self.hub.reconciled.setdefault(number, {})
         known.update(changed)
@@ -508,14 +571,14 @@ class Api:
             return refusal(404, "not-found", "没有找到", "not found")
         if request.method != "GET":
             body = await request.json() if request.method == "POST" else {}
-            self.hub.asked.append((f"rush {request.method}", body))
+            self.hub.hear(f"rush {request.method}", body)
             if "rush" in self.hub.refuse:
                 status, code = self.hub.refuse["rush"]
                 return refusal(status, code, "李强 已先插单", "Li Qiang was faster")
             made[number] = rush(number, self.hub.now(), undone=request.method == "DELETE")
             return JSONResponse({"rush": made[number]})
         if due := request.query_params.get("due_at"):
-            self.hub.asked.append(("rush foreseen", f"GET {due}"))
+            self.hub.hear("rush foreseen", f"GET {due}")
         answer: Json = {"order": orders[number], "at": stamp(self.hub.now())}
         if number in made:
             answer["rush"] = made[number]

@@ -141,7 +141,7 @@ async def test_the_consequence_keeps_quiet_while_its_cause_holds_and_counts(hous
         hot, boiling = await of(house, "hot"), await of(house, "boiling")
         assert (hot.state, boiling.state) == (S.SUPPRESSED, S.UNACKED), "one cause, one alarm"
         await house.desk.shelve(boiling.id, LI, at(600), "sensor")
-        await house.turn(1.5)
+        await house.turn(2.5)
         assert (await of(house, "hot")).state is S.UNACKED, "a cause that nobody sees silences nothing"
 
 

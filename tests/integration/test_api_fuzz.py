@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from alert_rules.casebook import Casebook
 from alert_rules.desk import AlarmDesk
 from alert_rules.rule import Limits, Rule
+from alert_rules.stop_desk import StopReasonDesk
 from erp_bridge.rush_desk import OrderRushDesk
 from erp_bridge.rush_notices import Crowd
 from hub.api import passwords
@@ -37,6 +38,7 @@ from hub.store.people import PgPeopleStore
 from hub.store.pool import open_pool
 from hub.store.rush import PgRushes
 from hub.store.sales import PgSales
+from hub.store.stops import PgStops
 from tests.api_house import CNC, PRESS, House, alarm, house, order, ticket, w
 
 pytestmark = pytest.mark.anyio
@@ -75,14 +77,26 @@ FIELDS = {
     "/api/tickets/{ticket_id}/repaired": ("cause_class", "cause", "photo", "device_time"),
     "/api/tickets/{ticket_id}/close": ("reason",),
     "/api/erp/letters/{letter_id}/aside": ("reason",),
+    "/api/mes/rejects/replay": ("ids", "source", "kind", "text", "before"),
+    "/api/mes/rejects/aside": ("ids", "source", "kind", "text", "before", "reason"),
     "/api/mes/rejects/{reject_id}/aside": ("reason",),
+    "/api/mes/rejects/{reject_id}/check": ("event",),
+    "/api/mes/rejects/{reject_id}/correct": ("event",),
     "/api/erp/mappings": ("documents", "latest", "note"),
     "/api/erp/mappings/test": ("documents",),
     "/api/erp/mappings/documents/{document}/preview": ("block", "ours", "theirs"),
     "/api/erp/mappings/versions/{version}/activate": ("active", "anyway"),
+    "/api/state-tables": ("machine", "table", "latest", "note"),
+    "/api/state-tables/preview": ("machine", "table", "hours"),
+    "/api/state-tables/activate": ("machine", "number", "active"),
+    "/api/state-tables/history": ("machine", "since", "key"),
+    "/api/state-tables/history/preview": ("machine", "since"),
     "/api/order-changes/{change_id}/confirm": ("at",),
     "/api/reconciliation/{discrepancy_id}/aside": ("reason",),
     "/api/orders/{number}/rush": ("digest", "due_at", "reason", "tap"),
+    "/api/stops/reason": ("machine", "at", "version", "reason", "note", "part"),
+    "/api/stops/split": ("machine", "at", "version", "cut"),
+    "/api/stops/merge": ("machine", "at", "version", "cut", "keep"),
 }
 GOOD: dict[str, Any] = {
     "person": "boss", "password": "wrong-wrong", "new_password": "", "old": "wrong-wrong", "new": "x",
@@ -92,20 +106,32 @@ GOOD: dict[str, Any] = {
     "cause_class": "mechanical", "cause": "c", "photo": "",
     "digest": "stale", "due_at": "2026-01-05T18:00:00Z", "tap": "t-1",
     "documents": {}, "latest": 2, "block": {}, "ours": 0, "theirs": 0, "active": 1, "anyway": False,
+    "machine": PRESS, "table": {"numbering": "own", "map": {"7": "fault"}}, "hours": 1, "number": 0,
+    "since": "2026-01-05T11:00:00Z", "key": "k",
+    "version": 0, "cut": "2026-01-05T12:00:00Z", "keep": "later", "part": None,
     "equipment": PRESS, "rule": "oil-hot", "subject": f"{PRESS}/oil_temp",
+    "event": "{}", "ids": [1], "source": "mes", "kind": "report", "text": "x", "before": 0,
 }  # fmt: skip
 QUERIES = {
     "/api/alarms": ("open", "limit"),
     "/api/tickets": ("open", "limit"),
     "/api/trend": ("tag", "minutes", "until"),
     "/api/timeline": ("hours",),
+    "/api/state-tables/machine": ("path",),
+    "/api/state-tables/history": ("path",),
+    "/api/mes/rejects": ("state", "source", "kind", "text", "before", "limit"),
     "/api/orders/{number}/rush": ("due_at",),
     "/api/rushes": ("limit",),
+    "/api/audit": ("limit", "before"),
     "/api/orders/{number}/parameters": ("points", "operation", "tag"),
     "/api/orders/{number}/parameters.csv": ("operation", "tag"),
     "/api/lots/{lot}/parameters": ("points",),
     "/api/delivery": ("month",),
     "/api/costs": ("month", "order"),
+    "/api/stops": ("place", "from", "until", "waiting", "limit"),
+    "/api/stops/one": ("machine", "at"),
+    "/api/stops/pareto": ("place", "from", "until", "shift"),
+    "/api/stops.csv": ("place", "from", "until"),
 }
 
 
@@ -137,6 +163,7 @@ async def it(dsn: str) -> AsyncIterator[House]:
             sales=PgSales(pool),
             figures=PgFigures(pool),
             parameters=PgParameterBook(pool),
+            stops=StopReasonDesk(made.deps.plant, PgStops(pool), made.clock, _quiet),
         )
         async with ledger.begin() as tx:
             await tx.save_order(order("MO-1", "p1/stamping/l1"))
@@ -229,4 +256,5 @@ async def test_the_body_that_is_bent_is_a_good_one_when_straight(it: House, path
         body = json.dumps({f: GOOD[f] for f in FIELDS[path]})
         answer = await client.post(plain, content=body, headers=JSON)
     refused = {"/api/rules/return": 409, "/api/password": 400, "/api/orders/{number}/rush": 409}
+    refused |= {"/api/stops/reason": 400, "/api/stops/split": 409, "/api/stops/merge": 409}  # nothing stood
     assert answer.status_code == (401 if "login" in path else refused.get(path, 200))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 
 from hub.api import photos
 from hub.errors import Transient
+from hub.model.gap import SampleGap
 from hub.model.people import Role
 from tests.api_house import (
     JPEG,
@@ -268,7 +270,28 @@ async def test_a_trend_has_holes_where_there_is_no_number(it: House) -> None:
         "tag": f"{PRESS}/oil_temp",
         "unit": "℃",
         "points": [["2026-01-05T11:00:00Z", 1.5, 1.0, None]],
+        "gaps": [],
     }
+
+
+async def test_a_trend_begins_where_its_unit_does(it: House) -> None:
+    tags = it.deps.plant.tags
+    other = replace(tags[f"{PRESS}/oil_temp"], unit="℉", unit_since=it.clock.now() - timedelta(minutes=30))
+    object.__setattr__(it.deps, "plant", replace(it.deps.plant, tags={**tags, other.path: other}))
+    told = await get(it, f"/api/trend?tag={PRESS}/oil_temp&minutes=60")
+    assert (told["unit"], told["unit_since"], told["points"]) == ("℉", "2026-01-05T11:30:00Z", [])
+
+
+async def test_a_trend_says_where_samples_were_dropped(it: House) -> None:
+    class Dropped:
+        async def of(self, tag: int, start: datetime, end: datetime) -> list[SampleGap]:
+            return [SampleGap("g1", "plc", start, end, 5, frozenset({f"{PRESS}/oil_temp"}))]
+
+    object.__setattr__(it.deps, "gaps", Dropped())
+    told = await get(it, f"/api/trend?tag={PRESS}/oil_temp&minutes=60")
+    assert told["gaps"] == [
+        {"from": "2026-01-05T11:00:00Z", "to": "2026-01-05T12:00:00Z", "source": "plc", "samples": 5}
+    ]
 
 
 @pytest.mark.parametrize(

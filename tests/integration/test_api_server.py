@@ -21,18 +21,19 @@ from websockets.typing import Origin
 from hub.api.auth import SESSION_COOKIE
 from hub.api.deps import Plugged
 from hub.api.rights import BOARD
-from hub.api.server import server
+from hub.api.server import PING, server
 from hub.api.tokens import csrf_of
 from hub.errors import ConfigError
 from hub.model.people import Role
 from screens.socket import ScreenSocket
 from tests.api_house import JPEG, House, house
+from tests.simulators.devices import BACK, THERE, Proxy
 
 pytestmark = pytest.mark.anyio
 
 
-def echo() -> Plugged:
-    """A socket that tells who looks, and says back how much it heard."""
+def echo(over: asyncio.Event | None = None) -> Plugged:
+    """A socket that tells who looks, and says back how much it heard; `over`: it has ended."""
     router = APIRouter()
 
     @router.websocket("/ws")
@@ -44,7 +45,8 @@ def echo() -> Plugged:
             while True:
                 await websocket.send_text(str(len(await websocket.receive_text())))
         except WebSocketDisconnect:
-            return
+            if over is not None:
+                over.set()
 
     return Plugged(router, {"/ws": BOARD})
 
@@ -342,6 +344,24 @@ async def test_a_message_of_more_than_64_kilobytes_ends_the_socket() -> None:
                 await ws.recv()
     assert end.value.rcvd is not None
     assert end.value.rcvd.code == 1009
+
+
+async def test_a_socket_whose_line_passes_nothing_on_is_closed_by_the_hub() -> None:
+    assert 2 * PING <= 10
+    over = asyncio.Event()
+    it = house(plugged=(echo(over),))
+    async with serving(it, ws=ScreenSocket, ping=0.2) as port, Proxy(port) as line:
+        origin: Any = f"http://127.0.0.1:{line.port}"
+        async with connect(
+            f"ws://127.0.0.1:{line.port}/ws", origin=origin, additional_headers=cookie(it)
+        ) as ws:
+            await ws.recv()
+            await ws.send("hello")
+            assert await ws.recv() == "5", "it is up"
+            line.lose(THERE, BACK)
+            async with asyncio.timeout(10):
+                await over.wait()
+            line.cut()
 
 
 async def test_a_refused_socket_is_one_line_in_the_log_and_no_bug_of_ours(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from hub.errors import ConfigError
+from hub.errors import ConfigError, RecordAway
 from hub.model.batch import SampleBatch
 from hub.store import backup as store
+from hub.store import half_restored
 from hub.store.migrate import FOLDER, migrate
 from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
@@ -23,7 +25,7 @@ from hub.store.tag_table import TagTable
 from hub.store.upkeep import Keep, Upkeep
 from hub.testing.clock import NOON, HandClock
 from tests import community
-from tests.conftest import database
+from tests.conftest import database, named
 
 pytestmark = pytest.mark.anyio
 FILL = """
@@ -115,6 +117,11 @@ async def test_an_older_backup_is_brought_up_to_date(
         assert await migrate(fresh) == []
 
 
+async def test_a_backup_into_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="its folder is not there; make it"):
+        await store.backup("host=nowhere.invalid", tmp_path / "missing" / "record.zip", NOON)
+
+
 @pytest.mark.parametrize("harm", ["cut", "flipped", "no archive"])
 async def test_a_file_that_is_not_whole_changes_nothing(
     dsn: str, empty_dsn: str, pool: Pool, tmp_path: Path, harm: str
@@ -144,6 +151,70 @@ async def test_a_database_that_holds_something_is_left_alone(dsn: str, pool: Poo
     await store.backup(dsn, file, NOON)
     with pytest.raises(ConfigError, match="empty database"):
         await store.restore(dsn, file)
+
+
+class Pulled(Exception):
+    """Of the plug."""
+
+
+@pytest.fixture(params=["plain", pytest.param("timescale", marks=pytest.mark.timescale)])
+def new_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of this edition."""
+    server = {"plain": "embedded_server", "timescale": "timescale_server"}[request.param]
+    with database(request.getfixturevalue(server), "template0") as fresh:
+        yield fresh
+
+
+async def test_a_restore_that_was_killed_is_nobodys_plant_and_the_next_one_works(
+    dsn: str, new_dsn: str, pool: Pool, tmp_path: Path
+) -> None:
+    await fill(pool)
+    file = tmp_path / "record.zip"
+    told = await store.backup(dsn, file, NOON)
+    with pytest.MonkeyPatch.context() as patch:  # nothing is cleared away
+        patch.setattr(half_restored, "clear", AsyncMock())
+        patch.setattr(store, "failpoint", Mock(side_effect=Pulled))
+        with pytest.raises(Pulled):
+            await store.restore(new_dsn, file)
+    with pytest.raises(ConfigError, match="did not end; run `andon restore`"):
+        await migrate(new_dsn)
+    with pytest.raises(ConfigError, match="did not end"):
+        await store.backup(new_dsn, tmp_path / "other.zip", NOON)
+    assert await store.restore(new_dsn, file) == told
+    assert await migrate(new_dsn) == []
+
+
+async def test_a_restore_that_fails_leaves_an_empty_database(
+    dsn: str, empty_dsn: str, pool: Pool, tmp_path: Path
+) -> None:
+    await fill(pool)
+    file = tmp_path / "record.zip"
+    await store.backup(dsn, file, NOON)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "failpoint", Mock(side_effect=Pulled))
+        with pytest.raises(Pulled):
+            await store.restore(empty_dsn, file)
+    async with await psycopg.AsyncConnection.connect(empty_dsn) as connection:
+        assert await (await connection.execute(half_restored.USED)).fetchone() is None
+        async with await psycopg.AsyncConnection.connect(empty_dsn, autocommit=True) as other:
+            await half_restored.begin(other)
+            with pytest.raises(ConfigError, match="another restore"):
+                await store.restore(empty_dsn, file)
+
+
+async def test_a_database_that_is_away_missing_or_not_ours_is_told_without_a_trace(
+    dsn: str, empty_dsn: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "record.zip"
+    with pytest.raises(ConfigError, match="holds no record of ours"):
+        await store.backup(empty_dsn, file, NOON)
+    await store.backup(dsn, file, NOON)
+    for wrong in (named(dsn, "no_such_database"), "host=127.0.0.1 port=9 connect_timeout=2"):
+        with pytest.raises(RecordAway, match=r"hub\.database: .*is the server on"):
+            await store.backup(wrong, tmp_path / "other.zip", NOON)
+        with pytest.raises(RecordAway, match=r"hub\.database: .*is the server on"):
+            await store.restore(wrong, file)
+    assert list(tmp_path.iterdir()) == [file]
 
 
 async def test_a_backup_never_overwrites_another(dsn: str, tmp_path: Path) -> None:

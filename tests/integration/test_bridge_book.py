@@ -289,6 +289,17 @@ async def test_a_dead_letter_goes_out_again_once_its_cause_is_mended(
     assert [r["key"] for r in erp.reports()] == ["R-1"]
 
 
+async def test_pieces_that_are_taken_back_are_a_letter_for_a_person_and_no_booking(
+    house: BridgeHouse, erp: KingdeeSimulator
+) -> None:
+    await house.report("R-1", "MO0001", "20", 5)
+    await house.report("R-2", "MO0001", "20", -3)
+    await house.drain()
+    (letter,) = await house.book.letters()
+    assert "R-2" in letter.reason and "-3" in letter.reason and "by hand" in letter.reason
+    assert [r["key"] for r in erp.reports()] == ["R-1"]
+
+
 @pytest.mark.parametrize("cause", [RecursionError("too deep"), KeyError("FID"), AttributeError("get")])
 async def test_what_nobody_has_foreseen_costs_its_own_errand_and_not_the_bridge(
     house: BridgeHouse, erp: KingdeeSimulator, monkeypatch: pytest.MonkeyPatch, cause: Exception

@@ -14,6 +14,7 @@ import pytest
 
 from collectors.runner import BusSink
 from hub import metrics
+from hub.bus import redis_streams
 from hub.bus.redis_streams import BusUnavailable, RedisBus
 from hub.clock import SystemClock
 from hub.errors import Transient
@@ -23,6 +24,7 @@ from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
 from hub.store.writer import Writer
 from hub.testing.clock import NOON
+from tests.simulators.devices import BACK, THERE, Proxy
 from tests.valkey import Valkey, valkey
 
 pytestmark = pytest.mark.anyio
@@ -228,6 +230,30 @@ async def test_who_listens_notices_that_the_server_is_frozen(line: Line) -> None
         async with asyncio.timeout(PATIENCE):
             while True:  # hints that were on the way
                 await anext(hints)
+
+
+# ------------------------------------------------------------------ half a line
+@pytest.mark.parametrize("ways", [(THERE,), (BACK,), (THERE, BACK)], ids="-".join)
+async def test_a_line_that_passes_nothing_on_is_given_up_and_what_was_on_it_counts_once(
+    line: Line, ways: tuple[str, ...]
+) -> None:
+    """Lines made from then on are good."""
+    assert redis_streams.ANSWER <= 10, "seconds, in the product"
+    async with Proxy(line.server.port) as proxy:
+        url = f"redis://127.0.0.1:{proxy.port}/0"
+        line.sink = BusSink(line.bus(url))
+        line.writer = Writer(line.bus(url), line.samples, SystemClock(), max_wait=0.01)
+        await line.start_writing()
+        await line.send_on(2)
+        await line.all_there()
+        proxy.lose(*ways)
+        assert not await line.send()
+        await until(lambda: _true(line.failed > 0), "the writer's line is given up, too")
+        await line.send_on(3)
+        await line.all_there()
+        assert 3 in await line.stored(), "what may have arrived is sent again under its number"
+        assert line.writer.lost == 0
+        await line.end()
 
 
 # ------------------------------------------------------------------ emptied

@@ -211,6 +211,20 @@ async def test_an_order_is_put_again_only_when_it_has_changed() -> None:
     assert [o.quantity for o in one.orders.all] == [100, 200]
 
 
+async def test_fields_that_we_do_not_know_are_counted_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with Mes() as mes:
+        mes.orders = [{**ORDER, "colour": "red", "jobs": [{**ORDER["jobs"][0], "tool": "T1"}]}]
+        mes.reports = [{**REPORT, "id": n, "shift": "A"} for n in (17, 18)]
+        async with reading(mes, every="2s") as one:
+            await one.reports.until(2)
+            await asleep(one.clock)
+            one.clock.turn(2)
+            await asleep(one.clock)
+            told = one.source.unknown.health()["unknown_fields"]
+    assert sorted(told) == ["order.colour ×1", "order.jobs.tool ×1", "report.shift ×2"]
+    assert caplog.text.count("'shift'") == 1
+
+
 BAD: list[tuple[str, Any]] = [
     ("no order", {k: v for k, v in REPORT.items() if k != "order"}),
     ("negative", {**REPORT, "good": -1}),

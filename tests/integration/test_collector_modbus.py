@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from collectors.modbus import BAD_DEVICE_FAILURE, ModbusCollector
+from collectors.modbus import ModbusCollector
+from collectors.modbus_faults import BAD_DEVICE_FAILURE, BAD_TIMEOUT
 from hub.errors import SourceUnavailable
 from hub.model.sample import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, Tag
 from hub.model.words import Words
@@ -269,18 +270,18 @@ async def test_the_right_reply_of_the_same_server_is_taken() -> None:
 
 
 async def test_a_reply_that_comes_after_the_timeout_is_never_taken_for_the_next_one() -> None:
-    """The first answer is kept back until the next connection asks: a gateway that muddles its callers."""
+    """The first answers are kept back until the next connection asks: a gateway that muddles its callers."""
     kept: list[bytes] = []
 
     def late(asked: bytes) -> bytes | None:
         kept.append(reply(asked, pdu=b"\x03\x02\x00\x07"))
-        return None if len(kept) == 1 else kept[0] + reply(asked)
+        return None if len(kept) <= 2 else b"".join(kept[:2]) + reply(asked)
 
     async with RawServer(late) as server:
-        sink, one = Heard(), collector(HandClock(), server.port, point(1, 0))
-        with pytest.raises(SourceUnavailable, match="No response"):
-            await one.run(sink)
-        async with running(one, sink):
+        sink = Heard()
+        async with running(collector(HandClock(), server.port, point(1, 0), timeout="50ms"), sink) as task:
+            assert "No response" in await lost(task)
+        async with running(collector(HandClock(), server.port, point(1, 0)), sink):
             await sink.until(lambda: len(sink.batches) == 1)
     assert [s.value for s in sink.of(1)] == [42]
 
@@ -511,3 +512,126 @@ async def test_each_group_is_read_at_its_own_interval() -> None:
         await scene.sink.until(lambda: len(scene.sink.of(3)) == 2)
     asked = [address for _, address, _ in scene.device.requests]
     assert (asked.count(0), asked.count(100), asked.count(200)) == (129, 3, 2)
+
+
+# ------------------------------------------------------------------ some of a device
+class Picky:
+    """Answers registers with their address; `mute` ones are not answered, `failing` ones with `code`."""
+
+    def __init__(self) -> None:
+        self.mute: set[tuple[int, int]] = set()  # unit, register
+        self.failing: set[tuple[int, int]] = set()
+        self.code = 4
+        self.asked: list[tuple[int, int, int]] = []
+        self.late = 0  # questions that are not answered at all
+
+    def __call__(self, asked: bytes) -> bytes | None:
+        unit, function, start, count = struct.unpack(">BBHH", asked[6:12])
+        self.asked.append((unit, start, count))
+        wanted = {(unit, n) for n in range(start, start + count)}
+        if self.late or wanted & self.mute:
+            self.late = max(self.late - 1, 0)
+            return None
+        if wanted & self.failing:
+            return reply(asked, pdu=bytes([function | 0x80, self.code]))
+        data = b"".join(struct.pack(">H", n) for n in range(start, start + count))
+        return reply(asked, pdu=bytes([function, len(data)]) + data)
+
+
+@pytest.mark.parametrize("code", [4, 8], ids=["failure", "parity"])
+async def test_a_unit_that_can_read_nothing_is_lost_alone_and_comes_back(code: int) -> None:
+    device, clock, sink = Picky(), HandClock(), Heard()
+    device.failing, device.code = {(12, 7)}, code
+    points = (point(1, 5, unit=11), point(2, 7, unit=12, group="slow"))
+    async with (
+        RawServer(device) as server,
+        running(collector(clock, server.port, *points, groups={"slow": "2s"}), sink) as task,
+    ):
+        await sink.until(lambda: bool(sink.of(1) and sink.of(2)))
+        assert sink.last(2)[1:] == (None, BAD_NO_COMMUNICATION)
+        await ticks(clock, sink, 1)
+        assert sink.last(1).value == 5
+        device.failing = set()
+        for _ in range(4):
+            await ticks(clock, sink, 1)
+        await sink.said(2, 7)
+        assert not task.done()
+    assert len([s for s in sink.of(2) if s.value is None]) == 1
+
+
+async def test_one_register_that_fails_in_a_group_of_its_own_costs_no_other() -> None:
+    device, sink = Picky(), Heard()
+    device.failing = {(1, 7)}
+    points = (point(1, 5), point(2, 7, group="slow"))
+    async with (
+        RawServer(device) as server,
+        running(collector(HandClock(), server.port, *points, groups={"slow": "2s"}), sink),
+    ):
+        await sink.until(lambda: bool(sink.of(1) and sink.of(2)))
+    assert sink.last(1).value == 5
+    assert sink.last(2)[1:] == (None, BAD_DEVICE_FAILURE)
+
+
+async def test_of_many_refused_registers_each_has_its_turn_to_be_asked_again() -> None:
+    refused = range(0, 120, 10)
+    memory = {"holding": {a: a for a in range(300) if a not in refused}}
+    points = [point(n + 1, n * 10) for n in range(12)]
+    async with polling(memory, *points, point(13, 200)) as scene:
+        await scene.sink.said(13, 200)
+        scene.device.memory["holding"][110] = 7
+        for _ in range(32):
+            await ticks(scene.clock, scene.sink, 1)
+        assert scene.sink.last(12).value == 7
+
+
+async def test_a_late_answer_costs_a_second_question_and_no_sample() -> None:
+    device, clock, sink = Picky(), HandClock(), Heard()
+    points = (point(1, 5, unit=11), point(2, 7, unit=12), point(3, 90, unit=12))
+    async with (
+        RawServer(device) as server,
+        running(collector(clock, server.port, *points, timeout="50ms"), sink),
+    ):
+        await sink.until(lambda: bool(sink.of(3)))
+        for _ in range(2):
+            device.late = 1
+            await ticks(clock, sink, 1)
+    assert [[s.value for s in sink.of(n)] for n in (1, 2, 3)] == [[5] * 3, [7] * 3, [90] * 3]
+
+
+@pytest.mark.parametrize("mute", [20, 500], ids=["in a block", "alone"])
+async def test_an_address_that_is_never_answered_is_bad_alone_and_asked_again(mute: int) -> None:
+    device, clock, sink = Picky(), HandClock(), Heard()
+    device.mute = {(1, mute)}
+    addresses = [*range(10, 26), 400, 500]
+    points = [point(n, address) for n, address in enumerate(addresses, 1)]
+    spoilt = addresses.index(mute) + 1
+    async with RawServer(device) as server:
+        one = collector(clock, server.port, *points, timeout="30ms")
+        async with running(one, sink):
+            await sink.until(lambda: bool(sink.batches))
+            assert sink.last(spoilt)[1:] == (None, BAD_TIMEOUT)
+            assert all(sink.last(n).value == a for n, a in enumerate(addresses, 1) if a != mute)
+            device.asked.clear()
+            await ticks(clock, sink, 1)
+            assert not any(start <= mute < start + count for _, start, count in device.asked)
+            device.mute = set()
+            await ticks(clock, sink, 30)
+            await ticks(clock, sink, 1)
+        assert sink.last(spoilt).value == mute
+        assert not [f for f in (await one.probe()).values() if "✗" in f]
+        device.mute = {(1, mute)}
+        found = await one.probe()
+    assert [key for key, text in found.items() if "keeps silent" in text] == [f"holding {mute} (m/t{spoilt})"]
+    assert f"{len(addresses) - 1} of {len(addresses)} points answer" in " ".join(found.values())
+
+
+async def test_a_device_that_says_nothing_is_given_up_after_few_questions_and_told_with_the_address() -> None:
+    device = Picky()
+    device.late = 99
+    points = [point(n + 1, 100 * n) for n in range(8)]
+    async with RawServer(device) as server:
+        one = collector(HandClock(), server.port, *points, timeout="30ms")
+        async with running(one, Heard()) as task:
+            assert "for holding " in await lost(task)
+        assert len(device.asked) == 3
+        assert any("is unit: right" in text for text in (await one.probe()).values())

@@ -6,16 +6,20 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 
 from collectors.mqtt import MqttCollector
-from collectors.mqtt_values import BAD_DECODING, BAD_TYPE_MISMATCH, UNCERTAIN_LAST_USABLE
+from collectors.mqtt_values import BAD_DECODING, BAD_TYPE_MISMATCH
+from collectors.source_times import UNCERTAIN_LAST_USABLE
 from hub.clock import SystemClock
 from hub.errors import ConfigError, SourceRefused, SourceUnavailable
+from hub.model.line import Line
 from hub.model.sample import Tag
 from hub.model.words import Words
 from tests.certificates import Authority
@@ -235,6 +239,36 @@ async def test_a_refused_login_is_for_a_person_and_shows_no_password(
     assert "allow it on the broker" in str(refused.value) or "correct user" in str(refused.value)
 
 
+async def test_an_open_line_is_told_and_one_with_tls_tells_when_both_certificates_end(
+    broker: MqttBroker, tmp_path: Path
+) -> None:
+    authority = Authority.make()
+    ours = authority.issue(tmp_path, "hub", "urn:test:hub", (-1, 20))
+    pem = tmp_path / "hub-chain.pem"
+    pem.write_bytes(ours.content.public_bytes(serialization.Encoding.PEM))
+    security = {"ca": str(broker.authority), "certificate": str(pem), "key": str(ours.key)}
+    known = {"broker": f"mqtts://localhost:{broker.tls_port}", "security": security}
+    one = MqttCollector(config(broker.port, topic("t7"), **known), SystemClock(), TAGS, "line")
+    assert one.line == Line(""), "nobody has seen a certificate yet"
+    task = asyncio.create_task(one.run(Heard()))
+    async with asyncio.timeout(10):
+        while one.line.peer_until is None and not task.done():
+            await asyncio.sleep(0.01)
+    task.cancel()
+    [ended] = await asyncio.gather(task, return_exceptions=True)
+    assert isinstance(ended, asyncio.CancelledError), ended
+    shown = x509.load_pem_x509_certificate((broker.authority.parent / "broker-chain.pem").read_bytes())
+    assert one.line == Line("", ours.content.not_valid_after_utc, shown.not_valid_after_utc)
+    again = MqttCollector(config(broker.port, topic("t7"), **known), SystemClock(), TAGS, "line")
+    again.follow(one, SystemClock().now())
+    assert again.line == one.line, "what was seen holds while the broker is away"
+    renewed = authority.issue(tmp_path, "renewed", "urn:test:hub", (-1, 300))
+    pem.write_bytes(renewed.content.public_bytes(serialization.Encoding.PEM))
+    again._protection.look(SystemClock().monotonic() + 100)
+    assert again.line.own_until == renewed.content.not_valid_after_utc
+    assert MqttCollector(config(broker.port, topic("t7")), SystemClock(), TAGS, "line").line.opened == "none"
+
+
 async def test_a_message_larger_than_allowed_ends_the_line_before_it_is_read(broker: MqttBroker) -> None:
     settings = config(broker.port, topic("t8"), largest=1024)
     async with MqttDevice(broker.port, "loud") as device:
@@ -261,6 +295,29 @@ async def test_a_look_finds_topics_that_say_nothing_and_payloads_that_are_wrong(
     found = await MqttCollector(settings, SystemClock(), TAGS, "line").probe()
     assert "2 of 2 tags heard" in found[f"127.0.0.1:{broker.port}"]
     assert found["t9/state (p1/a/l1/m/state)"].startswith("✗ is a text")
+
+
+async def test_topics_within_each_other_are_stored_once_and_heartbeats_beside_values_spoil_nothing(
+    broker: MqttBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    every = topic("t10/#", "p1/a/l1/m/state", payload="json", value="mode", qos=0)
+    where = [every, topic("t10/{line}/temp", "p1/a/{line}/m/temp", payload="json", value="v")]
+    for port, version in ((broker.port, "3.1.1"), (broker.port5, "5")):
+        async with MqttDevice(port, f"device{version}", version) as device:
+            await device.say("t10/l1/temp", '{"v": 5}', retained=True)
+            async with listening(config(port, *where, version=version)) as sink:
+                await sink.said(TEMP, 5)
+                for said in ('{"v": 6}', '{"alive": true}', '{"v": 7}'):
+                    await device.say("t10/l1/temp", said)
+                await told(device, sink, "t10/x", '{"mode": 1}', STATE, 1)
+            assert [s.value for s in sink.of(TEMP)] == [5, 6, 7]
+            assert all(s.value == 1 for s in sink.of(STATE))
+            found = await MqttCollector(
+                config(port, *where, version=version), SystemClock(), TAGS, "x"
+            ).probe()
+            assert "correct value:" in found["t10/l1/temp (p1/a/l1/m/state)"]
+            await device.say("t10/l1/temp", "", retained=True)
+    assert "t10/l1/temp (p1/a/l1/m/state) held none of its values" in caplog.text
 
 
 async def test_a_broker_that_is_away_is_told_with_its_place(broker: MqttBroker) -> None:

@@ -26,8 +26,11 @@ from collectors.opcua_security import (
     thumbprint,
     warn_before_expiry,
 )
+from collectors.runner import CollectorRunner
+from collectors.source_times import UNCERTAIN_LAST_USABLE
 from hub.clock import SystemClock
 from hub.errors import ConfigError, SourceRefused, SourceUnavailable
+from hub.model.line import Line
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
 from hub.model.words import Words
 from tests.certificates import Authority, Owner
@@ -111,6 +114,49 @@ async def test_a_value_from_long_ago_comes_with_its_time_and_again_with_the_pres
     assert sink.of(1)[0].source_time == NOON
     assert sink.of(1)[1].source_time >= began - timedelta(seconds=1)
     await open_plant.show("steady", ua.Variant(7, T.Int16), SystemClock().now())
+
+
+@pytest.mark.parametrize("year", [1601, 1965, 1970, 1999, 2041])
+async def test_a_source_time_that_cannot_be_meant_is_told_of_and_not_good(
+    open_plant: OpcUaPlant, caplog: pytest.LogCaptureFixture, year: int
+) -> None:
+    began = SystemClock().now()
+    await open_plant.show("steady", ua.Variant(8, T.Int16), began.replace(year=year, day=1))
+    async with listening(config(open_plant.endpoint, node(1, "steady"))) as sink:
+        await sink.said(1, 8)
+    assert sink.last(1).status == UNCERTAIN_LAST_USABLE
+    assert timedelta() <= sink.of(1)[0].source_time - began < timedelta(minutes=1)
+    assert f"m/t1: source time {year}-" in caplog.text and "correct the clock" in caplog.text
+    await open_plant.show("steady", ua.Variant(7, T.Int16), SystemClock().now())
+
+
+async def test_what_a_server_tells_again_after_a_reconnect_is_stored_once_and_good_at_once(
+    open_plant: OpcUaPlant,
+) -> None:
+    at = SystemClock().now() - timedelta(seconds=1)
+    await open_plant.show("steady", ua.Variant(11, T.Int16), at)
+    sink, ups = Heard(), 0
+
+    async def state(up: bool, error: str) -> None:
+        nonlocal ups
+        ups += up
+
+    port = int(open_plant.endpoint.split(":")[2].split("/")[0])
+    async with Proxy(port) as proxy:
+        settings = config(open_plant.endpoint.replace(str(port), str(proxy.port)), node(1, "steady"))
+        runner = CollectorRunner(
+            "cnc", lambda: OpcUaCollector(settings, SystemClock(), TAGS, "cnc"), sink, SystemClock(), state
+        )
+        for lives in (1, 2):
+            task = asyncio.create_task(runner.run())
+            await sink.until(lambda n=lives: ups == n and bool(sink.of(1)) and sink.last(1).value == 11)  # type: ignore[misc]
+            proxy.cut()
+            with pytest.raises(SourceUnavailable):
+                await task
+    await open_plant.show("steady", ua.Variant(7, T.Int16), SystemClock().now())
+    assert [s.source_time for s in sink.of(1)].count(at) == 1
+    marks = [n for n, s in enumerate(sink.of(1)) if s.status.is_bad]
+    assert len(marks) == 2 and sink.of(1)[marks[0] + 1].source_time > sink.of(1)[marks[0]].source_time
 
 
 async def test_texts_become_numbers_by_their_codes(
@@ -212,7 +258,33 @@ async def test_a_part_of_an_array_is_a_value_and_a_part_that_is_not_there_is_bad
         assert sink.last(2)[1:] == (None, BAD_TYPE_MISMATCH)
 
 
-async def test_a_field_of_a_structure_is_read_by_the_definition_that_the_server_tells() -> None:
+async def test_a_list_that_is_not_there_has_no_elements(open_plant: OpcUaPlant) -> None:
+    """Servers write an empty list as one of length -1, or (node-opcua) as one structure that is none."""
+    none = ua.Variant(None, T.Double, is_array=True), ua.Variant(ua.ExtensionObject(), T.ExtensionObject)
+    for value in none:
+        await open_plant.show("list", value, SystemClock().now())
+        settings = config(open_plant.endpoint, node(1, "list", item="#"), node(2, "list", item="[0]"))
+        async with listening(settings) as sink:
+            assert (await sink.said(1, 0)).status == 0
+            await sink.until(lambda: bool(sink.of(2)))
+            assert sink.last(2).value is None
+        found = await OpcUaCollector(settings, SystemClock(), TAGS, "cnc").probe()
+        assert found["server"] == "session opened, 1 of 2 nodes read"
+    await open_plant.show("list", ua.Variant([1.0, 2.0], T.Double), SystemClock().now())
+
+
+async def test_a_large_number_becomes_another_by_its_code() -> None:
+    async with OpcUaPlant({"part": ua.Variant(1234567, T.Int32)}) as plant:
+        nodes = config(plant.endpoint, node(1, "part", codes={"1234567": 3}))
+        async with listening(nodes) as sink:
+            await sink.said(1, 3)
+        found = await OpcUaCollector(nodes, SystemClock(), TAGS, "cnc").probe()
+        assert [v for v in found.values() if v.startswith("✗")] == []
+
+
+async def test_a_field_of_a_structure_is_read_by_the_definition_that_the_server_tells(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """A server's own type: asyncua's importer is not asked, so a type it cannot load does not matter."""
     async with OpcUaPlant({"steady": ua.Variant(1, T.Int16)}) as plant:
         await plant.add_structure()
@@ -228,6 +300,7 @@ async def test_a_field_of_a_structure_is_read_by_the_definition_that_the_server_
                 await sink.said(number, value)
             await sink.until(lambda: bool(sink.of(5)))
             assert sink.last(5)[1:] == (None, BAD_TYPE_MISMATCH)
+        assert "item: [0].Gone: Gone is not there in [0]; there are: " in caplog.text
         one = OpcUaCollector(config(plant.endpoint, *nodes), SystemClock(), TAGS, "cnc")
         found = await one.probe()
         assert [k for k, v in found.items() if v.startswith("✗")] == [f"{plant.node('axes')} (m/t5)"]
@@ -277,6 +350,17 @@ async def test_conditions_are_told_refreshed_and_reconciled_after_a_reconnect(al
         await sink.said(1, 300)
         assert [s.value for s in sink.of(1)] == [300]
     assert alarming.refreshes == 2
+
+
+async def test_events_that_were_more_than_we_take_at_once_are_refreshed(alarming: AlarmPlant) -> None:
+    settings = config(alarming.endpoint, **alarms({"tag": "m/t1", "name": "late"}), max_message=65_536)
+    async with listening(settings) as sink:
+        await sink.said(1, 0)
+        alarming._standing["late"] = 800  # told beside one that fills the answer
+        await alarming._tell("x" * 70_000, 900, active=True)
+        await sink.said(1, 800)
+        await alarming.clear("late")
+        await sink.said(1, 0)
 
 
 async def test_a_condition_is_a_code_and_says_zero_where_none_stands(alarming: AlarmPlant) -> None:
@@ -459,6 +543,44 @@ async def test_a_server_of_a_trusted_authority_is_trusted(
         await sink.said(1, 0.5)
 
 
+async def test_a_collector_knows_how_long_both_certificates_are_good_also_of_a_server_it_refuses(
+    safe_plant: OpcUaPlant, owners: Path, hub: Owner, tmp_path: Path
+) -> None:
+    authority = Authority.make()
+    authority.put_into(tmp_path)
+    server = authority.issue(owners, "ended", URI, (-20, -10))
+    settings = config(safe_plant.endpoint, node(1, "load"), **secured(hub, tmp_path))
+    one = OpcUaCollector(settings, SystemClock(), TAGS, "cnc")
+    (owners / "nobody").mkdir()
+    stranger = OpcUaCollector(
+        config(safe_plant.endpoint, node(1, "load"), **secured(hub, owners / "nobody")), SystemClock(), TAGS,
+        "cnc",
+    )  # fmt: skip
+    async with shown(safe_plant, server):
+        for each in (one, stranger):
+            with pytest.raises(SourceRefused):
+                await each.run(Heard())
+    own = read_certificate(hub.certificate).not_valid_after_utc
+    assert one.line == Line("", own, read_certificate(server.certificate).not_valid_after_utc)
+    assert stranger.line == Line("", own), "whom nobody trusts wakes nobody"
+
+
+async def test_an_outdated_policy_is_an_exception_that_is_said_aloud_and_counts_as_an_open_line(
+    owners: Path, hub: Owner, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = OpcUaPlant(
+        {"load": ua.Variant(0.5, T.Float)}, policies=[ua.SecurityPolicyType.Basic256_SignAndEncrypt]
+    )
+    server = Owner.make(owners, "old-server", URI)
+    server.put_into(tmp_path)
+    security = {**secured(hub, tmp_path)["security"], "policy": "Basic256", "outdated_policy": True}
+    settings = config(old.endpoint, node(1, "load"), security=security)
+    assert OpcUaCollector(settings, SystemClock(), TAGS, "cnc").line == Line("Basic256")
+    async with shown(old, server), listening(settings) as sink:
+        await sink.said(1, 0.5)
+    assert "Basic256 can be broken" in caplog.text
+
+
 async def test_a_wrong_password_is_refused(
     safe_plant: OpcUaPlant, owners: Path, hub: Owner, tmp_path: Path
 ) -> None:
@@ -496,6 +618,9 @@ async def test_missing_files_are_named(hub: Owner, tmp_path: Path) -> None:
     )
 
 
+FILES = {"certificate": "own.der", "key": "own.pem", "trust_folder": "trusted"}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -506,7 +631,8 @@ async def test_missing_files_are_named(hub: Owner, tmp_path: Path) -> None:
         ({"nodes": [{"tag": "m/t1", "node": "spindle"}]}, "nsu=URI;s=Name"),
         ({"nodes": [{"tag": "m/t1", "node": "ns=2;i=abc"}]}, "nsu=URI;s=Name"),
         ({"nodes": []}, "at least 1"),
-        ({"security": {"policy": "Basic128Rsa15"}}, "Basic256Sha256"),
+        ({"security": {**FILES, "policy": "Basic128Rsa15"}}, "Basic256Sha256"),
+        ({"security": {**FILES, "outdated_policy": True}}, "leave it out"),
     ],
 )  # fmt: skip
 async def test_a_configuration_that_cannot_be_used_is_explained(change: dict[str, Any], said: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asyncua import ua
+from asyncua.server.internal_session import InternalSession
 from asyncua.server.monitored_item_service import MonitoredItemService
 
 from collectors.opcua import OpcUaCollector
@@ -86,6 +87,35 @@ async def test_a_channel_that_is_refused_by_a_fault_is_refused_for_its_reason() 
     async with RawServer(refusing) as server:
         with pytest.raises(SourceRefused, match="the server says BadSecurityChecksFailed"):
             await collector(f"opc.tcp://127.0.0.1:{server.port}", "a").run(Heard())
+
+
+async def test_a_server_that_grants_a_short_session_is_asked_often_enough_to_keep_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """node-opcua ends it, though publish requests wait, when nothing is asked for as long as it granted."""
+    create, read, asked = InternalSession.create_session, InternalSession.read, asyncio.Semaphore(0)
+
+    async def shortly(session: InternalSession, wish: Any, *more: Any, **named: Any) -> Any:
+        wish.RequestedSessionTimeout = 600.0
+        return await create(session, wish, *more, **named)
+
+    async def counted(session: InternalSession, wish: Any) -> Any:
+        if any(n.NodeId == ua.NodeId(2259) for n in wish.NodesToRead):  # ServerStatus_State
+            asked.release()
+        return await read(session, wish)
+
+    monkeypatch.setattr(InternalSession, "create_session", shortly)
+    monkeypatch.setattr(InternalSession, "read", counted)
+    async with OpcUaPlant({"a": ua.Variant(1.0, ua.VariantType.Double)}) as plant:
+        sink = Heard()
+        one = collector(plant.endpoint, "a", timeout="10min", interval="30s", keep_alive="30s")
+        task = asyncio.create_task(one.run(sink))
+        async with asyncio.timeout(20):
+            for _ in range(2):
+                await asked.acquire()
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_server_that_has_fallen_silent_is_not_waited_for_to_say_goodbye() -> None:

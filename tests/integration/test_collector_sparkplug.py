@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from collectors.mqtt_line import Message
 from collectors.sparkplug import SparkplugCollector
 from collectors.sparkplug_rows import GOOD_ENTRY_INSERTED
 from hub.clock import SystemClock
@@ -248,6 +250,42 @@ async def test_a_host_that_is_called_dead_by_mistake_says_that_it_lives(
         await edge.until(lambda: edge.states[-1:] == [True])
         await old.say("spBv1.0/STATE/hub-8", '{"online":false,"timestamp":1}', retained=True)
         await edge.until(lambda: edge.states[-2:] == [False, True])
+
+
+async def test_a_node_that_took_a_newer_word_hears_one_that_is_no_older(
+    broker: MqttBroker, edge: EdgeNode
+) -> None:
+    await edge.start()
+    late = int(SystemClock().now().timestamp() * 1000) + 3_600_000
+    async with (
+        listening(config(broker.port, edge, host_id="hub-10")),
+        MqttDevice(broker.port, "twin") as twin,
+    ):
+        await edge.until(lambda: edge.states[-1:] == [True])
+        await twin.say(
+            "spBv1.0/STATE/hub-10", json.dumps({"online": False, "timestamp": late}), retained=True
+        )
+        await edge.until(lambda: edge.state_at >= late and edge.states[-1:] == [True])
+
+
+async def test_nodes_of_an_older_book_hear_the_host_come_go_and_die_in_words(
+    broker: MqttBroker, edge: EdgeNode
+) -> None:
+    said: list[str] = []
+
+    async def hear(message: Message) -> None:
+        said.append(message.payload.decode())
+
+    old = MqttDevice(broker.port, "node-2.2")
+    old.on_message = hear
+    await old.start("STATE/hub-11", "spBv1.0/STATE/hub-11")
+    settings = config(broker.port, edge, host_id="hub-11", state="2.2")
+    async with listening(settings):
+        await old.until(lambda: said == ["ONLINE"])
+        await old.say("STATE/hub-11", "OFFLINE", retained=True)
+        await old.until(lambda: said == ["ONLINE", "OFFLINE", "ONLINE"])
+    await old.until(lambda: said[3:] == ["OFFLINE"])
+    await old.stop()
 
 
 async def test_a_look_at_the_broker_publishes_nothing(broker: MqttBroker, edge: EdgeNode) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hub.app import PARTS, parts_of
+from hub.plan import PARTS, parts_of
 from hub.training import checkout
 
 FILE = checkout() / "docker-compose.yml"

@@ -16,11 +16,13 @@ from hub.model.alarm import AlarmState
 from hub.model.batch import SampleBatch
 from hub.model.equipment import Count, EquipmentState, StateSpan
 from hub.model.production import WorkOrder
+from hub.model.stop import OldPart, StopPart
 from hub.model.ticket import MaintenanceTicket, TicketState
 from hub.ports import EVENTS, SAMPLES, Ledger
 from hub.testing.clock import NOON
 from screens.channel import PATIENCE, QUEUE
 from screens.record import Record
+from tests.api_stops import MemoryStops
 from tests.buses import MakeBus
 from tests.integration.feed_stage import L1, M1, M2, TEMP1, TEMP2, Stage, alarm, executing, settle
 
@@ -222,6 +224,24 @@ async def test_states_that_came_late_are_found_by_reading_the_shift_again(stage:
         await settle()
     oee = stage.feed.snapshot(("p1",))["board"]["lines"][L1]["oee"]
     assert oee["availability"] == pytest.approx(40 / 65, abs=0.01)
+
+
+async def test_a_past_that_was_derived_anew_is_in_the_figures_at_once(stage: Stage) -> None:
+    began, half = NOON - timedelta(hours=1), NOON - timedelta(minutes=30)
+    present = StateSpan(M1, EquipmentState.EXECUTING, half)
+    stage.ledger.spans = [StateSpan(M1, EquipmentState.IDLE, began, half), present]
+    await stage.hint("state")
+    await stage.turn(21)  # the present span stays as it is
+    assert _availability(stage) == pytest.approx(0.5, abs=0.01)
+    stage.ledger.spans = [StateSpan(M1, EquipmentState.EXECUTING, began, half), present]
+    await stage.hint("past")
+    await stage.turn(5.5)
+    assert _availability(stage) == 1
+
+
+def _availability(stage: Stage) -> float:
+    found: float = stage.feed.snapshot(("p1",))["board"]["lines"][L1]["oee"]["availability"]
+    return found
 
 
 async def test_a_state_that_changed_without_a_hint_is_in_the_figures_too(stage: Stage) -> None:
@@ -475,3 +495,25 @@ async def test_a_ticket_that_was_closed_in_this_shift_still_counts_its_maintenan
     ]
     record = Record(stage.plant, cast(Ledger, stage.ledger), stage.clock)
     assert await availability() == 0.75
+
+
+async def test_a_stop_that_needs_a_reason_is_marked_on_its_machine_until_it_has_one(stage: Stage) -> None:
+    minute = timedelta(minutes=1)
+    stage.ledger.spans = [
+        StateSpan(M1, EquipmentState.EXECUTING, NOON - 60 * minute, NOON - 4 * minute),
+        StateSpan(M1, EquipmentState.FAULT, NOON - 4 * minute),
+    ]
+    stops = MemoryStops()
+    record = Record(stage.plant, cast(Ledger, stage.ledger), stage.clock, stops)
+
+    async def unexplained() -> dict[str, int]:
+        await record.read({"state", "stop"})
+        await record.reckon()
+        return dict(record.facts.unexplained)
+
+    assert await unexplained() == {}, "four minutes are no stop yet that needs a reason"
+    stage.clock.turn(61)
+    assert await unexplained() == {M1: 1}, "time alone has made it one"
+    said = StopPart(M1, NOON - 4 * minute, NOON, "jam", "", "op", NOON, True, True, 1)
+    stops.kept.append(OldPart(said, None, ""))
+    assert await unexplained() == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from collectors.intake import Intake
 from collectors.mes_push import MesDesk, MesPushSource
+from collectors.mes_unknown import MOST_FIELDS, Unknown
 from erp_bridge import mapping
 from hub.api.app import build
 from hub.api.limits import Meter
@@ -58,6 +60,7 @@ async def door(dsn: str) -> AsyncIterator[Door]:
 
 
 async def test_rework_is_a_count_of_its_own_and_what_is_not_known_is_named(door: Door) -> None:
+    await door.push([EVENTS[0]])
     answer = await door.push([{**REPORT, "rework": 1, "colour": "red"}, {**REPORT, "order": "MO\n1"}])
     taken, refused = answer.json()["results"]
     assert taken == {"id": "R-1", "result": "taken", "ignored": ["colour"]}
@@ -65,6 +68,19 @@ async def test_rework_is_a_count_of_its_own_and_what_is_not_known_is_named(door:
     (row,) = (await door.record.everything())["reports"]
     (intent,) = (await door.record.everything())["intents"]
     assert (row["rework"], mapping.report(intent["payload"])["rework"]) == (1, 1)
+
+
+async def test_fields_that_we_do_not_know_are_counted_once_for_each_event_that_is_new(door: Door) -> None:
+    unknown = Unknown()
+    source = MesPushSource(MesPushSource.Config.model_validate({"secrets": [SECRET]}), door.it.clock, "mes")
+    on = door.record
+    intake = Intake("mes", source, on.ledger, door.it.clock, on.shout, unknown=unknown)
+    told = [{**REPORT, "id": f"R-{n}", "colour": "red", **({"hue": 1} if n else {})} for n in range(3)]
+    for events in (told, told, [{**REPORT, "id": "R-9", "good": -1, "size": 1}]):
+        await intake.take(events)
+    assert unknown.health() == {"unknown_fields": ["report.colour ×3", "report.hue ×2"]}
+    await intake.take([{**REPORT, "id": f"N-{n}", f"new-{n}": 1} for n in range(300)])
+    assert len(unknown.health()["unknown_fields"]) == MOST_FIELDS
 
 
 async def test_every_event_of_a_batch_has_its_own_verdict(door: Door) -> None:
@@ -76,11 +92,28 @@ async def test_every_event_of_a_batch_has_its_own_verdict(door: Door) -> None:
         ("R-1", "taken"), ("R-9", "rejected"), ("G", "rejected"), ("R-1", "repeat"), ("", "rejected"),
     ]  # fmt: skip
     assert said["counts"] == {"taken": 1, "repeat": 1, "rejected": 3}
-    assert said["results"][1]["faults"] == [
-        {"field": "good", "text": {"zh": "不能小于 0", "en": "must be 0 or more"}}
-    ]
+    (fault,) = said["results"][1]["faults"]
+    assert fault["field"] == "good" and fault["text"]["en"].startswith("must be 0 or more")
     assert said["results"][2]["faults"][0]["field"] == "type"
     assert await door.count() == (1, 3)
+
+
+async def test_a_result_that_is_no_number_and_a_clock_that_runs_ahead_cost_only_their_own_event(
+    door: Door,
+) -> None:
+    late, unmeasured = {**REPORT, "id": "R-8", "at": "2026-03-05T09:00:00Z"}, {**EVENTS[4], "value": math.nan}
+    said = (await door.push([late, unmeasured, REPORT])).json()["results"]
+    assert [r["result"] for r in said] == ["rejected", "rejected", "taken"]
+    assert [r["faults"][0]["field"] for r in said[:2]] == ["at", "value"]
+    assert "correct the MES clock" in said[0]["faults"][0]["text"]["en"]
+    assert await door.count() == (1, 2)
+
+
+async def test_a_correction_cannot_tell_of_what_has_yet_to_happen(door: Door) -> None:
+    source = MesPushSource(MesPushSource.Config.model_validate({"secrets": [SECRET]}), door.it.clock, "mes")
+    intake = Intake("mes", source, door.record.ledger, door.it.clock, door.record.shout)
+    verdict = await intake.correct({**REPORT, "at": "2026-03-05T09:00:00Z"}, take=True)
+    assert [f.field for f in verdict.faults] == ["at"] and await door.count() == (0, 0)
 
 
 async def test_a_batch_of_which_nothing_can_be_taken_is_a_422_that_names_field_and_remedy(door: Door) -> None:
@@ -190,6 +223,56 @@ async def test_rejects_are_listed_replayed_and_put_aside(door: Door) -> None:
         assert (await planner.get("/api/mes/rejects?source=other")).json()["rejects"] == []
         assert (await planner.get("/api/mes/rejects?state=aside")).json()["rejects"][0]["id"] == oldest["id"]
     assert (door.it.audited()["mes-replay"], door.it.audited()["mes-aside"]) == (1, 1)
+
+
+async def test_a_reject_is_corrected_by_a_person_and_the_original_stays(door: Door) -> None:
+    bad = {**REPORT, "id": "R-9", "good": "many", "colour": "red"}
+    await door.push([EVENTS[0], bad])
+    async with door.it.as_role(Role.PLANNER) as planner:
+        (kept,) = (await planner.get("/api/mes/rejects")).json()["rejects"]
+        path = f"/api/mes/rejects/{kept['id']}"
+        draft = json.loads((await planner.get(f"{path}/draft")).json()["event"])
+        assert draft == bad
+        wrong = (await planner.post(f"{path}/check", json={"event": json.dumps(draft)})).json()
+        assert [f["field"] for f in wrong["result"]["faults"]] == ["good"] and wrong["changes"] == []
+        slip = (await planner.post(f"{path}/correct", json={"event": '{"good":\n 3,,}'})).json()
+        assert "2:4" in slip["result"]["faults"][0]["text"]["en"] and slip["reject"]["state"] == "waiting"
+        mended = json.dumps({**draft, "good": 7})
+        fine = (await planner.post(f"{path}/check", json={"event": mended})).json()
+        assert fine["result"] == {"id": "R-9", "result": "taken", "ignored": ["colour"]}
+        assert await door.count() == (0, 1)
+        done = (await planner.post(f"{path}/correct", json={"event": mended})).json()
+        assert done["changes"] == [{"field": "good", "before": '"many"', "after": "7"}]
+        assert (done["reject"]["state"], done["reject"]["decided_by"]) == ("replayed", "planner-1")
+        assert json.loads(done["reject"]["record"]) == bad
+        assert json.loads(done["reject"]["correction"])["good"] == 7
+        assert (await planner.post(f"{path}/correct", json={"event": mended})).status_code == 409
+    (row,) = (await door.record.everything())["reports"]
+    assert (row["id"], row["good"]) == ("R-9", 7)
+    await door.push([bad])  # the MES sends it again: it is settled
+    assert [(r["state"], r["times"]) for r in await door.record.rejects()] == [("replayed", 2)]
+
+
+async def test_who_changed_what_is_on_the_audit_trail_and_a_slip_is_not(door: Door) -> None:
+    await door.push([{**REPORT, "good": -1}])
+    async with door.it.as_role(Role.PLANNER) as planner:
+        (kept,) = (await planner.get("/api/mes/rejects")).json()["rejects"]
+        path = f"/api/mes/rejects/{kept['id']}/correct"
+        await planner.post(path, json={"event": json.dumps({**REPORT, "good": -2})})
+        await planner.post(path, json={"event": json.dumps({**REPORT, "good": 2})})
+    ((who, _, about, detail),) = [line for line in door.it.people.trail if line[1] == "mes-correct"]
+    assert (who, about, detail["changes"]) == ("planner-1", f"mes-reject:{kept['id']}", "good: -1 > 2")
+    assert len(await door.record.rejects()) == 1
+
+
+async def test_a_correction_under_an_id_that_said_something_else_is_told_and_not_kept(door: Door) -> None:
+    await door.push([REPORT, {**REPORT, "id": "R-9", "good": -1}])
+    async with door.it.as_role(Role.PLANNER) as planner:
+        (kept,) = (await planner.get("/api/mes/rejects")).json()["rejects"]
+        asked = {"event": json.dumps({**REPORT, "good": 99})}
+        said = (await planner.post(f"/api/mes/rejects/{kept['id']}/correct", json=asked)).json()
+    assert said["result"]["faults"][0]["field"] == "id" and said["reject"]["state"] == "waiting"
+    assert await door.count() == (1, 1)
 
 
 def test_a_weak_secret_stops_the_start() -> None:

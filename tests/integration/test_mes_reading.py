@@ -6,18 +6,21 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from collectors import mes_sql
 from collectors.event_runner import EventRunner
 from collectors.mes_files import MesFilesSource
 from collectors.mes_redis import MesRedisSource
 from collectors.mes_sql import MesSqlSource
+from hub.databases import SqlServer
 from hub.errors import SourceRefused, SourceUnavailable
+from hub.model.intake import Uptake
 from tests.contract.mes.worlds import AT, EVENTS, OF, Enough, FilesWorld, Record, RedisWorld, SqlWorld, record
 
 pytestmark = pytest.mark.anyio
@@ -118,24 +121,23 @@ async def test_a_file_that_grows_while_it_is_read_waits_for_the_next_look(files:
 async def test_what_a_writer_adds_to_a_file_that_was_moved_is_taken_after_a_restart_too(
     files: FilesWorld,
 ) -> None:
-    named, text = files.folder / "1-report.csv", f"order,operation,at,good\nMO-1,10,{AT},3\nMO-1,10,{AT},4\n"
+    named, text = files.folder / "1-report.csv", CSV + f"R-2,MO-1,10,{AT},4\n"
     with named.open("w") as writer:
         writer.write(text)
         writer.flush()
         await files.read()
-        writer.write(f"MO-1,10,{AT},5\n")
+        writer.write(f"R-3,MO-1,10,{AT},5\n")
         writer.flush()
         files.clock.turn(3600)  # the hub was away
         await files.read()
-        writer.write(f"MO-1,10,{AT},6")
+        writer.write(f"R-4,MO-1,10,{AT},6")
     await files.read()
     done = files.folder / "done" / "1-report.csv"
     done.write_text(done.read_text() + "0\n")  # the last row had only begun
     await files.read()
     reports = (await files.record.everything())["reports"]
-    assert sorted(r["good"] for r in reports) == [3, 4, 5, 6]
-    (kept,) = await files.record.rejects()
-    assert "a correction" in kept["reason_en"]
+    assert sorted(r["good"] for r in reports) == [3, 4, 5, 60]
+    assert await files.record.rejects() == []
 
 
 async def test_a_file_in_done_that_became_another_is_told(files: FilesWorld) -> None:
@@ -168,11 +170,16 @@ async def test_links_and_folders_are_never_followed(files: FilesWorld, tmp_path_
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("1-report.csv", b"id,good\n1,2\n", ""),
-        ("1-report.csv", b"", "has no row 1"),
+        ("1-report.csv", b"id,order,operation,at,good\n1,,,,2\n", ""),
+        ("1-report.csv", b"id,good\n1,2\n", "has no column order, operation, at"),
         ("1-report.csv", b"id\n\x81\xff\n", "UTF-8 or GB18030"),
         ("1-other.csv", CSV.encode(), "matches no pattern"),
         ("1-order.csv", b"number\n1\n", "has no column id"),
+        (
+            "1-report.csv",
+            b"id,order,operation,at,good,good\n1,2,3,4,5,99\n",
+            "the column good more than once (E, F)",
+        ),
     ],
 )
 async def test_a_file_that_cannot_be_read_goes_to_failed_with_the_reason(
@@ -185,6 +192,17 @@ async def test_a_file_that_cannot_be_read_goes_to_failed_with_the_reason(
         return
     assert names(files.folder / "failed") == [name, f"{name}.reason.txt"]
     assert why in (files.folder / "failed" / f"{name}.reason.txt").read_text()
+    (kept,) = await files.record.rejects()
+    assert (kept["kind"], kept["event"], why in kept["reason_en"]) == ("file", name, True)
+    assert kept["reason_zh"].startswith("整个文件未收下：") and not kept["reason_zh"].isascii()
+
+
+async def test_without_a_column_of_ids_nothing_of_a_file_is_taken(files: FilesWorld) -> None:
+    """Tomorrow's export has today's rows once more, and nothing would tell them from new ones."""
+    (files.folder / "1-report.csv").write_text(CSV.replace("id,", "nr,"))
+    await files.read()
+    assert await numbers(files.record) == []
+    assert "has no column id" in (files.folder / "failed" / "1-report.csv.reason.txt").read_text()
 
 
 async def test_a_formula_in_a_row_rejects_that_row_alone(files: FilesWorld) -> None:
@@ -264,6 +282,27 @@ async def test_one_row_of_a_wrong_clock_hides_none_that_come_after_it(database: 
     assert await numbers(database.record) == ["R-1", "R-2"]
 
 
+async def test_a_database_that_was_restored_from_a_backup_hides_no_rows_and_is_told(
+    database: SqlWorld,
+) -> None:
+    for n in range(12):
+        insert(database, f"R-{n:02}", n * 5)
+    await database.read()
+    with psycopg.connect(database.dsn, autocommit=True) as line:
+        line.execute("delete from ev where n > 3")
+    for n in (3, 4):
+        insert(database, f"N-{n}", n * 5)
+    source = database.source()
+    for _ in range(2):
+        with pytest.raises(Enough):
+            await source.feed(database.intake(source))
+    assert {"N-3", "N-4"} < {*await numbers(database.record)}
+    (kept,) = await database.record.rejects()
+    assert (kept["event"], kept["times"]) == ("report", 1)
+    assert "went back from 2026-01-05 18:55:00 to 2026-01-05 18:20:00" in kept["reason_en"]
+    assert source.health() == {"set_back": ["report 2026-01-05 18:55:00 → 2026-01-05 18:20:00"]}
+
+
 async def test_what_has_not_changed_is_not_taken_again_in_one_life(database: SqlWorld) -> None:
     insert(database, "R-1", 0)
     source = database.source()
@@ -287,8 +326,17 @@ async def test_what_has_not_changed_is_not_taken_again_in_one_life(database: Sql
         ({"database": "nowhere"}, SourceRefused, "does not accept"),
         ({"host": "127.0.0.1", "port": 1}, SourceUnavailable, "connect"),
         ({"statement": "select nothing from nowhere order by 1"}, SourceRefused, "nowhere"),
-        ({"fields": {"id": "idd"}}, SourceRefused, "no column idd"),
+        (
+            {"fields": {"id": "idd", "order": "o", "operation": "p", "at": "a"}},
+            SourceRefused,
+            "no column idd",
+        ),
         ({"order": "desc"}, SourceRefused, "order by changed"),
+        (
+            {"statement": "select '1' as id, '2' as id from ev", "fields": {}},
+            SourceRefused,
+            "the column id more than once",
+        ),
     ],
 )
 async def test_a_database_that_cannot_be_worked_with_is_told(
@@ -314,6 +362,26 @@ async def test_what_the_statements_find_can_be_tried(database: SqlWorld) -> None
     insert(database, "R-1", 0)
     found = await database.source().probe()
     assert (found["report"], found["order"]) == ("1 rows", "0 rows")
+
+
+async def test_what_is_wrong_with_each_statement_is_told_and_where_the_database_is(
+    database: SqlWorld,
+) -> None:
+    config = database.source()._config.model_dump()
+    config["schema"] = config.pop("schema_")
+    good = next(r for r in config["reads"] if r["name"] == "report")
+    whole = {"watermark": "", "start": ""}
+    config["reads"] = [
+        good | {"name": "lost", "statement": "select nothing from nowhere"} | whole,
+        good | {"name": "bare", "statement": "select '1' as id from ev where false"} | whole,
+        good,
+    ]
+    found = await MesSqlSource(MesSqlSource.Config.model_validate(config), database.clock, "mes").probe()
+    assert found["report"] == "0 rows"
+    assert found["lost"].startswith("✗ ") and "nowhere" in found["lost"]
+    assert f"{config['host']}:5432/{config['database']}: lost: " in found["lost"]
+    assert found["lost"].endswith("; correct statement:")
+    assert "✗ has no column " in found["bare"] and found["bare"].endswith("; correct fields: or statement:")
 
 
 async def test_the_database_is_only_read(database: SqlWorld) -> None:
@@ -344,9 +412,25 @@ async def test_an_entry_without_an_event_is_a_reject_and_holds_up_nobody(stream:
     await stream.redis.xadd("mes", {"event": b"\xff\x00"})
     await stream.tell([REPORT])
     await stream.read()
-    assert len(await stream.record.rejects()) == 3
+    kept = await stream.record.rejects()
+    assert len(kept) == 3 and "is no text in UTF-8" in kept[2]["reason_en"]
     assert await numbers(stream.record) == ["R-1"]
     assert (await stream.redis.xpending("mes", "andon-hub"))["pending"] == 0
+
+
+async def test_letters_of_another_encoding_are_not_guessed(stream: RedisWorld) -> None:
+    told = json.dumps({**REPORT, "person": "李"}, ensure_ascii=False).encode("gb18030")
+    await stream.redis.xadd("mes", {"event": told})
+    await stream.read()
+    assert await numbers(stream.record) == []
+    (kept,) = await stream.record.rejects()
+    assert "looks like GB18030" in kept["reason_en"] and "encoding: gb18030" in kept["reason_zh"]
+    config = stream.source()._config.model_copy(update={"encoding": "gb18030"})
+    source = MesRedisSource(config, stream.clock, "mes")
+    (verdict,) = await stream.intake(source).take([json.loads(kept["record"])])
+    assert (verdict.fate, await numbers(stream.record)) == (Uptake.TAKEN, ["R-1"])
+    (report,) = (await stream.record.everything())["reports"]
+    assert report["person"] == "李"
 
 
 async def test_what_a_consumer_took_with_it_is_taken_over(stream: RedisWorld) -> None:
@@ -405,3 +489,61 @@ async def test_a_source_that_answers_is_up_and_ends_cleanly(stream: RedisWorld) 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+# ------------------------------------------------------------------ SQL Server
+class Offsets:
+    """A table of one datetimeoffset column as SQL Server answers: a parameter without a zone is UTC to it."""
+
+    Error = RuntimeError
+    can_explain = False
+
+    def __init__(self, *rows: tuple[str, datetime]) -> None:
+        self.table, self.asked = list(rows), list[datetime]()
+        self.description = [("id", 231), ("at", 43)]
+        self.wants_zone = SqlServer.wants_zone.__get__(self)
+
+    def connect(self, *_: Any) -> Offsets:
+        return self
+
+    def begin(self, *_: Any, **__: Any) -> None: ...
+
+    def cursor(self) -> Offsets:
+        return self
+
+    def execute(self, _: str, values: dict[str, Any]) -> None:
+        since = values["since"]
+        self.asked.append(since)
+        at = since if since.tzinfo else since.replace(tzinfo=UTC)
+        self.found = [row for row in self.table if row[1] >= at]
+
+    def fetchall(self) -> list[tuple[str, datetime]]:
+        return self.found
+
+    def close(self) -> None: ...
+
+    rollback = close
+
+
+async def test_a_watermark_with_its_zone_is_compared_with_it_in_sql_server(
+    house: Record, files: FilesWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else eight hours of a plant in China would be passed over."""
+    zone = timezone(timedelta(hours=8))
+    table = Offsets(*((f"R-{n}", datetime(2026, 1, 5, 9, n, tzinfo=zone)) for n in range(3)))
+    monkeypatch.setattr(mes_sql, "driver", lambda _: table)
+    block = {
+        "driver": "mssql", "host": "x", "database": "mes", "user": "u", "reads": [
+            {
+                "name": "r", "type": "report", "watermark": "at", "start": "2026-01-05T08:59:00",
+                "fields": {"id": "id", "at": "at"},
+                "constants": {"order": "MO-1", "operation": "10", "good": 1},
+                "statement": "select top (:limit) id, at from t where at >= :since order by at",
+            }
+        ],
+    }  # fmt: skip
+    source = MesSqlSource(MesSqlSource.Config.model_validate(block), files.clock, "mes")
+    with pytest.raises(Enough):
+        await source.feed(files.intake(source))
+    assert await numbers(house) == ["R-0", "R-1", "R-2"]
+    assert [at.tzinfo is not None for at in table.asked][:3] == [False, True, True]

@@ -12,12 +12,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
 
 import hub.postgres
 from hub.errors import ConfigError
+from hub.people import record_of
 from hub.postgres import EmbeddedPostgres, server_account
 
 pytestmark = pytest.mark.anyio
@@ -77,6 +80,17 @@ async def test_what_was_written_is_there_after_a_stop_and_a_start(folder: Path) 
         fill(server.dsn, 10)
     async with EmbeddedPostgres(folder / "pg") as server:
         assert count(server.dsn) == 10
+
+
+async def test_a_password_is_set_while_a_hub_has_the_database_open(folder: Path) -> None:
+    (folder / "pg").rename(folder / "postgres")
+    told = SimpleNamespace(hub=SimpleNamespace(database=None, data=str(folder)))
+    settings: Any = SimpleNamespace(file=told, plant=SimpleNamespace(time_zone="UTC"))
+    async with EmbeddedPostgres(folder / "postgres") as server:
+        async with record_of(settings) as record:
+            await record.people.set_password("li", "hashed")
+        with psycopg.connect(server.dsn) as connection:
+            assert connection.execute("select person_id from passwords").fetchall() == [("li",)]
 
 
 async def test_a_killed_postmaster_is_noticed_and_the_next_one_has_every_row(folder: Path) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from hub.kpi import job_spans as kpi
 from hub.model.batch import SampleBatch
 from hub.model.erp import PostingKind
 from hub.model.parameter import ParameterLimits, ProcessParameter
 from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
 from hub.model.sample import BAD_NO_COMMUNICATION, Tag
 from hub.model.words import Words
-from hub.store import parameter_book
+from hub.store import job_reports, job_spans, parameter_book
 from hub.store.binding import Binding, register
+from hub.store.job_spans import follow
 from hub.store.ledger import PgLedger
 from hub.store.parameter_book import PgParameterBook
 from hub.store.pool import Pool, open_pool
@@ -280,3 +284,101 @@ async def test_parameters_outlive_the_raw_samples_and_are_let_go_in_their_turn(p
     assert [(m, order) for m, order, _ in await plant.bound()] == [
         (-60 * 24 * 8, "MO-1"), (-60 * 24, "MO-1"),
     ]  # fmt: skip
+
+
+REPORTED = """
+insert into job_responses (id, work_order, operation, at, good, scrap, state, equipment, person,
+    labour_seconds, stated)
+select 'old-' || n, 'MO-' || mod(n, 7), '10', %s::timestamptz + n * interval '1 s' * %s, 1, 0, 'running',
+    %s, '', 0, %s
+from generate_series(1, 3000) n
+"""
+
+
+@pytest.mark.parametrize("states", [True, False])
+async def test_a_late_report_asks_for_none_of_those_that_it_cannot_change(
+    pool: Pool, states: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant = await made(pool)
+    async with plant.pool.connection() as connection:
+        await connection.execute(REPORTED, [at(0), 1, PRESS, states])
+        await follow(connection, PRESS, at(-100))
+    read: list[int] = []
+    heard = job_spans.told
+
+    async def counted(*asked: Any) -> Any:
+        found = await heard(*asked)
+        read.append(len(found.reports))
+        return found
+
+    monkeypatch.setattr(job_spans, "told", counted)
+    await plant.store((plant.oil, -4, 1), (plant.oil, 0.01, 2), (plant.oil, 20, 3))
+    before = await plant.bound()
+    async with plant.ledger.begin() as tx:
+        await tx.add_response(JobResponse("late", "LATE", "10", at(-5), 1, equipment=PRESS, stated=states))
+    assert read[0] < 10
+    assert [order for _, order, _ in before] == ["-", "-", "MO-3"]
+    assert [order for _, order, _ in await plant.bound()] == ["LATE", "LATE", "MO-3"]
+
+
+async def test_many_reports_of_one_instant_are_not_read_again_with_each_that_joins_them(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant = await made(pool)
+    async with plant.pool.connection() as connection:
+        await connection.execute(REPORTED, [at(0), 0, PRESS, False])
+        await follow(connection, PRESS, at(-100))
+    read: list[int] = []
+    page = job_reports._Asked.page
+
+    async def counted(*asked: Any) -> Any:
+        found = await page(*asked)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(job_reports._Asked, "page", counted)
+    async with plant.ledger.begin() as tx:
+        late = JobResponse("older", "LAST", "10", at(0), 1, equipment=PRESS, stated=False)
+        await tx.add_response(late)
+    assert sum(read) < 10
+    await plant.store((plant.oil, 1, 1))
+    assert [order for _, order, _ in await plant.bound()] == ["LAST"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_reports_in_any_order_and_company_give_the_spans_of_all_of_them(pool: Pool, seed: int) -> None:
+    dice = random.Random(seed)
+    await made(pool)
+    every = [
+        JobResponse(
+            f"R{n}", dice.choice("ABC"), dice.choice(["10", "20"]), at(dice.randrange(12)), 1,
+            state=dice.choice([JobState.RUNNING, JobState.RUNNING, JobState.DONE]), equipment=PRESS,
+            stated=dice.random() < (0.2, 0.6, 1)[seed % 3],
+        )
+        for n in range(40)
+    ]  # fmt: skip
+    dice.shuffle(every)
+    ledger, heard = PgLedger(pool), list[JobResponse]()
+    while every:
+        some = [every.pop() for _ in range(min(dice.randrange(1, 4), len(every)))]
+        heard += some
+        async with ledger.begin() as tx:
+            for report in some:
+                await tx.add_response(report)
+    meant = kpi.job_spans(PRESS, None, at(-1), heard, [])
+    async with pool.connection() as connection:
+        query = "select since, work_order, operation from job_spans where equipment = %s order by since"
+        rows = await (await connection.execute(query.encode(), [PRESS])).fetchall()
+    assert [(r["since"], r["work_order"], r["operation"]) for r in rows] == [
+        (s.since, s.order, s.operation) for s in meant
+    ]
+
+
+async def test_a_state_that_is_told_late_counts_for_the_counts_behind_it(pool: Pool) -> None:
+    plant = await made(pool)
+    counts = [JobResponse(f"C{n}", "A", "10", at(n), 1, equipment=PRESS, stated=False) for n in (5, 6)]
+    for report in (*counts, JobResponse("S", "A", "10", at(0), state=JobState.DONE, equipment=PRESS)):
+        async with plant.ledger.begin() as tx:
+            await tx.add_response(report)
+    await plant.store((plant.oil, 7, 1))
+    assert [order for _, order, _ in await plant.bound()] in (["-"], [""])

@@ -97,6 +97,57 @@ async def test_a_clock_that_is_set_back_takes_the_mark_with_it(house: RuleHouse)
         assert runner.behind_seconds <= 1
 
 
+# ------------------------------------------------------------------ what waited too long
+def waited(number: int, seconds: float = 240) -> Stamp:
+    return Stamp("edge", number, None, seconds)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_what_was_over_before_the_hub_came_back_calls_nobody(house: RuleHouse, stored: bool) -> None:
+    async with house.running():
+        await house.say(1, 60)
+    await house.say(2, 92, stored=stored, stamp=waited(1))
+    await house.say(8, 60, stored=stored, stamp=waited(2))
+    await house.turn(240)
+    async with house.running():
+        await house.turn(10)
+    assert await house.alarms() == []
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_what_still_stands_when_the_hub_comes_back_is_raised_then(
+    house: RuleHouse, stored: bool
+) -> None:
+    """The device speaks by exception: nothing comes behind it."""
+    async with house.running():
+        await house.say(1, 60)
+    await house.say(2, 92, stored=stored, stamp=waited(1))
+    await house.turn(240)
+    async with house.running():
+        await house.turn(3)
+        alarm = await house.only_alarm()
+    assert alarm.condition and alarm.raised_at is not None and alarm.raised_at >= at(240)
+
+
+async def test_what_comes_behind_it_in_time_is_the_present(house: RuleHouse) -> None:
+    async with house.running():
+        await house.say(1, 60)
+        await house.say(2, 92, stamp=waited(1))
+        assert await house.alarms() == []
+        await house.say(3, 93, stamp=waited(2, 1.0))
+        assert (await house.only_alarm()).condition
+
+
+async def test_a_restart_of_seconds_loses_no_short_alarm(house: RuleHouse) -> None:
+    async with house.running():
+        await house.say(1, 60)
+    await house.say(2, 92, stamp=waited(1, 3.0))
+    await house.say(4, 60, stamp=waited(2, 1.0))
+    async with house.running():
+        pass
+    assert await house.events(await house.only_alarm()) == ["raised", "cleared"]
+
+
 # ------------------------------------------------------------------ what is lost
 async def test_what_the_bus_lost_is_said_and_read_from_the_record(house: RuleHouse) -> None:
     before = metrics.value("andon_lost_batches_total", taker="rules") or 0

@@ -6,14 +6,19 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import time
 
+import orjson
 import pytest
 
+from alert_rules.line_rules import LineTold, with_lines
 from hub.errors import Transient
 from hub.model.alarm import AlarmState
+from hub.model.device import Device
 from hub.model.equipment import EquipmentState
+from hub.model.line import Line
 from hub.model.people import Break, Shift
 from hub.model.ticket import TicketState
 from hub.model.words import Words
+from hub.ports import ROLL
 from hub.testing.clock import NOON
 from tests.buses import MakeBus
 from tests.integration.rule_house import (
@@ -27,6 +32,7 @@ from tests.integration.rule_house import (
     RuleHouse,
     at,
     rule_house,
+    until,
 )
 
 pytestmark = pytest.mark.anyio
@@ -404,3 +410,44 @@ async def test_a_managers_word_ends_what_the_machine_cannot_prove(house: RuleHou
         await house.turn(1)
     assert (await house.ticket()).state is TicketState.CLOSED
     assert [k for k, _ in await house.intents()].count("close-ticket") == 1
+
+
+# ------------------------------------------------------------------ lines to the sources
+async def say_of_line(house: RuleHouse, line: Line, alarms: int, *, open_ones: int) -> None:
+    """As the roll-call tells it again and again; until so many alarms are on record, and so many hold."""
+    word = orjson.dumps({"sources": {"cnc": {"up": True, "line": line.as_json()}, "plc": {"up": True}}})
+
+    async def there() -> bool:
+        await house.bus.shout(ROLL, word)
+        found = await house.alarms()
+        return (len(found), sum(a.condition for a in found)) == (alarms, open_ones)
+
+    await until(there, f"{alarms} alarms, {open_ones} of them hold")
+
+
+async def test_an_open_line_is_one_alarm_through_reconnects_and_restarts_and_ends_when_it_is_mended(
+    house: RuleHouse,
+) -> None:
+    rules = with_lines([], [Device("cnc", (1,), PRESS)], LineTold(tell=("robot",)), ["robot"])
+    house.furnish()
+    house.rules = rules
+    house.book.rules = {(r.name, r.subject): r for r in rules}
+    ending = Line("none", None, None)
+    for _ in range(2):  # lives of the rules
+        async with house.running():
+            await house.bus.shout(ROLL, b"not what a process of ours says")
+            await say_of_line(house, ending, 1, open_ones=1)
+    [alarm] = await house.alarms()
+    assert (alarm.rule, alarm.subject, alarm.equipment) == ("line-open", "cnc", PRESS)
+    async with house.running():
+        await house.turn(1)
+        good = Line("", at(90 * 86_400), at(20 * 86_400))
+        await say_of_line(house, good, 2, open_ones=1)
+    [first, second] = await house.alarms()
+    assert await house.events(first) == ["raised", "cleared"]
+    assert (second.rule, second.value, await house.events(second)) == (
+        "server-certificate-ends",
+        20,
+        ["raised"],
+    )
+    assert await house.intents() == [("tell", "raised"), ("tell", "cleared"), ("tell", "raised")]

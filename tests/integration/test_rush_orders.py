@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -52,6 +53,14 @@ async def test_losers_elsewhere_are_counted_and_not_named(house: RushHouse) -> N
     everybody = (await house.preview("W"))["preview"]
     assert [s["order"] for s in everybody["losers"]] == ["A", "F", "B", "C"]
     assert "elsewhere" not in everybody
+
+
+async def test_a_number_with_slashes_is_rushed_and_undone_like_any_other(house: RushHouse) -> None:
+    await house.says(order("MO/2026/rush", 30, 20))
+    number = quote("MO/2026/rush", safe="")
+    assert (await house.preview(number))["order"]["number"] == "MO/2026/rush"
+    assert (await house.tap(number=number)).json()["rush"]["state"] == "made"
+    assert (await house.undo(number=number)).status_code == 200
 
 
 async def test_what_cannot_be_rushed_says_why(house: RushHouse) -> None:

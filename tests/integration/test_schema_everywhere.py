@@ -31,9 +31,11 @@ from hub.model.production import JobState
 from hub.model.ticket import TicketState
 from hub.store.edition import Edition, probe
 from hub.store.migrate import FOLDER, migrate
-from hub.store.partitions import existing
+from hub.store.partitions import existing, make_ahead
 from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
+from hub.store.tag_classes import TagClass
+from hub.store.tag_table import TagTable
 from hub.store.upkeep import Keep, Upkeep
 from hub.testing.clock import HandClock
 from tests.conftest import database
@@ -186,7 +188,7 @@ def as_text(value: object) -> str:
 _PATTERN = re.compile(r"\{\w+\}")  # names are put in before it is a statement
 _STATEMENT = re.compile(r"\s*(with|select|insert|update|delete)\b", re.I)
 _TIMESCALE_ONLY = ("upkeep.CHUNK_INTERVAL", "upkeep.TO_COMPRESS", "backup.AGGREGATES",
-                   "tag_classes.CHUNKS")  # fmt: skip
+                   "tag_classes.CHUNKS", "half_restored.AGGREGATES")  # fmt: skip
 
 
 def numbered(text: str) -> str:
@@ -224,6 +226,8 @@ def test_every_statement_of_the_store_is_one_the_server_accepts(
 
 # ------------------------------------------------------------------ answers
 Answers = dict[str, list[tuple[object, ...]]]
+LEVELS = ("1m", "1h", "1d")
+RAW = "ts, tag, nullif(value, 'NaN') as value, status"  # NaN is not even itself
 
 
 async def a_plants_morning(dsn: str, *, copy: bool = True) -> Answers:
@@ -233,7 +237,7 @@ async def a_plants_morning(dsn: str, *, copy: bool = True) -> Answers:
     keeper = Upkeep(pool, HandClock(), Keep(raw=timedelta(hours=3)))
 
     async def note(step: str) -> None:
-        for level in ("1m", "1h", "1d"):
+        for level in LEVELS:
             query = f"select bucket, tag, n, sum, min, max from samples_{level} order by bucket, tag"
             async with pool.connection() as connection:
                 rows = await (await connection.execute(query.encode())).fetchall()
@@ -301,6 +305,103 @@ async def test_continuous_aggregates_and_compression_change_no_answer(dsn: str, 
     await pool.close()
 
 
+async def a_plants_week(dsn: str, *, copy: bool = True) -> Answers:
+    """With a class that lets go earlier, chunks that are compressed behind the week, late samples into them
+    and before that; raw samples and all levels after each step."""
+    pool = await open_pool(dsn, max_size=1)
+    await TagTable(pool).number(["p1/a/slow", "p1/a/fast"])
+    samples, said = PgSampleStore(pool, copy=copy), {}
+    keep = Keep(raw=timedelta(days=90), classes=(TagClass(frozenset([2]), timedelta(days=2)),))
+    keeper = Upkeep(pool, HandClock(), keep)
+
+    async def kept(now: datetime, step: str) -> None:
+        async with pool.connection() as connection:  # no backfill goes on any more
+            await connection.execute("update backfills set last_at = now() - interval '1 hour'")
+        await keeper.round(now)
+        for name, columns in (
+            ("samples", RAW),
+            *((f"samples_{level}", "bucket, tag, *") for level in LEVELS),
+        ):
+            query = f"select {columns} from {name} order by 2, 1"
+            async with pool.connection() as connection:
+                rows = await (await connection.execute(query.encode())).fetchall()
+            said[f"{step} {name}"] = [tuple(row.values()) for row in rows]
+
+    for day in range(5):
+        await samples.write([_stretch(day * 86_400 + 28_800, 1_800, tags=2)])
+        await samples.write([_stretch(day * 86_400 + 36_000, 900, tags=1)])
+        await kept(DAWN + timedelta(days=day, hours=23), f"day {day}")
+    late = [_stretch(day * 86_400 + 36_002, 300, tags=1) for day in (0, 1, 4)]
+    await samples.write([replace(one, historical=True) for one in late])
+    await kept(DAWN + timedelta(days=4, hours=23, minutes=5), "late")
+    await samples.write([replace(_stretch(4 * 86_400 + 28_802, 60, tags=2), historical=True)])
+    await kept(DAWN + timedelta(days=8), "compressed again")
+    await pool.close()
+    return said
+
+
+@pytest.mark.timescale
+async def test_classes_late_samples_and_recompression_change_no_answer(dsn: str, community_dsn: str) -> None:
+    await migrate(community_dsn)
+    plain, community = await a_plants_week(dsn), await a_plants_week(community_dsn, copy=False)
+    assert [step for step in plain if plain[step] != community[step]] == []
+    assert {row[1] for row in plain["day 4 samples"] if row[0] < DAWN + timedelta(days=2)} == {1}
+    for level in LEVELS:
+        assert {row[1] for row in plain[f"day 4 samples_{level}"] if row[0] < DAWN + timedelta(days=1)} == {
+            1,
+            2,
+        }
+        assert plain[f"day 4 samples_{level}"] != plain[f"late samples_{level}"]
+    pool = await open_pool(community_dsn, max_size=1)
+    assert await _uncompressed_rows(pool) == [0] * 5
+    await pool.close()
+
+
+async def test_what_continuous_aggregates_cannot_take_any_more_is_counted_and_told_once(
+    community_dsn: str,
+) -> None:
+    await migrate(community_dsn)
+    pool = await open_pool(community_dsn, max_size=1)
+    samples, keeper = PgSampleStore(pool, copy=False), Upkeep(pool, HandClock(), Keep(raw=timedelta(days=7)))
+    await samples.write([SampleBatch.at([1], DAWN + timedelta(days=n), [1.0]) for n in range(2)])
+    await keeper.round(DAWN + timedelta(days=20))
+    await samples.write([SampleBatch.at([1], DAWN + timedelta(minutes=5), [5.0])])
+    for _ in range(2):
+        done = await keeper.round(DAWN + timedelta(days=20, minutes=5))
+        assert done["too_late"] == 1
+    async with pool.connection() as connection:
+        told = await (await connection.execute("select who, what, detail from audit")).fetchall()
+        days = await (await connection.execute("select n, sum from samples_1d order by bucket")).fetchall()
+    assert [(row["what"], row["detail"]["samples"]) for row in told] == [("samples-too-late", 1)]
+    assert [tuple(row.values()) for row in days] == [(1, 1.0), (1, 1.0)]
+    await pool.close()
+
+
+async def test_an_hour_that_lacks_nothing_is_rolled_again_and_one_that_does_is_told_of(
+    community_dsn: str,
+) -> None:
+    await migrate(community_dsn)
+    pool = await open_pool(community_dsn, max_size=1)
+    await TagTable(pool).number(["p1/a/slow", "p1/a/fast"])
+    samples = PgSampleStore(pool, copy=False)
+    keep = Keep(raw=timedelta(days=7), classes=(TagClass(frozenset([2]), timedelta(days=2)),))
+    keeper = Upkeep(pool, HandClock(), keep)
+    await samples.write([SampleBatch.at([1, 2], DAWN, [1.0, 1.0])])
+    for minutes in (5, 6):
+        await keeper.round(DAWN + timedelta(days=4, minutes=minutes))
+    late = [SampleBatch.at([1], DAWN + timedelta(hours=h, minutes=1), [5.0]) for h in (0, 2)]
+    await samples.write(late)
+    done = await keeper.round(DAWN + timedelta(days=4, minutes=7))
+    assert done["too_late"] == 1
+    async with pool.connection() as connection:
+        hours = await (
+            await connection.execute("select bucket, tag, n from samples_1h order by 1, 2")
+        ).fetchall()
+    expected = [(DAWN, 1, 1), (DAWN, 2, 1), (DAWN + timedelta(hours=2), 1, 1)]
+    assert [tuple(row.values()) for row in hours] == expected
+    await pool.close()
+
+
 async def _uncompressed_rows(pool: Pool) -> list[int]:
     """Of each compressed chunk: what lies beside its columns."""
     chunks = """
@@ -335,6 +436,67 @@ async def _count(connection: psycopg.AsyncConnection[dict[str, object]], table: 
     return row["n"] if row else None
 
 
+async def test_a_clock_that_leaps_ahead_lets_nothing_go_before_it_has_run_for_a_day(any_dsn: str) -> None:
+    """Ten days of samples of which seven are kept; then the clock is a month ahead, and comes back."""
+    pool, now, clock = await open_pool(any_dsn, max_size=2), DAWN + timedelta(days=10), HandClock()
+    samples, keep = PgSampleStore(pool, copy=False), Keep(raw=timedelta(days=7))
+    for hours in range(0, 240, 24):
+        await samples.write([SampleBatch.at([1], DAWN + timedelta(hours=hours), [1.0])])
+    upkeep = Upkeep(pool, clock, keep)
+
+    async def days() -> int:
+        async with pool.connection() as connection:
+            row = await (await connection.execute("select count(*) as n from samples")).fetchone()
+        assert row is not None
+        return int(row["n"])
+
+    await upkeep.round(now, doubting=True)
+    kept = await days()
+    assert 7 <= kept <= 8
+    done = await upkeep.round(now + timedelta(days=30), doubting=True)
+    assert done["clock_leapt"] == now.isoformat() and await days() == kept
+    async with pool.connection() as connection:
+        [line] = await (await connection.execute("select what, detail from audit")).fetchall()
+    assert (line["what"], line["detail"]["from"]) == ("clock-doubted", now.isoformat())
+    again = Upkeep(pool, clock, keep)  # a restart does not make it believed
+    assert "clock_leapt" in await again.round(now + timedelta(days=30, minutes=1), doubting=True)
+    back = await again.round(now + timedelta(minutes=2), doubting=True)
+    assert "clock_leapt" not in back and await days() == kept
+    await again.round(now + timedelta(days=30), doubting=True)
+    clock.turn(24 * 3600)
+    assert "clock_leapt" not in await again.round(now + timedelta(days=31), doubting=True)
+    assert await days() == 0, "believed for want of a better one"
+    for hours in (240, 252, 264):
+        await samples.write([SampleBatch.at([1], DAWN + timedelta(hours=hours), [2.0])])
+    await again.round(now + timedelta(days=1), doubting=True)
+    assert await days() == 3, "what is stored after it has come back is kept ..."
+    await again.round(now + timedelta(days=10))
+    assert await days() == 0, "... as long as it is to be, and not until the time has come that was ahead"
+    await pool.close()
+
+
+async def test_a_server_west_of_greenwich_starts_again_with_its_partitions(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("alter database {} set timezone = 'America/Mexico_City'").format(
+                sql.Identifier(connection.info.dbname)
+            )
+        )
+    pool = await open_pool(dsn)
+    try:
+        async with pool.connection() as connection:
+            for partition in await existing(connection):
+                await connection.execute(sql.SQL("drop table {}").format(sql.Identifier(partition.name)))
+            await make_ahead(connection, timedelta(hours=6))
+        await migrate(dsn)  # as each start does
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as as_the_server_is:
+            assert await make_ahead(as_the_server_is, timedelta(hours=6)) == []
+            there = await existing(as_the_server_is)
+        assert [p.name for p in there] == [f"samples_p{p.start.astimezone(UTC):%Y%m%d%H}" for p in there]
+    finally:
+        await pool.close()
+
+
 async def test_partitions_wholly_before_the_horizon_are_dropped(dsn: str) -> None:
     pool = await open_pool(dsn)
     keeper = Upkeep(pool, HandClock(), Keep(raw=timedelta(days=1)))
@@ -359,8 +521,10 @@ async def test_chunks_follow_the_rate(timescale_dsn: str) -> None:
     done = await keeper.round(now)  # 290 a second over the quarter of an hour
     assert (done["edition"], done["ahead"]) == ("apache", [])
     await samples.write([_flood(9, 29_000)])
-    assert (await keeper.round(now))["ahead"] == ["chunks of 6:00:00 from now on"]
-    assert (await keeper.round(now))["ahead"] == []
+    assert (await keeper.round(now))["ahead"] == []  # it asks every ten minutes
+    again = Upkeep(pool, HandClock())
+    assert (await again.round(now))["ahead"] == ["chunks of 6:00:00 from now on"]
+    assert (await again.round(now))["ahead"] == []
     await pool.close()
 
 

@@ -21,6 +21,7 @@ from alert_rules.lifecycle import Raised
 from collectors.modbus import ModbusCollector
 from collectors.opcua import OpcUaCollector
 from collectors.runner import CollectorRunner
+from collectors.sparkplug import SparkplugCollector
 from hub.clock import SystemClock
 from hub.model.batch import SampleBatch
 from hub.model.circuit import State
@@ -32,6 +33,9 @@ from hub.ports import Plant
 from hub.supervisor import Supervisor
 from hub.testing.clock import HandClock
 from tests.simulators.devices import ModbusDevice, OpcUaPlant, RawServer
+from tests.simulators.mqtt_broker import MqttBroker
+from tests.simulators.sparkplug.edge import EdgeNode
+from tests.simulators.sparkplug.wire import Entry
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +63,8 @@ class House:
         devices = []
         for name, make in collectors.items():
             one = make(self.clock)
-            devices += devices_of(name, one.tag_numbers, getattr(one, "parts", {}), self.tags)
+            told = getattr(one, "tells_who_is_gone", False)
+            devices += devices_of(name, one.tag_numbers, getattr(one, "parts", {}), self.tags, told=told)
             runner = CollectorRunner(name, lambda m=make: m(self.clock), self, self.clock, self._state(name))  # type: ignore[misc]
             self.supervisor.watch(name, runner.run, outside=True)
         site = Equipment("p1", EquipmentLevel.SITE, W)
@@ -195,3 +200,34 @@ async def test_an_opcua_server_that_restarts_is_one_alarm_for_all_its_machines()
             await plant.start()
             await house.until(lambda: house.said[1:] == [("cell", False)], "over")
             assert house.all_are(0)
+
+
+async def test_an_edge_node_and_each_device_behind_it_are_told_apart_by_their_deaths() -> None:
+    tags = tags_of("n/oil", "d1/oil", "d2/oil")
+    values = {device: {"Oil": Entry("Oil", n, value=20.0)} for n, device in enumerate(("", "d1", "d2"), 1)}
+    metrics = [
+        {"tag": path, "node": "Plant/Edge1", "device": device, "metric": "Oil"}
+        for path, device in zip(tags, values, strict=True)
+    ]
+    async with MqttBroker() as broker:
+        config = SparkplugCollector.Config.model_validate(
+            {"broker": f"mqtt://127.0.0.1:{broker.port}", "security": "none", "metrics": metrics}
+        )
+        make = {"cells": lambda clock: SparkplugCollector(config, clock, tags, "cells")}
+        house = House(tags, make)
+        edge = EdgeNode(broker.port, house.clock.now, values)
+        async with running(house):
+            await edge.meet()
+            await house.until(lambda: house.all_are(0), "heard")
+            await edge.device_dies("d1")
+            await house.until(lambda: house.all_are(BAD_NO_COMMUNICATION, [2]), "its tag is bad")
+            await house.until(lambda: house.said == [("cells/Plant/Edge1/d1", True)], "one alarm for it")
+            await edge.device_born("d1")
+            await house.until(lambda: house.said[1:] == [("cells/Plant/Edge1/d1", False)], "over")
+            await edge.die()
+            await house.until(lambda: house.said[2:] == [("cells", True)], "one alarm for all that is there")
+            await edge.meet()
+            await house.until(lambda: house.said[3:] == [("cells", False)], "over")
+            await house.wait(20)
+            assert len(house.said) == 4 and house.all_are(0)
+            await edge.stop()

@@ -172,11 +172,16 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-class Proxy:
-    """A line that can be held (bytes stay, nobody is told) or cut."""
+THERE, BACK = "there", "back"
 
-    def __init__(self, to_port: int) -> None:
-        self._to = to_port
+
+class Proxy:
+    """A line that can be held (bytes stay, nobody is told), cut, or made to lose what is said one way, THERE
+    or BACK. It leads to a port of this machine, or to a socket in its file system."""
+
+    def __init__(self, to: int | Path) -> None:
+        self._to = to
+        self._deaf: set[tuple[int, str]] = set()
         self._open = asyncio.Event()
         self._open.set()
         self._server: asyncio.Server | None = None
@@ -206,6 +211,13 @@ class Proxy:
     def hold(self) -> None:
         self._open.clear()
 
+    def release(self) -> None:
+        self._open.set()
+
+    def lose(self, *ways: str) -> None:
+        """What is said on these ways, on lines that are up now, vanishes; the others know nothing of it."""
+        self._deaf = {(id(writer), way) for writer in self._writers for way in ways}
+
     def cut(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
@@ -217,22 +229,30 @@ class Proxy:
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+            far_reader, far_writer = await self._reach()
         except OSError:
             writer.close()
             return
         self._all.append(far_writer)
         self._writers += [writer, far_writer]
-        await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+        await asyncio.gather(self._pass(reader, far_writer, THERE), self._pass(far_reader, writer, BACK))
 
-    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._to, Path):
+            return await asyncio.open_unix_connection(self._to)
+        return await asyncio.open_connection("127.0.0.1", self._to)
+
+    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, way: str) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await source.read(65536):
                 await self._open.wait()
+                if (id(target), way) in self._deaf:
+                    continue
                 self.passed += data
                 target.write(data)
                 await target.drain()
-        target.close()
+        if (id(target), way) not in self._deaf:
+            target.close()
 
 
 class OpcUaPlant:

@@ -87,6 +87,11 @@ class Models:
         await self._variable(zone, "ActualPower", ua.Variant(7, T.Int16))
         alarm = self.server.get_node(ua.ObjectIds.AlarmConditionType)
         await self._object(oven, "Door open", alarm)
+        rank = ua.DataValue(ua.Variant(-2, T.Int32))
+        for number, value in ((1, ua.Variant(1.5, T.Double)), (2, ua.Variant([1.0, 2.0], T.Double))):
+            any_rank = await self._variable(zone, f"Any rank {number}", value)
+            await any_rank.write_attribute(ua.AttributeIds.ValueRank, rank)
+        await zone.add_variable(self.at[MAKER], "Any type", 2.5, datatype=ua.NodeId.from_string("i=24"))
         await self._variable(zone, "Recipe", ua.Variant("bread", T.String))
 
 

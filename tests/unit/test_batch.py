@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hub.model.batch import ROW_BYTES, SampleBatch, from_micros, join, micros
-from hub.model.sample import BAD_NO_COMMUNICATION
+from hub.model.batch import ROW_BYTES, SampleBatch, from_micros, join, micros, summable
+from hub.model.sample import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE
 from hub.testing.clock import NOON
 
 
@@ -110,3 +110,13 @@ def test_a_poll_is_one_time_and_one_status_and_a_lost_source_has_no_values() -> 
     assert all(math.isnan(v) for v in lost.values)
     sample = lost.take(np.array([1])).sample(0)
     assert (sample.value, sample.status, sample.status.is_bad) == (None, BAD_NO_COMMUNICATION, True)
+
+
+def test_a_number_that_no_machine_can_mean_is_none_and_out_of_range() -> None:
+    said = SampleBatch.at(range(1, 7), NOON, [1.0, 1e200, -math.inf, math.nan, -1e139, math.inf])
+    said.statuses[5] = BAD_NO_COMMUNICATION
+    told = summable(said)
+    assert [v for v in told.values.tolist() if not math.isnan(v)] == [1.0, -1e139]
+    assert told.statuses.tolist() == [0, BAD_OUT_OF_RANGE, BAD_OUT_OF_RANGE, 0, 0, BAD_NO_COMMUNICATION]
+    assert told.statuses.dtype == np.uint32
+    assert summable(said.take(np.array([0, 3]))).values.tolist()[0] == 1.0

@@ -19,7 +19,7 @@ from hub.model.batch import SampleBatch
 from hub.model.erp import PostingKind
 from hub.model.intent import Intent, IntentKind
 from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
-from hub.model.sample import BAD_NO_COMMUNICATION
+from hub.model.sample import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE
 from hub.model.stamp import Stamp
 from hub.model.words import Words
 from hub.ports import EVENTS, SAMPLES
@@ -232,6 +232,14 @@ async def test_put_waits_until_what_was_sealed_has_arrived() -> None:
     assert set(bus.tags()) == {1, 2}
 
 
+async def test_a_number_that_no_machine_means_goes_to_nobody_as_one() -> None:
+    bus = OneBus()
+    await bus_sink(bus).put(SampleBatch.at([1, 2], NOON, [1e200, 5.0]))
+    [told] = bus.published
+    assert told.statuses.tolist() == [BAD_OUT_OF_RANGE, 0]
+    assert np.isnan(told.values[0]) and told.values[1] == 5.0
+
+
 def test_every_process_is_an_origin_of_its_own() -> None:
     assert bus_sink(OneBus())._origin != bus_sink(OneBus())._origin
 
@@ -292,15 +300,18 @@ class Record:
         self.book[order.number] = order
         return changed
 
-    async def add_response(self, response: JobResponse) -> bool:
+    async def add_response(self, response: JobResponse, source: str, peers: Any) -> JobResponse | None:
         new = response.id not in self.responses
         self.responses[response.id] = response
-        return new
+        return response if new else None
 
-    async def add_posting(self, posting: Posting) -> bool:
+    async def add_posting(self, posting: Posting, source: str, peers: Any) -> Posting | None:
         new = posting.id not in self.postings
         self.postings[posting.id] = posting
-        return new
+        return posting if new else None
+
+    async def note_unbound(self, order: str, operation: str) -> str:
+        return ""
 
     async def intend(self, intent: Intent) -> None:
         if self.fail_at == "intend":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -110,12 +110,16 @@ def test_positions_compare_as_the_bus_counts(position: str, recorded: str, expec
 def test_a_trend_is_read_from_the_coarsest_level_that_is_fine_enough(
     width: timedelta, level: str, bucket: timedelta
 ) -> None:
-    assert fitting(width, raw_is_there=True) == level
+    assert fitting(width) == level
     assert bucket_width(width, level) == bucket
 
 
 def test_a_trend_of_what_was_let_go_is_read_from_minutes() -> None:
-    assert fitting(timedelta(seconds=1), raw_is_there=False) == "1m"
+    assert fitting(timedelta(seconds=1), {"raw"}) == "1m"
+    assert fitting(timedelta(seconds=1), {"raw", "1m"}) == "1h"
+    assert fitting(timedelta(minutes=10), {"raw", "1m"}) == "1h"
+    assert fitting(timedelta(minutes=10), {"1m"}) == "raw", "of a class that is kept longer than minutes"
+    assert fitting(timedelta(days=2), {"raw", "1m"}) == "1d"
     assert bucket_width(timedelta(seconds=1), "1m") == MINUTE
 
 
@@ -139,6 +143,24 @@ def test_a_new_width_begins_where_the_old_partitions_end() -> None:
     assert after_midnight == [Partition("samples_p2026010700", days[-1].end, days[-1].end + HOUR)]
     back_to_days = ahead_of(after_midnight, after_midnight[-1].start, DAY)
     assert (back_to_days[0].start, back_to_days[0].end) == (after_midnight[-1].end, days[-1].end + DAY)
+
+
+def test_partitions_of_a_clock_that_was_years_ahead_leave_room_for_the_present() -> None:
+    ahead = ahead_of([], at(9 * 365 * 24 * 60), DAY)
+    made = ahead_of(ahead, NOON, DAY)
+    assert [(p.start.day, p.end.day) for p in made] == [(5, 6), (6, 7)]
+    assert ahead_of([*ahead, *made], NOON, DAY) == []
+    [gap] = ahead_of([Partition("a", at(0), at(60)), Partition("b", at(180), at(240))], at(90), 6 * HOUR)[:1]
+    assert (gap.start, gap.end) == (at(60), at(180)), "up to what is there already"
+    assert ahead_of([Partition("a", at(0), at(60))], at(30), HOUR)[0].start == at(60), "not what is over"
+
+
+def test_a_partition_is_named_in_utc_and_never_as_one_that_is_there() -> None:
+    west = timezone(timedelta(hours=-6))
+    here = [Partition("samples_p2026010600", at(-12 * 60).astimezone(west), at(12 * 60).astimezone(west))]
+    made = ahead_of(here, NOON.astimezone(west), DAY)
+    assert [p.name for p in made] == ["samples_p2026010600_"], "the server's zone had given it that name"
+    assert made[0].start.utcoffset() == timedelta()
 
 
 # ------------------------------------------------------------------ what is rolled again

@@ -168,10 +168,10 @@ def test_a_source_of_which_nobody_says_anything_any_more_is_lost_after_a_while()
     assert it.said == [(43.0, "gw", True)], "stale after 5 s, 30 s of patience, 5 s of debounce"
 
 
-def test_silence_of_what_speaks_only_of_changes_tells_nothing() -> None:
-    it = House(*devices_of("broker", ALL, {}, BY_NUMBER, regular=False))
+def test_silence_of_what_speaks_only_of_changes_tells_nothing_where_that_is_wanted() -> None:
+    it = House(*devices_of("broker", ALL, {}, BY_NUMBER, regular=False), quiet=timedelta(0))
     it.wait(3, *ALL)
-    it.wait(600, every=5)
+    it.wait(900)
     assert it.said == []
     it.lose(*ALL)
     it.wait(10)
@@ -281,3 +281,58 @@ def test_a_notifier_that_is_not_there_is_named() -> None:
 def test_every_rule_of_a_device_has_its_tags() -> None:
     losses = [r.condition for r in House().rules if isinstance(r.condition, Loss)]
     assert [loss.tags for loss in losses] == [ALL, (1, 2), (3, 4), (5, 6)]
+
+
+# ------------------------------------------------------------------ edge nodes; what speaks of changes only
+CELL = {"G/E": (1, 2, 3, 4), "G/E/d1": (1, 2), "G/E/d2": (3, 4), "G/F": (5, 6), "G/F/d3": (5, 6)}
+CELLS = devices_of("cells", ALL, CELL, BY_NUMBER, told=True)
+
+
+def test_devices_are_behind_their_edge_node_and_a_nodes_only_device_is_the_node() -> None:
+    assert [(d.name, d.part_of) for d in CELLS] == [
+        ("cells", ""), ("cells/G/E", "cells"), ("cells/G/F", "cells"),
+        ("cells/G/E/d1", "cells/G/E"), ("cells/G/E/d2", "cells/G/E"),
+    ]  # fmt: skip
+
+
+def test_a_device_that_says_it_dies_is_one_alarm_though_nothing_else_is_heard_of_its_node() -> None:
+    it = House(*CELLS)
+    it.wait(3, *ALL)
+    it.lose(1, 2)
+    it.wait(20)  # nothing else changes
+    it.wait(0.5, *ALL)
+    it.wait(10, *ALL)
+    assert [(s, r) for _, s, r in it.said] == [("cells/G/E/d1", True), ("cells/G/E/d1", False)]
+
+
+def test_the_death_of_a_node_is_one_alarm_and_that_of_the_broker_another() -> None:
+    it = House(*CELLS)
+    it.wait(3, *ALL)
+    it.lose(1, 2, 3, 4)
+    it.wait(10, 5, 6)
+    it.wait(10, *ALL)
+    assert [(s, r) for _, s, r in it.said] == [("cells/G/E", True), ("cells/G/E", False)]
+    it.said.clear()
+    it.lose(*ALL)
+    it.wait(20)
+    it.wait(20, *ALL)
+    assert [(s, r) for _, s, r in it.said] == [("cells", True), ("cells", False)]
+
+
+def test_a_node_that_does_not_come_back_with_the_broker_is_told_then() -> None:
+    it = House(*CELLS)
+    it.lose(*ALL)
+    it.wait(10)
+    it.wait(20, 5, 6)
+    assert [(s, r) for _, s, r in it.said] == [("cells", True), ("cells", False), ("cells/G/E", True)]
+
+
+def test_a_machine_on_mqtt_that_falls_silent_is_one_alarm_and_over_with_its_next_word() -> None:
+    it = House(*devices_of("mqtt", ALL, {}, BY_NUMBER, regular=False), quiet=timedelta(minutes=2))
+    it.wait(10, *ALL)
+    it.wait(124, 3, 4, 5, 6)
+    assert it.said == []
+    it.wait(60, 3, 4, 5, 6)
+    assert [(s, r) for _, s, r in it.said] == [("mqtt/m1", True)]
+    it.wait(10, *ALL)
+    assert [(s, r) for _, s, r in it.said] == [("mqtt/m1", True), ("mqtt/m1", False)]

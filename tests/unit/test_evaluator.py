@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from alert_rules.evaluator import Evaluator, Happenings
+from alert_rules.evaluator import Evaluator
+from alert_rules.happenings import Happenings
 from alert_rules.lifecycle import Cleared, Raised, Sight
 from alert_rules.limit import HighLimit
 from alert_rules.rulebook import rulebook

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
-from alert_rules.evaluator import Evaluator, Happenings
-from alert_rules.lifecycle import Cleared, Raised
-from hub.model.batch import SampleBatch
-from hub.model.equipment import EquipmentState
-from tests.unit.test_evaluator import GOOD, HOT, LOST, STATE, TEMP, at, evaluator, feed, until
+from alert_rules.evaluator import Evaluator
+from alert_rules.happenings import Happenings
+from alert_rules.lifecycle import Cleared, Raised, Sight
+from hub.model.batch import SampleBatch, join
+from hub.model.equipment import EquipmentState, StateSpan
+from tests.unit.test_evaluator import GOOD, HOT, LOST, PRESS, STATE, TEMP, at, evaluator, feed, until
 
 EDGE = "spool-of-line-1"
 LATER = 600.0
@@ -152,6 +154,97 @@ def test_a_sample_that_was_slow_on_its_way_makes_no_flash_of_the_unknown() -> No
     assert [(s.state, s.since) for s in feed(what, 7, STATE, 1, late=1).states] == [
         (EquipmentState.EXECUTING, at(6))
     ]
+
+
+def after_a_silent_bus(*codes: tuple[float, float]) -> list[tuple[EquipmentState, datetime]]:
+    """The life before heard the machine at 1 s, took it for unknown at 6 s and ended; these are on record."""
+    what = evaluator()
+    unknown = StateSpan(PRESS, EquipmentState.UNKNOWN, at(6))
+    what.seed([], {PRESS: unknown}, {}, evaluated=at(1.2))
+    spans: list[StateSpan] = []
+    for seconds, code in codes:
+        batch = SampleBatch.at([STATE], at(seconds), [code])
+        spans += what.take(batch, at(8), recalled=seconds < 6).states
+    return [(s.state, s.since) for s in spans]
+
+
+def test_what_a_life_before_could_not_hear_is_told_by_the_next_one() -> None:
+    assert after_a_silent_bus((1, 1), (3, 1), (5.5, 1), (6.1, 1)) == [
+        (EquipmentState.EXECUTING, at(3)),
+        (EquipmentState.EXECUTING, at(6)),
+    ]
+
+
+def test_but_a_machine_that_was_silent_then_stays_unknown() -> None:
+    assert after_a_silent_bus((1, 1), (6.1, 1)) == [(EquipmentState.EXECUTING, at(6.1))]
+    assert after_a_silent_bus((1, 1), (2, 1), (7.5, 1)) == [
+        (EquipmentState.EXECUTING, at(2)),
+        (EquipmentState.EXECUTING, at(6)),
+        (EquipmentState.UNKNOWN, at(7)),
+        (EquipmentState.EXECUTING, at(7.5)),
+    ]
+
+
+def test_after_a_start_that_took_long_a_machine_is_unknown_from_its_last_word_on() -> None:
+    """The evaluator was made at 0 s; its turn, and the record, came at 3 s."""
+    what = evaluator()
+    executing = StateSpan(PRESS, EquipmentState.EXECUTING, at(-3))
+    what.seed([], {PRESS: executing}, {}, evaluated=at(-2))
+    assert not what.take(SampleBatch.at([STATE], at(-1), [1.0]), at(3), recalled=True)
+    what.tick(at(3))
+    [unknown] = until(what, 20).states
+    assert (unknown.state, unknown.since) == (EquipmentState.UNKNOWN, at(4))
+
+
+def test_a_state_that_is_newer_than_the_mark_was_told_all_the_same() -> None:
+    what = evaluator()
+    executing = StateSpan(PRESS, EquipmentState.EXECUTING, at(-1))
+    what.seed([], {PRESS: executing}, {}, evaluated=at(-7))
+    [unknown] = until(what, 20).states
+    assert (unknown.state, unknown.since) == (EquipmentState.UNKNOWN, at(4))
+
+
+def lost(what: Evaluator, seconds: float) -> None:
+    what.take(SampleBatch.lost([TEMP, STATE], at(seconds)), at(seconds))
+
+
+def test_what_a_server_kept_for_its_collector_is_news_behind_the_mark_that_it_was_lost() -> None:
+    what = evaluator(HOT)
+    feed(what, 1, STATE, 1)
+    feed(what, 1, TEMP, 60)
+    lost(what, 5)
+    spans = [s for n, code in ((2, 7), (4, 1), (6, 1)) for s in feed(what, n, STATE, code, late=8 - n).states]
+    assert [(s.state, s.since) for s in spans] == [
+        (EquipmentState.FAULT, at(2)),
+        (EquipmentState.EXECUTING, at(4)),
+    ]
+    told = [e for n, value in ((3, 92), (4, 60)) for _, e in feed(what, n, TEMP, value, late=8 - n).alarms]
+    assert [e for e in told if not isinstance(e, Sight)] == [Raised(at(3), 92.0), Cleared(at(4), 60.0)]
+
+
+def test_what_is_older_than_a_sources_own_last_word_is_history_behind_such_a_mark_too() -> None:
+    what = evaluator(HOT)
+    feed(what, 2, TEMP, 60)
+    lost(what, 5)
+    lost(what, 6)
+    assert not feed(what, 1, TEMP, 92, late=6).alarms
+    assert feed(what, 3, TEMP, 92, late=4).alarms, "that it is still lost changes nothing"
+    feed(what, 8, TEMP, 60)
+    assert not feed(what, 7, TEMP, 92, late=2).alarms, "heard again: in order as ever"
+
+
+def test_a_word_and_the_mark_behind_it_may_come_in_one_batch() -> None:
+    what = evaluator(HOT)
+    mark = SampleBatch.lost([TEMP], at(5))
+    what.take(join([SampleBatch.at([TEMP], at(3), [60.0]), mark]), at(5))
+    assert not feed(what, 2, TEMP, 92, late=4).alarms
+
+
+def test_a_bad_value_is_a_sources_own_word() -> None:
+    what = evaluator(HOT)
+    feed(what, 1, TEMP, 60)
+    what.take(SampleBatch.at([TEMP], at(5), [float("nan")], status=0x808C0000), at(5))  # BadSensorFailure
+    assert not feed(what, 3, TEMP, 92, late=3).alarms
 
 
 def test_old_samples_are_no_sign_of_life() -> None:

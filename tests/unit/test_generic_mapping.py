@@ -20,8 +20,8 @@ from hub.config import explain
 from hub.databases import Failure, MySql, Postgres, SqlServer, driver
 from hub.errors import ConfigError, ErpRefused
 from hub.model.erp import PostingKind
+from hub.outline import PluginBlock
 from hub.registry import configured, plugins
-from hub.settings import PluginBlock
 
 ROOT = Path(__file__).parents[2]
 ZONE = ZoneInfo("Asia/Shanghai")

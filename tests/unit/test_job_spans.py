@@ -24,6 +24,10 @@ def said(
     return JobResponse(f"{order}-{minutes}", order, operation, at(minutes), state=state, equipment=PRESS)
 
 
+def counted(minutes: float, order: str) -> JobResponse:
+    return JobResponse(f"{order}-{minutes}", order, "10", at(minutes), 3, equipment=PRESS, stated=False)
+
+
 def issued(minutes: float, order: str, lot: str, item: str = "STEEL", equipment: str = "") -> Posting:
     return Posting(
         f"{order}-{lot}", PostingKind.ISSUE, order, "10", at(minutes), item, lot=lot, equipment=equipment
@@ -41,6 +45,17 @@ def test_an_order_runs_from_its_first_report_until_it_is_done() -> None:
 
 def test_the_next_order_ends_the_one_before_and_a_late_done_of_that_changes_nothing() -> None:
     assert spans(said(0, "A"), said(5, "B"), said(6, "A", JobState.DONE)) == [(0, "A", []), (5, "B", [])]
+
+
+def test_a_count_opens_nothing_that_is_done_and_takes_no_machine_from_what_was_begun() -> None:
+    told = (said(0, "A"), counted(2, "B"), said(5, "A", JobState.DONE), counted(6, "A"))
+    assert spans(*told) == [(0, "A", []), (5, "", [])]
+    earlier = job_spans(PRESS, None, at(5.5), [counted(6, "A")], (), [("A", "10")])
+    assert earlier == []
+
+
+def test_an_mes_that_only_counts_runs_what_it_counts() -> None:
+    assert spans(counted(0, "A"), counted(2, "A"), counted(4, "B")) == [(0, "A", []), (4, "B", [])]
 
 
 def test_what_never_ran_ends_nothing() -> None:
@@ -65,7 +80,13 @@ def test_a_lot_for_another_machine_is_not_ours_and_one_for_the_line_is() -> None
 
 
 def test_the_order_in_which_the_facts_come_does_not_matter() -> None:
-    facts = [said(0, "A"), said(4, "B"), said(4.5, "A", JobState.DONE), said(8, "B", JobState.DONE)]
+    facts = [
+        said(0, "A"),
+        said(4, "B"),
+        said(4.5, "A", JobState.DONE),
+        counted(5, "C"),
+        said(8, "B", JobState.DONE),
+    ]
     assert {tuple(map(str, spans(*some))) for some in itertools.permutations(facts)} == {
         tuple(map(str, spans(*facts)))
     }

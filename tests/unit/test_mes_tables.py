@@ -14,10 +14,16 @@ from pydantic import ValidationError
 from collectors import mes_tables as tables
 from collectors.mes_events import read
 from collectors.mes_faults import Unreadable
+from collectors.mes_files import MesFilesSource
+from collectors.mes_sheets import SheetBlock
+from collectors.mes_sheets import records as sheet_records
 from collectors.mes_sql import MesSqlConfig
 from collectors.mes_tables import TableBlock
+from collectors.spreadsheet import Unfit
 from hub.model.production import JobResponse, JobState, WorkOrder
 from hub.registry import plugins
+from hub.testing.clock import HandClock
+from tests.unit.test_spreadsheet import book, sheet
 
 ZONE = ZoneInfo("Asia/Shanghai")
 REPORT = TableBlock.model_validate(
@@ -28,6 +34,10 @@ REPORT = TableBlock.model_validate(
     }
 )  # fmt: skip
 ROW = {"单号": "B1", "工单": "MO-1", "时间": "2026/01/05 09:30:00", "合格": "3", "状态": "完工", "备注": "x"}
+
+
+ORDER = {"number": "mo", "product": "p", "product_name": "pn", "quantity": "q", "due_at": "due"}
+JOBS = {"job.operation": "op", "job.name": "on", "job.quantity": "jq"}
 
 
 def test_columns_words_and_times_become_our_own() -> None:
@@ -45,9 +55,10 @@ def test_an_empty_cell_is_not_told_and_a_strange_word_is_told() -> None:
         tables.event(REPORT, ZONE, [ROW | {"状态": "暂停"}])
 
 
-def test_the_row_itself_is_the_id_where_there_is_none() -> None:
-    assert tables.event(REPORT, ZONE, [ROW | {"单号": ""}], "abc:2")["id"] == "abc:2"
-    assert tables.event(REPORT, ZONE, [ROW], "abc:2")["id"] == "B1"
+def test_a_row_without_an_id_is_rejected_for_nothing_would_keep_it_from_being_counted_twice() -> None:
+    record = {"table": "bg", "rows": [ROW | {"单号": " "}], "id": "abc:2"}
+    with pytest.raises(Unreadable, match="id is missing"):
+        read(tables.event_of({"bg": REPORT}, ZONE, record))
 
 
 def test_rows_of_an_order_are_its_operations_and_two_languages_its_name() -> None:
@@ -83,6 +94,54 @@ def test_rows_of_an_order_are_its_operations_and_two_languages_its_name() -> Non
     assert thing.due_at.isoformat() == "2026-01-05T16:00:00+00:00"
 
 
+def operations(block: type[TableBlock], rows: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    made = block.model_validate({"name": "o", "type": "order", "pattern": "*", "fields": ORDER | JOBS})
+    found = []
+    for group in tables.folded(made, rows):
+        try:
+            thing: Any = read(tables.event(made, ZONE, group)).thing
+            found.append((thing.number, [j.operation for j in thing.jobs]))
+        except Unreadable as why:
+            found.append((str(why), []))
+    return found
+
+
+FIRST = {"mo": "M1", "p": "P", "pn": "N", "q": 5, "due": "2026-01-06", "op": 10, "on": "cut", "jq": 5}
+BELOW = {"mo": None, "p": "", "pn": None, "q": None, "due": " ", "op": 20, "on": "bend", "jq": 5}
+
+
+class PlainTable(TableBlock):
+    pattern: str
+
+
+def test_rows_of_an_order_belong_together_wherever_they_stand() -> None:
+    rows = [FIRST, FIRST | {"mo": "M2"}, FIRST | {"mo": "M1 ", "op": 20}]
+    assert operations(PlainTable, rows) == [("M1", ["10", "20"]), ("M2", ["10"])]
+
+
+def test_in_a_sheet_an_empty_number_is_the_one_above() -> None:
+    rows = [FIRST, BELOW, BELOW | {"op": 30, "p": "P"}, FIRST | {"mo": "M2"}, BELOW]
+    assert operations(SheetBlock, rows) == [("M1", ["10", "20", "30"]), ("M2", ["10", "20"])]
+
+
+@pytest.mark.parametrize("row", [BELOW | {"p": "Q"}, {**BELOW, "op": None, "on": None, "jq": None}])
+def test_a_row_that_may_be_another_orders_is_rejected_and_those_behind_it_too(row: dict[str, Any]) -> None:
+    found = operations(SheetBlock, [FIRST, row, BELOW])
+    assert found[0] == ("M1", ["10"]) and len(found) == 3
+    assert all("number is missing" in why for why, _ in found[1:])
+
+
+def test_a_database_merges_no_cells() -> None:
+    told = operations(PlainTable, [FIRST, BELOW])
+    assert told[0] == ("M1", ["10"]) and "number is missing" in told[1][0]
+
+
+def test_without_a_map_columns_that_cannot_be_missing_are_asked_for() -> None:
+    block = TableBlock(name="r", type="report", constants={"operation": 10})
+    assert tables.missing_columns(block, ["order", "at", "good"]) == ["id"]
+    assert tables.missing_columns(block, ["order", "at", "id"]) == []
+
+
 def test_without_a_map_columns_with_our_names_are_taken() -> None:
     block = TableBlock(name="r", type="report")
     row: dict[str, Any] = {
@@ -103,6 +162,13 @@ def test_without_a_map_columns_with_our_names_are_taken() -> None:
         ({"type": "order", "constants": {"job.op": "x"}}, "did you mean 'job"),
         ({"type": "quality", "words": {"state": {}}}, "no such field; known are"),
         ({"type": "gossip"}, "type"),
+        (
+            {"type": "report", "fields": {"order": "a", "operation": "b", "at": "c"}},
+            "needs id; name the columns",
+        ),
+        ({"type": "report", "fields": {"id": "a"}}, "needs order, operation, at; name the columns"),
+        ({"type": "order", "fields": ORDER | {"job.operation": "o"}}, "needs job.name, job.quantity"),
+        ({"type": "report", "constants": {"id": 1}}, "constants.id: would be the same of every row"),
     ],
 )
 def test_a_map_that_names_what_is_not_there_stops_the_start(block: dict[str, Any], told: str) -> None:
@@ -127,6 +193,91 @@ def test_numbers_of_databases_and_sheets_are_json(value: Any, made: Any) -> None
     assert tables.plain(value) == made and type(tables.plain(value)) is type(made)
 
 
+FIELDS = {n: n for n in ("id", "order", "operation", "at", "good", "person")}
+FILES = MesFilesSource(
+    MesFilesSource.Config.model_validate(
+        {
+            "folder": "/tmp",
+            "reads": [{"name": "r", "type": "report", "pattern": "*.csv", "fields": FIELDS}],
+        }
+    ),
+    HandClock(), "mes",
+)  # fmt: skip
+
+
+def told_of(csv: str, *more: str) -> list[str]:
+    files = FILES
+    if more:
+        block = {"name": "r", "type": "report", "pattern": "*", "fields": FIELDS | {n: n for n in more}}
+        config = MesFilesSource.Config.model_validate({"folder": "/tmp", "reads": [block]})
+        files = MesFilesSource(config, HandClock(), "mes")
+    found = []
+    for record in files._records("a.csv", csv.encode()):
+        try:
+            thing: Any = read(files.event_of(record)).thing
+            found.append(f"{thing.good} {thing.person}")
+        except Unreadable as why:
+            found.append(str(why))
+    return found
+
+
+HEAD = "id,order,operation,at,good,person"
+TIME = "2026-01-05 08:30"
+
+
+def test_a_row_with_a_cell_too_many_is_rejected_and_no_other() -> None:
+    rows = f"{HEAD},\n1,M,10,{TIME},1,200,李\n2,M,10,{TIME},3,王,,\n"
+    first, second = told_of(rows)
+    assert first.startswith("row has more cells than there are named columns") and second == "3 王"
+
+
+def test_a_line_that_tells_the_delimiter_is_no_row() -> None:
+    rows = f"{HEAD}\n1,M,10,{TIME},3,王\n".replace(",", ";")
+    assert told_of("sep=;\r\n" + rows) == told_of('"sep=;"\n' + rows) == told_of(rows) == ["3 王"]
+    assert told_of("sep=|\n" + rows.replace(";", "|").replace("王", "a;b;c;d;e;f;g")) == ["3 a;b;c;d;e;f;g"]
+
+
+def test_an_id_that_a_spreadsheet_program_has_shortened_is_refused_for_two_may_have_become_one() -> None:
+    assert told_of(f"{HEAD}\n1.23457E+15,M,10,{TIME},3,王\n1E+15x,1E5,10,{TIME},4,王\n") == [
+        "id was shortened by a spreadsheet program, which keeps 15 digits; "
+        "make its column text and export again",
+        "4 王",
+    ]
+
+
+def test_a_count_that_is_empty_is_no_zero_unless_something_else_is_told() -> None:
+    told = told_of(f"{HEAD},scrap\n1,M,10,{TIME},,王\n2,M,10,{TIME},0,王\n3,M,10,{TIME}, ,王,2\n", "scrap")
+    assert told == ["good is empty; where that means 0 write 0", "0 王", "0 王"]
+
+
+def test_a_column_twice_is_refused_where_it_is_read_and_passed_over_where_it_is_not() -> None:
+    assert told_of(f"{HEAD},note,note\n1,M,10,{TIME},3,王,a,b\n") == ["3 王"]
+    with pytest.raises(Unfit) as found:
+        told_of(f"{HEAD},good\n1,M,10,{TIME},3,王,99\n")
+    assert "good more than once (E, G)" in found.value.words.en and "E、G" in found.value.words.zh
+
+
+def test_rows_have_the_numbers_that_the_spreadsheet_program_shows() -> None:
+    cells = [
+        (2, ["report", "", "", "", ""]), (4, ["id", "order", "operation", "at", "good", "person"]),
+        (7, ["1", "M", "10", TIME, "x", "王"]),
+    ]  # fmt: skip
+    read_block = SheetBlock.model_validate({"name": "r", "type": "report", "pattern": "*", "header": 4})
+    (found,) = sheet_records(read_block, "a.xlsx", workbook(cells))
+    assert found["line"] == 7
+    with pytest.raises(Unfit, match="nothing in row 1; its first row that is not empty is 2"):
+        sheet_records(read_block.model_copy(update={"header": 1}), "a.xlsx", workbook(cells))
+
+
+def workbook(rows: list[tuple[int, list[str]]]) -> bytes:
+    """With these rows under their numbers; those between are not written, as sheets do it."""
+    body = "".join(
+        f'<row r="{n}">' + "".join(f'<c t="inlineStr"><is><t>{c}</t></is></c>' for c in cells) + "</row>"
+        for n, cells in rows
+    )
+    return book("", {"xl/worksheets/sheet1.xml": sheet("").replace('<row r="1"></row>', body)})
+
+
 READ = {"name": "r", "type": "report", "watermark": "t", "start": "2026-01-01"}
 GOOD = "select id, t from v where t >= :since order by t limit :limit"
 
@@ -142,7 +293,7 @@ GOOD = "select id, t from v where t >= :since order by t limit :limit"
         ({"statement": "select id, t from v where t >= :since"}, "needs :limit"),
         ({"statement": GOOD, "watermark": ""}, "watermark and :since go together"),
         ({"statement": GOOD, "start": ""}, "say where to begin"),
-        ({"statement": GOOD, "type": "order", "fields": {"job.operation": "op"}}, "read whole"),
+        ({"statement": GOOD, "type": "order", "fields": ORDER | JOBS}, "read whole"),
     ],
 )
 def test_a_statement_that_is_not_bound_reading_stops_the_start(read_block: dict[str, Any], told: str) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from collectors.modbus import ModbusConfig
+from collectors.modbus_config import ModbusConfig
+from collectors.mqtt_topics import ValueBlock
+from collectors.opcua_nodes import NodeBlock
+from collectors.sparkplug import MetricBlock
 from hub import document
 from hub.config import explain
 
@@ -120,6 +123,13 @@ def _typed(text: str) -> Any:
         ("tag,address\nm/a,=1+1\n", ["map.csv:2: address: holds a formula"]),
         ("tag,address\n=cmd|' /C calc'!A0,1\n", ["map.csv:2: tag: holds a formula"]),
         ("tag,address\nm/a,1,2\n", ["map.csv:2: column 3 has no name"]),
+        ("tag,address,type\nm/a,1,REAL\n", ["map.csv:2: type: 'REAL' is not known here; write float32"]),
+        ("tag,address,type\nm/a,1,blob\n", ["map.csv:2: type: 'blob' is not known here; write one of bool,"]),
+        (
+            "tag,address,word_order\nm/a,1,CDAB\n",
+            ["map.csv:2: word_order: 'CDAB' is not known here; write word_order: little and byte_order: big"],
+        ),
+        ('tag,address,scale\nm/a,1,"0,1"\n', ["map.csv:2: scale: '0,1' has a decimal comma; write 0.1"]),
         ("tag,address,codes\nm/a,1,1:2\n", ["map.csv:2: codes: '1:2' is not understood; write 0=1"]),
         ("tag,address,codes\nm/a,1,RUN=2\n", ["map.csv:2: codes: 'RUN' is no number"]),
         ("tag,reference\nm/a,50001\n", ["map.csv:2: reference: is a number such as 40001"]),
@@ -182,3 +192,22 @@ def test_the_file_lies_beside_the_configuration_and_is_taken_for_no_secret(tmp_p
 def test_what_does_not_fit_together_is_told(more: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         ModbusConfig.model_validate({"host": "plc", "points": ROWS, **more})
+
+
+def test_a_table_may_say_addresses_and_types_as_the_configuration_may(tmp_path: Path) -> None:
+    path = csv(tmp_path, "tag,address,type,word_order\nm/a,0x10,INT32,LITTLE\n")
+    [point] = config(path).points
+    assert (point.point.address, point.point.kind, point.point.word_order) == (16, "int32", "little")
+
+
+def test_codes_need_no_quotes_in_any_collector() -> None:
+    written = {1: 2, "RUN": 3, 2.5: 5, False: 0}
+    node = {"tag": "m/a", "node": "ns=0;i=2258", "codes": written}
+    metric = {"tag": "m/a", "node": "g/n", "metric": "x", "codes": written}
+    value = {"tag": "m/a", "codes": written}
+    blocks = (
+        ValueBlock.model_validate(value),
+        NodeBlock.model_validate(node),
+        MetricBlock.model_validate(metric),
+    )
+    assert [b.codes for b in blocks] == [{"1": 2, "RUN": 3, "2.5": 5, "false": 0}] * 3

@@ -22,6 +22,9 @@ TALK = {
     b"\x34\x09\x00\x03a/b\x00\x08\x005" b"\x62\x02\x00\x08" b"\xe0\x02\x8b\x00",
 }  # fmt: skip
 
+TWICE = b"\x34\x08\x00\x03a/b\x00\x085"
+PING, PONG = b"\xc0\x00", b"\xd0\x00"
+
 
 class Wire(asyncio.Transport):
     """Takes what is sent, and says whether it was closed."""
@@ -44,6 +47,9 @@ class Wire(asyncio.Transport):
 
     def is_reading(self) -> bool:
         return True
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
 
 def up(version: str, largest: int = 4096) -> tuple[Line, Any, Wire]:
@@ -71,11 +77,53 @@ async def test_a_talk_cut_anywhere_into_pieces_says_the_same(version: str) -> No
 async def test_nothing_is_acknowledged_before_the_house_has_it() -> None:
     line, pipe, wire = up("3.1.1")
     wire.sent = b""
-    pipe.data_received(TALK["3.1.1"])
+    pipe.data_received(b"\x32\x08\x00\x03a/b\x00\x075" + TWICE)
     heard = await line.next(0)
-    assert wire.sent == b"\x50\x02\x00\x08"  # only that the second has been received, once
+    assert wire.sent == b""
     line.done(heard)
-    assert wire.sent.endswith(b"\x40\x02\x00\x07\x70\x02\x00\x08")
+    assert wire.sent == b"\x40\x02\x00\x07\x50\x02\x00\x08"
+    wire.sent = b""
+    pipe.data_received(b"\x62\x02\x00\x08")  # the broker lets go of the second
+    assert wire.sent == b"\x70\x02\x00\x08"
+
+
+async def test_a_message_of_quality_2_is_heard_once_until_the_broker_ends_it() -> None:
+    line, pipe, wire = up("3.1.1")
+    pipe.data_received(TWICE)
+    line.done(await line.next(0))
+    wire.sent = b""
+    pipe.data_received(TWICE)
+    assert (await line.next(0), wire.sent) == ([], b"\x50\x02\x00\x08")
+    pipe.data_received(b"\x62\x02\x00\x08\x62\x02\x00\x09")  # 9: from a connection before this one
+    assert wire.sent.endswith(b"\x70\x02\x00\x08\x70\x02\x00\x09")
+    pipe.data_received(TWICE)
+    assert len(await line.next(0)) == 1, "its number is free again"
+
+
+async def test_messages_that_a_broker_begins_and_never_ends_cost_no_more_than_their_numbers() -> None:
+    line, pipe, _ = up("3.1.1")
+    for number in range(1, 2000):
+        whole = b"\x00\x01a" + number.to_bytes(2, "big") + b"9" * 3000
+        pipe.data_received(b"\x34" + bytes((len(whole) & 0x7F | 0x80, len(whole) >> 7)) + whole)
+        [heard] = await line.next(0)
+        line.done([heard])
+    assert not line._packets._in_messages
+    assert len(line._packets._unended) == 1999
+
+
+async def test_one_ping_at_a_time_tells_how_far_the_broker_has_heard_us() -> None:
+    line, pipe, wire = up("3.1.1")
+    line._lasting = 60
+    for number in (1, 2, 3):
+        pipe.data_received(b"\x32\x08\x00\x03a/b\x00" + bytes((number,)) + b"5")
+        assert line.done(await line.next(0)) == number
+    assert (wire.sent.count(PING), line.confirmed) == (1, 0)
+    pipe.data_received(PONG)
+    assert (wire.sent.count(PING), line.confirmed) == (2, 1)
+    pipe.data_received(PONG)
+    assert (wire.sent.count(PING), line.confirmed) == (2, 3)
+    pipe.data_received(PONG)  # of nobody's asking
+    assert line.done([]) == 0
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])

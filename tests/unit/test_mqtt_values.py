@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.mqtt import MqttCollector
+from collectors.mqtt_filters import widest
 from collectors.mqtt_values import (
     BAD_DECODING,
     BAD_NO_DATA,
@@ -28,7 +29,7 @@ from collectors.mqtt_values import (
     readings,
 )
 from collectors.sparkplug import SparkplugCollector
-from collectors.templates import expanded, topic_filter, topic_pattern
+from collectors.templates import covers, expanded, topic_filter, topic_pattern
 from hub.errors import ConfigError
 from hub.model.batch import micros
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
@@ -75,7 +76,8 @@ def test_a_part_that_is_not_told_is_no_news_and_null_is_no_value() -> None:
     empty = readings(STAMPED, b'{"a": null, "b": {"c": [0, 2]}, "t": 1777000000000}', NOW)
     assert [(r.row, r.status) for r in empty] == [(0, BAD_NO_DATA), (1, 0)]
     assert empty[1].value == 21
-    assert [r.status for r in readings(STAMPED, b"{}", NOW)] == [BAD_NO_DATA] * 2
+    for nothing in (b"{}", b'{"alive": true, "t": 1777000000000}', b"[]"):
+        assert readings(STAMPED, nothing, NOW) == []  # a heartbeat on the same topic
 
 
 @pytest.mark.parametrize("told", ['"yesterday"', "0", "99999999999999", "null", "true", "[]"])
@@ -187,3 +189,22 @@ def test_the_blocks_of_the_page_can_be_used_as_they_stand() -> None:
         made = cls(cls.Config.model_validate(settings), HandClock(), tags, collector["name"])
         seen.append(sorted(made.tag_numbers))
     assert seen == [[1, 2, 3, 4], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "so"),
+    [
+        ("#", "a/b", True), ("a/#", "a", True), ("a/#", "a/+/c", True), ("a/#", "b/a", False),
+        ("+", "a", True),
+        ("a/+", "a/#", False), ("a/+/c", "a/b/c", True), ("a/+/c", "a/b/+", False), ("a/b", "a/b", True),
+        ("a/b", "a/b/c", False), ("a/b/c", "a/b", False), ("#", "$SYS/x", False), ("a/#", "a/#", True),
+        ("+/#", "#", False), ("#", "+/#", True), ("a/+", "a/+", True), ("a/b/#", "a/#", False),
+    ],
+)  # fmt: skip
+def test_a_filter_within_another_is_known_as_such(wide: str, narrow: str, so: bool) -> None:
+    assert covers(wide, narrow) is so
+
+
+def test_of_filters_within_each_other_the_widest_is_asked_for_at_the_best_quality_of_service() -> None:
+    filters = [("plant/#", 0), ("plant/+/m/temp", 2), ("gw", 1), ("gw/+", 0)]
+    assert widest(filters) == [("plant/#", 2), ("gw", 1), ("gw/+", 0)]

@@ -58,6 +58,26 @@ def test_a_derived_tag_follows_its_inputs_across_batches() -> None:
     assert rows(one.told(batch((VOLTS, 2, 30, 0))))[1:] == [(WATTS, 2, 120, 0), (HOT, 2, 1, 0)]
 
 
+def test_every_reading_of_a_batch_is_derived_from_in_the_order_of_time() -> None:
+    one = Normaliser(TAGS)
+    one.told(batch((VOLTS, 0, 20, 0), (AMPERES, 0, 4, 0)))
+    told = rows(one.told(batch((VOLTS, 3, 10, 0), (VOLTS, 1, 30, 0), (AMPERES, 2, 5, 0))))
+    assert told[3:] == [
+        (WATTS, 1, 120, 0), (HOT, 1, 1, 0), (WATTS, 2, 150, 0), (HOT, 2, 1, 0),
+        (WATTS, 3, 50, 0), (HOT, 3, 0, 0),
+    ]  # fmt: skip
+
+
+def test_readings_of_one_time_give_one_derived_value() -> None:
+    one = Normaliser(TAGS)
+    told = rows(one.told(batch((VOLTS, 0, 20, 0), (AMPERES, 0, 4, 0), (VOLTS, 1, 30, 0), (AMPERES, 1, 5, 0))))
+    assert [r for r in told if r[0] == WATTS] == [(WATTS, 0, 80, 0), (WATTS, 1, 150, 0)]
+    behind = rows(one.told(batch((VOLTS, 2, 1, 0))))
+    assert behind[1:] == [(WATTS, 2, 5, 0), (HOT, 2, 0, 0)]
+    slow = rows(one.told(batch((AMPERES, 1.1, 6, 0), (AMPERES, 1.2, 7, 0))))
+    assert slow[2:] == [(WATTS, 2, 7, 0), (HOT, 2, 0, 0)]
+
+
 def test_what_comes_late_does_not_turn_a_derived_tag_back() -> None:
     one = Normaliser(TAGS)
     one.told(batch((VOLTS, 5, 20, 0), (AMPERES, 5, 4, 0)))
@@ -108,8 +128,8 @@ def test_small_changes_are_measured_from_what_was_told() -> None:
 
 def test_a_value_that_stands_still_is_told_before_it_counts_as_stale() -> None:
     one = Normaliser(TAGS)
-    told = [n for n in range(12) if len(one.told(batch((COLD, n / 2, 7, 0))))]
-    assert told == [0, 4, 8]
+    told = [n for n in range(20) if len(one.told(batch((COLD, n / 2, 7, 0))))]
+    assert told == [0, 9, 18], "four fifths of 6 s, less the half second to the next reading"
 
 
 def test_a_status_is_told_at_once_and_only_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from datetime import datetime, timedelta
 
 import pytest
@@ -112,3 +113,8 @@ def test_a_weak_secret_is_told_with_a_remedy() -> None:
 def test_a_body_that_is_no_json_is_told() -> None:
     with pytest.raises(Refused, match="JSON"):
         body_of(ErpPush({}, {}, b"<xml/>"))
+
+
+def test_a_packed_body_is_refused_with_what_to_do() -> None:
+    with pytest.raises(Refused, match="is packed with gzip; send it as it is"):
+        body_of(push("", body=gzip.compress(BODY)))

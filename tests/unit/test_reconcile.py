@@ -287,6 +287,13 @@ def test_stock_and_machines_are_compared_on_both_sides() -> None:
     }  # fmt: skip
 
 
+def test_large_stocks_and_sums_are_shown_with_all_their_digits() -> None:
+    theirs = TheirBook(stock=(StockClaim("S", 12345678.5, "", ""),))
+    (found,) = compared(OurBook(), theirs, MesBook(stock={("S", "", ""): 12345678.2}))
+    assert (found.ours, found.theirs, found.gap) == ("12345678.2", "12345678.5", "0.3")
+    assert str(Pieces(1234567, 7654321)) == "1234567 + 7654321"
+
+
 def test_an_order_whose_change_is_on_its_way_to_the_erp_does_not_differ() -> None:
     order = WorkOrder("MO1", "A", Words("", ""), 1, NOON)
     ours = OurBook({"MO1": replace(order, rush=True, priority=1)})

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from hub import registry
 from hub.config import Block
 from hub.errors import ConfigError
+from hub.outline import PluginBlock
 from hub.registry import DISTRIBUTION, GROUPS, Kinds, configured, intruders, plugins
-from hub.settings import PluginBlock
 
 SECRET = "hunter2-topsecret"
 
@@ -120,8 +120,7 @@ def test_a_block_is_read_by_its_plugins_own_config() -> None:
             "notifiers[0] l.with: color: unknown key; did you mean 'colour'?",
         ]),
         (block(colour="red", key="x", port="many"), [
-            "notifiers[0] l.with: port: Input should be a valid integer, unable to parse string as an "
-            "integer",
+            "notifiers[0] l.with: port: expected a whole number",
         ]),
     ],
 )  # fmt: skip

@@ -11,8 +11,8 @@ import yaml
 from alert_rules.rulebook import rulebook
 from alert_rules.stale import NoDataRule
 from alert_rules.state import FaultCodeRule
-from collectors.modbus import ModbusConfig
-from collectors.opcua import OpcUaConfig
+from collectors.modbus_config import ModbusConfig
+from collectors.opcua_config import OpcUaConfig
 from hub.model.equipment import EquipmentState
 from hub.settings import Settings, load
 from tests.simulators.replay import Recording, describe, to_config, wiring

@@ -82,6 +82,9 @@ def test_a_running_total_is_taken_as_it_is(tmp_path: Path) -> None:
         ("Zeit\tDruck\n01.03.2026 08:00:00\t1.5\n01.03.2026 08:00:01\t1.6\n", (1, 0, 0)),
         ("时间,压力\n2026/03/01 08:00:00,1.5\n2026/03/01 08:00:01,1.6\n", (1, 0, 0)),
         ("timestamp,pressure\n1772323200000,1.5\n1772323201000,1.6\n", (1, 0, 0)),
+        ("ts_ms,pressure\n1772323200000,1.5\n1772323201000,1.6\n", (1, 0, 0)),
+        ("time (UTC),pressure\n1772323200,1.5\n1772323201,1.6\n", (1, 0, 0)),
+        ("Zeitstempel;Druck\n01.03.2026 08:00:00,000;1,5\n01.03.2026 08:00:01,250;1,6\n", (1, 0, 0)),
         ("n,when,pressure\n1,2026-03-01T00:00:00Z,1.5\n2,2026-03-01T00:00:01Z,1.6\n", (1, 0, 0)),
     ],
 )
@@ -103,12 +106,20 @@ def test_a_table_without_times_has_no_layout(tmp_path: Path) -> None:
 
 def test_words_for_states_are_understood(tmp_path: Path) -> None:
     rows = "".join(
-        f"2026-03-01 08:0{i},{w}\n" for i, w in enumerate(("运行", "待机", "故障", "Frobnicating"))
+        f"2026-03-01 08:0{i},{w}\n"
+        for i, w in enumerate(("运行", "待机", "故障", "停机", "换模", "Frobnicating"))
     )
     write(tmp_path, "m.csv", "时间,状态\n" + rows)
     machine = the(tmp_path, "m")
     words = {w: machine.state_map[c] for w, c in machine.signals[0].codes.items()}
-    assert words == {"运行": S.EXECUTING, "待机": S.IDLE, "故障": S.FAULT, "Frobnicating": S.UNKNOWN}
+    assert words == {
+        "运行": S.EXECUTING,
+        "待机": S.IDLE,
+        "故障": S.FAULT,
+        "停机": S.OFF,
+        "换模": S.SETUP,
+        "Frobnicating": S.UNKNOWN,
+    }
 
 
 def test_what_a_person_knows_overrides_the_guesses(tmp_path: Path) -> None:

@@ -64,6 +64,12 @@ SHARE = {Role.SALES, Role.PLANNER, Role.MANAGER, Role.ADMIN}
 KEEP = {Role.PLANNER, Role.MANAGER, Role.ADMIN}
 LOOK = {Role.PLANNER, Role.ADMIN}
 SEEN = {"at": NOON.isoformat()}
+STATES = {"machine": PRESS, "table": {"numbering": "own", "map": {"1": "executing", "7": "fault"}}}
+CHOSEN = {"machine": PRESS, "number": 0, "active": 1}
+PAST = {"machine": PRESS, "since": "2026-01-05T11:00:00Z"}
+
+STOOD, CUT = "2026-01-05T11:30:00Z", "2026-01-05T11:40:00Z"
+STOP = {"machine": PRESS, "at": STOOD, "version": 0}
 
 TABLE = [
     Row("POST /api/login", "public", "/api/login", {"person": "nobody", "password": "wrong-wrong"}, 401),
@@ -192,6 +198,35 @@ TABLE = [
         "POST /api/erp/mappings/versions/{version}/activate", ADMIN,
         "/api/erp/mappings/versions/2/activate", {"active": 1}, whole=True,
     ),
+    Row("GET /api/state-tables", RECONCILE, "/api/state-tables"),
+    Row(
+        "GET /api/state-tables/machine", RECONCILE, f"/api/state-tables/machine?path={PRESS}",
+        other=f"/api/state-tables/machine?path={CNC}",
+    ),
+    Row(
+        "POST /api/state-tables/preview", RECONCILE, "/api/state-tables/preview", STATES,
+        other="/api/state-tables/preview", other_body=STATES | {"machine": CNC},
+    ),
+    Row(
+        "POST /api/state-tables", ADMIN, "/api/state-tables", STATES | {"latest": 2},
+        other="/api/state-tables", other_body=STATES | {"latest": 0, "machine": CNC},
+    ),
+    Row(
+        "GET /api/state-tables/history", RECONCILE, f"/api/state-tables/history?path={PRESS}",
+        other=f"/api/state-tables/history?path={CNC}",
+    ),
+    Row(
+        "POST /api/state-tables/history/preview", ADMIN, "/api/state-tables/history/preview", PAST,
+        other="/api/state-tables/history/preview", other_body=PAST | {"machine": CNC},
+    ),
+    Row(
+        "POST /api/state-tables/history", ADMIN, "/api/state-tables/history", PAST | {"key": "k"},
+        other="/api/state-tables/history", other_body=PAST | {"machine": CNC, "key": "k"},
+    ),
+    Row(
+        "POST /api/state-tables/activate", ADMIN, "/api/state-tables/activate", CHOSEN,
+        other="/api/state-tables/activate", other_body=CHOSEN | {"machine": CNC},
+    ),
     Row("GET /api/erp/exchanges", KEEP, "/api/erp/exchanges"),
     Row("GET /api/erp/letters", KEEP, "/api/erp/letters"),
     Row(
@@ -226,13 +261,39 @@ TABLE = [
     ),
     Row("POST /api/mes/{source}", "public", "/api/mes/nobody", {"events": []}, 404),
     Row("GET /api/mes/rejects", KEEP, "/api/mes/rejects"),
+    Row("GET /api/mes/unbound", KEEP, "/api/mes/unbound"),
+    Row("POST /api/mes/rejects/replay", KEEP, "/api/mes/rejects/replay", {"ids": [1]}),
+    Row("POST /api/mes/rejects/aside", KEEP, "/api/mes/rejects/aside", {"ids": [1], **REASON}),
     Row("POST /api/mes/rejects/{reject_id}/replay", KEEP, "/api/mes/rejects/1/replay"),
+    Row("GET /api/mes/rejects/{reject_id}/draft", KEEP, "/api/mes/rejects/1/draft"),
+    Row("POST /api/mes/rejects/{reject_id}/check", KEEP, "/api/mes/rejects/1/check", {"event": "{}"}),
+    Row("POST /api/mes/rejects/{reject_id}/correct", KEEP, "/api/mes/rejects/1/correct", {"event": "{}"}),
     Row("POST /api/mes/rejects/{reject_id}/aside", KEEP, "/api/mes/rejects/1/aside", REASON),
     Row("GET /api/delivery", SHARE, "/api/delivery?month=2026-01"),
     Row("GET /api/costs", KEEP, "/api/costs?month=2026-01"),
     Row("GET /api/equipment-map", RECONCILE, "/api/equipment-map"),
+    Row("GET /api/stops", ALL, "/api/stops", other=f"/api/stops?place={CNC}"),
+    Row(
+        "GET /api/stops/one", ALL, f"/api/stops/one?machine={PRESS}&at={STOOD}",
+        other=f"/api/stops/one?machine={CNC}&at={STOOD}",
+    ),
+    Row("GET /api/stops/pareto", ALL, "/api/stops/pareto", other=f"/api/stops/pareto?place={CNC}"),
+    Row("GET /api/stops.csv", ALL, "/api/stops.csv", other=f"/api/stops.csv?place={CNC}"),
+    Row(
+        "POST /api/stops/reason", ACKNOWLEDGE, "/api/stops/reason", {**STOP, "reason": "jam"},
+        other="/api/stops/reason", other_body={**STOP, "machine": CNC, "reason": "jam"},
+    ),
+    Row(
+        "POST /api/stops/split", ACKNOWLEDGE, "/api/stops/split", {**STOP, "cut": CUT},
+        other="/api/stops/split", other_body={**STOP, "machine": CNC, "cut": CUT},
+    ),
+    Row(
+        "POST /api/stops/merge", ACKNOWLEDGE, "/api/stops/merge", {**STOP, "cut": CUT}, good=400,
+        other="/api/stops/merge", other_body={**STOP, "machine": CNC, "cut": CUT},
+    ),
     Row("GET /api/timeline", ALL, "/api/timeline"),
     Row("GET /api/status", LEAD, "/api/status"),
+    Row("GET /api/audit", ADMIN, "/api/audit", whole=True),
     Row("GET /metrics", ADMIN, "/metrics"),
     Row("GET /api/openapi.json", ADMIN, "/api/openapi.json"),
 ]  # fmt: skip

@@ -238,3 +238,22 @@ def test_a_full_or_closed_disk_does_not_stop_the_roll_call(monkeypatch: pytest.M
     monkeypatch.setenv("ANDON_ALIVE", "/proc/nowhere/alive.json")
     leave_word(NOON, {"a": True})
     assert well(NOON) == "no process has left word here"
+
+
+async def test_what_a_source_lost_is_added_up_over_connections_and_processes(house: House) -> None:
+    lost = {"overflow": 3, "notification": 0}
+    old, new = house.process("h1", "collectors"), house.process("h2", "collectors")
+    old.about("cnc", lambda: {"lost": dict(lost), "line": {"opened": "none"}})
+    new.about("cnc", lambda: {"lost": {"overflow": 2}})
+    await old.source("cnc", True, "")
+    await house.settle()
+    assert house.hub.sources["cnc"]["lost"] == {"overflow": 3, "notification": 0}
+    assert house.hub.sources["cnc"]["line"] == {"opened": "none"}
+    lost["overflow"] = 1  # the process was started again under its name, and counts from the beginning
+    await old.source("cnc", True, "")
+    await house.settle()
+    assert house.hub.sources["cnc"]["lost"] == {"overflow": 4, "notification": 0}
+    await house.turn(MISSED + 1)
+    await new.source("cnc", True, "")  # which replaces the silent one
+    await house.settle()
+    assert house.hub.sources["cnc"]["lost"] == {"overflow": 6, "notification": 0}

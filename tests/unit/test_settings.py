@@ -20,6 +20,7 @@ from hub.errors import ConfigError
 from hub.house import with_numbers
 from hub.model.equipment import EquipmentState
 from hub.model.people import Role
+from hub.outline import HubBlock
 from hub.settings import Settings, load
 
 SECRET = "hunter2-topsecret"
@@ -140,7 +141,7 @@ def test_what_is_repeated_by_an_anchor_may_be_changed(tmp_path: Path) -> None:
         ("numbering: own", "numbering: packml", ".state", "write packml-30050 or packml-30060"),
         ("numbering: own", "numbering: packml-30050", ".state", "packml-30050 has no state 0"),
         (", map: {0: off, 1: executing}", "", ".state", "map: is missing; say which"),
-        ("stale_after: 2s", "deadband: -1", ".deadband", "greater than or equal to 0"),
+        ("stale_after: 2s", "deadband: -1", ".deadband", "must be 0 or more"),
         ("stale_after: 2s", "formula: 2 **", "oil_temp.formula", "position 4: expected a number"),
         ("stale_after: 2s", "formula: oil + 1", "oil_temp: formula: no tag", "did you mean"),
         ("stale_after: 2s", "formula: oil_temp + 1", "oil_temp: formula: ", "names its own"),
@@ -149,14 +150,14 @@ def test_what_is_repeated_by_an_anchor_may_be_changed(tmp_path: Path) -> None:
         ("Asia/Shanghai", "../../etc/passwd", "plant.time_zone", "write for example Asia/Shanghai"),
         ("tag: state,", "tag: stat,", "state.tag", "did you mean 'state'"),
         ("good: good}", "good: bolts}", "counters.good", "add it under tags:"),
-        ("1: executing", "1: runing", "state.map[1]", "'executing'"),
+        ("1: executing", "1: runing", "state.map[1]", "write one of executing, setup"),
         ("          oil_temp:", "          oil/temp:", ".tags", "is not a tag's id"),
-        ("roles: [technician]", "roles: [king]", "people[0].roles[0]", "'technician'"),
+        ("roles: [technician]", "roles: [king]", "people[0].roles[0]", "technician"),
         ("scopes: [p1/a1]", "scopes: [p1/a2]", "people.tech-a.scopes", "did you mean 'p1/a1'"),
         ("p1/a1: tech-a}", "p1/a9: tech-a}", "shifts[0].on_duty", "no node 'p1/a9'"),
         ("p1/a1: tech-a}", "p1/a1: tech-z}", "shifts[0].on_duty.p1/a1", "no person 'tech-z'"),
-        ("days: [1, 7]", "days: [0]", "shifts[0].days[0]", "greater than or equal to 1"),
-        ('end: "20:00"', 'end: "25:00"', "shifts[0].end", "0-23"),
+        ("days: [1, 7]", "days: [0]", "shifts[0].days[0]", "must be 1 or more"),
+        ('end: "20:00"', 'end: "25:00"', "shifts[0].end", "a time of day such as 08:30"),
         ("people:\n- {", "people:\n- {id: tech-a, name: B, roles: []}\n- {", "people", "names must differ"),
         ("people:", "hub: {port: 70000}\npeople:", "hub.port", "65535"),
         ("people:", "hub:\n- port\npeople:", "hub", "keys with values"),
@@ -376,7 +377,7 @@ def test_a_block_that_is_not_kept_is_refused_by_its_place_all_the_same() -> None
     assert explain(wrong.value, "with") == [
         "with: points[0].address: is missing; add it",
         "with: points[0].adress: unknown key; did you mean 'address'?",
-        "with: points[1].address: Input should be a valid integer, unable to parse string as an integer",
+        "with: points[1].address: expected a whole number",
     ]
 
 
@@ -401,3 +402,10 @@ def test_the_same_code_means_what_its_packml_numbering_says(tmp_path: Path) -> N
         found[numbering] = [states[4], states[6]]
     assert found["packml-30050"] == [EquipmentState.IDLE, EquipmentState.EXECUTING]
     assert found["packml-30060"] == [EquipmentState.EXECUTING, EquipmentState.OFF]
+
+
+def test_minutes_are_kept_for_ninety_days_or_as_long_as_the_file_says_but_never_less_than_two() -> None:
+    assert HubBlock().retention_minutes == timedelta(days=90)
+    assert HubBlock.model_validate({"retention_minutes": "400d"}).retention_minutes == timedelta(days=400)
+    with pytest.raises(ValidationError, match="retention_minutes"):
+        HubBlock.model_validate({"retention_minutes": "1d"})

@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from collectors.sparkplug_edge import NODE, Absent, Edge, Patience, Stale, Told, Value
+from collectors.source_times import UNCERTAIN_LAST_USABLE
+from collectors.sparkplug_edge import NODE, Absent, Edge, Patience, Stale, Told, Value, Verb
 from collectors.sparkplug_payload import Payload, parsed
 from collectors.sparkplug_rows import GOOD_ENTRY_INSERTED, Row, Rows
 from hub.model.sample import BAD_NO_COMMUNICATION
@@ -69,6 +70,29 @@ def test_numbers_begin_again_after_255_and_a_repeat_is_told_once() -> None:
         told += one.take("NDATA", NODE, data(n % 256, n), 0)
         told += one.take("NDATA", NODE, data(n % 256, n), 0)
     assert values(told) == [(A, n) for n in range(2, 700)]
+
+
+@pytest.mark.parametrize("lost", [127, 128, 150, 200, 253])
+def test_a_gap_of_half_a_round_and_more_is_a_gap_and_no_repeat(lost: int) -> None:
+    one = born(reorder=2)
+    for n in range(2, 300):
+        one.take("NDATA", NODE, data(n % 256, n, at=AT + n), n * 0.01)
+    first = 300 + lost
+    for n in range(first, first + 50):
+        told = one.take("NDATA", NODE, data(n % 256, n, at=AT + n), 4 + n * 0.01)
+        told += one.tick(4 + n * 0.01)
+    one.tick(60)
+    assert (one.gaps > 0, one.doubt, one.ask(60)) == (True, True, True)
+
+
+def test_a_repeat_and_a_message_from_before_the_birth_open_no_gap() -> None:
+    one = born(reorder=2)
+    for n in range(2, 200):
+        one.take("NDATA", NODE, data(n, n, at=AT + n), 0)
+    assert not one.take("NDATA", NODE, data(150, 150, at=AT + 150), 0)
+    assert not one.take("NDATA", NODE, data(100, 1, at=AT - 500), 0.1)
+    one.tick(9)
+    assert (one.gaps, one.doubt) == (0, False)
 
 
 def test_a_gap_asks_for_a_birth_only_when_the_window_is_over() -> None:
@@ -152,11 +176,56 @@ def test_an_alias_of_an_earlier_birth_means_nothing_any_more() -> None:
     assert values(one.take("NDATA", NODE, data(2, 6, alias=7), 1)) == [(A, 6)]
 
 
+def death(session: int) -> Payload:
+    return msg(None, Entry("bdSeq", kind=UINT64, value=session))
+
+
 def test_a_dead_node_is_left_in_peace() -> None:
     one = born()
-    one.take("NDEATH", NODE, msg(None), 1)
+    one.take("NDEATH", NODE, msg(None), 500)
     assert one.tick(1000) == []
     assert not one.ask(1000)
+
+
+def test_a_node_that_dies_soon_after_its_birth_is_asked_once_for_it_may_be_an_older_will() -> None:
+    """A node that numbers all its sessions alike, started again before the broker noticed its end."""
+    one = born()
+    assert stale(one.take("NDEATH", NODE, death(1), 20)) == [A, B, D]
+    assert one.ask(20)
+    assert not any(one.ask(at) for at in range(21, 1000))
+    assert values(one.take("NBIRTH", NODE, birth(), 1000)) == [(A, 1.0), (B, 2.0)]
+    assert not one.ask(1000)
+
+
+def test_a_death_with_a_number_of_no_session_counts_when_no_birth_contradicts_it() -> None:
+    """Of a birth that was lost, or of a node that counts on before it says goodbye."""
+    one = born()
+    assert one.take("NDEATH", NODE, death(2), 500) == []
+    assert one.ask(500)
+    assert one.tick(501) == []
+    assert stale(one.tick(501.5)) == [A, B, D]
+    assert one.tick(600) == []
+    assert not one.ask(600)
+    assert values(one.take("NBIRTH", NODE, birth(3), 700)) == [(A, 1.0), (B, 2.0)]
+
+
+@pytest.mark.parametrize("verb", ["NBIRTH", "NDATA"])
+def test_a_node_that_speaks_after_such_a_death_lives(verb: Verb) -> None:
+    one = born()
+    one.take("NDEATH", NODE, death(0), 500)
+    one.take(verb, NODE, birth(seq=2 if verb == "NDATA" else 0), 500.5)
+    assert not [t for t in one.tick(502) if isinstance(t, Stale) and A in t.rows]
+    assert one.born
+
+
+def test_wills_of_sessions_that_were_seen_to_end_ask_for_nothing() -> None:
+    one = born()
+    for session in (2, 3):
+        one.take("NBIRTH", NODE, birth(session), session)
+    for session in (1, 2):
+        assert one.take("NDEATH", NODE, death(session), 4) == []
+    assert not one.ask(4)
+    assert not [t for t in one.tick(6) if isinstance(t, Stale) and A in t.rows]
 
 
 def test_a_device_dies_alone_and_one_that_is_not_born_again_turns_bad() -> None:
@@ -302,3 +371,13 @@ def test_rows_keep_scale_and_codes() -> None:
     [batch] = one.take(0)
     assert np.isnan(batch.values[0])
     assert "not among its codes" in one.complaints[0][1]
+
+
+def test_a_metric_whose_time_cannot_be_meant_is_not_good_and_is_told_of() -> None:
+    one = rows()
+    one.heard(0, US, US, 0)
+    [first, *_] = [v for v in born_values() if isinstance(v, Value)]
+    one.put([first._replace(at=US + 999 * 86_400_000_000)], 0, US, 0)
+    [batch] = one.take(0)
+    assert list(batch.statuses) == [UNCERTAIN_LAST_USABLE]
+    assert "no time that can be meant" in one.complaints[0][1]

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hub.bus.spool import PAGE_BYTES, DiskRefuses, Spool
+from hub.bus.spool import DiskRefuses, Spool
+from hub.bus.spool_file import PAGE_BYTES
 from hub.errors import ConfigError
 from hub.model.batch import SampleBatch
 from hub.model.packing import packed
-from hub.settings import HubBlock
+from hub.outline import HubBlock
 from hub.testing.clock import NOON
 
 LIMIT = 1_000_000
@@ -65,7 +66,7 @@ def test_the_life_after_has_what_is_left_and_goes_on_counting(folder: Path) -> N
     first.trim(3)
     first.close()
     then = Spool(folder, LIMIT)
-    assert (bodies(then), then.origin) == (given[3:], first.origin)
+    assert (bodies(then), then.sender_of(4)) == (given[3:], first.origin)
     assert then.fill == first.fill > 0
     assert then.append(b"next", NOON) == 5
     then.close()
@@ -157,8 +158,8 @@ def _spoil(folder: Path, body: bytes) -> None:
 def spoiled(spool: Spool, folder: Path) -> tuple[Spool, list[bytes]]:
     """While it runs: a page in the middle, and nothing in memory."""
     given = fill(spool, 30, 3_000)
-    spool._work_in()
-    spool._db.execute("pragma shrink_memory")
+    spool._file.work_in()
+    spool._file.db.execute("pragma shrink_memory")
     _spoil(folder, given[15])
     return spool, given
 
@@ -203,7 +204,7 @@ def test_a_start_saves_what_can_be_read_of_a_damaged_file(folder: Path, which: i
     numbers = [batch.number for batch in then.read(0, 1 << 30) if batch.body]
     assert 24 <= len(numbers) < 30 and which + 1 not in numbers
     assert [body for body in bodies(then) if body] == [given[number - 1] for number in numbers]
-    assert (then.origin, then.damaged > 0) == (first.origin, True)
+    assert (then.sender_of(1), then.damaged > 0) == (first.origin, True)
     assert then.append(b"next", NOON) == 31
     assert len(list(folder.glob("spool.damaged-*.db"))) == 1
     then.close()
@@ -211,8 +212,8 @@ def test_a_start_saves_what_can_be_read_of_a_damaged_file(folder: Path, which: i
 
 def test_a_file_that_takes_no_batch_any_more_is_replaced_while_it_runs(spool: Spool, folder: Path) -> None:
     given = fill(spool, 30, 3_000)
-    spool._work_in()
-    spool._db.execute("pragma shrink_memory")
+    spool._file.work_in()
+    spool._file.db.execute("pragma shrink_memory")
     _spoil(folder, given[29])
     assert spool.append(b"next", NOON) == 31
     assert [body for body in bodies(spool) if body][:20] == given[:20]
@@ -234,7 +235,7 @@ def test_a_sound_file_opens_without_a_write(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(sqlite3, "connect", full)
     then = Spool(folder, LIMIT)
     assert bodies(then) == given[told:]
-    assert (then.origin, then.damaged) == (first.origin, 0)
+    assert (then.sender_of(1), then.damaged) == (first.origin, 0)
     then.close()
 
 
@@ -300,29 +301,29 @@ def test_a_full_spool_forgets_the_oldest_and_says_how_many(folder: Path) -> None
 
 def test_a_full_disk_forgets_the_oldest(spool: Spool) -> None:
     given = fill(spool, 30, 10_000)
-    pages = spool._db.execute("pragma page_count").fetchone()[0]
-    spool._db.execute(f"pragma max_page_count = {pages + 1}")
+    pages = spool._file.db.execute("pragma page_count").fetchone()[0]
+    spool._file.db.execute(f"pragma max_page_count = {pages + 1}")
     assert spool.append(given[0] * 3, NOON) == 31
     assert bodies(spool)[-1] == given[0] * 3
     assert spool.forgotten > 0
 
 
 def test_a_disk_that_takes_nothing_at_all_is_said(spool: Spool) -> None:
-    spool._db.execute("pragma query_only = on")
+    spool._file.db.execute("pragma query_only = on")
     with pytest.raises(DiskRefuses, match="spool"):
         spool.append(b"one", NOON)
-    spool._db.execute("pragma query_only = off")
+    spool._file.db.execute("pragma query_only = off")
     assert spool.append(b"two", NOON) == 1
 
 
 def test_what_a_full_disk_cannot_forget_is_not_told_again_and_goes_with_the_next(spool: Spool) -> None:
     given = fill(spool, 5)
-    spool._db.execute("pragma query_only = on")
+    spool._file.db.execute("pragma query_only = on")
     spool.trim(2)
     assert (bodies(spool), spool.first) == (given[2:], 3)
-    spool._db.execute("pragma query_only = off")
+    spool._file.db.execute("pragma query_only = off")
     spool.trim(4)
-    assert spool._db.execute("select number from spool").fetchall() == [(5,)]
+    assert spool._file.db.execute("select number from spool").fetchall() == [(5,)]
     spool.trim(5)
     assert spool.fill == 0
 
@@ -344,5 +345,5 @@ def test_two_processes_never_share_a_spool(spool: Spool, folder: Path) -> None:
 
 def test_every_batch_is_on_the_disk_when_it_counts_as_taken(spool: Spool) -> None:
     """SQLite's own words: with FULL, the log is synced after each transaction."""
-    assert spool._db.execute("pragma synchronous").fetchone()[0] == 2
-    assert spool._db.execute("pragma journal_mode").fetchone()[0] == "wal"
+    assert spool._file.db.execute("pragma synchronous").fetchone()[0] == 2
+    assert spool._file.db.execute("pragma journal_mode").fetchone()[0] == "wal"

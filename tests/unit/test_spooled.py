@@ -52,13 +52,17 @@ class Line:
     def __init__(self, folder: Path, window: int = 1 << 20) -> None:
         self.clock, self.bus, self.record = HandClock(), FarBus(), 0
         self.record_up = True
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()  # the record, and it does so at once
+        self.answers.set()
         self.spool = Spool(folder, 1 << 20)
         self.way = SpooledBus(self.bus, self.spool, self._reached, self.clock, window)  # type: ignore[arg-type]
 
     async def _reached(self, origin: str) -> int:
+        self.asked.set()
+        await self.answers.wait()
         if not self.record_up:
             raise Away("the record is away")
-        return self.record if origin == self.spool.origin else 0
+        return self.record if origin == self.spool.sender_of(max(self.record, 1)) else 0
 
     async def say(self, *seconds: int) -> None:
         """One batch that was so at each of these seconds; taken now."""
@@ -128,6 +132,33 @@ async def test_what_was_taken_while_the_hub_was_away_comes_in_order_and_marked(l
     assert line.way.replayed == 20
 
 
+@pytest.mark.parametrize("hours", [-5, 5])
+async def test_a_clock_that_is_set_decides_nothing_of_what_is_history(line: Line, hours: int) -> None:
+    line.bus.up = False
+    async with line.running():
+        await line.say(0)
+        line.clock.turn(20)
+        line.clock.set(NOON + timedelta(hours=hours))
+        await line.say(20)
+        line.bus.up = True
+        await line.until(lambda: len(line.bus.got) >= 2)
+    assert [batch.historical for batch, _ in line.bus.got[:2]] == [True, False]
+
+
+async def test_a_spool_of_the_life_before_is_history_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    before = Line(tmp_path / "spool")
+    for n in range(5):
+        await before.say(n)
+        before.clock.turn(60)
+    before.way.close()
+    line = Line(tmp_path / "spool")  # its clock says noon again
+    line.clock.turn(65)
+    async with line.running():
+        await line.until(lambda: len(line.bus.got) == 6)
+    line.way.close()
+    assert all(batch.historical for batch, _ in line.bus.got[:5])
+
+
 async def test_it_is_forgotten_when_the_record_has_it_and_not_before(line: Line) -> None:
     async with line.running():
         await line.say(1, 2, 3)
@@ -149,6 +180,26 @@ async def test_what_the_bus_lost_without_a_word_is_given_again(line: Line) -> No
         await line.until(lambda: len(line.bus.got) >= 2)
     assert [stamp.number for _, stamp in line.bus.got][:2] == [2, 3]
     assert line.bus.got[0][1].follows == 0
+
+
+async def test_a_record_that_thinks_for_long_and_goes_on_meanwhile_is_no_other_one(line: Line) -> None:
+    async with line.running():
+        await line.say(1, 2)
+        await line.until(lambda: len(line.bus.got) == 2)
+        line.record = 2
+        await line.until(lambda: line.spool.first == 3)
+        line.answers.clear()
+        line.asked.clear()
+        await line.until(line.asked.is_set)
+        await line.say(3, 4, 5)
+        await line.until(lambda: len(line.bus.got) == 5)
+        line.record = 5
+        line.answers.set()
+        await line.until(lambda: line.way.detail()["spool_bytes"] == 0)
+        await line.say(6)
+        await line.until(lambda: len(line.bus.got) == 6)
+    assert line.values == [1, 2, 3, 4, 5, 6]
+    assert len({stamp.origin for _, stamp in line.bus.got}) == 1
 
 
 async def test_what_still_waits_on_the_bus_is_not_given_again(line: Line) -> None:
@@ -177,14 +228,19 @@ async def test_a_record_that_is_away_stops_the_way_before_the_bus_is_full(tmp_pa
     line.way.close()
 
 
-async def test_before_the_record_has_told_how_far_it_is_nothing_is_sent(line: Line) -> None:
+async def test_before_the_record_has_told_how_far_it_is_nothing_is_sent(tmp_path: Path) -> None:
+    before = Line(tmp_path / "spool")
+    await before.say(1)
+    before.way.close()
+    line = Line(tmp_path / "spool")
     line.record_up = False
     async with line.running():
-        await line.say(1, 2)
+        await line.say(2)
         await line.until(lambda: line.clock.monotonic() > 5)
         assert line.bus.got == []
         line.record_up, line.record = True, 1
         await line.until(lambda: line.values == [2])
+    line.way.close()
 
 
 async def test_screens_see_the_present_while_the_record_is_away(line: Line) -> None:

@@ -143,6 +143,13 @@ def test_the_delimiter_is_told_from_the_first_line(text: str) -> None:
     assert rows_of("a.txt", text.encode()) == [["a", "b"], ["1", "2,5"]]
 
 
+@pytest.mark.parametrize("told", ["sep=;\r\n", '"sep=;"\n', "\ufeffSEP=;\n", "sep=;;;\n"])
+def test_a_line_that_tells_excel_the_delimiter_is_obeyed_and_is_no_row(told: str) -> None:
+    assert rows_of("a.csv", (told + "a,b;c\r\n1;2\r\n").encode()) == [["a,b", "c"], ["1", "2"]]
+    assert rows_of("a.csv", (told + "a|b\n").encode(), delimiter="|") == [["a", "b"]]
+    assert rows_of("a.csv", b"sep;a\n") == [["sep", "a"]]
+
+
 @pytest.mark.parametrize(
     ("content", "name", "encoding", "why"),
     [

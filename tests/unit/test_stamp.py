@@ -22,6 +22,8 @@ def test_each_origin_has_a_count_of_its_own() -> None:
 
 def test_an_origin_met_half_way_has_lost_its_beginning_only_for_who_had_to_have_it() -> None:
     assert Tally().take(Stamp("a", 4)) == 3
+    assert Tally().take(Stamp("a+3.x", 4)) == 0, "it says where it begins"
+    assert Tally().take(Stamp("a+3.x", 6)) == 2
     late = Tally(from_the_first=False)
     assert late.take(Stamp("a", 4)) == 0
     assert late.take(Stamp("a", 6)) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from hub.errors import SourceUnavailable
 from hub.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Supervisor
@@ -68,6 +69,49 @@ async def test_the_reason_is_kept_and_the_part_is_down_meanwhile() -> None:
     await asyncio.wait([running])
 
 
+async def test_a_device_that_stays_dead_is_logged_once_in_ten_minutes_for_each_reason() -> None:
+    clock, reasons = HandClock(), ["closed", "no answer"]
+    supervisor = Supervisor(clock)
+
+    async def dead() -> None:
+        reasons.append(reasons.pop(0))
+        raise SourceUnavailable(reasons[-1])
+
+    supervisor.watch("press", dead, outside=True)
+    with capture_logs() as lines:
+        running = asyncio.create_task(supervisor.run())
+        for _ in range(620 // 5):
+            await loop_turns()
+            clock.turn(5)
+        await loop_turns()
+        running.cancel()
+        await asyncio.wait([running])
+    told = [(line["reason"], line.get("times")) for line in lines if line["event"] == "part.down"]
+    assert [reason for reason, _ in told] == ["closed", "no answer"] * 2
+    assert [times for _, times in told][:2] == [None, None] and all(times > 50 for _, times in told[2:])
+
+
+async def test_a_device_that_was_well_and_is_lost_again_is_logged_again() -> None:
+    clock = HandClock()
+    supervisor = Supervisor(clock)
+
+    async def run() -> None:
+        supervisor.proved("press")
+        await clock.sleep(40)
+        raise SourceUnavailable("closed")
+
+    supervisor.watch("press", run, outside=True)
+    with capture_logs() as lines:
+        running = asyncio.create_task(supervisor.run())
+        for _ in range(20):
+            await loop_turns()
+            clock.turn(5)
+        await loop_turns()
+        running.cancel()
+        await asyncio.wait([running])
+    assert [line["event"] for line in lines] == ["part.down", "part.down"]
+
+
 async def test_one_broken_room_does_not_darken_the_house() -> None:
     clock, broken, well = HandClock(), Plot(99, KeyError("bug")), Plot(0, KeyError())
     supervisor = Supervisor(clock)
@@ -106,6 +150,30 @@ async def test_a_runner_that_swallows_its_cancellation_ends_all_the_same() -> No
     assert running.cancelled() and swallowed == 2
 
 
+async def test_a_runner_that_says_it_was_cancelled_and_was_not_is_started_again() -> None:
+    """wait_for2 makes one of a timeout that meets a lost connection; it stopped the whole house."""
+    clock, lives = HandClock(), 0
+
+    async def run() -> None:
+        nonlocal lives
+        lives += 1
+        if lives == 1:
+            raise asyncio.CancelledError
+        await asyncio.Event().wait()
+
+    supervisor = Supervisor(clock)
+    supervisor.watch("press", run)
+    running = asyncio.create_task(supervisor.run())
+    await loop_turns()
+    clock.turn(LONGEST_PAUSE * 1.3)
+    await loop_turns()
+    assert not running.done()
+    assert lives == 2
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_a_runner_that_fails_while_it_is_stopped_has_stopped() -> None:
     async def clumsy() -> None:
         try:
@@ -121,3 +189,22 @@ async def test_a_runner_that_fails_while_it_is_stopped_has_stopped() -> None:
     async with asyncio.timeout(20 * ASK_AGAIN):
         await asyncio.wait([running])
     assert running.cancelled()
+
+
+async def test_a_runner_that_is_watched_while_the_others_run_begins_at_once() -> None:
+    clock, first, later = HandClock(), Plot(0, SourceUnavailable("")), Plot(1, SourceUnavailable("no answer"))
+    supervisor = Supervisor(clock)
+    supervisor.watch("first", first.run)
+    running = asyncio.create_task(supervisor.run())
+    await loop_turns()
+    supervisor.watch("later", later.run)
+    await loop_turns()
+    assert later.lives == 1
+    clock.turn(FIRST_PAUSE * 1.3)
+    await loop_turns()
+    assert (first.lives, later.lives) == (1, 2)
+    with pytest.raises(ValueError, match="later is watched already"):
+        supervisor.watch("later", later.run)
+    running.cancel()
+    await asyncio.wait([running])
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "later"]

@@ -6,15 +6,16 @@ import {csv, filtered, sorted} from '../lib/table.js'
 /**
  * A table that people can filter, sort, export and step through with the keyboard.
  * Columns: {key, title, text(row), sort?(row), look?(row): {state | priority}}. Choosing a row sends `choose`.
- * Rows of which `foldOf(row)` holds are behind a button where there is little room.
+ * With `pick` rows can be ticked: `picked` holds their keys, a change sends `pick`. Rows of which `foldOf(row)` holds are behind a button where there is little room.
  */
 export class DataTable extends HTMLElement {
   #parts
   #rows = []
   #order = {key: '', descending: false}
+  #picked = new Set()
 
-  setup({columns, keyOf, testidOf, file, foldOf = () => false}) {
-    Object.assign(this, {columns, keyOf, testidOf, file, foldOf})
+  setup({columns, keyOf, testidOf, file, foldOf = () => false, pick = false}) {
+    Object.assign(this, {columns, keyOf, testidOf, file, foldOf, pick})
     this.#parts ??= this.#build()
   }
 
@@ -23,8 +24,25 @@ export class DataTable extends HTMLElement {
     this.#render()
   }
 
+  /** Those of them that are there. */
+  get picked() {
+    return this.#rows.map(this.keyOf).filter(key => this.#picked.has(key))
+  }
+
+  set picked(keys) {
+    this.#picked = new Set(keys)
+    this.#render()
+  }
+
+  #pick(keys, on) {
+    for (const key of keys) on ? this.#picked.add(key) : this.#picked.delete(key)
+    this.#render()
+    this.dispatchEvent(new CustomEvent('pick', {bubbles: true}))
+  }
+
   #render() {
     const shown = this.#shown()
+    if (this.pick) this.#parts.all.checked = shown.length > 0 && shown.every(row => this.#picked.has(this.keyOf(row)))
     keyed(this.#parts.body, shown, this.keyOf, () => this.#row(), (line, row) => this.#fill(line, row))
     put(this.#parts.count, t('console.count', {n: shown.length, of: this.#rows.length}))
     const folded = shown.filter(this.foldOf).length
@@ -43,7 +61,8 @@ export class DataTable extends HTMLElement {
   }
 
   #row() {
-    const line = h('tr', {tabIndex: 0}, ...this.columns.map(column => h('td', {data: {title: column.title, key: column.key}}, h('span'))))
+    const tick = this.pick && h('input', {type: 'checkbox', ariaLabel: t('console.pick'), onchange: () => this.#pick([this.keyOf(line.row)], tick.checked)})
+    const line = h('tr', {tabIndex: 0}, tick && h('td.tick', {onclick: event => event.stopPropagation()}, h('label', tick)), ...this.columns.map(column => h('td', {data: {title: column.title, key: column.key}}, h('span'))))
     const choose = () => {
       for (const other of this.#parts.body.children) mark(other, 'chosen', other === line ? 'yes' : '')
       this.dispatchEvent(new CustomEvent('choose', {detail: line.row, bubbles: true}))
@@ -63,9 +82,10 @@ export class DataTable extends HTMLElement {
   #fill(line, row) {
     line.row = row
     mark(line, 'fold', this.foldOf(row) ? 'yes' : '')
+    if (this.pick) line.querySelector('.tick input').checked = this.#picked.has(this.keyOf(row))
     if (this.testidOf) line.dataset.testid = this.testidOf(row)
     this.columns.forEach((column, i) => {
-      const cell = line.children[i].firstChild
+      const cell = line.children[i + Number(this.pick)].firstChild
       const look = column.look?.(row) ?? {}
       cell.className = look.priority ? 'chip-priority' : look.state ? 'chip-state' : ''
       mark(cell, 'priority', look.priority)
@@ -81,12 +101,13 @@ export class DataTable extends HTMLElement {
   #build() {
     const heads = this.columns.map(column => h('th', {scope: 'col', data: {key: column.key}},
       h('button', {type: 'button', onclick: () => this.#sort(column.key)}, column.title)))
-    const parts = {heads, body: h('tbody'), count: h('span.table-count'), empty: h('p.table-empty'),
+    const all = h('input', {type: 'checkbox', ariaLabel: t('console.pick-all'), testid: 'pick-all', onchange: () => this.#pick(this.#shown().map(this.keyOf), all.checked)})
+    const parts = {heads, all, body: h('tbody'), count: h('span.table-count'), empty: h('p.table-empty'),
       unfold: h('button.quiet.unfold', {type: 'button', testid: 'unfold', onclick: () => mark(this, 'unfolded', 'yes')}),
       filter: h('input', {type: 'search', placeholder: t('console.filter.hint'), ariaLabel: t('console.filter'), testid: 'filter', oninput: () => this.#render()})}
     this.replaceChildren(
       h('div.table-tools', parts.filter, parts.count, h('button.quiet', {type: 'button', onclick: () => this.#export()}, t('console.export'))),
-      h('div.table-box', h('table', h('thead', h('tr', ...heads)), parts.body)), parts.unfold, parts.empty)
+      h('div.table-box', h('table', h('thead', h('tr', this.pick && h('th.tick', h('label', all)), ...heads)), parts.body)), parts.unfold, parts.empty)
     return parts
   }
 

@@ -41,6 +41,8 @@ export class MachineTile extends HTMLElement {
     this.#parts.state.style.setProperty('--fit', fitScale(this.#parts.state.textContent, ROOM_STATE[this.#detail] ?? 6, 0.7))
     if (machine.alarm) putIcon(this.#parts.alarm, machine.alarm)
     this.#parts.alarm.hidden = !machine.alarm
+    this.#parts.stops.hidden = !machine.unexplained || Boolean(machine.alarm)
+    put(this.#parts.stops, machine.unexplained ? `${machine.unexplained}?` : '')
     this.#name()
     this.#readings()
   }
@@ -63,8 +65,9 @@ export class MachineTile extends HTMLElement {
 
   #name() {
     const full = say(this.#machine.name)
-    put(this.#parts.name, (this.#detail === 'mark' ? abbreviate : shorten)(full, ROOM[this.#detail] - (this.#machine.alarm ? SIGN[this.#detail] : 0)))
-    const label = `${full} · ${t(`state.${this.#machine.state}`)}`
+    put(this.#parts.name, (this.#detail === 'mark' ? abbreviate : shorten)(full, ROOM[this.#detail] - (this.#machine.alarm || this.#machine.unexplained ? SIGN[this.#detail] : 0)))
+    const {unexplained: n} = this.#machine
+    const label = [full, t(`state.${this.#machine.state}`), n && t('stops.mark', {n})].filter(Boolean).join(' · ')
     const hidden = Object.keys(this.#machine.values ?? {}).length - SHOWN
     this.setAttribute('aria-label', label)
     this.title = hidden > 0 ? `${label} · ${t('more.values', {n: hidden})}` : label
@@ -78,11 +81,11 @@ export class MachineTile extends HTMLElement {
 
   #build() {
     const [sign, state, sinceText] = [h('span.tile-sign'), h('span.tile-state'), h('time.tile-since')]
-    const [name, alarm] = [h('span.tile-name'), h('span.tile-alarm')]
+    const [name, alarm, stops] = [h('span.tile-name'), h('span.tile-alarm'), h('span.tile-stops', {hidden: true, ariaHidden: 'true'})]
     const readings = h('div.tile-readings')
     this.replaceChildren(
-      h('div.tile-body', h('div.tile-head', sign, state, sinceText), h('div.tile-title', name, alarm), readings))
-    return {sign, state, since: sinceText, name, alarm, readings}
+      h('div.tile-body', h('div.tile-head', sign, state, sinceText), h('div.tile-title', name, alarm, stops), readings))
+    return {sign, state, since: sinceText, name, alarm, stops, readings}
   }
 }
 

@@ -2,7 +2,7 @@ import {h, keyed, mark, put} from '../lib/dom.js'
 import {dayClock, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
-import {asText, circuitText, detailText, figureName, figuresOf, isWell, partName, partsOf, sourcesOf, upWord} from '../lib/status.js'
+import {asText, circuitText, detailText, figureName, figuresOf, isWell, lineText, partName, partsOf, sourcesOf, upWord} from '../lib/status.js'
 import './data-table.js'
 
 /** Each runner with its restarts and last error, and every figure that the hub tells of itself. */
@@ -37,6 +37,7 @@ export class StatusBoard extends HTMLElement {
     parts.sources.setup({file: 'sources', foldOf: isWell, keyOf: source => source.name, columns: [
       {key: 'name', title: t('column.source'), text: source => source.name}, ...health(zone),
       {key: 'error', title: t('column.error'), text: source => source.error || '—'},
+      {key: 'line', title: t('column.line'), text: source => lineText(source, t, at => at.slice(0, 10))},
     ]})
     return parts
   }

@@ -1,6 +1,6 @@
 /** Addresses of our own pages. */
 
-const PAGES = new Set(['/wall', '/phone', '/console'])
+const PAGES = new Set(['/wall', '/phone', '/touch', '/console'])
 
 /** Where to go after login: only one of our pages, whatever a link says. */
 export function safeNext(wish, fallback = '/phone') {

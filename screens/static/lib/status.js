@@ -19,7 +19,15 @@ export function circuitText(circuit, t, when = iso => iso) {
     circuit.state === 'closed' && circuit.last_error && t('circuit.last', {why: circuit.last_error})].filter(Boolean).join(' · ')
 }
 
-/** One row per data source: {name, up, since, error}. */
+/** "not protected (none) · server's certificate until 12-24": how the line to a source is, what it lost; "—" where nobody knows. */
+export function lineText(source, t, when = iso => iso) {
+  const {line = {}, lost = {}} = source
+  const ends = ['own', 'peer'].filter(whose => line[`${whose}_until`]).map(whose => t(`line.${whose}`, {at: when(line[`${whose}_until`])}))
+  const gone = Object.entries(lost).filter(([, n]) => n).map(([why, n]) => t(`line.lost.${why}`, {n}))
+  return [line.opened && t('line.open', {how: line.opened}), ...ends, ...gone].filter(Boolean).join(' · ') || '—'
+}
+
+/** One row per data source: {name, up, since, error, line, lost}. */
 export const sourcesOf = status => Object.entries(status.sources ?? {}).map(([name, source]) => ({name, error: '', ...source})).sort(troubledFirst)
 
 /** Every other figure, flattened: [{name: "outbox.oldest_seconds.tell", value: 4.2}]. */
@@ -40,7 +48,7 @@ export function figureName(name, t) {
   const steps = name.split('.')
   for (let n = steps.length; n > 0; n--) {
     const key = `figure.${steps.slice(0, n).join('.')}`
-    if (t(key) !== key) return [t(key), ...steps.slice(n)].join(' ')
+    if (t(key) !== key) return [t(key), ...steps.slice(n).map(step => word('figure.of', step, t))].join(' ')
   }
   return name
 }

@@ -7,6 +7,7 @@ import {say, t} from '../lib/i18n.js'
 import {loginAddress} from '../lib/route.js'
 import {alarmsPage} from './alarms.js'
 import {devicesPage, peoplePage} from './accounts.js'
+import {auditPage} from './audit.js'
 import {alarmColumns, lineColumns, ticketColumns} from './columns.js'
 import {erpPage} from './erp.js'
 import {mappingPage} from './mapping.js'
@@ -14,6 +15,8 @@ import {assetsPage, deliveryPage} from './figures.js'
 import {ordersPage} from './orders.js'
 import {reconcilePage} from './reconcile.js'
 import {rejectsPage} from './rejects.js'
+import {stopsPage} from './stop-report.js'
+import {statesPage} from './states.js'
 import {api, follow, speak, zoneOf} from './start.js'
 
 const STATUS_EVERY = 2 // seconds
@@ -42,19 +45,22 @@ const PAGES = {
   orders: () => ordersPage({api, store, person, orSay}),
   ...(may('operator', 'technician', 'planner', 'manager', 'admin') ? {reconcile: () => reconcilePage({api, store, orSay, may})} : {}),
   ...(may('planner', 'manager', 'admin') ? {erp: () => erpPage({api, store, orSay, maps: mapsMine})} : {}),
+  ...(may('technician', 'planner', 'manager', 'admin') ? {states: () => statesPage({api, store, orSay, may})} : {}),
   ...(mapsMine ? {mapping: () => mappingPage({api, store, orSay, may})} : {}),
   ...(may('planner', 'manager', 'admin') ? {rejects: () => rejectsPage({api, store, orSay})} : {}),
   ...(may('planner', 'sales', 'manager', 'admin') ? {delivery: () => deliveryPage({api, store, orSay, may})} : {}),
   ...(may('technician', 'planner', 'manager', 'admin') ? {assets: () => assetsPage({api, store, orSay})} : {}),
   timeline: timelinePage,
+  stops: () => stopsPage({api, store, orSay, colours}),
   trend: trendPage,
-  ...(may('admin') ? {devices: () => devicesPage({store, orSay}), people: () => peoplePage({store, orSay, me: person})} : {}),
+  ...(may('admin') ? {devices: () => devicesPage({store, orSay}), people: () => peoplePage({store, orSay, me: person}), audit: () => auditPage({api, store, orSay})} : {}),
 }
 
 let page = null
 let seconds = 0
-header.append(h('b', 'Andon Hub'), navigation(), h('a.quiet', {href: '/wall'}, t('console.wall')), h('andon-lang'),
-  h('a.quiet', {href: '/login?next=%2Fconsole#password', testid: 'change-password'}, t('password.change')), logout())
+const menu = h('button.menu', {type: 'button', testid: 'menu', ariaExpanded: 'false', onclick: () => unfold(header.dataset.open !== 'yes')})
+header.append(h('b', 'Andon Hub'), menu, navigation(), h('div.tools', h('a.quiet', {href: '/wall'}, t('console.wall')), h('andon-lang'), account()))
+addEventListener('keydown', event => event.key === 'Escape' && unfold(false))
 store.subscribe(() => store.status === 'denied' && location.replace(loginAddress(location)))
 addEventListener('hashchange', open)
 everySecond(() => {
@@ -87,17 +93,28 @@ function navigation() {
   return h('nav', ...Object.keys(PAGES).map(name => h('a', {href: `#${name}`, data: {page: name, testid: `page-${name}`}}, t(`console.${name}`))))
 }
 
-function logout() {
-  return h('button.quiet', {type: 'button', onclick: async () => {
+function account() {
+  const out = h('button.quiet', {type: 'button', testid: 'logout', onclick: async () => {
     await api.post('/api/logout').catch(() => {})
     location.replace('/login?next=/console')
-  }}, `${say(person.name)} · ${t('logout')}`)
+  }}, t('logout'))
+  const password = h('a.quiet', {href: '/login?next=%2Fconsole#password', testid: 'change-password'}, t('password.change'))
+  return h('details.account', {testid: 'account'}, h('summary.quiet', say(person.name)), h('div', password, out))
+}
+
+/** On a phone the pages stand behind a button that names the one that is open. */
+function unfold(open) {
+  header.dataset.open = open ? 'yes' : 'no'
+  menu.ariaExpanded = String(open)
 }
 
 function open() {
   const [wanted] = location.hash.slice(1).split(/[?=]/)
   const name = PAGES[wanted] ? wanted : Object.keys(PAGES)[0]
   for (const link of header.querySelectorAll('nav a')) link.ariaCurrent = link.dataset.page === name ? 'page' : 'false'
+  menu.replaceChildren(t(`console.${name}`))
+  menu.ariaLabel = t('console.menu', {page: t(`console.${name}`)})
+  unfold(false)
   seconds = 0
   page = PAGES[name]()
   main.replaceChildren(page.element)
@@ -168,7 +185,7 @@ function trendPage() {
   const ask = () => orSay(trouble, async () => {
     if (!tag.value) return
     const found = await api.get(`/api/trend?tag=${encodeURIComponent(tag.value)}&minutes=${span.value}`)
-    await chart.draw(trendTraces(found.points, {colours: colours(chart), local: at => localTime(at, zoneOf(store))}), {xaxis: {range: [span.value, 0].map(ago)}, yaxis: {title: {text: found.unit}}})
+    await chart.draw(trendTraces(found.points, {gaps: found.gaps, colours: colours(chart), local: at => localTime(at, zoneOf(store))}), {xaxis: {range: [span.value, 0].map(ago)}, yaxis: {title: {text: found.unit}}})
   })
   return {element: h('div', trouble, h('div.table-tools', tag, span), chart), tick: second => second % CHART_EVERY === 0 && ask()}
 }

@@ -2,17 +2,19 @@ import {request} from '../lib/alarm.js'
 import {orders} from '../lib/board.js'
 import {mayConfirm} from '../lib/change.js'
 import {browserClock, everySecond} from '../lib/clock.js'
-import {h} from '../lib/dom.js'
+import {h, mark, put} from '../lib/dom.js'
 import {say, t} from '../lib/i18n.js'
 import {icon} from '../lib/icons.js'
 import {Queue} from '../lib/queue.js'
 import {hashValues, loginAddress} from '../lib/route.js'
 import {isOpen as isOpenOrder, mayRush} from '../lib/rush.js'
 import {openShelf} from '../lib/shelf.js'
+import {keyOf, mayExplain, waiting} from '../lib/stops.js'
 import {curveOf, isOpen, withWaiting} from '../lib/ticket.js'
 import {rushOf} from './rush.js'
 import {mayShare, shareOf} from './share.js'
 import {changesOf} from './changes.js'
+import {stopsOf} from './stops.js'
 import {api, follow, speak, storage, zoneOf} from './start.js'
 
 const KNOWN = 'andon.person' // who was logged in last, for a start without network
@@ -23,7 +25,7 @@ const FORGET_DETAIL = 5000 // ms after which an open ticket is asked for again w
 
 await speak()
 document.title = t('page.phone')
-await Promise.all(['ticket-list', 'ticket-page', 'repair-form', 'close-form', 'notices', 'alarm-desk', 'rush-sheet', 'share-links', 'sales-list', 'order-list', 'change-card', 'lost-banner', 'lang-switch']
+await Promise.all(['ticket-list', 'ticket-page', 'repair-form', 'close-form', 'notices', 'alarm-desk', 'rush-sheet', 'share-links', 'sales-list', 'order-list', 'change-card', 'stop-list', 'stop-sheet', 'lost-banner', 'lang-switch']
   .map(name => import(`../elements/${name}.js`)))
 
 let due = false // a drawing is already asked for
@@ -39,6 +41,7 @@ const {store} = follow(api)
 const confirming = changesOf({api, changed: () => soon()})
 const rush = rushOf({api, person: state.person, now: () => store.now(), changed: () => soon()})
 const share = shareOf({api, changed: () => soon()})
+const stops = stopsOf({api, changed: () => soon()})
 const sales = {told: null, at: -Infinity, trouble: ''}
 
 store.subscribe(() => {
@@ -48,6 +51,7 @@ store.subscribe(() => {
 })
 addEventListener('hashchange', () => {
   state.trouble = ''
+  stops.calm()
   render()
 })
 addEventListener('online', flush)
@@ -63,9 +67,12 @@ page.addEventListener('confirm', event => confirming.confirm(event.detail))
 page.addEventListener('step', event => step(event.detail))
 page.addEventListener('repaired', event => act('repair', event.detail, true))
 page.addEventListener('closing', event => closeByHand(event.detail))
+for (const what of ['explain', 'split', 'merge']) page.addEventListener(what, event => stops[what](event.detail))
+page.addEventListener('chosen', () => render())
 page.addEventListener('cancelled', () => (location.hash = `t=${asked().t}`))
 everySecond(() => {
   rush.tick()
+  if (asked().w && store.board) stops.tick(store.board)
   render()
 })
 render()
@@ -168,6 +175,7 @@ function render() {
     share.open('')
   }
   if (a) alarmView(a, zone)
+  else if (asked().w) stopsView(asked().w, zone)
   else if (o === '*') ordersView(zone)
   else if (asked().s) salesView(zone)
   else if (o) rushView(o, zone)
@@ -177,10 +185,11 @@ function render() {
 
 function listView(zone) {
   const list = view('list', () => h('div',
-    h('header.page-head', h('h1', 'Andon Hub'), h('andon-lang'), logoutButton()), h('andon-changes', {hidden: true}), h('andon-ticket-list'), salesLink(), ordersLink(),
+    h('header.page-head', h('h1', 'Andon Hub'), h('andon-lang'), logoutButton()), h('andon-changes', {hidden: true}), stopsLink(), h('andon-ticket-list'), salesLink(), ordersLink(),
     h('p.list-foot', h('a.plain', {href: '/login?next=%2Fphone#password', testid: 'change-password'}, t('password.change')))))
   const changed = mayConfirm(state.person) ? confirming.waiting(store.board) : []
   list?.querySelector('andon-changes').show({orders: changed, allowed: true, state: confirming.state, now: store.now(), zone})
+  tellStops(list)
   list?.querySelector('andon-ticket-list')
     .show({board: store.board ?? {}, person: state.person, queue: queue.items, now: store.now(), zone})
 }
@@ -221,6 +230,31 @@ async function askAlarm(id) {
     else setTimeout(() => state.asking.delete(id), FORGET_DETAIL)
   }
   soon()
+}
+
+// ------------------------------------------------------------------ why machines stood
+const stopsLink = () => h('a.button.to-orders.to-stops', {href: '#w=*', testid: 'stops'})
+
+function tellStops(list) {
+  const link = list?.querySelector('.to-stops')
+  if (!link) return
+  const n = waiting(store.board)
+  mark(link, 'waits', n ? 'yes' : '')
+  put(link, n ? t('stops.link', {n}) : t('stops.title'))
+}
+
+/** All of them, those that need a reason first; or one. */
+function stopsView(asked, zone) {
+  const {told, busy, trouble} = stops.state
+  const common = {told, now: store.now(), zone, allowed: mayExplain(state.person), busy}
+  const stop = told?.stops.find(s => keyOf(s) === asked)
+  if (stop) {
+    const shown = view(`stop ${asked}`, () => h('div', backTo('#w=*', t('stops.title')), h('andon-stop-sheet')))
+    return shown.querySelector('andon-stop-sheet').show({...common, stop, trouble})
+  }
+  const shown = view('stops', () => h('div', backTo('#', t('stops.title')), h('p.trouble', {role: 'alert'}), h('andon-stop-list')))
+  put(shown.querySelector('.trouble'), trouble || (told && asked !== '*' ? t('stops.moved') : ''))
+  shown.querySelector('andon-stop-list').show(common)
 }
 
 // ------------------------------------------------------------------ orders

@@ -6,7 +6,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from collectors.intake import Intake
 from collectors.mes_files import MesFilesSource
+from collectors.mes_kafka import MesKafkaSource
 from collectors.mes_push import MesDesk, MesPushSource
 from collectors.mes_redis import MesRedisSource
 from collectors.mes_sql import MesSqlSource
@@ -26,6 +27,7 @@ from hub.model.erp import ErpPush
 from hub.store.ledger import PgLedger
 from hub.store.pool import Pool, open_pool
 from hub.testing.clock import HandClock
+from tests.kafka import Kafka
 
 Event = Mapping[str, Any]
 SECRET = "correct-horse-battery-staple"
@@ -75,10 +77,11 @@ class StridingClock(HandClock):
 
 class CountedIntake(Intake):
     rounds = 3
+    enough: Callable[[], Awaitable[bool]] | None = None
 
     async def alive(self) -> None:
         self.rounds -= 1
-        if self.rounds == 0:
+        if self.rounds == 0 or (self.enough is not None and await self.enough()):
             raise Enough
 
 
@@ -236,6 +239,44 @@ class RedisWorld(World):
         await self.redis.aclose()
 
 
+class KafkaWorld(World):
+    """Two partitions; a life ends once it has read what there was when it began."""
+
+    def __init__(self, on: Record, *_: Any) -> None:
+        super().__init__(on)
+        self.kafka = Kafka()
+        self.kafka.topic("mes", 2)
+        self.told = [0, 0]
+        self.more: Mapping[str, Any] = {}
+
+    def source(self) -> MesKafkaSource:
+        return MesKafkaSource(MesKafkaSource.Config.model_validate(self.block()), self.clock, "mes")
+
+    def block(self) -> dict[str, Any]:
+        few = {"wait": "10ms", "session": "1001ms"}  # the brokers of tests give a group anew that much faster
+        return {"servers": [self.kafka.address], "topics": ["mes"], **few, **self.more}
+
+    async def tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            number = 0 if event["type"] == "order" else 1
+            self.kafka.tell("mes", [event], number)
+            self.told[number] += 1
+
+    def intake(self, source: Any) -> CountedIntake:
+        made = super().intake(source)
+        made.rounds = 10**6
+        made.enough = self.done
+        return made
+
+    async def done(self) -> bool:
+        return [self.kafka.committed("andon-hub", "mes", n) for n in (0, 1)] == [
+            n or -1001 for n in self.told
+        ]
+
+    async def close(self) -> None:
+        self.kafka.close()
+
+
 class SqlWorld(World):
     """Tables as a MES's vendor makes them: everything text but times and quantities."""
 
@@ -288,4 +329,5 @@ class SqlWorld(World):
 
 WORLDS: Mapping[str, Any] = {
     "mes-push": PushWorld, "mes-sql": SqlWorld, "mes-files": FilesWorld, "mes-redis": RedisWorld,
+    "mes-kafka": KafkaWorld,
 }  # fmt: skip

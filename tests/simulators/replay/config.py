@@ -54,6 +54,7 @@ def to_config(recording: Recording, protocol: Protocol, base_port: int) -> dict[
     """Plant, collectors, rules for faults and lost machines, one login; no limits: nobody knows them."""
     machines = wiring(recording, protocol, base_port)
     return {
+        "hub": {"line_alarms": {"enabled": False}},  # the servers that play are in this computer
         "plant": _plant(recording),
         "collectors": [_collector(r, m) for r, m in zip(recording.machines, machines, strict=True)],
         "rules": _rules(recording),

@@ -42,17 +42,18 @@ _UNITS = (
 _WORDS: Mapping[str, S] = {
     "active": S.EXECUTING, "executing": S.EXECUTING, "running": S.EXECUTING, "run": S.EXECUTING,
     "auto": S.EXECUTING, "automatic": S.EXECUTING, "producing": S.EXECUTING, "work": S.EXECUTING,
-    "working": S.EXECUTING, "运行": S.EXECUTING,
+    "working": S.EXECUTING, "运行": S.EXECUTING, "生产": S.EXECUTING, "加工": S.EXECUTING,
     "ready": S.IDLE, "idle": S.IDLE, "stopped": S.IDLE, "stop": S.IDLE, "standby": S.IDLE, "waiting": S.IDLE,
     "wait": S.IDLE, "program_completed": S.IDLE, "complete": S.IDLE, "待机": S.IDLE, "停止": S.IDLE,
     "interrupted": S.HELD, "feed_hold": S.HELD, "hold": S.HELD, "held": S.HELD, "program_stopped": S.HELD,
     "optional_stop": S.HELD, "program_optional_stop": S.HELD, "paused": S.HELD, "suspended": S.HELD,
     "manual": S.SETUP, "setup": S.SETUP, "manual_data_input": S.SETUP, "edit": S.SETUP, "换型": S.SETUP,
+    "换模": S.SETUP, "调机": S.SETUP, "保持": S.HELD, "暂停": S.HELD,
     "starved": S.STARVED, "blocked": S.BLOCKED, "缺料": S.STARVED, "堵料": S.BLOCKED,
     "fault": S.FAULT, "alarm": S.FAULT, "error": S.FAULT, "down": S.FAULT, "failure": S.FAULT,
     "aborted": S.FAULT, "breakdown": S.FAULT, "emergency": S.FAULT, "故障": S.FAULT, "报警": S.FAULT,
-    "maintenance": S.MAINTENANCE, "service": S.MAINTENANCE, "保养": S.MAINTENANCE,
-    "off": S.OFF, "shutdown": S.OFF, "power_off": S.OFF, "关机": S.OFF,
+    "maintenance": S.MAINTENANCE, "service": S.MAINTENANCE, "保养": S.MAINTENANCE, "维修": S.MAINTENANCE,
+    "off": S.OFF, "shutdown": S.OFF, "power_off": S.OFF, "关机": S.OFF, "停机": S.OFF,
 }  # fmt: skip
 
 

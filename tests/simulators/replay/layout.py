@@ -16,12 +16,12 @@ from tests.simulators.replay.mapping import Mapping
 from tests.simulators.replay.texts import lines, stem, whole
 
 _TIME_NAMES = re.compile(
-    r"ts|t|time|time[_ ]?stamp|date[_ ]?time|date|start([_ ]?time)?|zeit(stempel)?|datum|when"
-    r"|.*时间|日期|时间戳",
+    r"(ts|t|time|time[_ ]?stamp|date[_ ]?time|date|start([_ ]?time)?|zeit(stempel)?|datum|when"
+    r"|.*时间|日期|时间戳)([_ ]?[(\[]?(s|ms|us|ns|utc|毫秒|秒)[)\]]?)?",
     re.IGNORECASE,
 )
 _ASSET_NAMES = re.compile(
-    r"(asset|machine|equipment|device|resource|station|unit)([_ ]?(id|no|name|nr|number))?"
+    r"(asset|machine|equipment|device|resource|station|unit|anlage|maschine)([_ ]?(id|no|name|nr|number))?"
     r"|(设备|机台|机床)(编号|名称)?",
     re.IGNORECASE,
 )
@@ -37,6 +37,7 @@ _FORMATS = (
     "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y",
     "%d-%b-%Y %H:%M:%S", "%d-%b-%y %H:%M:%S", "%Y%m%d %H%M%S", "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日 %H:%M",
 )  # fmt: skip
+_FRACTION = re.compile(r"(:\d{2}),(?=\d+$)")  # of a second, written with a comma
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?")
 _SAMPLE = 200  # rows looked at to guess
 _MOST_WRONG = 0.1  # share of the texts that may be no times: a row of units, a torn line
@@ -213,7 +214,7 @@ def _aware(at: datetime, zone: tzinfo) -> datetime:
 
 
 def _formatted(form: str, zone: tzinfo, text: str) -> datetime:
-    return datetime.strptime(text, form).replace(tzinfo=zone).astimezone(UTC)
+    return datetime.strptime(_FRACTION.sub(r"\1.", text), form).replace(tzinfo=zone).astimezone(UTC)
 
 
 def _epoch(text: str) -> datetime:

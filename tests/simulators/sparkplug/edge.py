@@ -30,6 +30,7 @@ class EdgeNode:
         self.obeys = True
         self.rebirths = 0
         self.states: list[bool] = []  # of the host, as heard
+        self.state_at = 0  # the time in the newest
         self._mqtt = MqttDevice(port, f"edge-{name}")
         self._mqtt.on_message = self._on_message
         self._seq, self._session = 0, -1
@@ -133,7 +134,9 @@ class EdgeNode:
             if self.obeys:
                 await self.be_born()
         elif message.topic.startswith("spBv1.0/STATE/"):
-            self.states.append(bool(json.loads(message.payload)["online"]))
+            said = json.loads(message.payload)
+            self.states.append(bool(said["online"]))
+            self.state_at = int(said["timestamp"])
 
     async def until(self, true: Callable[[], bool]) -> None:
         await self._mqtt.until(true)

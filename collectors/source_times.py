@@ -1,0 +1,50 @@
+"""Whether a source's own time can be meant. One that cannot is not kept: the time of arrival stands for it,
+and the value is the last usable one at best. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from hub.config import Duration
+from hub.model.batch import from_micros, micros
+from hub.model.sample import GOOD
+
+UNCERTAIN_LAST_USABLE = 0x40900000  # nobody knows since when
+AHEAD = timedelta(minutes=5)
+EARLIEST = micros(datetime(2000, 1, 1, tzinfo=UTC))  # a device whose clock has forgotten the time says 1970
+ClockAhead = Annotated[
+    Duration,
+    Field(gt=timedelta(), description="no source time further ahead of our clock is believed"),
+]
+
+
+def believed(at: int, arrived: int, ahead: int) -> bool:
+    """All in microseconds since 1970; `ahead` is how far the source's clock may be before ours."""
+    return EARLIEST <= at <= arrived + ahead
+
+
+def judged(
+    times: NDArray[np.int64], statuses: NDArray[np.uint32], arrived: int, ahead: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.intp]]:
+    """The same where all can be meant, and the rows that cannot. Those keep their order."""
+    rows = np.flatnonzero((times < EARLIEST) | (times > arrived + ahead))
+    if not len(rows):
+        return times, statuses, rows
+    times, statuses = times.copy(), statuses.copy()
+    times[rows] = arrived + np.arange(len(rows))
+    good = rows[statuses[rows] == GOOD]
+    statuses[good] = UNCERTAIN_LAST_USABLE
+    return times, statuses, rows
+
+
+def spelled(at: int) -> str:
+    """For a person; a count from the ends of time is left as it is."""
+    try:
+        return f"{from_micros(at):%F %T}"
+    except (OverflowError, ValueError):
+        return f"{at} µs"

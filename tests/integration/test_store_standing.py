@@ -1,0 +1,119 @@
+"""What stood before a source was read anew is on record once, whoever tells it again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hub.model.batch import SampleBatch, join
+from hub.model.sample import UNCERTAIN
+from hub.store import standing_rows
+from hub.store.minutes import Minutes
+from hub.store.pool import Connection, Pool, open_pool
+from hub.store.samples import PgSampleStore
+from hub.store.upkeep import Upkeep
+from hub.testing.clock import HandClock
+from tests.integration.test_store_samples import NAN, at, level, one, rows_of
+
+pytestmark = pytest.mark.anyio
+SET, SPEED = 1, 2  # a set point that nobody has touched since the first second, and what moves
+
+
+@pytest.fixture
+async def pool(any_dsn: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(any_dsn)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture(params=["copy", "insert"])
+def either(pool: Pool, request: pytest.FixtureRequest) -> PgSampleStore:
+    return PgSampleStore(pool, copy=request.param == "copy")
+
+
+def read_anew(seconds: float) -> SampleBatch:
+    """What a collector is told when it begins: what stands with its own time, and what is now."""
+    return join([one(SET, at(1), 40.0), one(SPEED, at(seconds), seconds)])
+
+
+async def test_the_same_writer_leaves_it_out(either: PgSampleStore) -> None:
+    for seconds in (5, 60, 600):
+        await either.write([read_anew(seconds)])
+    assert rows_of(await either.since([SET], at(0))) == rows_of(one(SET, at(1), 40.0))
+    assert len(await either.since([SPEED], at(0))) == 3
+
+
+async def test_so_does_the_next_one_and_one_that_another_has_stood_in_for(
+    either: PgSampleStore, pool: Pool
+) -> None:
+    await either.origins()
+    assert await either.write([read_anew(5)]) == 2
+    other = PgSampleStore(pool)
+    assert await other.write([read_anew(60)]) == 1
+    assert await other.write([one(SET, at(70), 41.0)]) == 1
+    await either.origins()  # on duty again
+    assert await either.write([one(SET, at(70), 41.0), one(SPEED, at(80), 80)]) == 1
+    assert len(await either.since([SET, SPEED], at(0))) == 5
+
+
+async def test_what_differs_at_all_is_told(either: PgSampleStore) -> None:
+    known = one(SET, at(1), 40.0)
+    others = [one(SET, at(1), 41.0), one(SET, at(1), 40.0, UNCERTAIN), one(SET, at(0.999999), 40.0)]
+    assert await either.write([known]) == 1
+    assert await either.write([known, *others, one(SET, at(2), NAN)]) == 4
+    assert await either.write([one(SET, at(2), NAN), *others]) == 0
+    assert len(await either.since([SET], at(0))) == 5
+
+
+async def test_a_clock_that_was_set_back_is_looked_at_once(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    look = standing_rows._found
+
+    async def counted(
+        connection: Connection, rows: SampleBatch, doubtful: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        looks.append(len(doubtful))
+        return await look(connection, rows, doubtful)
+
+    monkeypatch.setattr(standing_rows, "_found", counted)
+    samples = PgSampleStore(pool)
+    for second in (1, 2, 3600, 100, 101):
+        assert await samples.write([one(SPEED, at(second), second)]) == 1
+    assert await samples.write([one(SPEED, at(second), second) for second in (50, 51, 52)]) == 3
+    assert looks == [1, 1, 3], "the first of a life, and the first after the clock was set, twice"
+
+
+async def test_a_replay_is_stored_and_what_stood_in_it_is_not(either: PgSampleStore) -> None:
+    await either.write([read_anew(3600)])
+    for second in (3000, 3001):
+        assert await either.write([replace(read_anew(second), historical=True)]) == 1
+    several = [replace(read_anew(second), historical=True) for second in (3001, 3002, 3003)]
+    assert await either.write(several) == 2, "several copies of what stands, and one moment known already"
+
+
+async def test_it_may_come_behind_something_new_when_a_writer_begins(either: PgSampleStore) -> None:
+    await either.write([read_anew(5)])
+    await either.origins()
+    assert await either.write([one(SET, at(8), NAN), read_anew(9)]) == 2, "lost, and then read anew"
+
+
+async def test_two_lives_of_a_collector_may_come_in_one_write(either: PgSampleStore) -> None:
+    lives = [read_anew(5), one(SET, at(7), NAN), read_anew(9), one(SET, at(7), NAN)]
+    assert await either.write(lives) == 4
+    assert await either.write([one(SPEED, at(10), 10)]) == 1
+    assert len(await either.since([SET], at(0))) == 2
+
+
+async def test_roll_ups_count_it_once(pool: Pool) -> None:
+    minutes, samples = Minutes(), PgSampleStore(pool)
+    samples.sum_up(minutes)
+    for seconds in (5, 20, 30):
+        await samples.write([read_anew(seconds)])
+    await Upkeep(pool, HandClock(), minutes=minutes).round(at(minutes=2))
+    assert [row[1:4] for row in await level(pool, "1m")] == [(SET, 1, 40.0), (SPEED, 3, 55.0)]
