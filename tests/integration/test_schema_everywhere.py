@@ -529,4 +529,5 @@ async def test_chunks_follow_the_rate(timescale_dsn: str) -> None:
 
 
 def _flood(minute: int, rows: int) -> SampleBatch:
-    return SampleBatch.at([1] * rows, DAWN + timedelta(minutes=minute), [1.0] * rows)
+    together = SampleBatch.at([1] * rows, DAWN + timedelta(minutes=minute), [1.0] * rows)
+    return replace(together, source_times=together.source_times + np.arange(rows))

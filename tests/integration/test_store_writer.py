@@ -6,8 +6,10 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from hub import metrics
@@ -24,7 +26,9 @@ pytestmark = pytest.mark.anyio
 
 
 def batch(n: int, rows: int = 1) -> SampleBatch:
-    return SampleBatch.at([n] * rows, NOON + timedelta(seconds=n), [float(n)] * rows)
+    """Rows of one tag, a microsecond apart."""
+    together = SampleBatch.at([n] * rows, NOON + timedelta(seconds=n), [float(n)] * rows)
+    return replace(together, source_times=together.source_times + np.arange(rows))
 
 
 class Belt:
