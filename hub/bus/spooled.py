@@ -264,8 +264,10 @@ class SpooledBus:
             if not kept:
                 await self._something_after(sent)
             for batch in kept:
-                late = await self._give(batch, follows) if batch.body is not None else late
-                sent = follows = batch.number
+                if batch.body is not None:
+                    late = await self._give(batch, follows)
+                    follows = batch.number  # what cannot be read never reached the bus
+                sent = batch.number
 
     async def _give(self, batch: Kept, follows: int) -> bool:
         """Whether it was history."""
@@ -313,6 +315,8 @@ class _Held:
         self._batches: deque[Kept] = deque()
 
     def add(self, batch: Kept) -> None:
+        while self._batches and self._batches[-1].number + 1 != batch.number:
+            self._drop()  # the disk has one between them, whose taker did not wait for it
         self._batches.append(batch)
         self._bytes += len(batch.body or b"")
         while self._bytes > self._limit:

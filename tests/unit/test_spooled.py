@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hub.bus.spool import DiskRefuses, Spool
-from hub.bus.spooled import SpooledBus
+from hub.bus.spooled import SpooledBus, _Held
 from hub.errors import Transient
 from hub.model.batch import SampleBatch
 from hub.model.stamp import Stamp
@@ -27,10 +29,12 @@ class Away(Transient):
 
 
 class FarBus:
-    """What arrived, in order; it may be away, and it may forget."""
+    """What arrived, in order; it may be away, and it may forget. What follows something it has not got from
+    this sender is refused, as Redis does."""
 
     def __init__(self) -> None:
         self.up = True
+        self.marks: dict[str, int] = {}
         self.got: list[tuple[SampleBatch, Stamp]] = []
         self.shown: list[bytes] = []
         self.waiting = 0
@@ -39,6 +43,9 @@ class FarBus:
         if not self.up:
             raise Away("bus: away")
         assert stamp is not None
+        if stamp.follows and self.marks.get(stamp.origin) != stamp.follows:
+            raise Away(f"bus: it has lost what batch {stamp.number} follows")
+        self.marks[stamp.origin] = stamp.number
         self.got.append((SampleBatch.from_bytes(body), stamp))
 
     async def shout(self, topic: str, body: bytes) -> None:
@@ -200,6 +207,38 @@ async def test_a_record_that_thinks_for_long_and_goes_on_meanwhile_is_no_other_o
         await line.until(lambda: len(line.bus.got) == 6)
     assert line.values == [1, 2, 3, 4, 5, 6]
     assert len({stamp.origin for _, stamp in line.bus.got}) == 1
+
+
+async def test_a_batch_that_cannot_be_read_is_stepped_over_and_the_next_ones_arrive(line: Line) -> None:
+    await line.say(1, 2, 3, 4)
+    line.way._held = _Held(0)  # it is read from the disk
+    line.spool._file.db.execute("update spool set crc = crc + 1 where number = 2")
+    async with line.running():
+        await line.until(lambda: line.values == [1, 3, 4])
+    assert line.spool.damaged == 1
+
+
+async def test_a_taker_that_was_called_off_while_the_disk_wrote_leaves_no_hole(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the disk has is given, also when nobody waited for that any more."""
+    writes, may_go, append = threading.Event(), threading.Event(), line.spool.append
+
+    def slow(*given: Any) -> int:
+        writes.set()
+        may_go.wait(PATIENCE)
+        return append(*given)
+
+    await line.say(1)
+    monkeypatch.setattr(line.spool, "append", slow)
+    taken = asyncio.ensure_future(line.say(2))
+    await asyncio.to_thread(writes.wait, PATIENCE)
+    taken.cancel()
+    await asyncio.gather(taken, return_exceptions=True)
+    may_go.set()
+    await line.say(3)
+    async with line.running():
+        await line.until(lambda: line.values == [1, 2, 3])
 
 
 async def test_what_still_waits_on_the_bus_is_not_given_again(line: Line) -> None:
