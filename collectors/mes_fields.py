@@ -108,7 +108,7 @@ Word = Annotated[
 Code = Annotated[str, BeforeValidator(as_word), Field(max_length=200), AfterValidator(_one_line)]
 Short = Annotated[str, BeforeValidator(as_word), Field(max_length=200), AfterValidator(_plain)]
 Note = Annotated[str, BeforeValidator(as_text), Field(max_length=2000), AfterValidator(_plain)]
-Figure = Annotated[str, BeforeValidator(as_text), Field(max_length=200)]
+Figure = Annotated[str, BeforeValidator(as_text), Field(max_length=200), AfterValidator(_plain)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_within)]
 Happened = Annotated[Moment, AfterValidator(_not_ahead)]
 Title = Annotated[Text, BeforeValidator(as_word), AfterValidator(_told)]

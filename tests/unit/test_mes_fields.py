@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from collectors.mes_events import read
+from collectors.mes_events import MODELS, JobIn, Record, read
 from collectors.mes_faults import Unreadable, reason_of
 
 AT = "2026-01-05T08:00:00+08:00"
@@ -122,6 +123,16 @@ def test_a_part_of_a_piece_is_refused_with_what_to_send_instead(part: Any) -> No
 def test_what_weighs_has_fractions() -> None:
     thing: Any = read(QUALITY | {"type": "material", "item": "S", "quantity": 2.5, "unit": "kg"}).thing
     assert thing.quantity == 2.5
+
+
+@pytest.mark.parametrize("text", ["5\x00", "5\ud800"])
+@pytest.mark.parametrize(
+    ("model", "field"), [(m, f) for m in (*MODELS.values(), JobIn) for f in m.model_fields]
+)
+def test_no_field_takes_what_the_record_cannot_hold(model: type[Record], field: str, text: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        model.model_validate({field: text})
+    assert field in [error["loc"][0] for error in refusal.value.errors() if error["loc"]]
 
 
 LONG = "x" * 201
