@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hub.model.equipment import Count, Equipment, EquipmentState, StateSpan
 
 _TICK = timedelta(microseconds=1)
 PLAUSIBLE = 100_000  # pieces between two readings; more is a counter that was set, not pieces
+_COUNTABLE = 2.0**53  # from here on a double does not know every number
+_ALL_ONES = 0xFFFF_FFFF  # what registers say that say nothing
 
 
 @dataclass(slots=True)
@@ -23,6 +25,7 @@ class MachineWatch:
     good_at: datetime | None = None
     scrap_at: datetime | None = None
     retold: EquipmentState | None = None  # what it was, as far as is told, when it was taken for unknown
+    leapt: dict[bool, int] = field(default_factory=dict)  # good or not -> where the counter leapt to, once
 
     def knows(self, what: str, at: datetime) -> bool:
         """Whether the record is at least as new as `at`: what it tells is not told a second time."""
@@ -91,12 +94,20 @@ class MachineWatch:
         """Pieces since the last reading. The very first reading only sets the mark.
 
         A counter that fell below half was reset: what it shows has been made since. A small step back is a
-        controller that forgot its last moments: only the mark is set anew. A leap that no machine makes
-        (a register of all ones, a counter set by hand) only sets the mark anew; below zero is no count.
+        controller that forgot its last moments: only the mark is set anew. A leap that no machine makes is
+        believed when the counter goes on from there (it was set by hand); if it comes back, it goes on from
+        where it was. Below zero, a register of all ones and what is too large to be counted is no count.
         """
-        shown = int(reading)
-        before = self.good if good else self.scrap
-        if shown == before or shown < 0:
+        if not 0 <= reading < _COUNTABLE or reading == _ALL_ONES:
+            return None
+        shown, before = int(reading), self.good if good else self.scrap
+        leapt = self.leapt.pop(good, None)
+        if shown == before:
+            return None
+        if before is not None and leapt is not None and leapt <= shown <= leapt + PLAUSIBLE:
+            before = leapt
+        elif before is not None and shown - before > PLAUSIBLE:
+            self.leapt[good] = shown
             return None
         self.counted(shown, good, at)
         if before is None:

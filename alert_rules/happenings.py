@@ -19,3 +19,11 @@ class Happenings:
 
     def __bool__(self) -> bool:
         return bool(self.alarms or self.states or self.counts)
+
+    def apart(self) -> list[Happenings]:
+        """Each by itself: where the record refuses one of them, the others are not to be lost with it."""
+        return [
+            *(Happenings(alarms=[alarm]) for alarm in self.alarms),
+            *(Happenings(states=[state]) for state in self.states),
+            *(Happenings(counts=[count]) for count in self.counts),
+        ]

@@ -264,6 +264,21 @@ class RuleRunner:
             await self._clock.sleep(LOOK_EVERY)
 
     async def _record(self, happened: Happenings, tables: str = "", leap: ClockLeap | None = None) -> None:
+        """The evaluator has moved on: what the record refuses may not cost what happened beside it."""
+        try:
+            await self._put_down(happened, tables, leap)
+        except Permanent as cause:
+            if tables or leap is not None or len(parts := happened.apart()) < 2:
+                raise
+            log.error("rules.apart", happenings=len(parts), reason=str(cause))
+            for part in parts:
+                try:
+                    await self._put_down(part)
+                except Permanent as refused:
+                    self.refused += 1
+                    log.error("rules.refused", happening=repr(part), reason=str(refused))
+
+    async def _put_down(self, happened: Happenings, tables: str = "", leap: ClockLeap | None = None) -> None:
         now = self._clock.now()
         due = self._marked is None or abs(now - self._marked) >= MARK_EVERY  # or the clock was set back
         if not happened and not due and not tables and leap is None:

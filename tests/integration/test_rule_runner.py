@@ -12,13 +12,14 @@ import pytest
 from alert_rules.line_rules import LineTold, with_lines
 from hub.errors import Transient
 from hub.model.alarm import AlarmState
+from hub.model.batch import SampleBatch
 from hub.model.device import Device
 from hub.model.equipment import EquipmentState
 from hub.model.line import Line
 from hub.model.people import Break, Shift
 from hub.model.ticket import TicketState
 from hub.model.words import Words
-from hub.ports import ROLL
+from hub.ports import ROLL, SAMPLES
 from hub.testing.clock import NOON
 from tests.buses import MakeBus
 from tests.integration.rule_house import (
@@ -56,6 +57,21 @@ async def test_a_sample_over_the_limit_becomes_an_alarm_a_ticket_and_a_message(h
     assert (await house.ticket()).alarm_id == alarm.id
     assert await house.intents() == [("open-ticket", ""), ("tell", "raised")]
     assert {"kind": "alarm", "id": alarm.id, "equipment": PRESS} in house.shouted
+
+
+async def test_what_the_record_refuses_costs_nothing_that_happened_beside_it(house: RuleHouse) -> None:
+    async with house.pool.connection() as connection:
+        await connection.execute("alter table counts alter column reading type smallint")
+    together = [house.plant.tags[f"{PRESS}/{n}"].number for n in ("good", "oil_temp", "state")]
+    async with house.running() as runner:
+        for second, shown, hot in ((1, 32_000, 60), (2, 40_000, 92.4)):
+            batch = SampleBatch.at(together, at(second), [shown, hot, EXECUTING])
+            await house.bus.publish(SAMPLES, batch.to_bytes())
+            await house._rest()
+        assert runner.refused == 1
+    assert (await house.only_alarm()).raised_at == at(2)
+    counts = await house.ledger.counts(at(0), at(9))
+    assert [(c.reading, c.delta) for c in counts] == [(32_000, 0)]
 
 
 async def test_a_delay_runs_out_in_silence(house: RuleHouse) -> None:

@@ -210,12 +210,23 @@ def test_rows_of_one_tag_out_of_order_in_a_batch_are_taken_in_the_order_of_time(
     assert [s.state for s in spans] == [EquipmentState.EXECUTING, EquipmentState.FAULT]
 
 
-@pytest.mark.parametrize("glitch", [4_294_967_295.0, -32_768.0])
-def test_a_counter_gone_mad_makes_no_pieces(glitch: float) -> None:
+@pytest.mark.parametrize("glitch", [4_294_967_295.0, -32_768.0, 1e7, 3.4e38, 2.0**64, -1e30])
+def test_a_counter_gone_mad_makes_no_pieces_and_goes_on_from_where_it_was(glitch: float) -> None:
     what = evaluator()
-    got = [feed(what, i, GOOD, v).counts for i, v in enumerate([100, 103, glitch, 110], 1)]
-    assert [c.delta for counts in got for c in counts if c.delta >= 0][:2] == [0, 3]
-    assert all(0 <= c.delta < 1000 for counts in got for c in counts)
+    shown = (
+        [glitch, 100, 103, glitch, 110, 110, glitch, glitch + 1e6, 111]
+        if glitch > 1e9
+        else [100, 103, glitch, 110, 111]
+    )
+    got = [c for i, v in enumerate(shown, 1) for c in feed(what, i, GOOD, v).counts]
+    assert sum(c.delta for c in got) == 11
+    assert all(c.reading <= 111 for c in got)
+
+
+def test_a_counter_that_was_set_by_hand_goes_on_from_there() -> None:
+    what = evaluator()
+    got = [feed(what, i, GOOD, v).counts for i, v in enumerate([100, 103, 500_000, 500_002, 500_003], 1)]
+    assert [[c.delta for c in counts] for counts in got] == [[0], [3], [], [2], [1]]
 
 
 def test_the_hubs_own_outage_is_unknown_time_and_pieces_belong_into_it() -> None:
