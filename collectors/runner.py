@@ -11,9 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import numpy as np
-from numpy.typing import NDArray
-
 from collectors.mes_events import named
 from collectors.mes_faults import reason_of
 from collectors.mes_house import House
@@ -170,22 +167,31 @@ class _Watch:
 
     def __init__(self, sink: Sink[SampleBatch], clock: Clock, heard: Callable[[], Awaitable[None]]) -> None:
         self._sink, self._clock, self._heard = sink, clock, heard
-        self._times: NDArray[np.int64] | None = None  # of the newest batch
+        self._time: int | None = None  # at the source, when it was heard last
         self._at = 0.0
 
     async def put(self, item: SampleBatch) -> None:
         if len(item):
-            self._times, self._at = item.source_times, self._clock.monotonic()
+            self._hear(int(item.source_times.max()))
             metrics.samples(item.source, len(item))
         await self._heard()  # also by an empty one: it says what is known
         await self._sink.put(item)
 
+    def _hear(self, newest: int) -> None:
+        """A batch may tell of the past, and one of several clocks behind a source may be slow: time goes on
+        meanwhile, at half its pace, so that it comes down to a clock that was set back."""
+        if self._time is not None:
+            newest = max(newest, self._time + self._elapsed() // 2)
+        self._time, self._at = newest, self._clock.monotonic()
+
+    def _elapsed(self) -> int:
+        return int((self._clock.monotonic() - self._at) * 1_000_000)
+
     def time_at_source(self) -> datetime:
         """The source's clock as far as it can be known: a lost mark belongs right behind its samples."""
-        if self._times is None:
+        if self._time is None:
             return self._clock.now()
-        elapsed = int((self._clock.monotonic() - self._at) * 1_000_000)
-        return from_micros(int(self._times.max()) + max(elapsed, 1))
+        return from_micros(self._time + max(self._elapsed(), 1))
 
 
 class CollectorRunner:

@@ -12,19 +12,21 @@ from hub.model.batch import SampleBatch, from_micros
 from hub.store.pool import Connection
 
 MOST = 8  # of one tag in one write
-_UNKNOWN = np.iinfo(np.int64).max
+_UNKNOWN, _NEVER = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
 
 class StandingRows:
     """Looks for a row on record where it is no newer than the last one that was stored of its tag since
-    `begin`; before there was one, for the first. So what streams costs nothing (a look: 0.1 ms)."""
+    `begin`, or of the very time of the newest one; before there was one, for the first. So what streams costs
+    nothing (a look: 0.1 ms)."""
 
     def __init__(self) -> None:
-        self._newest = np.empty(0, np.int64)  # source time, by the number of the tag
+        self._last = np.empty(0, np.int64)  # source time, by the number of the tag
+        self._newest = np.empty(0, np.int64)  # the same, where something late came after it
 
     def begin(self) -> None:
         """A writer begins: another one may have stored meanwhile."""
-        self._newest = np.empty(0, np.int64)
+        self._last = self._newest = np.empty(0, np.int64)
 
     async def on_record(self, connection: Connection, rows: SampleBatch) -> NDArray[np.bool_]:
         """Which of these rows are there, with the same time, value and status. Of a tag with more than MOST
@@ -42,8 +44,8 @@ class StandingRows:
     def _doubtful(self, rows: SampleBatch) -> NDArray[np.intp]:
         """Rows no newer than what was stored of their tag, or came before them here; and a tag's first."""
         self._know_of(rows)
-        doubt = rows.source_times <= self._newest[rows.tags]
-        if (new := self._newest[rows.tags] == _UNKNOWN).any():
+        doubt = (rows.source_times <= self._last[rows.tags]) | (rows.source_times == self._newest[rows.tags])
+        if (new := self._last[rows.tags] == _UNKNOWN).any():
             mine = np.flatnonzero(new)
             mine = mine[np.argsort(rows.tags[mine], kind="stable")]
             same = np.diff(rows.tags[mine], prepend=-1) == 0
@@ -53,14 +55,16 @@ class StandingRows:
     def stored(self, rows: SampleBatch, left_out: SampleBatch) -> None:
         """The last one stored counts, also where it is older: a clock that was set goes on from there."""
         self._know_of(rows)
-        new = self._newest[left_out.tags] == _UNKNOWN
-        self._newest[left_out.tags[new]] = left_out.source_times[new]
-        self._newest[rows.tags] = rows.source_times
+        new = self._last[left_out.tags] == _UNKNOWN
+        self._last[left_out.tags[new]] = left_out.source_times[new]
+        self._last[rows.tags] = rows.source_times
+        np.maximum.at(self._newest, rows.tags, rows.source_times)
 
     def _know_of(self, rows: SampleBatch) -> None:
-        more = int(rows.tags.max(initial=0)) + 1 - len(self._newest)
+        more = int(rows.tags.max(initial=0)) + 1 - len(self._last)
         if more > 0:
-            self._newest = np.concatenate([self._newest, np.full(more, _UNKNOWN)])
+            self._last = np.concatenate([self._last, np.full(more, _UNKNOWN)])
+            self._newest = np.concatenate([self._newest, np.full(more, _NEVER)])
 
 
 def _repeated(rows: SampleBatch) -> NDArray[np.bool_]:

@@ -103,6 +103,13 @@ async def test_it_may_come_behind_something_new_when_a_writer_begins(either: PgS
     assert await either.write([one(SET, at(8), NAN), read_anew(9)]) == 2, "lost, and then read anew"
 
 
+async def test_it_may_be_told_again_after_something_of_before_it_came_late(either: PgSampleStore) -> None:
+    await either.write([one(SET, at(100), 40.0)])
+    assert await either.write([one(SET, at(50), 39.0)]) == 1
+    assert await either.write([one(SET, at(100), 40.0)]) == 0
+    assert await either.write([one(SET, at(100), 41.0), one(SET, at(101), 42.0)]) == 2
+
+
 async def test_two_lives_of_a_collector_may_come_in_one_write(either: PgSampleStore) -> None:
     lives = [read_anew(5), one(SET, at(7), NAN), read_anew(9), one(SET, at(7), NAN)]
     assert await either.write(lives) == 4

@@ -109,6 +109,13 @@ async def test_the_lost_mark_follows_the_clock_of_the_source() -> None:
     assert plays.sink.last(1).source_time == slow + timedelta(microseconds=1)
 
 
+async def test_the_lost_mark_follows_every_tag_though_the_last_batch_told_of_the_past() -> None:
+    plays = Plays(([batch(1), batch(2, at=NOON - timedelta(hours=1))], AWAY))
+    with pytest.raises(SourceUnavailable):
+        await plays.live()
+    assert plays.sink.last(1).source_time == NOON + timedelta(microseconds=1)
+
+
 async def test_a_source_never_heard_is_marked_with_our_clock() -> None:
     plays = Plays(([], AWAY))
     with pytest.raises(SourceUnavailable):
