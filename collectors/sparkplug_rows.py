@@ -24,6 +24,7 @@ from hub.model.sample import BAD_NO_COMMUNICATION, GOOD
 BAD_NODE_UNKNOWN = 0x80340000
 GOOD_ENTRY_INSERTED = 0x00A20000  # put into the history after the fact (OPC UA part 11): good, and no news
 _SECOND = 1_000_000
+_DISORDER = 2 * _SECOND  # what lies further back than that is no disorder, a clock was set back
 
 
 class Row(NamedTuple):
@@ -59,7 +60,9 @@ class Rows:
         for number_, row in enumerate(rows):
             self._sharing.setdefault(row.lead if row.lead >= 0 else number_, []).append(number_)
         self._node = np.array([r.node for r in rows], np.intp)
-        self._last = np.zeros(len(rows), np.int64)
+        self._last = np.zeros(len(rows), np.int64)  # told, also where it was said again
+        self._word = np.zeros(len(rows), np.int64)  # the edge's own last word of it
+        self._lag = np.zeros(len(rows), np.int64)  # how long such a word was on its way lately
         self._values = np.full(len(rows), np.nan)
         self._statuses = np.full(len(rows), BAD_NO_COMMUNICATION, np.uint32)
         self._holds = np.zeros(len(rows), bool)  # somebody speaks for it
@@ -70,9 +73,11 @@ class Rows:
         self.complaints: list[tuple[int, str]] = []  # the caller takes and empties them
 
     def heard(self, node: int, at: int, arrived: int, now: float) -> None:
-        """A message came with this time of the node's clock."""
+        """A message came with this time of the node's clock. What is known of that never goes back: it goes
+        on at half its pace until a clock that was set back, or a message that was delayed, has caught up."""
         usable = believed(at, arrived, self._ahead)
-        self._node_at[node] = max(at if usable else arrived, self.time_at(node, now))
+        known = (self.time_at(node, now) + int(self._node_at[node])) // 2
+        self._node_at[node] = max(at if usable else arrived, known)
         self._node_now[node] = now
 
     def time_at(self, node: int, now: float) -> int:
@@ -115,19 +120,38 @@ class Rows:
         if told.at and not known and status == GOOD:
             status = UNCERTAIN_LAST_USABLE
             self.complaints.append((row, "has no time that can be meant; correct the node's clock"))
-        last = int(self._last[row])
-        if told.birth:
-            at = max(at, present) if at <= last else at  # it holds now, since whenever
-            at = max(at, last + 1)
-        elif told.past or at < last:
+        if told.past:
             self._past.append(Line(row, at, value, GOOD_ENTRY_INSERTED if status == GOOD else status))
             return
-        elif at == last:
-            if status == self._statuses[row] and value == self._values[row]:
-                return  # the very same once more
-            at += 1
+        last = int(self._last[row])
         self._holds[row] = True
-        self._line(row, at, value, status)
+        if told.birth:
+            self._word[row] = at
+            at = max(at, present) if at <= last else at  # it holds now, since whenever
+            self._line(row, max(at, last + 1), value, status)
+            return
+        if at > self._word[row]:
+            lag = max(present - at, int(self._lag[row]) * 7 // 8)
+            self._lag[row] = min(lag, int(self._patience[row]) // 2)
+        if at > last:
+            self._word[row] = at
+            self._line(row, at, value, status)
+        else:
+            self._overtaken(row, at, value, status, present)
+
+    def _overtaken(self, row: int, at: int, value: float, status: int, present: int) -> None:
+        """How it is now, though with a time from before what was told: the value before it was said again
+        meanwhile, or the clock was set back. It is told at its own time, where that can be meant, and now."""
+        word = int(self._word[row])
+        if at < word - _DISORDER and status == GOOD:
+            status = UNCERTAIN_LAST_USABLE
+            self.complaints.append((row, "has a time from before its last one; correct the clock"))
+        same = status == self._statuses[row] and (value == self._values[row] or math.isnan(value))
+        if at >= word - _DISORDER and not (same and at <= word) and at < self._last[row]:
+            self._past.append(Line(row, at, value, status))
+        self._word[row] = max(at, word)
+        if not same:
+            self._line(row, max(present, int(self._last[row]) + 1), value, status)
 
     def _understood(self, told: Value) -> tuple[float, int]:
         value, text, status, why = meant(told.metric, told.kind)
@@ -175,6 +199,7 @@ class Rows:
             due[row] |= self._last[row] <= newest
             present[row] = max(present[row], newest + 1)
         rows = np.flatnonzero(due)
+        present -= np.where(present - self._lag > self._last, self._lag, 0)  # what changed may be on its way
         self._last[rows] = np.maximum(present[rows], self._last[rows] + 1)
         again = SampleBatch(
             self._tags[rows], self._last[rows], self._values[rows], self._statuses[rows], self._source

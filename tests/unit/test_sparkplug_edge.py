@@ -13,6 +13,7 @@ from collectors.source_times import UNCERTAIN_LAST_USABLE
 from collectors.sparkplug_edge import NODE, Absent, Edge, Patience, Stale, Told, Value, Verb
 from collectors.sparkplug_payload import Payload, parsed
 from collectors.sparkplug_rows import GOOD_ENTRY_INSERTED, Row, Rows
+from hub.model.batch import SampleBatch
 from hub.model.sample import BAD_NO_COMMUNICATION
 from tests.simulators.sparkplug.wire import UINT64, Entry, payload
 
@@ -343,6 +344,75 @@ def test_history_comes_after_a_newer_word_of_the_present() -> None:
     assert list(past.statuses) == [GOOD_ENTRY_INSERTED] * 4
     assert int(present.source_times.max()) > int(past.source_times.max())
     assert list(present.tags) == [1]
+
+
+def change(value: float, at: int) -> Value:
+    return Value(A, data(2, value).metrics[0], 10, at)
+
+
+def told_of_a(batches: Sequence[SampleBatch]) -> list[tuple[float, float, int]]:
+    """(seconds since US, value, status), in the order in which the house has it."""
+    return [
+        (round(float(t - US) / 1e6, 3), float(v), int(s))
+        for b in batches
+        for n, t, v, s in zip(b.tags, b.source_times, b.values, b.statuses, strict=True)
+        if n == A + 1
+    ]
+
+
+def test_a_change_that_was_on_its_way_while_the_old_value_was_said_again_is_told_of_now() -> None:
+    """Captured at 2.5, said again at 2.6, published at 3: some edges gather for a second."""
+    one = rows()
+    one.heard(0, US, US, 0)
+    one.put(born_values()[:1], 0, US, 0)
+    one.take(0)
+    assert told_of_a(one.take(2.6)) == [(2.6, 1.0, 0)]
+    one.heard(0, US + 3_000_000, US, 3)
+    one.put([change(7.0, US + 2_500_000)], 0, US, 3)
+    assert told_of_a(one.take(3)) == [(3.0, 7.0, 0), (2.5, 7.0, 0)], "now, and behind it when it was"
+    assert told_of_a(one.take(5.6)) == [(5.1, 7.0, 0)]
+
+
+def test_what_is_said_again_leaves_room_for_what_is_on_its_way_as_long_as_the_last_change_was() -> None:
+    one = rows()
+    one.heard(0, US, US, 0)
+    one.put(born_values()[:1], 0, US, 0)
+    one.heard(0, US + 1_000_000, US, 1)
+    one.put([change(7.0, US + 200_000)], 0, US, 1)
+    one.take(1)
+    assert told_of_a(one.take(2.8)) == [(2.0, 7.0, 0)]
+    one.heard(0, US + 2_900_000, US, 2.9)
+    one.put([change(8.0, US + 2_300_000)], 0, US, 2.9)
+    assert told_of_a(one.take(2.9)) == [(2.3, 8.0, 0)]
+
+
+def test_a_clock_that_is_set_back_freezes_nothing() -> None:
+    one, back = rows(), US - 3_600_000_000
+    one.heard(0, US, US, 0)
+    one.put([change(1.0, US)], 0, US, 0)
+    one.take(0)
+    seen: list[tuple[float, float, int]] = []
+    for n in range(1, 9):
+        one.heard(0, back + n * 1_000_000, US + n * 1_000_000, n)
+        one.put([change(10.0 + n // 4, back + n * 1_000_000)], 0, US + n * 1_000_000, n)
+        seen += told_of_a(one.take(n))
+    assert [v for _, v, _ in seen if v >= 10][:1] == [10] and seen[-1][1] == 12
+    assert [t for t, _, _ in seen] == sorted(t for t, _, _ in seen) and 0 < seen[0][0] < seen[-1][0] <= 8
+    assert {s for _, v, s in seen if v >= 10} == {UNCERTAIN_LAST_USABLE}, "nobody knows since when"
+    assert one.complaints
+
+
+def test_what_is_published_again_and_again_with_the_time_of_its_change_is_told_once() -> None:
+    one = rows()
+    one.heard(0, US, US, 0)
+    one.put([change(1.0, US)], 0, US, 0)
+    one.take(0)
+    told = []
+    for n in range(1, 10):
+        one.heard(0, US + n * 1_000_000, US, n)
+        one.put([change(1.0, US)], 0, US, n)
+        told += told_of_a(one.take(n))
+    assert [(t, v) for t, v, _ in told] == [(3.0, 1.0), (6.0, 1.0), (9.0, 1.0)], "only said again in time"
 
 
 def replace_past(told: Told, at: int) -> Value:
