@@ -330,10 +330,10 @@ class OpcUaCollector(Looks):
             await self._say_again(sink, at)
 
     async def _say_again(self, sink: Sink[SampleBatch], at: int) -> None:
-        still = self._book.due(at)
+        still, times = self._book.due(at)
         if len(still):
             values, statuses = self._book.values[still], self._book.statuses[still]
-            await sink.put(self._batch(still, values, statuses, np.full(len(still), at, np.int64)))
+            await sink.put(self._batch(still, values, statuses, times))
 
     def _understood(self, changes: Changes, at: int) -> SampleBatch:
         """Server's words to samples: codes for texts, no value where there is none to be trusted."""
@@ -370,7 +370,13 @@ class OpcUaCollector(Looks):
         if self._deadbands.rows:
             told &= self._deadbands.news(handles, values, statuses)
         self._book.note(handles[known], values[known], statuses[known], times[known])
-        batch = self._batch(handles[told], values[told], statuses[told], times[told])
+        handles, values, statuses, times = handles[told], values[told], statuses[told], times[told]
+        late, of_now = self._book.overtaken(handles, values, statuses, times, at)
+        if len(late) and not self._is_behind:  # else it is said of now when what happened meanwhile is told
+            rows = np.concatenate([np.arange(len(handles)), late])
+            handles, values, statuses = handles[rows], values[rows], statuses[rows]
+            times = np.concatenate([times, of_now])
+        batch = self._batch(handles, values, statuses, times)
         self._book.say_soon(old)
         return batch
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -60,8 +61,8 @@ def config(endpoint: str, *nodes: dict[str, Any], **more: Any) -> Any:
 
 
 @asynccontextmanager
-async def listening(settings: Any) -> AsyncIterator[Heard]:
-    sink, one = Heard(), OpcUaCollector(settings, SystemClock(), TAGS, "cnc")
+async def listening(settings: Any, tags: Mapping[str, Tag] = TAGS) -> AsyncIterator[Heard]:
+    sink, one = Heard(), OpcUaCollector(settings, SystemClock(), tags, "cnc")
     task = asyncio.create_task(one.run(sink))
     try:
         yield sink
@@ -113,6 +114,22 @@ async def test_a_value_from_long_ago_comes_with_its_time_and_again_with_the_pres
         await sink.until(lambda: len(sink.of(1)) >= 2)
     assert sink.of(1)[0].source_time == NOON
     assert sink.of(1)[1].source_time >= began - timedelta(seconds=1)
+    await open_plant.show("steady", ua.Variant(7, T.Int16), SystemClock().now())
+
+
+async def test_a_change_from_before_what_was_told_comes_with_its_time_and_is_told_of_now(
+    open_plant: OpcUaPlant,
+) -> None:
+    patient = {path: replace(tag, stale_after=timedelta(days=1)) for path, tag in TAGS.items()}
+    now = SystemClock().now()
+    async with listening(config(open_plant.endpoint, node(1, "steady")), patient) as sink:
+        await sink.said(1, 7)
+        await open_plant.show("steady", ua.Variant(5, T.Int16), now)
+        await sink.said(1, 5)
+        await open_plant.show("steady", ua.Variant(6, T.Int16), now - timedelta(seconds=3))
+        await sink.until(lambda: [s.value for s in sink.of(1)].count(6) == 2)
+    own, of_now = (s.source_time for s in sink.of(1) if s.value == 6)
+    assert own == now - timedelta(seconds=3) and of_now > now
     await open_plant.show("steady", ua.Variant(7, T.Int16), SystemClock().now())
 
 
