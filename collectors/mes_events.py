@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -27,6 +27,8 @@ from pydantic import (
 
 from collectors.mes_faults import Unreadable, faults_of, wrong
 from collectors.mes_fields import (
+    Amount,
+    Balance,
     Code,
     Difference,
     Figure,
@@ -107,7 +109,7 @@ class ReportIn(Record):
     state: JobState | None = None  # None: a count alone
     equipment: Short = ""
     person: Short = ""
-    labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    labour_seconds: Amount = 0.0
     rework: Difference = 0
 
     @field_validator("good", "scrap", "rework")
@@ -134,7 +136,7 @@ class PostingIn(Record):
     operation: Code = ""
     at: Happened
     item: Code = ""
-    quantity: float = Field(0.0, ge=0, allow_inf_nan=False)
+    quantity: Amount = 0.0
     unit: Short = ""
     lot: Code = ""
     warehouse: Code = ""
@@ -143,8 +145,8 @@ class PostingIn(Record):
     passed: bool | None = None
     value: Figure = ""
     sample_size: Quantity = 0
-    labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
-    machine_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    labour_seconds: Amount = 0.0
+    machine_seconds: Amount = 0.0
     equipment: Short = ""
     person: Short = ""
 
@@ -170,8 +172,8 @@ class SumIn(Record):
 
     order: Word
     operation: Word
-    good: float = Field(0.0, allow_inf_nan=False)
-    scrap: float = Field(0.0, allow_inf_nan=False)
+    good: Balance = 0.0
+    scrap: Balance = 0.0
 
     def claim(self) -> OperationClaim:
         return OperationClaim(self.order, self.operation, 0.0, self.good, self.scrap)
@@ -181,7 +183,7 @@ class StockIn(Record):
     """What lies on the shop floor's shelves; `lot` and `warehouse` where the MES tells them apart."""
 
     item: Word
-    quantity: float = Field(allow_inf_nan=False)
+    quantity: Balance
     lot: Code = ""
     warehouse: Code = ""
 
@@ -197,8 +199,8 @@ class LabourIn(Record):
     order: Word
     operation: Word
     at: Happened
-    labour_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
-    machine_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    labour_seconds: Amount = 0.0
+    machine_seconds: Amount = 0.0
     equipment: Short = ""
     person: Short = ""
 
@@ -219,7 +221,7 @@ class QualityIn(Record):
     unit: Short = ""
     item: Code = ""
     lot: Code = ""
-    quantity: float = Field(0.0, ge=0, allow_inf_nan=False)
+    quantity: Amount = 0.0
     sample_size: Quantity = 0
     reason: Note = ""
     equipment: Short = ""
@@ -237,7 +239,7 @@ class MaterialIn(Record):
     operation: Code = ""
     at: Happened
     item: Word
-    quantity: float = Field(gt=0, allow_inf_nan=False)
+    quantity: Annotated[Amount, Field(gt=0)]
     unit: Short = ""
     lot: Code = ""
     warehouse: Code = ""

@@ -112,5 +112,7 @@ Figure = Annotated[str, BeforeValidator(as_text), Field(max_length=200), AfterVa
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_within)]
 Happened = Annotated[Moment, AfterValidator(_not_ahead)]
 Title = Annotated[Text, BeforeValidator(as_word), AfterValidator(_told)]
+Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]  # kg, m, seconds: sums stay finite
+Balance = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
 Quantity = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1_000_000_000)]
 Difference = Annotated[int, BeforeValidator(_whole), Field(ge=-1_000_000_000, le=1_000_000_000)]

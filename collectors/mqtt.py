@@ -17,7 +17,7 @@ from collectors.mqtt_protection import Protection
 from collectors.mqtt_topics import Routes, TopicBlock
 from collectors.mqtt_values import Reading, readings
 from collectors.repeats import Repeats
-from collectors.source_times import UNCERTAIN_LAST_USABLE
+from collectors.source_times import UNCERTAIN_LAST_USABLE, SetBack
 from collectors.templates import topic_filter
 from collectors.under_way import UnderWay
 from hub.config import Duration
@@ -61,7 +61,7 @@ class MqttConfig(BrokerBlock):
 
 def _still(reading: Reading, at: int) -> Reading:
     """What the broker keeps, and the house has, after the line was lost: it holds again; since when nobody
-    knows."""
+    knows. Nor when a clock was set back."""
     return reading._replace(at=at, status=UNCERTAIN_LAST_USABLE if reading.status == GOOD else reading.status)
 
 
@@ -70,7 +70,7 @@ class MqttCollector:
 
     A message is acknowledged to the broker once the house has its values. One that comes twice with its own
     time is stored once, also where a connection ended in between; one that comes late keeps its time and is
-    history.
+    history, unless its device's clock was set back.
     """
 
     Config = MqttConfig
@@ -83,6 +83,8 @@ class MqttCollector:
         self._routes = Routes(config.topics, config.clock_ahead, tags, f"collectors.{name}.with.topics")
         self._numbers = np.array(self._routes.numbers, np.int32)
         self._repeats = Repeats(self._routes.names)  # of what has a time of its own
+        patience = [tags[name].stale_after // timedelta(microseconds=1) for name in self._routes.names]
+        self._set_back = SetBack(patience)
         self._copies = Copies()
         if config.version != "5" and (doubled := self._doubled()):
             raise ConfigError(*(f"collectors.{name}.with.topics: {one}" for one in doubled))
@@ -113,6 +115,7 @@ class MqttCollector:
         """What was seen of the line holds until the next connection stands."""
         self._protection = before._protection
         self._repeats = before._repeats.resumed()
+        self._set_back = before._set_back
         self._under_way = before._under_way.resumed()
 
     def recall(self, recent: Recent) -> None:
@@ -242,13 +245,22 @@ class MqttCollector:
             for reading in found:
                 if reading.why:
                     self._say(reading.row, message.topic, reading.why)
-                if plan.time is None or not self._repeats.seen(*reading[:4]):
+                if plan.time is None:
                     yield reading
+                elif not self._repeats.seen(*reading[:4]):
+                    yield self._in_time(reading, message, arrived)
                 elif message.retained and self._repeats.stands(*reading[:4]):
                     yield _still(reading, arrived)
                 else:
                     self.doubles += 1
                 self._repeats.heard(reading.row)
+
+    def _in_time(self, reading: Reading, message: Message, arrived: int) -> Reading:
+        """As it is, but by a clock that was set back: then it is so now, and since when nobody knows."""
+        if message.retained or not self._set_back.judge(reading.row, reading.at, arrived):
+            return reading
+        self._say(reading.row, message.topic, "is told by a clock that was set back; correct it")
+        return _still(reading, arrived)
 
     def _is_new(self, message: Message) -> bool:
         """Neither a copy for another topic that it fits, nor one that the house has and the broker does not

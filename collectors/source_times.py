@@ -3,6 +3,7 @@ and the value is the last usable one at best. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from hub.model.sample import GOOD
 
 UNCERTAIN_LAST_USABLE = 0x40900000  # nobody knows since when
 AHEAD = timedelta(minutes=5)
+DISORDER = 2_000_000  # microseconds: what lies further back than that is no disorder of messages
 EARLIEST = micros(datetime(2000, 1, 1, tzinfo=UTC))  # a device whose clock has forgotten the time says 1970
 ClockAhead = Annotated[
     Duration,
@@ -40,6 +42,30 @@ def judged(
     good = rows[statuses[rows] == GOOD]
     statuses[good] = UNCERTAIN_LAST_USABLE
     return times, statuses, rows
+
+
+class SetBack:
+    """Which readings come by a clock that was set back: it is as far behind ours with each of them, and
+    nothing newer than before has come for as long as makes a tag stale. What a device had kept is no such
+    thing: that comes faster than it happened, or beside what is newer."""
+
+    def __init__(self, patience: Sequence[int]) -> None:
+        """Microseconds until its silence makes a tag stale, by row."""
+        self._patience = patience
+        self._newest: dict[int, int] = {}
+        self._behind: dict[int, tuple[int, int]] = {}  # row -> (by how much, since when by our clock)
+
+    def judge(self, row: int, at: int, arrived: int) -> bool:
+        newest = self._newest.get(row)
+        if newest is None or at >= newest:
+            self._newest[row] = at
+            self._behind.pop(row, None)
+            return False
+        by, since = self._behind.get(row, (arrived - at, arrived))
+        if abs(arrived - at - by) > DISORDER:
+            by, since = arrived - at, arrived
+        self._behind[row] = by, since
+        return arrived - since >= self._patience[row]
 
 
 def spelled(at: int) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.mqtt_values import number
-from collectors.source_times import AHEAD, UNCERTAIN_LAST_USABLE, believed
+from collectors.source_times import AHEAD, DISORDER, UNCERTAIN_LAST_USABLE, believed
 from collectors.sparkplug_edge import Absent, Stale, Told, Value
 from collectors.sparkplug_parts import picked
 from collectors.sparkplug_payload import meant
@@ -24,7 +24,6 @@ from hub.model.sample import BAD_NO_COMMUNICATION, GOOD
 BAD_NODE_UNKNOWN = 0x80340000
 GOOD_ENTRY_INSERTED = 0x00A20000  # put into the history after the fact (OPC UA part 11): good, and no news
 _SECOND = 1_000_000
-_DISORDER = 2 * _SECOND  # what lies further back than that is no disorder, a clock was set back
 
 
 class Row(NamedTuple):
@@ -143,11 +142,11 @@ class Rows:
         """How it is now, though with a time from before what was told: the value before it was said again
         meanwhile, or the clock was set back. It is told at its own time, where that can be meant, and now."""
         word = int(self._word[row])
-        if at < word - _DISORDER and status == GOOD:
+        if at < word - DISORDER and status == GOOD:
             status = UNCERTAIN_LAST_USABLE
             self.complaints.append((row, "has a time from before its last one; correct the clock"))
         same = status == self._statuses[row] and (value == self._values[row] or math.isnan(value))
-        if at >= word - _DISORDER and not (same and at <= word) and at < self._last[row]:
+        if at >= word - DISORDER and not (same and at <= word) and at < self._last[row]:
             self._past.append(Line(row, at, value, status))
         self._word[row] = max(at, word)
         if not same:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,13 +16,16 @@ from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 
 from collectors.mqtt import MqttCollector
+from collectors.mqtt_message import Message
 from collectors.mqtt_values import BAD_DECODING, BAD_TYPE_MISMATCH
 from collectors.source_times import UNCERTAIN_LAST_USABLE
 from hub.clock import SystemClock
 from hub.errors import ConfigError, SourceRefused, SourceUnavailable
+from hub.model.batch import micros
 from hub.model.line import Line
 from hub.model.sample import Tag
 from hub.model.words import Words
+from hub.testing.clock import HandClock
 from tests.certificates import Authority
 from tests.simulators.devices import Heard, Proxy, RawServer
 from tests.simulators.mqtt_broker import MqttBroker
@@ -164,6 +168,29 @@ async def test_the_same_message_twice_is_one_sample_and_a_late_one_keeps_its_tim
     assert values == [0, 1, 2, 3]
     late = sink.of(TEMP)[2]
     assert late.source_time < sink.of(TEMP)[1].source_time
+
+
+def test_a_device_whose_clock_was_set_back_is_told_of_now(caplog: pytest.LogCaptureFixture) -> None:
+    """The firmware's date after its battery died; an hour too much at the end of summer."""
+    clock = HandClock()
+    where = topic("t", payload="json", value="v", time="ts", time_unit="s")
+    lives = MqttCollector(config(1, where), clock, TAGS, "line")
+    patience = int(TAGS["p1/a/l1/m/temp"].stale_after.total_seconds())
+    told = []
+    for second in range(patience + 5):
+        if second == 3:  # the line is cut meanwhile
+            before, lives = lives, MqttCollector(config(1, where), clock, TAGS, "line")
+            lives.follow(before, clock.now())
+        said = clock.now().timestamp() - 3600 * (second > 0)
+        payload = json.dumps({"v": second, "ts": said}).encode()
+        told += [
+            (r, micros(clock.now())) for r in lives._read(Message("t", payload, 0, False, False, second))
+        ]
+        clock.turn(1)
+    assert [r.value for r, _ in told] == list(range(patience + 5))
+    assert [(r.at == now, r.status) for r, now in told[-4:]] == [(True, UNCERTAIN_LAST_USABLE)] * 4
+    assert not any(r.at == now for r, now in told[1:-4])
+    assert "is told by a clock that was set back" in caplog.text
 
 
 async def test_what_the_house_did_not_take_comes_again_to_a_session_that_lasts(

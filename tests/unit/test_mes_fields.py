@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from collectors.mes_events import MODELS, JobIn, Record, read
+from collectors.mes_events import MODELS, JobIn, Record, StockIn, SumIn, read
 from collectors.mes_faults import Unreadable, reason_of
 
 AT = "2026-01-05T08:00:00+08:00"
@@ -133,6 +133,15 @@ def test_no_field_takes_what_the_record_cannot_hold(model: type[Record], field: 
     with pytest.raises(ValidationError) as refusal:
         model.model_validate({field: text})
     assert field in [error["loc"][0] for error in refusal.value.errors() if error["loc"]]
+
+
+@pytest.mark.parametrize("beyond", [1e13, -1e13, 1.7e308, math.inf, math.nan])
+def test_no_number_is_so_large_that_sums_overflow(beyond: float) -> None:
+    for model in (*MODELS.values(), JobIn, SumIn, StockIn):
+        numbers = [n for n, f in model.model_fields.items() if f.annotation in (int, float)]
+        with pytest.raises(ValidationError) as refusal:
+            model.model_validate(dict.fromkeys(numbers, beyond))
+        assert set(numbers) <= {error["loc"][0] for error in refusal.value.errors() if error["loc"]}
 
 
 LONG = "x" * 201

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from collectors.source_times import AHEAD, UNCERTAIN_LAST_USABLE, believed, judged
+from collectors.source_times import AHEAD, UNCERTAIN_LAST_USABLE, SetBack, believed, judged
 from hub.model.batch import micros
 
 NOW = micros(datetime(2026, 1, 5, 12, tzinfo=UTC))
@@ -44,3 +44,33 @@ def test_what_is_believed_is_left_as_it_is() -> None:
     times, statuses = np.array([NOW]), np.zeros(1, np.uint32)
     told, told_as, rows = judged(times, statuses, NOW, LEAD)
     assert told is times and told_as is statuses and not len(rows)
+
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+
+
+def judged_back(*readings: tuple[float, float]) -> list[int]:
+    """Of (source time, arrival) in seconds: which are by a clock that was set back."""
+    clock = SetBack([10 * SECOND])
+    found = [clock.judge(0, NOW + int(at * SECOND), NOW + int(came * SECOND)) for at, came in readings]
+    return [n for n, back in enumerate(found) if back]
+
+
+def test_a_clock_that_was_set_back_is_known_after_what_makes_a_tag_stale() -> None:
+    assert judged_back((0, 0), *((n - 3600, n) for n in range(1, 14))) == [11, 12, 13]
+    assert judged_back((0, 0), *((n - 3600 + n % 2, n) for n in range(1, 14))) == [11, 12, 13]
+
+
+def test_it_is_over_when_something_newer_comes() -> None:
+    assert judged_back((0, 0), (-20, 1), (-9, 12), (3, 13), (-6, 15)) == [2]
+
+
+def test_what_a_device_had_kept_is_history() -> None:
+    assert judged_back((0, 0), *((10 * n - 3600, n) for n in range(1, 60))) == [], "faster than it happened"
+    mixed = [pair for n in range(1, 60) for pair in ((n, n), (n - 3600, n))]
+    assert judged_back((0, 0), *mixed) == [], "beside what is newer"
+
+
+def test_a_clock_that_was_always_slow_is_its_own_measure() -> None:
+    assert judged_back(*((n - 3600, n) for n in range(60))) == []
