@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ from hub.model.line import Line as ProtectedLine
 from hub.model.recent import Recent
 from hub.model.sample import GOOD, Tag
 from hub.ports import Clock, Sink
+from hub.together import together
 
 _log = logging.getLogger(__name__)
 
@@ -132,19 +134,23 @@ class MqttCollector:
         config = self._config
         lasting = config.session.total_seconds() if config.session else 0.0
         async with self._line(config.called(), lasting) as line:
-            await self._subscribe(line)
-            while True:
-                messages = await line.next(_PATIENCE)
-                confirmed = line.confirmed
-                self._protection.look(self._clock.monotonic())
-                batch = self._batch(r for m in messages if self._is_new(m) for r in self._read(m))
-                if messages:
-                    await sink.put(batch)
-                    failpoint("mqtt.before_acknowledging")
-                self._repeats.taken()
-                acknowledged = line.done(messages)
-                self._under_way.taken([m.number for m in messages if m.qos], acknowledged)
-                self._under_way.confirmed(confirmed)
+            await together(self._listen(line, sink), self._stay_subscribed(line))
+
+    async def _listen(self, line: Line, sink: Sink[SampleBatch]) -> None:
+        """From the first moment on: what waits in a session that lasts comes before the broker's answer to
+        our subscribing, and where more waits than it has under way at once, that answer waits for ours."""
+        while True:
+            messages = await line.next(_PATIENCE)
+            confirmed = line.confirmed
+            self._protection.look(self._clock.monotonic())
+            batch = self._batch(r for m in messages if self._is_new(m) for r in self._read(m))
+            if messages:
+                await sink.put(batch)
+                failpoint("mqtt.before_acknowledging")
+            self._repeats.taken()
+            acknowledged = line.done(messages)
+            self._under_way.taken([m.number for m in messages if m.qos], acknowledged)
+            self._under_way.confirmed(confirmed)
 
     async def probe(self) -> Mapping[str, str]:
         """What a look at the broker finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
@@ -216,12 +222,18 @@ class MqttCollector:
             if not todo:
                 return refused
             asked.update(f for f, _ in todo)
+            for name, _ in todo:
+                self._copies.asked_for(name)
             if alone := [f for f in todo if f[0] not in numbers]:
                 refused += await line.subscribe(alone)
             for one in (f for f in todo if f[0] in numbers):
-                if not (no := await line.subscribe([one], numbers[one[0]])):
-                    self._copies.granted(one[0])
-                refused += no
+                refused += (no := await line.subscribe([one], numbers[one[0]]))
+                for name in no:
+                    self._copies.refused(name)
+
+    async def _stay_subscribed(self, line: Line) -> None:
+        await self._subscribe(line)
+        await asyncio.get_running_loop().create_future()
 
     async def _subscribe(self, line: Line) -> None:
         if not line.tells_filters and (doubled := self._doubled()):

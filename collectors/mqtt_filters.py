@@ -60,7 +60,8 @@ def level(filters: Sequence[Filter]) -> list[Filter]:
 
 class Copies:
     """Of a message that fits several of these filters the copy of one of them counts: of the one that was
-    granted first. Whoever sends a copy for a later one sends one for that, too.
+    asked for first and not refused. Whoever sends a copy for a later one sends one for that, too; so it was
+    in the connection before, of which something may come until the broker has answered.
 
     A number means a filter among these: a session that lasts may hold messages for filters that we had
     before. Those have other numbers, and each of them counts.
@@ -73,14 +74,18 @@ class Copies:
             mark = blake2b("\n".join([one, *sorted(ours)]).encode(), digest_size=8).digest()
             self.numbers[one] = int.from_bytes(mark, "big") % _NUMBERS + 1
         self._all = frozenset(self.numbers.values())
-        self._granted: list[tuple[int, re.Pattern[str]]] = []
+        self._asked: dict[str, tuple[int, re.Pattern[str]]] = {}
 
-    def granted(self, one: str) -> None:
-        """In the order in which they were asked for, each before the next one is asked for."""
-        self._granted.append((self.numbers[one], topic_pattern(one)))
+    def asked_for(self, one: str) -> None:
+        """All of them, in the order in which they will be, each when the one before has been answered."""
+        if one in self.numbers:
+            self._asked[one] = self.numbers[one], topic_pattern(one)
+
+    def refused(self, one: str) -> None:
+        self._asked.pop(one, None)
 
     def counts(self, message: Message) -> bool:
         if not message.filters or not self._all.issuperset(message.filters):
             return True
-        fits = (number for number, pattern in self._granted if pattern.fullmatch(message.topic))
+        fits = (number for number, pattern in self._asked.values() if pattern.fullmatch(message.topic))
         return next(fits, message.filters[0]) in message.filters

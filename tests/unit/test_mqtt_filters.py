@@ -17,7 +17,7 @@ def copies(*filters: str) -> Copies:
     made = Copies(filters)
     for one in filters:
         if one in made.numbers:
-            made.granted(one)
+            made.asked_for(one)
     return made
 
 
@@ -62,6 +62,6 @@ def test_what_a_session_holds_for_other_filters_than_these_counts() -> None:
 
 
 def test_where_the_first_is_refused_the_copy_for_the_next_counts() -> None:
-    made = Copies([LINE, PRESS])
-    made.granted(PRESS)
+    made = copies(LINE, PRESS)
+    made.refused(LINE)
     assert made.counts(sent("a/b/x", made.numbers[PRESS]))
