@@ -80,7 +80,7 @@ class PgSampleStore:
         if sealed is None:
             return 0
         stored = rows.take(~there) if there.any() else rows
-        self._standing.stored(stored, rows.take(there))
+        self._standing.stored(stored)
         if self._minutes is not None:
             self._minutes.add(stored, micros(sealed))
         return len(stored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -69,7 +70,7 @@ async def test_what_differs_at_all_is_told(either: PgSampleStore) -> None:
     assert len(await either.since([SET], at(0))) == 5
 
 
-async def test_a_clock_that_was_set_back_is_looked_at_once(
+async def test_only_what_lies_no_later_than_the_newest_is_looked_for(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
@@ -83,10 +84,35 @@ async def test_a_clock_that_was_set_back_is_looked_at_once(
 
     monkeypatch.setattr(standing_rows, "_found", counted)
     samples = PgSampleStore(pool)
-    for second in (1, 2, 3600, 100, 101):
+    for second in (1, 2, 3600):
         assert await samples.write([one(SPEED, at(second), second)]) == 1
-    assert await samples.write([one(SPEED, at(second), second) for second in (50, 51, 52)]) == 3
-    assert looks == [1, 1, 3], "the first of a life, and the first after the clock was set, twice"
+    assert looks == [], "what streams costs nothing"
+    assert await samples.write([one(SPEED, at(second), second) for second in (100, 101)]) == 2
+    await samples.origins()
+    assert await samples.write([one(SPEED, at(second), second) for second in (50, 3601)]) == 2
+    assert looks == [2, 1], "a clock that was set back, and so it is for the next writer"
+
+
+@pytest.mark.parametrize("how", ["shuffled", "all of it again", "one by one, late"])
+async def test_a_source_may_tell_twice_and_in_any_order(pool: Pool, how: str) -> None:
+    """Fault F15: a store that is flushed again, messages that overtake one another, and a writer that is
+    another one half way."""
+    chance, samples = random.Random(15), PgSampleStore(pool)
+    once = [(tag, second) for second in range(400) for tag in (SET, SPEED, 3)]
+    told = once + {"shuffled": chance.sample(once, 300), "all of it again": once}.get(how, [])
+    if how == "shuffled":
+        chance.shuffle(told)
+    elif how == "one by one, late":
+        told = [row for n, new in enumerate(once) for row in (new, once[chance.randrange(n + 1)])]
+    for start in range(0, len(told), 50):
+        if start == len(told) // 100 * 50:
+            await samples.origins()
+        tags, seconds = (np.array(column) for column in zip(*told[start : start + 50], strict=True))
+        rows = SampleBatch.at(tags, at(0), seconds.astype(float))
+        await samples.write([replace(rows, source_times=rows.source_times + seconds * 1_000_000)])
+    stored = await samples.since([SET, SPEED, 3], at(0))
+    assert len(stored) == len(once)
+    assert {(t, round(v)) for t, v in zip(stored.tags.tolist(), stored.values, strict=True)} == set(once)
 
 
 async def test_a_replay_is_stored_and_what_stood_in_it_is_not(either: PgSampleStore) -> None:
