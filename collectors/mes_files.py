@@ -19,11 +19,12 @@ from pydantic import Field, field_validator, model_validator
 from collectors import mes_sheets as sheets
 from collectors import mes_tables as tables
 from collectors.mes_faults import Unreadable
-from collectors.mes_folder import DONE, FAILED, Folder, Look, look_at
+from collectors.mes_folder import DONE, FAILED, FileUnavailable, Folder, Look, look_at, readable
 from collectors.mes_map_checks import of_reads
 from collectors.mes_sheets import SheetBlock
 from collectors.spreadsheet import Unfit
 from hub.config import Block, Duration, TimeZoneName
+from hub.errors import SourceUnavailable
 from hub.failpoint import failpoint
 from hub.model.intake import Fault, Uptake, Verdict
 from hub.model.words import Words
@@ -88,6 +89,7 @@ class _Put:
     until: float  # seconds since 1970
     place: str = DONE
     held: float = 0.0  # until then its last row may go on; 0: nothing is held back
+    last: Sequence[Mapping[str, Any]] | None = None  # that row; the file may be moved away before it is time
 
     @property
     def where(self) -> tuple[str, str]:
@@ -123,9 +125,15 @@ class MesFilesSource:
         await asyncio.to_thread(self._folder.prepare)
         self._put = _read_put(await intake.mark(_PUT_AWAY))
         while True:
+            unreadable: SourceUnavailable | None = None
             for name in self._settled(await asyncio.to_thread(self._look)):
-                await self._take(name, intake)
+                try:
+                    await self._take(name, intake)
+                except FileUnavailable as cause:  # told when the others have been taken
+                    unreadable = unreadable or cause
             await self._look_after(intake)
+            if unreadable is not None:
+                raise unreadable
             await intake.alive()
             await self._clock.sleep(self._config.every.total_seconds())
 
@@ -151,11 +159,11 @@ class MesFilesSource:
 
     # ------------------------------------------------------------------ taking
     async def _take(self, name: str, intake: MesIntake) -> None:
-        path = self._config.folder / name
+        path, name = self._config.folder / name, readable(name)
         content = await asyncio.to_thread(self._content, path)
         if content is None or not self._same(path):
             return  # gone, or somebody goes on writing: the next look tells
-        if self._only_begun(name, content):
+        if self._only_begun(path, content):
             return
         digest = hashlib.sha256(content).hexdigest()
         if await intake.remembers(_FILE, digest):
@@ -187,11 +195,11 @@ class MesFilesSource:
     def _same(self, path: Path) -> bool:
         return look_at(path) == self._seen[path.name][0]
 
-    def _only_begun(self, name: str, content: bytes) -> bool:
+    def _only_begun(self, path: Path, content: bytes) -> bool:
         """An empty file says nothing and simply waits, one without the end of its head for a minute."""
         if not content.strip(_NOTHING):
             return True
-        long = self._clock.monotonic() - self._seen[name][1]
+        long, name = self._clock.monotonic() - self._seen[path.name][1], readable(path.name)
         return long < _HELD.total_seconds() and sheets.only_begun(self._reads.values(), name, content)
 
     def _records(self, name: str, content: bytes, *, whole: bool = True) -> list[dict[str, Any]]:
@@ -203,12 +211,13 @@ class MesFilesSource:
     # ------------------------------------------------------------------ what cannot be read
     async def _refuse(self, path: Path, content: bytes, digest: str, why: Unfit, intake: MesIntake) -> None:
         """Told before it is moved: a crash in between tells it once more."""
-        _log.warning("%s: %s %s", self._name, path.name, why)
-        kept = await asyncio.to_thread(self._folder.target, path.name, FAILED, digest)
-        await intake.take([_refusal(path.name, kept, digest, content, why)])
+        name = readable(path.name)
+        _log.warning("%s: %s %s", self._name, name, why)
+        kept = await asyncio.to_thread(self._folder.target, name, FAILED, digest)
+        await intake.take([_refusal(name, kept, digest, content, why)])
         failpoint("mes.file_before_move")
         await self._move(path, content, FAILED, kept, digest, intake)
-        await asyncio.to_thread(self._folder.explain, kept, f"{path.name}\n{why.words.zh}\n{why.words.en}\n")
+        await asyncio.to_thread(self._folder.explain, kept, f"{name}\n{why.words.zh}\n{why.words.en}\n")
 
     async def again(self, record: Any, intake: MesIntake) -> Verdict | None:
         """A refused file that still lies in failed, read once more; None where the record is no such file."""
@@ -236,7 +245,7 @@ class MesFilesSource:
 
     # ------------------------------------------------------------------ putting away
     async def _put_away(self, path: Path, content: bytes, digest: str, intake: MesIntake) -> None:
-        target = await asyncio.to_thread(self._folder.target, path.name, DONE, digest)
+        target = await asyncio.to_thread(self._folder.target, readable(path.name), DONE, digest)
         await self._move(path, content, DONE, target, digest, intake)
 
     async def _move(
@@ -245,16 +254,24 @@ class MesFilesSource:
         """On record before it is moved: a restart looks after it too."""
         look = self._seen[path.name][0]
         put = _Put(target, look.size, look.changed, digest, digest, 0.0, place)
-        if place == DONE and sheets.goes_on(path.name, content) and not await intake.remembers(_END, digest):
-            put = replace(put, held=(self._clock.now() + _HELD).timestamp())
+        if place == DONE and not await intake.remembers(_END, digest):
+            put = await self._holding(put, content)
         await self._keep(put, intake)
         await asyncio.to_thread(self._folder.put, path, place, target)
+
+    async def _holding(self, put: _Put, content: bytes) -> _Put:
+        """Its last row is held back where no line end closes it."""
+        if not sheets.goes_on(put.name, content):
+            return replace(put, held=0.0, last=None)
+        last = await asyncio.to_thread(self._last, put.name, content)
+        return replace(put, held=(self._clock.now() + _HELD).timestamp(), last=last)
 
     async def _keep(self, put: _Put, intake: MesIntake) -> None:
         self._grown.pop(put.where, None)
         self._put.pop(put.where, None)
         self._put[put.where] = replace(put, until=(self._clock.now() + _LOOKED_AFTER).timestamp())
         for where in list(self._put)[:-_MOST]:
+            await self._tell_last(self._put[where], intake)  # nobody waits for more of it
             del self._put[where]
         await intake.set_mark(_PUT_AWAY, json.dumps([asdict(p) for p in self._put.values()]))
 
@@ -268,8 +285,9 @@ class MesFilesSource:
             put = self._put[where]
             if look is None or (look.size, look.changed) == (put.size, put.changed):
                 self._grown.pop(where, None)
-                if look is not None and put.held and self._clock.now().timestamp() >= put.held:
-                    await self._take_last(put, intake)
+                if put.held and (look is None or self._clock.now().timestamp() >= put.held):
+                    await self._tell_last(put, intake)
+                    await self._keep(replace(put, held=0.0, last=None), intake)
                 elif look is None or self._clock.now().timestamp() > put.until:
                     del self._put[where]  # from the record with the next file
             elif self._grown.get(where, (None, 0.0))[0] != look:
@@ -277,13 +295,18 @@ class MesFilesSource:
             elif now - self._grown[where][1] >= self._config.settle.total_seconds():
                 await self._take_changed(put, look, intake)
 
-    async def _take_last(self, put: _Put, intake: MesIntake) -> None:
+    async def _tell_last(self, put: _Put, intake: MesIntake) -> None:
         """Its last row, which has no line end and none will come."""
-        content = await asyncio.to_thread(self._content, self._folder.places[DONE] / put.name)
-        if content is not None and hashlib.sha256(content).hexdigest() == put.digest:
-            await self._tell(await asyncio.to_thread(self._last, put.name, content), intake)
-            await intake.remember(_END, put.digest)
-            await self._keep(replace(put, held=0.0), intake)
+        if not put.held:
+            return
+        last = put.last
+        if last is None:  # kept by an earlier release
+            content = await asyncio.to_thread(self._content, self._folder.places[DONE] / put.name)
+            if content is None or hashlib.sha256(content).hexdigest() != put.digest:
+                return
+            last = await asyncio.to_thread(self._last, put.name, content)
+        await self._tell(last, intake)
+        await intake.remember(_END, put.digest)
 
     def _last(self, name: str, content: bytes) -> list[dict[str, Any]]:
         before = {r["line"] for r in self._records(name, content, whole=False)}
@@ -311,8 +334,7 @@ class MesFilesSource:
             "%s: %s was changed after it was moved to done: %d records more, %d rejected; "
             "raise settle: above the pauses of its writer", self._name, put.name, len(records), rejected,
         )  # fmt: skip
-        held = (self._clock.now() + _HELD).timestamp() if sheets.goes_on(put.name, content) else 0.0
-        await self._keep(replace(now, held=held), intake)
+        await self._keep(await self._holding(now, content), intake)
 
     async def _take_mended(self, now: _Put, content: bytes, intake: MesIntake) -> None:
         """A refused file that its writer, or a person, has written on in failed."""
@@ -330,11 +352,10 @@ class MesFilesSource:
             "%s: %s was written on in failed and is taken now: %d records, %d rejected",
             self._name, now.name, len(records), rejected,
         )  # fmt: skip
-        held = (self._clock.now() + _HELD).timestamp() if sheets.goes_on(now.name, content) else 0.0
         target = await asyncio.to_thread(self._folder.target, now.name, DONE, now.digest)
         del self._put[now.where]
-        moved = replace(now, name=target, place=DONE, first=now.digest, held=held)
-        await self._keep(moved, intake)
+        moved = replace(now, name=target, place=DONE, first=now.digest)
+        await self._keep(await self._holding(moved, content), intake)
         await asyncio.to_thread(self._folder.put, path, DONE, target)
         await asyncio.to_thread(self._folder.explain, now.name, "")
 

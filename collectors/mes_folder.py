@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from hub.errors import SourceRefused, SourceUnavailable
 
 _UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp")
 DONE, FAILED = "done", "failed"
+
+
+class FileUnavailable(SourceUnavailable):
+    """One file cannot be read: another user's, locked, on a bad sector. The others can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Folder:
         return {(place, name): look_at(self.places[place] / name) for place, name in where}
 
     def content(self, path: Path) -> bytes | None:
-        """None when it is gone."""
+        """None when it is gone. Raises FileUnavailable."""
         try:
             handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
             with os.fdopen(handle, "rb") as file:
@@ -66,7 +71,9 @@ class Folder:
         except FileNotFoundError:
             return None
         except OSError as cause:
-            raise SourceUnavailable(f"{self._name}: {cause.strerror}: {path.name}") from None
+            raise FileUnavailable(
+                f"{self._name}: {readable(path.name)} cannot be read ({cause.strerror}); the others are taken"
+            ) from None
 
     def target(self, name: str, place: str, digest: str) -> str:
         """Its name there."""
@@ -94,6 +101,16 @@ class Folder:
 
     def _away(self) -> SourceUnavailable:
         return SourceUnavailable(f"{self._name}: {self.path} is not there; is it mounted?")
+
+
+def readable(name: str) -> str:
+    """What people and the record are told of a file, and what it is called where it is put away: a name that
+    is no UTF-8 is GBK as a rule, of a transfer or a share that does not say so."""
+    raw = os.fsencode(name)
+    for code in ("utf-8", "gb18030"):
+        with suppress(UnicodeDecodeError):
+            return raw.decode(code)
+    return raw.decode("utf-8", "backslashreplace").replace("\\", "_")
 
 
 def look_at(path: Path) -> Look | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collectors import mes_files
 from collectors.mes_push import MesDesk
+from hub.errors import SourceUnavailable
 from hub.model.intake import RejectState, Uptake
 from hub.store.rejects import PgRejects
 from tests.contract.mes.worlds import AT, FilesWorld, Record, record
@@ -145,6 +148,75 @@ async def test_an_order_whose_last_row_is_cut_off_is_not_told_without_its_operat
     files.clock.turn(61)
     await files.read()
     assert [j["operation"] for j in (await files.record.everything())["jobs"]] == ["10", "20"]
+
+
+async def test_a_last_row_is_taken_though_its_file_was_taken_away_from_done(files: FilesWorld) -> None:
+    (files.folder / "1-report.csv").write_text(HEAD + row(1) + row(2).rstrip())
+    await files.read()
+    (files.folder / "done" / "1-report.csv").unlink()  # an archiver
+    await files.read()
+    assert await goods(files) == {"R-1": 3, "R-2": 3}
+
+
+async def test_of_more_files_than_are_looked_after_no_last_row_is_lost(
+    files: FilesWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mes_files, "_MOST", 3)
+    for n in range(8):
+        (files.folder / f"{n}-report.csv").write_text(HEAD + row(n).rstrip())
+    await files.read()
+    assert sorted(await goods(files)) == [f"R-{n}" for n in range(5)], "the newest wait for a line end"
+    files.clock.turn(61)
+    await files.read()
+    await files.read()
+    assert sorted(await goods(files)) == [f"R-{n}" for n in range(8)]
+
+
+# ------------------------------------------------------------------ one among others
+def in_gbk(files: FilesWorld, name: str, text: str) -> None:
+    """As a transfer leaves it that does not say what its names are written in; the oldest of all."""
+    path = os.path.join(os.fsencode(files.folder), name.encode("gbk"))
+    with open(path, "wb") as file:
+        file.write(text.encode("gbk"))
+    os.utime(path, (1, 1))
+
+
+async def test_a_name_in_gbk_is_read_and_put_away_under_what_it_says(files: FilesWorld) -> None:
+    in_gbk(files, "报工-report.csv", HEAD + row(1) + row(2, "many"))
+    await files.read()
+    (kept,) = await files.record.rejects()
+    assert (await goods(files), json.loads(kept["record"])["file"]) == ({"R-1": 3}, "报工-report.csv")
+    assert names(files.folder / "done") == ["报工-report.csv"]
+
+
+async def test_a_name_in_gbk_that_is_refused_holds_up_nothing(files: FilesWorld) -> None:
+    in_gbk(files, "报工.txt", "id,order\n1,2\n")
+    (files.folder / "1-report.csv").write_text(HEAD + row(1))
+    await files.read()
+    (kept,) = await files.record.rejects()
+    assert (await goods(files), kept["event"]) == ({"R-1": 3}, "报工.txt")
+    assert names(files.folder / "failed") == ["报工.txt", "报工.txt.reason.txt"]
+
+
+async def test_a_file_that_cannot_be_opened_is_told_and_the_others_are_taken(
+    files: FilesWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        (files.folder / f"{n}-report.csv").write_text(HEAD + row(n))
+    opened = os.open
+
+    def as_root_would_not(path: Any, *how: Any, **more: Any) -> int:
+        if str(path).endswith("0-report.csv"):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *how, **more)
+
+    monkeypatch.setattr(os, "open", as_root_would_not)
+    with pytest.raises(SourceUnavailable, match=r"0-report.csv cannot be read \(Permission denied\)"):
+        await files.read()
+    assert sorted(await goods(files)) == ["R-1", "R-2"]
+    monkeypatch.undo()
+    await files.read()
+    assert sorted(await goods(files)) == ["R-0", "R-1", "R-2"]
 
 
 # ------------------------------------------------------------------ every day once more
