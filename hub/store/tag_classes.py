@@ -49,13 +49,17 @@ async def let_go(
         horizon = await late.whole(connection, "raw", floor(min(upto - one.raw, rolled), DAY), DAY)
         await connection.execute(MARK, {"tags": tags, "since": horizon})
     row = await (await connection.execute(LOWEST, {"tags": tags, "since": horizon})).fetchone()
-    first = await (await connection.execute(FIRST)).fetchone()
     rows = 0
-    if row is not None and row["gone"] is not None and first is not None:
-        start = max(row["gone"], floor(first["ts"], DAY))
+    if (
+        row is not None and row["gone"] is not None
+    ):  # else nobody looks through the whole record, once a minute
+        first = await (await connection.execute(FIRST)).fetchone()
+        start = max(row["gone"], floor(first["ts"], DAY)) if first is not None else horizon
         for day in range((horizon - start) // DAY):
             span = {"tags": tags, "start": start + day * DAY, "end": start + (day + 1) * DAY}
-            rows += (await connection.execute(DELETE, span)).rowcount
+            async with connection.transaction():
+                await connection.execute(UNLIMITED)
+                rows += (await connection.execute(DELETE, span)).rowcount
         if rows:
             await _close_up(connection, edition, start, horizon)
     await connection.execute(GONE, {"tags": tags, "since": horizon})
@@ -88,6 +92,11 @@ LOWEST = """
 select min(gone) as gone from tag_horizons where tag = any (%(tags)s::integer[]) and gone < %(since)s
 """
 GONE = "update tag_horizons set gone = %(since)s where tag = any (%(tags)s::integer[]) and gone < %(since)s"
+# A day of a class is more than TimescaleDB decompresses in one statement unless it is told to.
+UNLIMITED = """
+select set_config(name, '0', true) from pg_settings
+where name = 'timescaledb.max_tuples_decompressed_per_dml_transaction'
+"""
 DELETE = """
 delete from samples where tag = any (%(tags)s::integer[]) and ts >= %(start)s and ts < %(end)s
 """

@@ -6,10 +6,13 @@ No policy of TimescaleDB is used: the hub decides when, and says in its status w
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from psycopg.errors import LockNotAvailable
 
 from hub.ports import Clock
 from hub.store import late, partitions, unbound
@@ -95,15 +98,31 @@ class Upkeep:
             self._rate, self._rated = await _rows_per_second(connection, now), now
         interval = partitions.interval_for(self._rate)
         too_late = await late.told_now(connection)
+        ahead: list[str] = []
+        async with briefly(connection, "making room ahead"):
+            ahead = await make_room(connection, edition, interval, now)
         return {
             "edition": edition.value,
             "rolled": rolled,
-            "ahead": await make_room(connection, edition, interval, now),
+            "ahead": ahead,
             "compressed": await compress(connection, edition, now - 2 * max(interval, DAY)),
             "dropped": await retain(connection, edition, now, self._keep) if sure else 0,
             **({"too_late": too_late} if too_late else {}),
             **({"clock_leapt": self._leaps.since.isoformat()} if self._leaps.since else {}),
         }
+
+
+@asynccontextmanager
+async def briefly(connection: Connection, what: str) -> AsyncIterator[None]:
+    """Whoever waits for a table's strongest lock keeps all from it that come after: writers and readers. A
+    backup, or somebody's open transaction, may hold it for hours: this is left for a later round then."""
+    await connection.execute("set lock_timeout = '1s'")
+    try:
+        yield
+    except LockNotAvailable:
+        log.warning("%s is left for later: a long transaction (a backup?) reads the samples", what)
+    finally:
+        await connection.execute("reset lock_timeout")
 
 
 async def edition_of(connection: Connection) -> Edition:
@@ -139,9 +158,12 @@ async def compress(connection: Connection, edition: Edition, older_than: datetim
     if edition is not Edition.COMMUNITY:
         return 0
     chunks = [row["chunk"] async for row in await connection.execute(TO_COMPRESS, [older_than, QUIET])]
+    done = 0
     for chunk in chunks:
-        await connection.execute("select compress_chunk(%s::regclass)", [chunk])
-    return len(chunks)
+        async with briefly(connection, "compressing a chunk"):
+            await connection.execute("select compress_chunk(%s::regclass)", [chunk])
+            done += 1
+    return done
 
 
 async def retain(connection: Connection, edition: Edition, now: datetime, keep: Keep) -> int:
@@ -170,10 +192,11 @@ async def _drop_raw(connection: Connection, edition: Edition, before: datetime) 
     moved = moved or await late.beyond(connection, "raw", horizon)
     if moved is None:
         return 0
-    if edition is Edition.PLAIN:
-        return len(await partitions.drop_before(connection, moved))
-    rows = await connection.execute("select drop_chunks('samples', older_than => %s::timestamptz)", [moved])
-    return len(await rows.fetchall())
+    async with briefly(connection, "letting old samples go"):
+        if edition is Edition.PLAIN:
+            return len(await partitions.drop_before(connection, moved))
+        return len(await (await connection.execute(OLD_CHUNKS, [moved])).fetchall())
+    return 0
 
 
 async def _let_classes_go(connection: Connection, edition: Edition, now: datetime, keep: Keep) -> None:
@@ -182,7 +205,8 @@ async def _let_classes_go(connection: Connection, edition: Edition, now: datetim
     rolled = await _rolled(connection, "1m")
     known = [row["number"] async for row in await connection.execute(NUMBERS)]
     for one in shorter(keep.classes, keep.raw, keep.longest_raw, known):
-        await let_go(connection, edition, now, one, rolled)
+        async with briefly(connection, "letting a class of tags go"):
+            await let_go(connection, edition, now, one, rolled)
 
 
 async def _drop_minutes(connection: Connection, edition: Edition, before: datetime) -> int:
@@ -192,18 +216,19 @@ async def _drop_minutes(connection: Connection, edition: Edition, before: dateti
     if moved is None:
         return 0
     if edition is Edition.COMMUNITY:
-        rows = await connection.execute(
-            "select drop_chunks('samples_1m', older_than => %s::timestamptz)", [moved]
-        )
-        return len(await rows.fetchall())
+        async with briefly(connection, "letting old minutes go"):
+            return len(await (await connection.execute(OLD_MINUTES, [moved])).fetchall())
+        return 0
     return (await connection.execute("delete from samples_1m_data where bucket < %s", [moved])).rowcount
 
 
 async def _drop_parameters(connection: Connection, edition: Edition, before: datetime) -> int:
     if edition is Edition.PLAIN:
         return (await connection.execute(OLD_PARAMETERS, [before])).rowcount
-    rows = await connection.execute("select drop_chunks('parameter_samples', older_than => %s)", [before])
-    return len(await rows.fetchall())
+    async with briefly(connection, "letting old parameters go"):
+        rows = await connection.execute("select drop_chunks('parameter_samples', older_than => %s)", [before])
+        return len(await rows.fetchall())
+    return 0
 
 
 async def _rolled(connection: Connection, level: str) -> datetime:
@@ -234,6 +259,8 @@ where (not is_compressed or _timescaledb_functions.chunk_status(chunk::regclass)
 )
 order by range_start
 """
+OLD_CHUNKS = "select drop_chunks('samples', older_than => %s::timestamptz)"
+OLD_MINUTES = "select drop_chunks('samples_1m', older_than => %s::timestamptz)"
 NUMBERS = "select number from tags"
 OLD_INTENTS = "delete from outbox where state = 'done' and finished_at < %s"
 OLD_EXCHANGES = "delete from erp_exchanges where at < %s"

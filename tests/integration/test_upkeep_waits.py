@@ -1,0 +1,69 @@
+"""Upkeep waits for nobody's long transaction, and one thing that fails keeps nothing else from being done."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from hub.model.batch import SampleBatch
+from hub.store.migrate import migrate
+from hub.store.pool import open_pool
+from hub.store.samples import PgSampleStore
+from hub.store.tag_classes import TagClass
+from hub.store.upkeep import Keep, Upkeep
+from hub.testing.clock import NOON, HandClock
+
+pytestmark = pytest.mark.anyio
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize("later", [DAY, 5 * DAY], ids=["the next partition", "old samples"])
+async def test_a_backup_that_reads_for_hours_holds_up_neither_upkeep_nor_writers(
+    any_dsn: str, later: timedelta
+) -> None:
+    pool = await open_pool(any_dsn)
+    samples, upkeep = PgSampleStore(pool), Upkeep(pool, HandClock(), Keep(raw=2 * DAY))
+    await samples.write([SampleBatch.at([1], NOON - timedelta(hours=2), [1.0])])
+    await upkeep.round(NOON)
+    async with await psycopg.AsyncConnection.connect(any_dsn) as backup:
+        await backup.execute("set transaction isolation level repeatable read, read only")
+        await backup.execute("select count(*) from samples")
+        async with asyncio.timeout(30):
+            await upkeep.round(NOON + later)
+            assert await samples.write([SampleBatch.at([1], NOON + later, [2.0])]) == 1
+            assert [float(v) for v in (await samples.newest([1])).values] == [2.0]
+    await upkeep.round(NOON + later + timedelta(hours=1))
+    left = [float(v) for v in (await samples.since([1], NOON - DAY)).values]
+    assert left == ([1.0, 2.0] if later == DAY else [2.0])
+    await pool.close()
+
+
+async def test_a_class_of_tags_goes_from_compressed_chunks_whatever_may_be_decompressed_at_once(
+    community_dsn: str,
+) -> None:
+    await migrate(community_dsn)
+    pool = await open_pool(community_dsn, max_size=1)
+    async with pool.connection() as connection:
+        await connection.execute("set timescaledb.max_tuples_decompressed_per_dml_transaction = 100")
+        await connection.execute("insert into tags (path) select 't' || n from generate_series(1, 3) n")
+        await connection.execute(WEEK, [NOON - 6 * DAY, NOON])
+    await Upkeep(pool, HandClock(), Keep(raw=30 * DAY)).round(NOON)
+    short = Keep(raw=30 * DAY, classes=(TagClass(frozenset([1, 2]), 3 * DAY),))
+    done = await Upkeep(pool, HandClock(), short).round(NOON)
+    assert done["edition"] == "community"
+    async with pool.connection() as connection:
+        found = await (await connection.execute(FIRST_DAYS)).fetchall()
+    assert [(row["tag"], (NOON - row["first"]).days) for row in found] == [(1, 3), (2, 3), (3, 6)]
+    await pool.close()
+
+
+WEEK = """
+insert into samples (ts, tag, value, status)
+select ts, tag, 1, 0 from generate_series(%s::timestamptz, %s::timestamptz, interval '5 minutes') ts,
+    generate_series(1, 3) tag
+"""
+FIRST_DAYS = "select tag, min(ts) as first from samples group by tag order by tag"
