@@ -146,7 +146,8 @@ class MesRedisSource:
         _, entries, *_ = await redis.xautoclaim(
             self._config.stream, self._config.group, self._consumer, idle, "0-0", _PAGE
         )
-        await self._take(redis, entries, intake)
+        # Redis 6.2 gives what was trimmed meanwhile without its number: `_mine` of the next life has that
+        await self._take(redis, [e for e in entries if e[0] is not None], intake)
 
     async def _take(self, redis: Redis, entries: Sequence[Entry], intake: MesIntake) -> None:
         if not entries:
@@ -166,6 +167,8 @@ class MesRedisSource:
             return SourceUnavailable(f"{self._name}: the stream's group is gone; making it again")
         if said.startswith("WRONGTYPE"):
             return SourceRefused(f"{self._name}: {self._config.stream} is no stream; correct stream:")
+        if said.startswith("unknown command"):
+            return SourceRefused(f"{self._name}: this Redis is too old; needs Redis 6.2 or later, or Valkey")
         return SourceUnavailable(f"{self._name}: Redis answered {said.split(' ', 1)[0]}")
 
 

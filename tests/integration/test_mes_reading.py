@@ -12,6 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from collectors import mes_sql
 from collectors.event_runner import EventRunner
@@ -442,6 +444,32 @@ async def test_what_a_consumer_took_with_it_is_taken_over(stream: RedisWorld) ->
     with pytest.raises(Enough):
         await source.feed(stream.intake(source))
     assert await numbers(stream.record) == ["R-1"]
+
+
+async def test_what_was_trimmed_before_it_was_taken_over_holds_up_nothing(
+    stream: RedisWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis 6.2 answers nil for such an entry, and the client makes (None, None) of it."""
+    real = Redis.xautoclaim
+
+    async def as_6_2(self: Redis, *told: Any, **more: Any) -> Any:
+        after, entries, *rest = await real(self, *told, **more)
+        return [after, [(None, None), *entries], *rest]
+
+    monkeypatch.setattr(Redis, "xautoclaim", as_6_2)
+    await stream.tell([REPORT])
+    await stream.read()
+    assert await numbers(stream.record) == ["R-1"]
+    assert (await stream.redis.xpending("mes", "andon-hub"))["pending"] == 0
+
+
+async def test_a_redis_that_is_too_old_is_told(stream: RedisWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def as_6_0(*_: Any, **__: Any) -> Any:
+        raise ResponseError("unknown command `XAUTOCLAIM`, with args beginning with: `mes`,")
+
+    monkeypatch.setattr(Redis, "xautoclaim", as_6_0)
+    with pytest.raises(SourceRefused, match=r"Redis 6\.2"):
+        await stream.read()
 
 
 async def test_a_report_without_an_id_has_that_of_its_entry(stream: RedisWorld) -> None:
