@@ -32,8 +32,8 @@ class Ages:
         """Seconds; UNKNOWN also means that it is long ago."""
         if number > self._upto:
             return elapsed - self._taken[number] if number in self._taken else UNKNOWN
-        if self._was_set_back:
-            return UNKNOWN
+        if self._was_set_back or taken > self._opened:
+            return UNKNOWN  # a disk may change a time, too
         # The clock may have been right only after a while: a small computer begins where it ended.
         here = elapsed - self._began
         before = max((self._opened - taken).total_seconds(), 0.0)

@@ -35,10 +35,12 @@ log = logging.getLogger(__name__)
 
 STEP = 1_024  # what a batch that cannot be read counts for, in bytes: others wait while it is stepped over
 ROOM = 4_194_304  # bytes at most that are made free at once
+UNSAID = from_micros(0)  # when a batch was taken, where the disk has changed that: long ago
 
 
 class Kept(NamedTuple):
-    """One batch of the spool; `body` is None where the disk has changed it (`taken` says nothing, then)."""
+    """One batch of the spool; `body` is None where the disk has changed it (`taken` says nothing, then).
+    Where only `taken` was changed it is UNSAID, or another time: the checksum stands for the body alone."""
 
     number: int
     taken: datetime
@@ -139,20 +141,20 @@ class Spool:
         for number, *row in self._file.walk("number, taken, crc, cast(body as blob)", after):
             if row:
                 taken, crc, small = row
-                out.append(Kept(number, from_micros(taken), self._whole(number, crc, small)))
+                out.append(Kept(number, _meant(taken) or UNSAID, self._whole(number, crc, small)))
                 size -= len(out[-1].body or b"")
             else:
-                out.append(Kept(number, from_micros(0), None))
+                out.append(Kept(number, UNSAID, None))
                 size -= STEP
             if size <= 0:
                 break
         last = self._file.last
         if not out and max(after, self._file.gone) < last:  # the newest are lost: nothing to wait for
-            out.append(Kept(last, from_micros(0), None))
+            out.append(Kept(last, UNSAID, None))
         return out
 
-    def _whole(self, number: int, crc: int, small: bytes) -> bytes | None:
-        if zlib.crc32(small) == crc:
+    def _whole(self, number: int, crc: int, small: bytes | None) -> bytes | None:
+        if small is not None and zlib.crc32(small) == crc:
             return body_of(small)
         self._file.damaged += 1
         log.error("batch %d of the spool was changed by the disk: it is left out", number)
@@ -196,13 +198,16 @@ class Spool:
 
     @property
     def oldest(self) -> datetime | None:
-        return next((from_micros(row[1]) for row in self._file.walk("number, taken", 0) if row[1:]), None)
+        """When the first of those that wait was taken, as far as the disk can say."""
+        return next(
+            (at for row in self._file.walk("number, taken", 0) for at in map(_meant, row[1:]) if at), None
+        )
 
     @property
     def newest(self) -> datetime | None:
         """When the last of those that wait was taken."""
         row = next((r for r in self._file.walk("number, taken", self._file.last - 1)), ())
-        return from_micros(row[1]) if row[1:] else None
+        return _meant(row[1]) if row[1:] else None
 
     @property
     def first(self) -> int:
@@ -258,3 +263,11 @@ class Spool:
     def dropped(self) -> Counter[str]:
         """Samples of each source, in this life."""
         return self._room.dropped
+
+
+def _meant(taken: object) -> datetime | None:
+    """What the file has as the time of a batch, if it can be one."""
+    try:
+        return from_micros(taken) if isinstance(taken, int) else None
+    except OverflowError:
+        return None

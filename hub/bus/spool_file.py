@@ -144,6 +144,7 @@ class SpoolFile:
         try:
             # One process has the file (`lock`): without a -shm beside it, for which a full disk has no room.
             db.execute("pragma locking_mode=exclusive")
+            db.text_factory = lambda raw: str(raw, "utf-8", "replace")  # a disk may make text of anything
         except sqlite3.Error:
             db.close()
             raise

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hub.bus.spool import DiskRefuses, Spool
+from hub.bus.spool import UNSAID, DiskRefuses, Spool
 from hub.bus.spool_file import PAGE_BYTES
 from hub.errors import ConfigError
 from hub.model.batch import SampleBatch
@@ -22,6 +22,7 @@ from hub.testing.clock import NOON
 
 LIMIT = 1_000_000
 CONNECT = sqlite3.connect
+NO_TEXT = "bytes that are no text, and are said to be one"
 
 
 @pytest.fixture
@@ -125,6 +126,36 @@ def test_a_batch_that_the_disk_changed_is_left_out_and_counted(folder: Path) -> 
     assert bodies(then) == [given[0], None, given[2]]
     assert then.damaged == 1
     then.close()
+
+
+@pytest.mark.parametrize("what", [1 << 61, -(1 << 62), 1.5, "x", b"\xff", NO_TEXT, None])
+@pytest.mark.parametrize("which", [1, 2, 3])
+def test_a_time_that_the_disk_changed_costs_no_batch(folder: Path, which: int, what: object) -> None:
+    """Its bytes have a checksum of their own; when it was taken is known no more, so it is old."""
+    spool = Spool(folder, LIMIT)
+    given = fill(spool, 3)
+    taken = [NOON + timedelta(seconds=n) for n in range(3)]
+    taken[which - 1] = UNSAID
+    _change_taken(spool, which, what)
+    for _ in range(2):
+        assert bodies(spool) == given
+        assert [kept.taken for kept in spool.read(0)] == taken
+        assert spool.oldest == NOON + timedelta(seconds=which == 1)
+        assert spool.newest == (None if which == 3 else NOON + timedelta(seconds=2))
+        spool.close()
+        spool = Spool(folder, LIMIT)
+    spool.close()
+
+
+def _change_taken(spool: Spool, number: int, to: object) -> None:
+    db = spool._file.db
+    db.execute("pragma writable_schema=on")
+    db.execute("update sqlite_master set sql = replace(sql, 'taken integer not null', 'taken')")
+    db.execute("pragma writable_schema=reset")
+    value = "cast(x'ff' as text)" if to is NO_TEXT else "?"
+    db.execute(
+        f"update spool set taken = {value} where number = ?", (number,) if to is NO_TEXT else (to, number)
+    )
 
 
 def test_a_file_that_is_no_database_is_put_aside(folder: Path) -> None:
