@@ -15,11 +15,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from hub.bus.ages import Ages
 from hub.bus.numbers import Numbering
+from hub.bus.recent import Told
 from hub.bus.spool import DiskRefuses, Kept, Spool
 from hub.errors import Transient
 from hub.model.batch import SampleBatch, as_historical, from_micros
@@ -42,6 +43,14 @@ FRESH = 16  # batches that wait to be shown; a bus that hangs shows the newest
 Reached = Callable[[str], Awaitable[int]]  # origin -> its last batch on record, 0 when there is none
 Tell = Callable[[Sequence[SampleGap]], Awaitable[None]]  # onto the record; telling twice is harmless
 T = TypeVar("T")
+
+
+class _Put(NamedTuple):
+    """A batch that the disk has: the number its taker gave it, its own, and when it came."""
+
+    of_taker: int
+    number: int
+    elapsed: float
 
 
 class _BeginsAgain(Transient):
@@ -67,6 +76,7 @@ class SpooledBus:
         self._window, self._tell, self._numbering = window, tell, numbering
         self._disk = ThreadPoolExecutor(1, "spool")
         self._changed = asyncio.Condition()  # a new batch, or the record has moved
+        self._puts: dict[str, _Put] = {}  # the last one of each origin
         self._held = _Held(HELD)
         self._fresh: deque[bytes] = deque(maxlen=FRESH)
         self._shown = asyncio.Event()
@@ -103,13 +113,15 @@ class SpooledBus:
     ) -> None:
         """Returns once the disk has it. Where the disk refuses: once the bus has it; it may raise, too.
 
-        The spool numbers batches itself, over all lives of the process: `stamp` is not needed.
+        The spool numbers batches itself, over all lives of the process. By its `stamp` a batch is known that
+        comes again because its taker was called off while the disk wrote.
         """
         taken, elapsed = self._clock.now(), self._clock.monotonic()
         try:
-            number = await self._on_disk(lambda: self._spool.append(body, taken, recent))
-            self._ages.took(number, elapsed)
-            self._held.add(Kept(number, taken, body))
+            put = await self._on_disk(partial(self._put, body, taken, elapsed, stamp, recent))
+            self._ages.took(put.number, put.elapsed)
+            if stamp is None or stamp.number == put.of_taker:  # else a later one
+                self._held.add(Kept(put.number, taken, body))
         except DiskRefuses as cause:
             log.error("%s: a batch goes to the bus without it", cause)
             number = self._bare.number + 1
@@ -120,6 +132,17 @@ class SpooledBus:
             self._bare = self._bare._replace(number=number)
         async with self._changed:
             self._changed.notify_all()
+
+    def _put(self, body: bytes, taken: datetime, elapsed: float, stamp: Stamp | None, recent: Told) -> _Put:
+        """On the disk's thread, which goes on when nobody waits any more and knows what the disk has."""
+        known = self._puts.get(stamp.origin) if stamp is not None else None
+        if stamp is not None and known is not None and stamp.number <= known.of_taker:
+            return known
+        number = self._spool.append(body, taken, recent)
+        put = _Put(stamp.number if stamp is not None else 0, number, elapsed)
+        if stamp is not None:
+            self._puts[stamp.origin] = put
+        return put
 
     async def recall(self, source: str) -> Recent:
         return await self._on_disk(lambda: self._spool.recent(source))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from collectors.runner import BusSink
 from hub.bus.spool import DiskRefuses, Spool
 from hub.bus.spooled import SpooledBus, _Held
 from hub.errors import Transient
@@ -74,8 +75,7 @@ class Line:
     async def say(self, *seconds: int) -> None:
         """One batch that was so at each of these seconds; taken now."""
         for n in seconds:
-            batch = SampleBatch.at([1], NOON + timedelta(seconds=n), [float(n)])
-            await self.way.publish(SAMPLES, batch.to_bytes())
+            await self.way.publish(SAMPLES, reading(n).to_bytes())
 
     @property
     def values(self) -> list[float]:
@@ -104,6 +104,27 @@ class Line:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+class SlowDisk:
+    """It takes one batch and does not say so before it may."""
+
+    def __init__(self, spool: Spool, patch: pytest.MonkeyPatch) -> None:
+        self.writes, self.may_go, self._append = threading.Event(), threading.Event(), spool.append
+        patch.setattr(spool, "append", self.append)
+
+    def append(self, *given: Any) -> int:
+        self.writes.set()
+        self.may_go.wait(PATIENCE)
+        return self._append(*given)
+
+    async def calls_off(self, put: Coroutine[Any, Any, None]) -> None:
+        """Whoever puts is cancelled while it writes."""
+        taken = asyncio.ensure_future(put)
+        await asyncio.to_thread(self.writes.wait, PATIENCE)
+        taken.cancel()
+        await asyncio.gather(taken, return_exceptions=True)
+        self.may_go.set()
 
 
 @pytest.fixture
@@ -218,27 +239,91 @@ async def test_a_batch_that_cannot_be_read_is_stepped_over_and_the_next_ones_arr
     assert line.spool.damaged == 1
 
 
+@pytest.mark.parametrize("which", [1, 2, 3])
+@pytest.mark.parametrize("taken", [1 << 61, 4_102_444_800_000_000])  # no time at all; the year 2100
+async def test_a_batch_whose_time_the_disk_changed_is_history_and_holds_nothing_up(
+    tmp_path: Path, which: int, taken: int
+) -> None:
+    before = Line(tmp_path / "spool")
+    await before.say(1, 2, 3)
+    before.spool._file.db.execute("update spool set taken = ? where number = ?", (taken, which))
+    before.way.close()
+    line = Line(tmp_path / "spool")
+    async with line.running():
+        await line.until(lambda: line.values == [1, 2, 3])
+    line.way.close()
+    assert line.bus.got[which - 1][0].historical
+
+
 async def test_a_taker_that_was_called_off_while_the_disk_wrote_leaves_no_hole(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the disk has is given, also when nobody waited for that any more."""
-    writes, may_go, append = threading.Event(), threading.Event(), line.spool.append
-
-    def slow(*given: Any) -> int:
-        writes.set()
-        may_go.wait(PATIENCE)
-        return append(*given)
-
     await line.say(1)
-    monkeypatch.setattr(line.spool, "append", slow)
-    taken = asyncio.ensure_future(line.say(2))
-    await asyncio.to_thread(writes.wait, PATIENCE)
-    taken.cancel()
-    await asyncio.gather(taken, return_exceptions=True)
-    may_go.set()
+    await SlowDisk(line.spool, monkeypatch).calls_off(line.say(2))
     await line.say(3)
     async with line.running():
         await line.until(lambda: line.values == [1, 2, 3])
+
+
+async def test_what_the_disk_has_is_not_taken_again_from_whoever_was_called_off(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The taker keeps its parcel, which may have arrived, and gives it again under the number it had."""
+    sink = BusSink(line.way)
+    await sink.put(reading(1))
+    await SlowDisk(line.spool, monkeypatch).calls_off(sink.put(reading(2)))
+    await line.say(3)
+    await sink.put(reading(4))
+    await sink.put(reading(5))
+    async with line.running():
+        await line.until(lambda: len(line.values) >= 5)
+    assert line.values == [1, 2, 3, 4, 5]
+    assert not any(batch.historical for batch, _ in line.bus.got)
+
+
+async def test_whoever_waits_hears_of_a_batch_when_it_is_given_again(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with line.running():
+        await line.say(1)
+        await line.until(lambda: line.values == [1])
+        disk, again = SlowDisk(line.spool, monkeypatch), (SAMPLES, reading(2).to_bytes(), Stamp("a", 1))
+        await disk.calls_off(line.way.publish(*again))
+        await line.way.publish(*again)
+        await line.until(lambda: line.values == [1, 2])
+    assert not line.bus.got[-1][0].historical
+
+
+async def test_each_taker_has_numbers_of_its_own_and_who_has_none_is_never_taken_for_a_repeat(
+    line: Line,
+) -> None:
+    told = [("a", 1), ("b", 1), None, None, ("a", 2), ("a", 2), ("a", 1), ("a", 3)]
+    seconds = [1, 2, 3, 3, 5, 5, 1, 6]
+    for given, second in zip(told, seconds, strict=True):
+        await line.way.publish(SAMPLES, reading(second).to_bytes(), Stamp(*given) if given else None)
+    async with line.running():
+        await line.until(lambda: len(line.values) >= 6)
+    assert line.values == [1, 2, 3, 3, 5, 6]
+
+
+async def test_what_the_disk_refused_is_taken_when_it_comes_again(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise DiskRefuses("spool: full")
+
+    line.bus.up = False
+    with monkeypatch.context() as full:
+        full.setattr(line.spool, "append", refuse)
+        with pytest.raises(Away):
+            await line.way.publish(SAMPLES, reading(1).to_bytes(), Stamp("a", 1))
+    await line.way.publish(SAMPLES, reading(1).to_bytes(), Stamp("a", 1))
+    assert line.spool.last == 1
+
+
+def reading(seconds: int) -> SampleBatch:
+    return SampleBatch.at([1], NOON + timedelta(seconds=seconds), [float(seconds)])
 
 
 async def test_what_still_waits_on_the_bus_is_not_given_again(line: Line) -> None:
