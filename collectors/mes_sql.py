@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from pydantic import Field, field_validator, model_validator
 from collectors import mes_tables as tables
 from collectors.mes_faults import Unreadable
 from collectors.mes_map_checks import of_reads
+from collectors.mes_marks import as_mark, as_parameter, number, parsed, written
 from collectors.mes_set_back import Mark, reached, went_back
 from collectors.mes_tables import Row, TableBlock
 from hub import sql_text
@@ -75,7 +76,7 @@ class ReadBlock(TableBlock):
     def first(self, zone: ZoneInfo) -> Mark:
         """The watermark to begin with."""
         try:
-            return _parsed(self.start, zone)
+            return parsed(self.start, zone)
         except ValueError:
             raise ValueError("start: say where to begin, '2026-01-01' or '0', in quotes") from None
 
@@ -175,7 +176,7 @@ class MesSqlSource:
         if not read.watermark:
             return _Place()
         first, known = read.first(self._zone), await intake.mark(read.name)
-        mark = _parsed(known, self._zone) if known else first
+        mark = parsed(known, self._zone) if known else first
         return _Place(mark if type(mark) is type(first) else first)
 
     async def _poll(self, line: _Line, read: ReadBlock, place: _Place, intake: MesIntake) -> None:
@@ -202,7 +203,7 @@ class MesSqlSource:
                 break
             if last == since:
                 raise SourceRefused(
-                    f"{self._name}: {read.name}: {read.limit} rows share the watermark {_written(last)}; "
+                    f"{self._name}: {read.name}: {read.limit} rows share the watermark {written(last)}; "
                     "raise limit:, or choose a finer watermark"
                 )
             since = last
@@ -213,9 +214,9 @@ class MesSqlSource:
         reached: Mark = min(last, self._clock.now()) if isinstance(last, datetime) else last
         if mark is None or isinstance(mark, int) is not isinstance(reached, int):
             raise SourceRefused(f"{self._name}: {read.name}: start: is no {type(last).__name__}; correct it")
-        if _number(reached) <= _number(mark):
+        if number(reached) <= number(mark):
             return mark
-        await intake.set_mark(read.name, _written(reached))
+        await intake.set_mark(read.name, written(reached))
         return reached
 
     async def _reached(
@@ -224,16 +225,16 @@ class MesSqlSource:
         """How far the watermark reaches where it has gone back behind the late window; None where it has not,
         or where there are no rows at all."""
         first = read.first(self._zone) if read.watermark else None
-        if mark is None or since is None or first is None or _number(since) <= _number(first):
+        if mark is None or since is None or first is None or number(since) <= number(first):
             return None
 
         async def marks(at: Mark) -> list[Mark]:
             rows = await self._rows(line, read, at)
-            found = [_as_mark(row[read.watermark], self._zone) for row in rows]
+            found = [as_mark(row[read.watermark], self._zone) for row in rows]
             return [m for m in found if m is not None]
 
         found = await reached(marks, first, since, read.limit)
-        return found if found is not None and _number(found) < _number(since) else None
+        return found if found is not None and number(found) < number(since) else None
 
     async def _tell_back(self, read: ReadBlock, mark: Mark | None, back: Mark, intake: MesIntake) -> None:
         """Among the rejects, so that a person looks; then it is read from there on, which repeats nothing."""
@@ -241,7 +242,7 @@ class MesSqlSource:
         self._set_back[read.name] = f"{told['from']} → {told['to']}"
         _log.warning("%s: %s: %s %s", self._name, read.name, read.watermark, went_back(told).en)
         await intake.take([{"table": read.name, "set_back": told}])
-        await intake.set_mark(read.name, _written(back))
+        await intake.set_mark(read.name, written(back))
 
     def _shown(self, mark: Mark | None) -> str:
         return f"{mark.astimezone(self._zone):%Y-%m-%d %H:%M:%S}" if isinstance(mark, datetime) else str(mark)
@@ -269,8 +270,8 @@ class MesSqlSource:
             raise SourceRefused(
                 f"{self._name}: {read.name}: the statement gives no column {read.watermark}; select it too"
             )
-        marks = [_as_mark(row[read.watermark], self._zone) for row in rows]
-        known = [_number(m) for m in marks if m is not None]
+        marks = [as_mark(row[read.watermark], self._zone) for row in rows]
+        known = [number(m) for m in marks if m is not None]
         if len(known) != len(marks) or len({type(m) for m in marks}) != 1:
             raise SourceRefused(
                 f"{self._name}: {read.name}: {read.watermark} has to be a time or a whole number in every "
@@ -305,7 +306,7 @@ class _Line:
 
     def _asked(self, read: ReadBlock, since: Mark | None) -> list[Row] | None:
         zoned = read.name in self._zoned
-        told = since if zoned else _as_parameter(since, self._zone)
+        told = since if zoned else as_parameter(since, self._zone)
         text, used = sql_text.bound(read.statement, {"since": told, "limit": read.limit})
         try:
             self._driver.begin(self._connection, write=False)
@@ -355,28 +356,6 @@ def _key(row: Row) -> str:
     return repr(sorted((n, str(v)) for n, v in row.items()))
 
 
-def _number(mark: Mark) -> float:
-    return mark.timestamp() if isinstance(mark, datetime) else mark
-
-
-def _parsed(text: str, zone: ZoneInfo) -> Mark:
-    if text.lstrip("-").isdecimal():
-        return int(text)
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=zone)
-
-
-def _written(mark: Mark) -> str:
-    return str(mark) if isinstance(mark, int) else mark.astimezone(UTC).isoformat()
-
-
-def _as_mark(value: Any, zone: ZoneInfo) -> Mark | None:
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
-    whole = tables.plain(value)
-    return whole if isinstance(whole, int) and not isinstance(whole, bool) else None
-
-
 def _earlier(mark: Mark, read: ReadBlock) -> Mark:
     return mark - read.late_numbers if isinstance(mark, int) else mark - read.late
 
@@ -384,8 +363,3 @@ def _earlier(mark: Mark, read: ReadBlock) -> Mark:
 def _well_before(mark: Mark, read: ReadBlock) -> Mark:
     """Numbers were given anew, nobody knows how many; reading one again is harmless."""
     return mark - max(read.late_numbers, _AGAIN) if isinstance(mark, int) else mark - read.late
-
-
-def _as_parameter(since: Mark | None, zone: ZoneInfo) -> Any:
-    """A time without its zone, in the database's own: columns with and without one are compared alike."""
-    return since.astimezone(zone).replace(tzinfo=None) if isinstance(since, datetime) else since

@@ -107,6 +107,28 @@ class _Codes:
         return Failure.REFUSED
 
 
+def _lenient(adapters: Any) -> None:
+    """Times that Python has not (infinity, the year 20260, 24:00) come as text: one of them in one row would
+    end the whole answer."""
+    from psycopg import DataError
+    from psycopg.types import datetime as times
+
+    for name, usual in (
+        ("date", times.DateLoader), ("time", times.TimeLoader), ("timetz", times.TimetzLoader),
+        ("timestamp", times.TimestampLoader), ("timestamptz", times.TimestamptzLoader),
+        ("interval", times.IntervalLoader),
+    ):  # fmt: skip
+
+        class Lenient(usual):  # type: ignore[valid-type, misc]
+            def load(self, data: Any) -> Any:
+                try:
+                    return super().load(data)
+                except DataError:
+                    return bytes(data).decode("utf-8", "replace")
+
+        adapters.register_loader(name, Lenient)
+
+
 class Postgres:
     """Error codes: postgresql.org/docs/current/errcodes-appendix.html."""
 
@@ -123,12 +145,14 @@ class Postgres:
         options = f"-c statement_timeout={seconds * 1000} -c TimeZone={zone.key}"
         if block.schema_:
             options += f" -c search_path={block.schema_}"
-        return self._psycopg.connect(
+        made = self._psycopg.connect(
             host=block.host, port=block.door, dbname=block.database, user=block.user,
             password=block.password.get_secret_value() or None, options=options, connect_timeout=seconds,
             sslmode={"off": "prefer", "on": "require", "verified": "verify-full"}[block.tls],
             tcp_user_timeout=seconds * 1000, application_name="andon-hub", prepare_threshold=None,
         )  # fmt: skip
+        _lenient(made.adapters)
+        return made
 
     def begin(self, connection: Any, *, write: bool) -> None:
         connection.read_only = not write
