@@ -318,7 +318,7 @@ class _Line:
                     return None
                 self.columns = names = [column[0] for column in about]
                 self._once(read, names)
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+                return [dict(zip(names, map(tables.letters, row), strict=True)) for row in cursor.fetchall()]
             finally:
                 cursor.close()
                 self._connection.rollback()

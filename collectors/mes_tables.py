@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Self
@@ -33,6 +34,11 @@ _TOO_MANY = Words(
     "的单元格比列名多；值中含分隔符时请加引号，数字不要写千分位",
     "has more cells than there are named columns; put a value with the delimiter in it into quotes, and "
     "write numbers without separators of thousands",
+)
+_BYTES = "bytes"  # in base64, of a value that is no text: the column may be one that nobody reads
+_WHITE = "\t\r\n\u3000\u00a0"
+_NO_TEXT = Words(
+    "不是文本；请在语句中用 cast 转换成文本", "is no text; write a cast to text in the statement"
 )
 
 
@@ -162,8 +168,25 @@ def plain(value: Any) -> Any:
             return plain(float(value))
         case datetime() | date():
             return value.isoformat()
+        case bytes() | bytearray() | memoryview():
+            text = letters(value)
+            return text if isinstance(text, str) else {_BYTES: base64.b64encode(text).decode()}
         case _:
             return str(value)
+
+
+def letters(value: Any) -> Any:
+    """Bytes as text where they are text: a database without an encoding tells every text so, and GBK and
+    UTF-8 may stand side by side in it. What is no text stays as it is."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return value
+    raw = bytes(value)
+    for code in ("utf-8", "gb18030"):
+        with suppress(UnicodeDecodeError):
+            text = raw.decode(code)
+            if all(letter.isprintable() or letter in _WHITE for letter in text):
+                return text
+    return raw
 
 
 def _has_jobs(block: TableBlock, rows: Sequence[Row]) -> bool:
@@ -206,6 +229,8 @@ def _empty(value: Any) -> bool:
 
 
 def _value(block: TableBlock, ours: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        raise Unreadable(Fault(ours, _NO_TEXT))
     value = value.strip() if isinstance(value, str) else value
     words = block.words.get(ours)
     if words is None or value in (None, ""):

@@ -150,8 +150,14 @@ class Postgres:
             password=block.password.get_secret_value() or None, options=options, connect_timeout=seconds,
             sslmode={"off": "prefer", "on": "require", "verified": "verify-full"}[block.tls],
             tcp_user_timeout=seconds * 1000, application_name="andon-hub", prepare_threshold=None,
+            client_encoding="UTF8",
         )  # fmt: skip
         _lenient(made.adapters)
+        if made.info.parameter_status("server_encoding") == "SQL_ASCII":
+            # Such a server changes no letters but looks whether they are UTF-8: one row of others would end
+            # the whole answer. So its text comes as it is, as bytes.
+            made.execute("set client_encoding to SQL_ASCII")
+            made.commit()
         return made
 
     def begin(self, connection: Any, *, write: bool) -> None:

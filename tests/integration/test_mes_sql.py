@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from collectors.mes_sql import MesSqlSource
 from tests.contract.mes.worlds import AT, Enough, FilesWorld, Record, record
@@ -31,7 +31,7 @@ class Mes:
         self.world, self.dsn = world, dsn
 
     def does(self, *statements: str, values: tuple[Any, ...] = ()) -> None:
-        with psycopg.connect(self.dsn, autocommit=True) as line:
+        with psycopg.connect(self.dsn, autocommit=True, client_encoding="UTF8") as line:
             for statement in statements:
                 line.execute(statement.encode(), values)
 
@@ -108,3 +108,70 @@ async def test_the_end_of_the_day_as_a_time_of_day_stops_nothing(mes: Mes) -> No
     mes.does("create table wo (number text, due_at date)", "insert into wo values ('MO-1', '2026-01-06')")
     await mes.read(ORDERS | {"statement": statement})
     assert (await mes.known())["orders"] == ["MO-1"]
+
+
+# ------------------------------------------------------------------ bytes
+@pytest.fixture
+def ascii_mes(mes: Mes) -> Iterator[Mes]:
+    """A database that says nothing of its letters, as old ones do: every text comes as bytes."""
+    name = conninfo_to_dict(mes.dsn)["dbname"]
+    mes.does(f"create database {name}_a encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C' template template0")
+    yield Mes(mes.world, make_conninfo(mes.dsn, dbname=f"{name}_a"))
+    mes.does(f"drop database {name}_a with (force)")
+
+
+@pytest.mark.parametrize("client", ["SQL_ASCII", "UTF8"])
+async def test_text_of_a_database_without_an_encoding_is_read_row_by_row(ascii_mes: Mes, client: str) -> None:
+    role = conninfo_to_dict(ascii_mes.dsn)["user"]
+    ascii_mes.does(
+        "create table rep (id text, changed timestamptz, person text)",
+        f"alter role {role} in database {conninfo_to_dict(ascii_mes.dsn)['dbname']} "
+        f"set client_encoding = '{client}'",
+    )
+    for n, raw in enumerate(("李".encode(), "李".encode("gb18030"), b"\xff\xfe\x81")):
+        text = f"convert_from('\\x{raw.hex()}', 'SQL_ASCII')"
+        ascii_mes.does(f"insert into rep values ('R-{n}', timestamptz '{AT}', {text})")
+    read = REPORTS | {"fields": WORD | {"person": "person"}}
+    read["statement"] = read["statement"].replace("changed at", "changed at, person")
+    await ascii_mes.read(read)
+    found = await ascii_mes.world.record.everything()
+    assert [(r["id"], r["work_order"], r["person"]) for r in found["reports"]] == [
+        ("R-0", "MO-1", "李"),
+        ("R-1", "MO-1", "李"),
+    ]
+    (kept,) = await ascii_mes.rejects()
+    assert kept["event"] == "R-2"
+    assert kept["reason_en"] == "person is no text; write a cast to text in the statement"
+    assert "转换" in kept["reason_zh"]
+
+
+async def test_bytes_that_are_no_text_are_a_reject_where_they_are_read_and_nothing_elsewhere(
+    mes: Mes,
+) -> None:
+    mes.does(
+        "create table rep (id bytea, changed timestamptz, version bytea)",
+        f"insert into rep values ('R-1', '{AT}', '\\x00000000000007d1'), ('\\x0102ff', '{AT}', '\\x00')",
+    )
+    read = REPORTS | {"statement": REPORTS["statement"].replace("changed at", "changed at, version")}
+    await mes.read(read)
+    assert (await mes.known())["reports"] == ["R-1"]
+    (kept,) = await mes.rejects()
+    assert kept["reason_en"].startswith("id is no text; write a cast")
+
+
+async def test_a_letter_that_the_database_has_in_another_encoding_is_that_letter(mes: Mes) -> None:
+    name = conninfo_to_dict(mes.dsn)["dbname"]
+    mes.does(f"create database {name}_c encoding 'EUC_CN' lc_collate 'C' lc_ctype 'C' template template0")
+    other = Mes(mes.world, make_conninfo(mes.dsn, dbname=f"{name}_c"))
+    try:
+        other.does(
+            "create table rep (id text, changed timestamptz, person text)",
+            f"insert into rep values ('R-1', '{AT}', '李')",
+        )
+        read = REPORTS | {"fields": WORD | {"person": "person"}}
+        read["statement"] = read["statement"].replace("changed at", "changed at, person")
+        await other.read(read)
+        (found,) = (await other.world.record.everything())["reports"]
+        assert found["person"] == "李"
+    finally:
+        mes.does(f"drop database {name}_c with (force)")
