@@ -1,7 +1,8 @@
 """Classes of tags: raw samples of some are kept longer or shorter than those of the rest.
 
-Chunks and partitions go when the longest time is over. What is to go earlier is deleted a day at a time, and
-the chunk is written anew without it. Roll-ups stay: from then on no window is rolled again for these tags.
+Chunks and partitions go when the longest time is over. What is to go earlier is deleted a day at a time; its
+room is free for what comes into that chunk, and the disk has it when the chunk goes. Roll-ups stay: from then
+on no window is rolled again for these tags.
 """
 
 from __future__ import annotations
@@ -67,20 +68,17 @@ async def let_go(
 
 
 async def _close_up(connection: Connection, edition: Edition, start: datetime, end: datetime) -> None:
-    """The room of what was deleted is free again. Readers of these days wait, and nobody for long: who does
-    not get a chunk in time tries again in the next round."""
+    """The room of what was deleted is free within its chunk. To write the chunk anew would give it to the
+    disk as well, at the price of a standstill: whoever asks for the newest sample of a tag needs every chunk.
+    One that is locked is left to the server's own vacuuming."""
     if edition is Edition.PLAIN:
         old = await partitions.existing(connection)
         names = [sql.Identifier(p.name).as_string(None) for p in old if start < p.end and p.start < end]
     else:
         found = await connection.execute(CHUNKS, {"start": start, "end": end})
         names = [row["chunk"] async for row in found]
-    await connection.execute("set lock_timeout = '5s'")
-    try:
-        for name in names:
-            await connection.execute(f"vacuum (full, analyze) {name}".encode())
-    finally:
-        await connection.execute("reset lock_timeout")
+    for name in names:
+        await connection.execute(f"vacuum (analyze, skip_locked) {name}".encode())
 
 
 MARK = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -42,6 +43,34 @@ async def test_a_backup_that_reads_for_hours_holds_up_neither_upkeep_nor_writers
     await pool.close()
 
 
+async def test_a_class_of_tags_goes_while_somebody_reads_and_keeps_nobody_from_the_days_it_leaves(
+    any_dsn: str,
+) -> None:
+    """A day that is written anew is locked until that is done, and whoever asks for the newest sample of a
+    tag waits for it: its dead rows are made free, and it stays the file it is."""
+    pool = await open_pool(any_dsn)
+    async with pool.connection() as connection:
+        await connection.execute("insert into tags (path) values ('short'), ('long')")
+    samples, day, keep = PgSampleStore(pool), NOON - 4 * DAY, Keep(raw=30 * DAY)
+    await Upkeep(pool, HandClock(), keep).round(day)
+    await samples.write([SampleBatch.at([1, 2], day + timedelta(minutes=n), [1.0, 1.0]) for n in range(60)])
+    await Upkeep(pool, HandClock(), keep).round(NOON)
+    async with pool.connection() as connection:
+        before = await (await connection.execute(FILES)).fetchall()
+    short = replace(keep, classes=(TagClass(frozenset([1]), 2 * DAY),))
+    async with await psycopg.AsyncConnection.connect(any_dsn) as reader:
+        await reader.execute("select count(*) from samples")
+        async with asyncio.timeout(30):
+            await Upkeep(pool, HandClock(), short).round(NOON)
+    async with pool.connection() as connection:
+        after = await (await connection.execute(FILES)).fetchall()
+        gone = await (await connection.execute(GONE)).fetchall()
+    assert [(row["name"], row["file"]) for row in after] == [(row["name"], row["file"]) for row in before]
+    assert [row["rows"] for row in after] == [60], "it was looked through"
+    assert [(row["tag"], row["done"]) for row in gone] == [(1, True)]
+    await pool.close()
+
+
 async def test_a_class_of_tags_goes_from_compressed_chunks_whatever_may_be_decompressed_at_once(
     community_dsn: str,
 ) -> None:
@@ -66,4 +95,9 @@ insert into samples (ts, tag, value, status)
 select ts, tag, 1, 0 from generate_series(%s::timestamptz, %s::timestamptz, interval '5 minutes') ts,
     generate_series(1, 3) tag
 """
+FILES = """
+select distinct c.relname as name, c.relfilenode as file, c.reltuples::integer as rows
+from samples s join pg_class c on c.oid = s.tableoid
+"""
+GONE = "select tag, gone is not distinct from since as done from tag_horizons"
 FIRST_DAYS = "select tag, min(ts) as first from samples group by tag order by tag"
