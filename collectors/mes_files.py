@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from collectors import mes_put as put_away
 from collectors import mes_sheets as sheets
 from collectors import mes_tables as tables
 from collectors.mes_faults import Unreadable
 from collectors.mes_folder import DONE, FAILED, FileUnavailable, Folder, Look, look_at, readable
 from collectors.mes_map_checks import of_reads
+from collectors.mes_put import GONE, Put, refusal, refused
 from collectors.mes_sheets import SheetBlock
 from collectors.spreadsheet import Unfit
 from hub.config import Block, Duration, TimeZoneName
@@ -77,25 +78,6 @@ class MesFilesConfig(Block):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class _Put:
-    """A file as it was put away. Its writer may only have paused, and goes on in the moved file."""
-
-    name: str
-    size: int
-    changed: int
-    digest: str  # of these bytes
-    first: str  # digest of what was put away first
-    until: float  # seconds since 1970
-    place: str = DONE
-    held: float = 0.0  # until then its last row may go on; 0: nothing is held back
-    last: Sequence[Mapping[str, Any]] | None = None  # that row; the file may be moved away before it is time
-
-    @property
-    def where(self) -> tuple[str, str]:
-        return self.place, self.name
-
-
 class MesFilesSource:
     """Reads files that have stayed as they are, and looks after those it has put away."""
 
@@ -108,7 +90,7 @@ class MesFilesSource:
         self._reads = {r.name: r for r in config.reads}
         self._folder = Folder(name, config.folder, config.done, config.failed)
         self._seen: dict[str, tuple[Look, float]] = {}  # since when it looks so
-        self._put: dict[tuple[str, str], _Put] = {}
+        self._put: dict[tuple[str, str], Put] = {}
         self._grown: dict[tuple[str, str], tuple[Look, float]] = {}  # the same of what was put away
 
     def event_of(self, record: Any) -> Any:
@@ -116,14 +98,14 @@ class MesFilesSource:
             text = f"移入 done 后又被更改：{why}", f"was changed after it was taken and moved to done: {why}"
             raise Unreadable(Fault("file", Words(*text)))
         if isinstance(record, Mapping) and record.get("refused"):
-            raise _refused(record)
+            raise refused(record)
         with tables.named_by_row(self._reads, record):
             return sheets.event_of(self._reads, self._zone, tables.as_mapping(record))
 
     async def feed(self, intake: MesIntake) -> None:
         """Raises SourceUnavailable when the folder is away, SourceRefused when it cannot be worked with."""
         await asyncio.to_thread(self._folder.prepare)
-        self._put = _read_put(await intake.mark(_PUT_AWAY))
+        self._put = put_away.read(await intake.mark(_PUT_AWAY))
         while True:
             unreadable: SourceUnavailable | None = None
             for name in self._settled(await asyncio.to_thread(self._look)):
@@ -166,6 +148,7 @@ class MesFilesSource:
         if self._only_begun(path, content):
             return
         digest = hashlib.sha256(content).hexdigest()
+        await self._end_replaced(name, content, intake)
         if await intake.remembers(_FILE, digest):
             _log.info("%s: %s was taken before; nothing is taken twice", self._name, name)
             await self._put_away(path, content, digest, intake)
@@ -214,10 +197,10 @@ class MesFilesSource:
         name = readable(path.name)
         _log.warning("%s: %s %s", self._name, name, why)
         kept = await asyncio.to_thread(self._folder.target, name, FAILED, digest)
-        await intake.take([_refusal(name, kept, digest, content, why)])
+        await intake.take([refusal(name, kept, digest, content, why)])
         failpoint("mes.file_before_move")
-        await self._move(path, content, FAILED, kept, digest, intake)
-        await asyncio.to_thread(self._folder.explain, kept, f"{name}\n{why.words.zh}\n{why.words.en}\n")
+        if await self._move(path, content, FAILED, kept, digest, intake):
+            await asyncio.to_thread(self._folder.explain, kept, f"{name}\n{why.words.zh}\n{why.words.en}\n")
 
     async def again(self, record: Any, intake: MesIntake) -> Verdict | None:
         """A refused file that still lies in failed, read once more; None where the record is no such file."""
@@ -229,12 +212,12 @@ class MesFilesSource:
         if content is None:
             if await intake.remembers(_MENDED, first):
                 return Verdict(name, Uptake.REPEAT)
-            return Verdict(name, Uptake.REJECTED, (Fault("file", _GONE),))
+            return Verdict(name, Uptake.REJECTED, (Fault("file", GONE),))
         digest = hashlib.sha256(content).hexdigest()
         try:
             records = await asyncio.to_thread(self._records, name, content)
         except Unfit as why:
-            return (await intake.take([_refusal(name, kept, first, content, why)]))[0]
+            return (await intake.take([refusal(name, kept, first, content, why)]))[0]
         await self._tell(records, intake)
         for kind, what in ((_FILE, digest), (_END, digest), (_MENDED, first)):
             await intake.remember(kind, what)
@@ -250,30 +233,53 @@ class MesFilesSource:
 
     async def _move(
         self, path: Path, content: bytes, place: str, target: str, digest: str, intake: MesIntake
-    ) -> None:
-        """On record before it is moved: a restart looks after it too."""
+    ) -> bool:
+        """On record before it is moved: a restart looks after it too. False when another lies there now, or
+        somebody goes on writing: then it stays, and the next look tells."""
         look = self._seen[path.name][0]
-        put = _Put(target, look.size, look.changed, digest, digest, 0.0, place)
+        dropped = readable(path.name)
+        put = Put(target, look.size, look.changed, digest, digest, 0.0, place, dropped=dropped)
         if place == DONE and not await intake.remembers(_END, digest):
             put = await self._holding(put, content)
         await self._keep(put, intake)
-        await asyncio.to_thread(self._folder.put, path, place, target)
+        if await asyncio.to_thread(self._folder.put, path, place, target, look):
+            return True
+        _log.info("%s: %s was changed while it was taken; it is read again", self._name, dropped)
+        if not put.held:  # else its last row is still to be told: see _end_replaced
+            del self._put[put.where]
+            await self._write_put(intake)
+        return False
 
-    async def _holding(self, put: _Put, content: bytes) -> _Put:
+    async def _end_replaced(self, name: str, content: bytes, intake: MesIntake) -> None:
+        """Of one that lay there under this name and was never moved: what was held back of it is half of a
+        row where this content goes on with it, and else its last row."""
+        left = [p for p in self._put.values() if p.held and p.dropped == name]
+        looks = await asyncio.to_thread(self._folder.look_at, [p.where for p in left])
+        for put in left:
+            if looks[put.where] is not None:
+                continue
+            if hashlib.sha256(content[: put.size]).hexdigest() != put.digest:
+                await self._tell_last(put, intake)
+            del self._put[put.where]  # from the record with this file
+
+    async def _holding(self, put: Put, content: bytes) -> Put:
         """Its last row is held back where no line end closes it."""
         if not sheets.goes_on(put.name, content):
             return replace(put, held=0.0, last=None)
-        last = await asyncio.to_thread(self._last, put.name, content)
+        last = await asyncio.to_thread(self._last, put.called, content)
         return replace(put, held=(self._clock.now() + _HELD).timestamp(), last=last)
 
-    async def _keep(self, put: _Put, intake: MesIntake) -> None:
+    async def _keep(self, put: Put, intake: MesIntake) -> None:
         self._grown.pop(put.where, None)
         self._put.pop(put.where, None)
         self._put[put.where] = replace(put, until=(self._clock.now() + _LOOKED_AFTER).timestamp())
         for where in list(self._put)[:-_MOST]:
             await self._tell_last(self._put[where], intake)  # nobody waits for more of it
             del self._put[where]
-        await intake.set_mark(_PUT_AWAY, json.dumps([asdict(p) for p in self._put.values()]))
+        await self._write_put(intake)
+
+    async def _write_put(self, intake: MesIntake) -> None:
+        await intake.set_mark(_PUT_AWAY, put_away.written(self._put.values()))
 
     # ------------------------------------------------------------------ what was put away and goes on
     async def _look_after(self, intake: MesIntake) -> None:
@@ -281,8 +287,11 @@ class MesFilesSource:
             return
         now = self._clock.monotonic()
         looks = await asyncio.to_thread(self._folder.look_at, list(self._put))
+        waiting = {readable(name) for name in self._seen}
         for where, look in looks.items():
             put = self._put[where]
+            if look is None and put.held and put.dropped in waiting:
+                continue  # it was not moved: what lies there tells whether it goes on with the last row
             if look is None or (look.size, look.changed) == (put.size, put.changed):
                 self._grown.pop(where, None)
                 if put.held and (look is None or self._clock.now().timestamp() >= put.held):
@@ -295,7 +304,7 @@ class MesFilesSource:
             elif now - self._grown[where][1] >= self._config.settle.total_seconds():
                 await self._take_changed(put, look, intake)
 
-    async def _tell_last(self, put: _Put, intake: MesIntake) -> None:
+    async def _tell_last(self, put: Put, intake: MesIntake) -> None:
         """Its last row, which has no line end and none will come."""
         if not put.held:
             return
@@ -304,7 +313,7 @@ class MesFilesSource:
             content = await asyncio.to_thread(self._content, self._folder.places[DONE] / put.name)
             if content is None or hashlib.sha256(content).hexdigest() != put.digest:
                 return
-            last = await asyncio.to_thread(self._last, put.name, content)
+            last = await asyncio.to_thread(self._last, put.called, content)
         await self._tell(last, intake)
         await intake.remember(_END, put.digest)
 
@@ -312,7 +321,7 @@ class MesFilesSource:
         before = {r["line"] for r in self._records(name, content, whole=False)}
         return [r for r in self._records(name, content) if r["line"] not in before]
 
-    async def _take_changed(self, put: _Put, look: Look, intake: MesIntake) -> None:
+    async def _take_changed(self, put: Put, look: Look, intake: MesIntake) -> None:
         path = self._folder.places[put.place] / put.name
         content = await asyncio.to_thread(self._content, path)
         if content is None or await asyncio.to_thread(look_at, path) != look:
@@ -326,7 +335,7 @@ class MesFilesSource:
         else:
             await self._take_added(put, now, content, intake)
 
-    async def _take_added(self, put: _Put, now: _Put, content: bytes, intake: MesIntake) -> None:
+    async def _take_added(self, put: Put, now: Put, content: bytes, intake: MesIntake) -> None:
         records = await asyncio.to_thread(self._added, put, content, now.digest)
         rejected = await self._tell(records, intake)
         await intake.remember(_FILE, now.digest)
@@ -336,13 +345,13 @@ class MesFilesSource:
         )  # fmt: skip
         await self._keep(await self._holding(now, content), intake)
 
-    async def _take_mended(self, now: _Put, content: bytes, intake: MesIntake) -> None:
+    async def _take_mended(self, now: Put, content: bytes, intake: MesIntake) -> None:
         """A refused file that its writer, or a person, has written on in failed."""
         path = self._folder.places[FAILED] / now.name
         try:
-            records = await asyncio.to_thread(self._records, now.name, content, whole=False)
+            records = await asyncio.to_thread(self._records, now.called, content, whole=False)
         except Unfit as why:
-            await intake.take([_refusal(now.name, now.name, now.first, content, why)])
+            await intake.take([refusal(now.called, now.name, now.first, content, why)])
             await self._keep(now, intake)
             return
         rejected = await self._tell(records, intake)
@@ -359,7 +368,7 @@ class MesFilesSource:
         await asyncio.to_thread(self._folder.put, path, DONE, target)
         await asyncio.to_thread(self._folder.explain, now.name, "")
 
-    def _added(self, put: _Put, content: bytes, digest: str) -> list[dict[str, Any]]:
+    def _added(self, put: Put, content: bytes, digest: str) -> list[dict[str, Any]]:
         """Records that were not taken, or not so. One that says so where the change is none that can be
         taken."""
         try:
@@ -368,34 +377,8 @@ class MesFilesSource:
                 raise Unfit(
                     "is not what was taken with more behind it; put what is new into a file of its own"
                 )
-            taken = {r["line"]: r for r in self._records(put.name, before, whole=not put.held)}
-            found = self._records(put.name, content, whole=False)
+            taken = {r["line"]: r for r in self._records(put.called, before, whole=not put.held)}
+            found = self._records(put.called, content, whole=False)
         except Unfit as why:
             return [{"changed": str(why), "file": put.name, "digest": digest}]
         return [r for r in found if taken.get(r["line"]) != r]
-
-
-_GONE = Words(
-    "文件已不在 failed 中；请重新放入文件夹，或搁置此条",
-    "is no longer in failed; drop it into the folder once more, or put this aside",
-)
-
-
-def _refusal(name: str, kept: str, digest: str, content: bytes, why: Unfit) -> dict[str, Any]:
-    """What a refused file is among the rejects. `digest` names it, however often it is looked at."""
-    begins = content[:400].decode("utf-8", "backslashreplace").lstrip("\ufeff").splitlines() or [""]
-    words = why.words.as_dict()
-    return {"refused": name, "digest": digest, "begins": begins[0][:200], "kept": kept, "why": words}
-
-
-def _refused(record: Mapping[str, Any]) -> Unreadable:
-    why = record.get("why") or {}
-    zh, en = str(why.get("zh", "")), str(why.get("en", ""))
-    made = Unreadable(Fault("", Words(f"整个文件未收下：{zh}", f"the whole file was not taken: {en}")))
-    made.kind, made.name = "file", str(record["refused"])
-    return made
-
-
-def _read_put(mark: str) -> dict[tuple[str, str], _Put]:
-    found = [_Put(**p) for p in json.loads(mark or "[]")]
-    return {p.where: p for p in found}

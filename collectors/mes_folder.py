@@ -80,15 +80,18 @@ class Folder:
         path = self.places[place] / name
         return f"{path.stem}.{digest[:12]}{path.suffix}" if path.exists() else name
 
-    def put(self, path: Path, place: str, name: str) -> None:
+    def put(self, path: Path, place: str, name: str, seen: Look | None = None) -> bool:
+        """False when it does not look as it was `seen`, or somebody else has put it away."""
+        if seen is not None and look_at(path) != seen:
+            return False
         try:
             path.replace(self.places[place] / name)
         except FileNotFoundError:
-            return  # somebody else has put it away
+            return False
         except OSError as cause:
-            raise SourceRefused(
-                f"{self._name}: {path.name} cannot be moved to {self.places[place]}: {cause.strerror}"
-            ) from None
+            where = f"{readable(path.name)} cannot be moved to {self.places[place]}"
+            raise SourceRefused(f"{self._name}: {where}: {cause.strerror}") from None
+        return True
 
     def explain(self, name: str, why: str) -> None:
         """Beside a file in failed, for whoever looks there; "" takes it away."""

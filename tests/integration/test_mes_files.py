@@ -158,6 +158,16 @@ async def test_a_last_row_is_taken_though_its_file_was_taken_away_from_done(file
     assert await goods(files) == {"R-1": 3, "R-2": 3}
 
 
+async def test_the_last_row_of_a_second_file_of_one_name_is_read_by_that_name(files: FilesWorld) -> None:
+    """In done it is called otherwise, and no pattern fits that."""
+    for n in (1, 2):
+        (files.folder / "1-report.csv").write_text(HEAD + row(n).rstrip())
+        await files.read()
+    files.clock.turn(61)
+    await files.read()
+    assert await goods(files) == {"R-1": 3, "R-2": 3}
+
+
 async def test_of_more_files_than_are_looked_after_no_last_row_is_lost(
     files: FilesWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
