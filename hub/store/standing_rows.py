@@ -75,7 +75,8 @@ async def _found(connection: Connection, rows: SampleBatch, doubtful: NDArray[np
         "first": from_micros(int(asked.source_times.min())),
         "last": from_micros(int(asked.source_times.max())),
     }
-    found = await (await connection.execute(THERE, values)).fetchall()
+    # Planned each time, for these bounds: one plan for whatever may be asked locks every partition and chunk
+    found = await (await connection.execute(THERE, values, prepare=False)).fetchall()
     return doubtful[np.array([row["n"] - 1 for row in found], np.intp)]
 
 

@@ -93,6 +93,26 @@ async def test_only_what_lies_no_later_than_the_newest_is_looked_for(
     assert looks == [2, 1], "a clock that was set back, and so it is for the next writer"
 
 
+async def test_a_look_needs_the_days_alone_that_are_asked_for_however_often_it_is_taken(pool: Pool) -> None:
+    """Else it waits for whoever has a lock on a day of long ago."""
+    for day in (0, 3):
+        await Upkeep(pool, HandClock()).round(at(hours=24 * day))
+        await PgSampleStore(pool).write([one(SPEED, at(hours=24 * day), 1.0)])
+    asked = SampleBatch.at(np.full(2_000, SPEED), at(hours=24 * 3), np.arange(2_000.0))
+    async with pool.connection() as connection:
+        lie = await (await connection.execute(PARTS)).fetchall()
+        for _ in range(12):
+            async with connection.transaction():
+                found = await standing_rows._found(connection, asked, np.arange(len(asked)))
+                locked = {row["relation"] for row in await (await connection.execute(LOCKED)).fetchall()}
+            assert found.tolist() == [1]
+            assert [row["part"] in locked for row in lie] == [False, True]
+
+
+PARTS = "select tableoid::integer as part from samples order by ts"
+LOCKED = "select relation::integer from pg_locks where pid = pg_backend_pid() and relation is not null"
+
+
 @pytest.mark.parametrize("how", ["shuffled", "all of it again", "one by one, late"])
 async def test_a_source_may_tell_twice_and_in_any_order(pool: Pool, how: str) -> None:
     """Fault F15: a store that is flushed again, messages that overtake one another, and a writer that is
