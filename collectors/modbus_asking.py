@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 
-from collectors.blocks import Block, Table
+from collectors.blocks import BIT_TABLES, Block, Table
 from collectors.modbus_line import Denied, HungUp, ModbusLine
 
 _FUNCTION: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
@@ -21,9 +21,10 @@ class Short(Exception):
 async def asked(line: ModbusLine, block: Block, patience: float) -> bytes:
     """The data bytes of the answer.
 
-    A busy device is asked again for `patience` seconds, as long as it might have kept silent. One answer that
-    is too short may be somebody else's and is for the caller to refuse; the same once more raises Short (some
-    servers cut off at the end of their memory where the standard wants exception 2).
+    A busy device is asked again for `patience` seconds, as long as it might have kept silent. One answer of
+    another length may be somebody else's and is for the caller to refuse; one as short once more raises Short
+    (some servers cut off at the end of their memory where the standard wants exception 2), bits that are
+    filled up to whole words once more are taken without what fills them.
     """
     try:  # the way of nearly all answers, a hundred devices at once: no step more than it takes
         answer = await line.ask(_FUNCTION[block.table], block.start, block.count, block.unit)
@@ -39,6 +40,10 @@ async def asked(line: ModbusLine, block: Block, patience: float) -> bytes:
         once_more = await _when_free(line, block, patience)
         if len(once_more) == len(answer):
             raise Short
+    elif len(answer) > block.bytes_expected and block.table in BIT_TABLES:
+        once_more = await _when_free(line, block, patience)
+        if len(once_more) == len(answer):
+            return once_more[: block.bytes_expected]
     return answer
 
 

@@ -37,7 +37,7 @@ from collectors.opcua_security import (
 from collectors.opcua_session import opened, session
 from collectors.opcua_structures import Structures
 from collectors.opcua_words import Words, no_part
-from collectors.source_times import believed, judged, spelled
+from collectors.source_times import BEHIND, DISORDER, believed, judged, spelled
 from hub import metrics
 from hub.errors import SourceUnavailable
 from hub.model.batch import SampleBatch, micros
@@ -86,6 +86,8 @@ class OpcUaCollector(Looks):
         self._audit: Audit | None = None
         self._missing: list[int] = []  # nodes that the server does not have
         self._sequence = 0  # of the newest notification that the house has
+        self._is_ahead = False  # the server's last word, of what we have not got
+        self._server_said = 0  # by its clock, at most
         self._lost_at, self._is_behind = 0, False  # the server has more to tell of the time before
         self._held: Held | None = None  # where the line was lost, and the server may keep telling
         self._left: OpcUaCollector | None = None  # whose line was lost so
@@ -152,8 +154,10 @@ class OpcUaCollector(Looks):
                 why = ua.StatusCode(ua.UInt32(heard.ended)).name
                 raise SourceUnavailable(f"the server ended the subscription ({why})")
             at = self._present(heard.at)
-            if self._sequence and heard.acknowledge:
+            if self._sequence and (heard.acknowledge or self._is_ahead):
                 await self._fill(line, sink, at, range(self._sequence + 1, heard.sequence))
+            # a keep-alive has the number that comes next; a second one, if what is before it is on its way
+            self._is_ahead = not heard.acknowledge and 0 < self._sequence < heard.sequence - 1
             await self._put(sink, heard, at)
             self._sequence = heard.sequence if heard.acknowledge else self._sequence
             if self._is_behind and not heard.more:
@@ -201,9 +205,13 @@ class OpcUaCollector(Looks):
         return self._audit
 
     def _present(self, told: int) -> int:
-        """The server's time; ours where it has none or one that cannot be meant."""
+        """The server's time; ours where it has none or one that cannot be meant, or was set back."""
         now, ahead = micros(self._clock.now()), self._config.clock_ahead // timedelta(microseconds=1)
-        return told if believed(told, now, ahead) else now
+        if not believed(told, now, ahead) or told < max(now - BEHIND, self._server_said - DISORDER):
+            self._book.not_after(now)
+            return now
+        self._server_said = max(told, self._server_said)
+        return told
 
     def _warn(self) -> None:
         if isinstance(security := self._config.security, SecurityBlock):
@@ -314,6 +322,7 @@ class OpcUaCollector(Looks):
                 metrics.source_gaps(self._name, "notification", 1)
                 if self._conditions:  # it may have been an alarm
                     await self._refresh(line, self._conditions)
+                self._missed.note("notifications are lost for good")
                 _log.warning("%s: notification %d is lost for good", self._name, number)
             else:
                 await self._put(sink, once_more, at)

@@ -86,6 +86,12 @@ class Book:
         """What was said last is true, and the mark that it was lost came after it."""
         self._at[self._at <= lost_at] = 0
 
+    def not_after(self, at: int) -> None:
+        """The server's clock was ahead: what it told by that is of now at most."""
+        heard = self._newest != _NEVER
+        self._newest[heard] = np.minimum(self._newest[heard], at)
+        self._at[heard] = np.minimum(self._at[heard], at)
+
     def due(self, at: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """What has to be said again at this present of the server, and with what times."""
         rows = np.flatnonzero(at - self._patience >= self._at)

@@ -17,7 +17,9 @@ from hub.model.sample import GOOD
 
 UNCERTAIN_LAST_USABLE = 0x40900000  # nobody knows since when
 AHEAD = timedelta(minutes=5)
+BEHIND = 600_000_000  # microseconds; no word of now is on its way for so long: its clock is wrong
 DISORDER = 2_000_000  # microseconds: what lies further back than that is no disorder of messages
+_MINUTE = 60_000_000
 EARLIEST = micros(datetime(2000, 1, 1, tzinfo=UTC))  # a device whose clock has forgotten the time says 1970
 ClockAhead = Annotated[
     Duration,
@@ -45,9 +47,10 @@ def judged(
 
 
 class SetBack:
-    """Which readings come by a clock that was set back: it is as far behind ours with each of them, and
-    nothing newer than before has come for as long as makes a tag stale. What a device had kept is no such
-    thing: that comes faster than it happened, or beside what is newer."""
+    """Which readings come by a clock that was set back, or is wrong by more than BEHIND: it is as far behind
+    ours with each of them, and nothing newer than before has come for as long as makes a tag stale (a minute
+    at least, where only ours says so). What a device had kept is no such thing: that comes faster than it
+    happened, or beside what is newer."""
 
     def __init__(self, patience: Sequence[int]) -> None:
         """Microseconds until its silence makes a tag stale, by row."""
@@ -56,16 +59,17 @@ class SetBack:
         self._behind: dict[int, tuple[int, int]] = {}  # row -> (by how much, since when by our clock)
 
     def judge(self, row: int, at: int, arrived: int) -> bool:
-        newest = self._newest.get(row)
-        if newest is None or at >= newest:
+        goes_on = at >= self._newest.get(row, at)
+        if goes_on:
             self._newest[row] = at
+        if goes_on and arrived - at <= BEHIND:
             self._behind.pop(row, None)
             return False
         by, since = self._behind.get(row, (arrived - at, arrived))
         if abs(arrived - at - by) > DISORDER:
             by, since = arrived - at, arrived
         self._behind[row] = by, since
-        return arrived - since >= self._patience[row]
+        return arrived - since >= max(self._patience[row], _MINUTE * goes_on)
 
 
 def spelled(at: int) -> str:

@@ -127,7 +127,7 @@ def parsed(data: bytes) -> Payload:
         metrics = [metric_of(m) for m in message.metrics]
     except (DecodeError, UnicodeDecodeError) as cause:
         raise ValueError("is no Sparkplug B payload") from cause
-    seq = message.seq if message.HasField("seq") else None
+    seq = message.seq % 256 if message.HasField("seq") else None  # some nodes never begin again
     return Payload(_micros(message.timestamp), seq, metrics)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.mqtt_values import number
-from collectors.source_times import AHEAD, DISORDER, UNCERTAIN_LAST_USABLE, believed
+from collectors.source_times import AHEAD, BEHIND, DISORDER, UNCERTAIN_LAST_USABLE, believed
 from collectors.sparkplug_edge import Absent, Stale, Told, Value
 from collectors.sparkplug_parts import picked
 from collectors.sparkplug_payload import meant
@@ -67,16 +67,23 @@ class Rows:
         self._holds = np.zeros(len(rows), bool)  # somebody speaks for it
         self._node_at = np.zeros(nodes, np.int64)  # time at the node when it was heard last
         self._node_now = np.zeros(nodes)  # ... in our own seconds
+        self._node_said = np.zeros(nodes, np.int64)  # by its own clock, at most
+        self._node_wrong = np.zeros(nodes, bool)  # that clock is not to be believed
         self._lines: list[Line] = []
         self._past: list[Line] = []
         self.complaints: list[tuple[int, str]] = []  # the caller takes and empties them
 
     def heard(self, node: int, at: int, arrived: int, now: float) -> None:
-        """A message came with this time of the node's clock. What is known of that never goes back: it goes
-        on at half its pace until a clock that was set back, or a message that was delayed, has caught up."""
+        """A message came with this time of the node's clock. Where that is far behind ours, or went back,
+        ours stands for it. It never goes back here: it goes on at half its pace until a clock that was ahead, or a
+        message that was delayed, has caught up."""
         usable = believed(at, arrived, self._ahead)
+        back = at < max(arrived - BEHIND, int(self._node_said[node]) - DISORDER)
+        self._node_wrong[node] = usable and back
+        if usable:
+            self._node_said[node] = max(at, self._node_said[node])
         known = (self.time_at(node, now) + int(self._node_at[node])) // 2
-        self._node_at[node] = max(at if usable else arrived, known)
+        self._node_at[node] = max(at if usable and not back else arrived, known)
         self._node_now[node] = now
 
     def time_at(self, node: int, now: float) -> int:
@@ -113,7 +120,8 @@ class Rows:
 
     def _value(self, told: Value, arrived: int, present: int) -> None:
         row = told.row
-        known = believed(told.at, arrived, self._ahead)
+        wrong = not told.past and bool(self._node_wrong[self._rows[row].node])
+        known = believed(told.at, arrived, self._ahead) and not wrong
         at = told.at if known else present
         value, status = self._understood(told)
         if told.at and not known and status == GOOD:

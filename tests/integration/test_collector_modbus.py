@@ -263,6 +263,20 @@ async def test_a_reply_that_is_not_ours_is_never_taken(wrong: Any) -> None:
     assert sink.batches == []
 
 
+async def test_bits_that_a_device_fills_up_to_whole_words_are_read() -> None:
+    def padded(asked: bytes) -> bytes:
+        return reply(asked, pdu=b"\x01\x02\x05\x00") if asked[7] == 1 else reply(asked)
+
+    sink, bits = Heard(), [{**point(n, n - 1), "table": "coil", "type": "bool"} for n in (1, 2, 3)]
+    async with (
+        RawServer(padded) as server,
+        running(collector(HandClock(), server.port, *bits, point(4, 9)), sink),
+    ):
+        await sink.said(4, 42)
+        await sink.said(3, 1)
+    assert [sink.last(n).value for n in (1, 2)] == [1, 0]
+
+
 async def test_the_right_reply_of_the_same_server_is_taken() -> None:
     sink = Heard()
     async with RawServer(reply) as server, running(collector(HandClock(), server.port, point(1, 0)), sink):

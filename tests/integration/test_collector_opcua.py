@@ -19,7 +19,8 @@ from asyncua.server.user_managers import UserManager
 from pydantic import ValidationError
 
 from collectors.opcua import BAD_NODE_UNKNOWN, OpcUaCollector
-from collectors.opcua_decode import BAD_TYPE_MISMATCH
+from collectors.opcua_decode import BAD_TYPE_MISMATCH, Published
+from collectors.opcua_line import Line as OpcUaLine
 from collectors.opcua_security import (
     application_uri,
     make_certificate,
@@ -31,9 +32,11 @@ from collectors.runner import CollectorRunner
 from collectors.source_times import UNCERTAIN_LAST_USABLE
 from hub.clock import SystemClock
 from hub.errors import ConfigError, SourceRefused, SourceUnavailable
+from hub.model.batch import micros
 from hub.model.line import Line
 from hub.model.sample import BAD_OUT_OF_RANGE, Tag
 from hub.model.words import Words
+from hub.testing.clock import HandClock
 from tests.certificates import Authority, Owner
 from tests.simulators.devices import Heard, OpcUaPlant, Proxy
 from tests.simulators.opcua_alarms import AlarmPlant
@@ -131,6 +134,43 @@ async def test_a_change_from_before_what_was_told_comes_with_its_time_and_is_tol
     own, of_now = (s.source_time for s in sink.of(1) if s.value == 6)
     assert own == now - timedelta(seconds=3) and of_now > now
     await open_plant.show("steady", ua.Variant(7, T.Int16), SystemClock().now())
+
+
+def test_a_servers_clock_that_goes_back_or_is_far_behind_does_not_say_what_is_now() -> None:
+    clock = HandClock()
+    one = OpcUaCollector(config("opc.tcp://127.0.0.1:1", node(1, "steady")), clock, TAGS, "cnc")
+    now = micros(clock.now())
+    slow = now - 5_000_000
+    assert [one._present(told) for told in (slow, slow + 1_000_000, slow)] == [slow, slow + 1_000_000, slow]
+    assert one._present(slow - 30_000_000) == now, "it was set back"
+    assert one._present(slow + 2_000_000) == slow + 2_000_000
+    other = OpcUaCollector(config("opc.tcp://127.0.0.1:1", node(1, "steady")), clock, TAGS, "cnc")
+    assert other._present(now - 3_600_000_000) == now, "also after a reconnect"
+
+
+async def test_what_a_lost_notification_told_is_read(
+    open_plant: OpcUaPlant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never came, and the server has it no more: a keep-alive shows that by its number."""
+    really, swallowed = OpcUaLine.next, list[Published]()
+
+    async def all_but_one(line: OpcUaLine) -> Published | None:
+        heard = await really(line)
+        if heard is not None and heard.changes and sink.of(1) and not swallowed:
+            swallowed.append(heard)
+            return await really(line)
+        return heard
+
+    async def not_any_more(line: OpcUaLine, number: int) -> None:
+        assert number == swallowed[0].sequence
+
+    monkeypatch.setattr(OpcUaLine, "next", all_but_one)
+    monkeypatch.setattr(OpcUaLine, "again", not_any_more)
+    async with listening(config(open_plant.endpoint, node(1, "list", item="[1]"))) as sink:
+        await sink.said(1, 2)
+        await open_plant.show("list", ua.Variant([1.0, 95.0], T.Double), SystemClock().now())
+        await sink.said(1, 95)
+    await open_plant.show("list", ua.Variant([1.0, 2.0], T.Double), SystemClock().now())
 
 
 @pytest.mark.parametrize("year", [1601, 1965, 1970, 1999, 2041])

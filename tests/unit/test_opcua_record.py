@@ -95,6 +95,14 @@ def test_a_change_from_before_the_old_value_was_said_again_is_said_of_now() -> N
     assert [t for _, t in overtaken(book, 100, (0, 5.0, 40), (0, 6.0, 90))] == [100, 100]
 
 
+def test_what_was_told_by_a_clock_that_was_ahead_is_of_now_at_most() -> None:
+    book = Book(np.array([60 * SECOND] * 2), keep_alive=1.0)
+    note(book, (0, 1.0, 300 * SECOND))
+    book.not_after(100 * SECOND)
+    assert overtaken(book, 110, (0, 2.0, 105), (1, 2.0, 1)) == []
+    assert due(book, 158 * SECOND) == [0]
+
+
 def test_no_value_that_is_told_at_every_sampling_is_told_once_and_anew_with_another_time_or_status() -> None:
     record, none = Record(3), float("nan")
 

@@ -72,5 +72,7 @@ def test_what_a_device_had_kept_is_history() -> None:
     assert judged_back((0, 0), *mixed) == [], "beside what is newer"
 
 
-def test_a_clock_that_was_always_slow_is_its_own_measure() -> None:
-    assert judged_back(*((n - 3600, n) for n in range(60))) == []
+def test_a_clock_that_was_always_a_little_slow_is_its_own_measure_and_one_that_is_wrong_is_not() -> None:
+    assert judged_back(*((n - 500, n) for n in range(90))) == []
+    assert judged_back(*((n - 3600, n) for n in range(63))) == [60, 61, 62], "a minute, also after a restart"
+    assert judged_back(*((20 * n - 3600, n) for n in range(90))) == [], "what was kept comes faster"

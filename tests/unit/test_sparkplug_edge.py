@@ -308,7 +308,7 @@ def test_a_value_that_holds_is_said_again_at_the_nodes_own_time() -> None:
     assert one.take(10, silent=[0]) == []
 
 
-def born_values() -> list[Told]:
+def born_values() -> list[Value]:
     metrics = birth().metrics[1:]
     return [Value(n, m, 10, US - 9_000_000, birth=True) for n, m in enumerate(metrics)]
 
@@ -400,6 +400,17 @@ def test_a_clock_that_is_set_back_freezes_nothing() -> None:
     assert [t for t, _, _ in seen] == sorted(t for t, _, _ in seen) and 0 < seen[0][0] < seen[-1][0] <= 8
     assert {s for _, v, s in seen if v >= 10} == {UNCERTAIN_LAST_USABLE}, "nobody knows since when"
     assert one.complaints
+
+
+def test_a_clock_that_is_wrong_is_not_believed_after_a_reconnect_either() -> None:
+    one, wrong = rows(), US - 3_600_000_000
+    one.heard(0, wrong, US, 0)
+    one.put([born_values()[0]._replace(at=wrong)], 0, US, 0)
+    one.put([change(7.0, wrong + 1_000_000)], 0, US, 1)
+    assert told_of_a(one.take(1)) == [
+        (0.0, 1.0, UNCERTAIN_LAST_USABLE),
+        (1.0, 7.0, UNCERTAIN_LAST_USABLE),
+    ]
 
 
 def test_what_is_published_again_and_again_with_the_time_of_its_change_is_told_once() -> None:
