@@ -87,6 +87,7 @@ class MqttCollector:
         self._repeats = Repeats(self._routes.names)  # of what has a time of its own
         patience = [tags[name].stale_after // timedelta(microseconds=1) for name in self._routes.names]
         self._set_back = SetBack(patience)
+        self._last: dict[int, tuple[int, int]] = {}  # row -> (time of its last reading, as it was told)
         self._copies = Copies()
         if config.version != "5" and (doubled := self._doubled()):
             raise ConfigError(*(f"collectors.{name}.with.topics: {one}" for one in doubled))
@@ -117,7 +118,7 @@ class MqttCollector:
         """What was seen of the line holds until the next connection stands."""
         self._protection = before._protection
         self._repeats = before._repeats.resumed()
-        self._set_back = before._set_back
+        self._set_back, self._last = before._set_back, before._last
         self._under_way = before._under_way.resumed()
 
     def recall(self, recent: Recent) -> None:
@@ -270,9 +271,16 @@ class MqttCollector:
     def _in_time(self, reading: Reading, message: Message, arrived: int) -> Reading:
         """As it is, but by a clock that was set back: then it is so now, and since when nobody knows."""
         if message.retained or not self._set_back.judge(reading.row, reading.at, arrived):
-            return reading
+            return self._one_after_the_other(reading)
         self._say(reading.row, message.topic, "is told by a clock that was set back; correct it")
         return _still(reading, arrived)
+
+    def _one_after_the_other(self, reading: Reading) -> Reading:
+        """Two changes within one second of a clock that tells seconds: the second one is no older."""
+        said, told = self._last.get(reading.row, (0, 0))
+        at = told + 1 if reading.at == said else reading.at
+        self._last[reading.row] = reading.at, at
+        return reading._replace(at=at)
 
     def _is_new(self, message: Message) -> bool:
         """Neither a copy for another topic that it fits, nor one that the house has and the broker does not

@@ -75,8 +75,8 @@ class Rows:
 
     def heard(self, node: int, at: int, arrived: int, now: float) -> None:
         """A message came with this time of the node's clock. Where that is far behind ours, or went back,
-        ours stands for it. It never goes back here: it goes on at half its pace until a clock that was ahead, or a
-        message that was delayed, has caught up."""
+        ours stands for it. It never goes back here: it goes on at half its pace until a clock that was
+        ahead, or a message that was delayed, has caught up."""
         usable = believed(at, arrived, self._ahead)
         back = at < max(arrived - BEHIND, int(self._node_said[node]) - DISORDER)
         self._node_wrong[node] = usable and back

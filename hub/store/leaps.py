@@ -19,29 +19,37 @@ class Leaps:
 
     def __init__(self) -> None:
         self.since: datetime | None = None
-        self._noticed = 0.0  # by a clock that nobody sets
+        self._looked = 0.0  # by a clock that nobody sets
 
     async def look(self, connection: Connection, now: datetime, elapsed: float) -> bool:
-        """Whether this clock is believed. What it was before a leap is on record, through a restart, too."""
-        row = await (await connection.execute(SEEN)).fetchone()
-        seen = datetime.fromisoformat(row["value"]) if row else now
+        """Whether this clock is believed. What it was before a leap is on record, through restarts, too, and
+        for how long it has run since: a house that is switched off every night lets go in the end."""
+        marks = {row["name"]: row["value"] async for row in await connection.execute(SEEN)}
+        seen = datetime.fromisoformat(marks["upkeep:clock"]) if "upkeep:clock" in marks else now
+        ran = 0.0
         if now - seen <= LEAP:  # as ever, or it has come back
             self.since = None
-        elif self.since is None:
-            self.since, self._noticed = seen.astimezone(UTC), elapsed
-            await connection.execute(TELL, [Jsonb({"from": self.since.isoformat(), "to": now.isoformat()})])
-        elif elapsed - self._noticed >= WAIT.total_seconds():
-            self.since = None
+        else:
+            if self.since is None:
+                self.since, self._looked = seen.astimezone(UTC), elapsed
+                told = {"from": self.since.isoformat(), "to": now.isoformat()}
+                await connection.execute(TELL, [Jsonb(told)])
+            ran = float(marks.get("upkeep:doubted", 0)) + elapsed - self._looked
+            self._looked = elapsed
+            if ran >= WAIT.total_seconds():
+                self.since, ran = None, 0.0
         if self.since is None:
-            await connection.execute(SAW, [now.isoformat()])
+            await connection.execute(SAW, ["upkeep:clock", now.isoformat()])
+        if ran or float(marks.get("upkeep:doubted", 0)):
+            await connection.execute(SAW, ["upkeep:doubted", str(ran)])
         return self.since is None
 
 
-SEEN = "select value from marks where name = 'upkeep:clock'"
+SEEN = "select name, value from marks where name in ('upkeep:clock', 'upkeep:doubted')"
 TELL = """
 insert into audit (at, who, what, about, detail) values (now(), 'upkeep', 'clock-doubted', '', %s)
 """
 SAW = """
-insert into marks (name, value) values ('upkeep:clock', %s)
+insert into marks (name, value) values (%s, %s)
 on conflict (name) do update set value = excluded.value
 """

@@ -193,6 +193,21 @@ def test_a_device_whose_clock_was_set_back_is_told_of_now(caplog: pytest.LogCapt
     assert "is told by a clock that was set back" in caplog.text
 
 
+def test_two_changes_within_one_second_of_a_clock_that_tells_seconds_are_told_one_after_the_other() -> None:
+    clock = HandClock()
+    one = MqttCollector(
+        config(1, topic("t", payload="json", value="v", time="ts", time_unit="s")), clock, TAGS, "line"
+    )
+    now = int(clock.now().timestamp())
+
+    def read(value: int, at: int) -> list[tuple[float, int]]:
+        message = Message("t", json.dumps({"v": value, "ts": at}).encode(), 1, False, False, 1)
+        return [(r.value, r.at - now * 1_000_000) for r in one._read(message)]
+
+    assert read(1, now) + read(7, now) + read(7, now) + read(9, now) == [(1, 0), (7, 1), (9, 2)]
+    assert read(1, now + 1) == [(1, 1_000_000)]
+
+
 async def test_what_the_house_did_not_take_comes_again_to_a_session_that_lasts(
     broker: MqttBroker, device: MqttDevice
 ) -> None:
