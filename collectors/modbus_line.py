@@ -21,6 +21,8 @@ _HEADER = struct.Struct(">HHHB")  # transaction, protocol (0), bytes that follow
 _QUESTION = struct.Struct(">HHHBBHH")  # the same, then function, first address, how many
 _LONGEST = 254  # bytes that may follow: unit and PDU
 _LITTLE_LONGER = 0.25  # seconds at most for the right answer behind somebody else's
+_WE_STOOD_STILL = 0.1  # seconds that a timer is late by
+_ONE_LOOK = 0.002  # seconds: the loop reads before it comes to a timer that is set now
 _FAILED = 0x80  # set in the function of an answer that says why there is none
 
 
@@ -187,7 +189,10 @@ class ModbusLine(asyncio.Protocol):
             self._lateness.cancel()
 
     def _late(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
+        if self._lateness is not None and self._loop.time() - self._lateness.when() > _WE_STOOD_STILL:
+            # the machine was halted, or the loop held up: what came meanwhile lies in the socket
+            self._lateness = self._loop.call_later(_ONE_LOOK, self._late)
+        elif self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(Silent(self._strange or f"No response within {self._timeout:g} s"))
 
     def _end(self, why: str) -> None:
