@@ -51,9 +51,8 @@ async def let_go(
         await connection.execute(MARK, {"tags": tags, "since": horizon})
     row = await (await connection.execute(LOWEST, {"tags": tags, "since": horizon})).fetchone()
     rows = 0
-    if (
-        row is not None and row["gone"] is not None
-    ):  # else nobody looks through the whole record, once a minute
+    if row is not None and row["gone"] is not None:
+        # only now: it goes through the whole record
         first = await (await connection.execute(FIRST)).fetchone()
         start = max(row["gone"], floor(first["ts"], DAY)) if first is not None else horizon
         for day in range((horizon - start) // DAY):
