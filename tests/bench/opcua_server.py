@@ -19,7 +19,8 @@ import uvloop
 from asyncua import Server, ua
 
 from hub.clock import SystemClock
-from tests.bench.plant import NAMESPACE, SIGNALS, free_port
+from tests.bench.plant import NAMESPACE, SIGNALS
+from tests.ports import free_port
 from tests.simulators.process import announce, say, told_to_stop
 
 PEAK = (900.0, 5, 20)  # the first variable: so much, for 5 of every 20 ticks

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.ports import free_port
+
 LIMIT_HIGH, LIMIT_LOW = 800.0, 20.0  # of what the registers say times SCALE
 SCALE = 0.1
 NAMESPACE = "urn:andon-hub:bench"  # of the OPC UA server
 RULED = 10  # registers of a device that a rule looks at
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def machine(device: int, line: int = 0) -> str:

@@ -29,6 +29,7 @@ from hub.clock import SystemClock
 from tests.bench import plant
 from tests.bench.child import child, environment_without_hub, words
 from tests.bench.figures import machine, percentiles, say
+from tests.ports import free_port
 from tests.simulators.kingdee.server import KingdeeSimulator
 from tests.simulators.kingdee.sessions import Account
 
@@ -129,7 +130,7 @@ def _configuration(erp: KingdeeSimulator, folder: Path) -> dict[str, Any]:
     account = Account()
     return {
         "plant": plant.site(1, 1),
-        "hub": {"port": plant.free_port(), "data": str(folder / "data")},
+        "hub": {"port": free_port(), "data": str(folder / "data")},
         "mes": [{"name": "push", "kind": "mes-push", "with": {"secrets": [{"env": MES_SECRET}]}}],
         "erp": {"name": "erp", "kind": "kingdee-galaxy", "with": {
             "server_url": erp.url, "acct_id": account.acct_id, "user": account.user, "app_id": account.app_id,

@@ -29,7 +29,8 @@ from hub.model.words import Words
 from hub.supervisor import Supervisor
 from tests.bench.child import child, words
 from tests.bench.figures import machine, say
-from tests.bench.plant import NAMESPACE, free_port
+from tests.bench.plant import NAMESPACE
+from tests.ports import free_port
 
 LIMIT = 10.0  # seconds
 

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from hub.training import SECRETS, checkout
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -54,12 +55,6 @@ def andon(*words: str, said: str = "", **more: str) -> tuple[int, str]:
     assert "Traceback" not in done.stdout, done.stdout
     assert SECRET not in done.stdout, "it told a secret"
     return done.returncode, done.stdout
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from hub.model.erp import OperationClaim, PostingKind, StockClaim
 from hub.model.production import JobOrder, JobResponse, JobState, Posting, WorkOrder
 from hub.model.words import Words
 from hub.testing.clock import HandClock
-from tests.simulators.devices import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

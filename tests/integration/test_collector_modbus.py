@@ -19,7 +19,8 @@ from hub.errors import SourceUnavailable
 from hub.model.sample import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, Tag
 from hub.model.words import Words
 from hub.testing.clock import NOON, HandClock
-from tests.simulators.devices import Heard, ModbusDevice, RawServer, free_port
+from tests.ports import free_port
+from tests.simulators.devices import Heard, ModbusDevice, RawServer
 
 pytestmark = pytest.mark.anyio
 

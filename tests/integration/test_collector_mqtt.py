@@ -237,16 +237,17 @@ async def test_what_the_house_did_not_take_comes_again_to_a_session_that_lasts(
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])
 async def test_more_waits_in_a_session_than_a_broker_has_under_way_at_once(
-    broker: MqttBroker, device: MqttDevice, version: str
+    broker: MqttBroker, version: str
 ) -> None:
     """This one answers a subscription behind the hundred messages that nobody has acknowledged."""
     port = broker.port5 if version == "5" else broker.port
     where, numbers = f"backlog/{version}", range(300)
     settings = config(port, topic(where), version=version, session="1h", client_id=f"backlog-{version}")
-    async with listening(settings) as sink:
-        await told(device, sink, where, "-1", TEMP, -1)
-    for n in numbers:
-        await device.say(where, str(n))
+    async with MqttDevice(port, f"backlog-device-{version}", version) as device:
+        async with listening(settings) as sink:
+            await told(device, sink, where, "-1", TEMP, -1)
+        for n in numbers:
+            await device.say(where, str(n))
     async with listening(settings) as sink:
         await sink.said(TEMP, numbers[-1])
     assert [s.value for s in sink.of(TEMP)] == [float(n) for n in numbers]
@@ -255,7 +256,7 @@ async def test_more_waits_in_a_session_than_a_broker_has_under_way_at_once(
 async def test_tls_trusts_the_authority_that_is_named_and_nobody_else(broker: MqttBroker) -> None:
     known = {"broker": f"mqtts://localhost:{broker.tls_port}", "security": {"ca": str(broker.authority)}}
     device_settings = config(broker.port, topic("t7"), **known)
-    async with MqttDevice(broker.port, "sayer") as device:
+    async with MqttDevice(broker.tls_port, "sayer", **known) as device:
         await device.say("t7", "5", retained=True)
         async with listening(device_settings) as sink:
             await sink.said(TEMP, 5)

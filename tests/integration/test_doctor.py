@@ -19,7 +19,8 @@ from hub.doctor import Finding, examine
 from hub.doctor.record import connected, examine_bus, examine_database
 from hub.settings import Settings, load
 from hub.testing.clock import HandClock
-from tests.simulators.devices import ModbusDevice, OpcUaPlant, RawServer, free_port
+from tests.ports import free_port
+from tests.simulators.devices import ModbusDevice, OpcUaPlant, RawServer
 
 pytestmark = pytest.mark.anyio
 

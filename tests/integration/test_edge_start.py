@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -28,6 +27,7 @@ from hub.store.tag_table import TagTable
 from hub.store.writer import Writer
 from hub.supervisor import Supervisor
 from tests.conftest import database
+from tests.ports import free_port
 from tests.valkey import valkey
 
 pytestmark = pytest.mark.anyio
@@ -281,9 +281,3 @@ async def test_a_start_without_redis_is_told_and_names_what_is_missing(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

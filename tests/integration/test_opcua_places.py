@@ -13,7 +13,8 @@ from collectors.opcua import BAD_NODE_UNKNOWN, OpcUaCollector
 from hub.clock import SystemClock
 from hub.model.sample import Tag
 from hub.model.words import Words
-from tests.simulators.devices import Heard, free_port
+from tests.ports import free_port
+from tests.simulators.devices import Heard
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
@@ -20,6 +19,7 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 from pymodbus.client import AsyncModbusTcpClient
 
 from hub.model.sample import BAD_NO_COMMUNICATION
+from tests.ports import free_ports
 from tests.simulators.fleet import Fleet
 from tests.simulators.plant.machines import UNITS, wiring
 from tests.simulators.wire import ModbusMachine, Node, OpcUaMachine, Register, Value
@@ -36,20 +36,6 @@ def anyio_backend() -> str:
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds; on a machine with nothing else to do nothing here takes ten
-
-
-def free_ports(count: int) -> int:
-    """The first of so many free ports in a row."""
-    for base in range(20000 + os.getpid() % 5000, 32000, count):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(base, base + count):
-                    sock = stack.enter_context(socket.socket())
-                    sock.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return base
-    raise OSError("no free ports")
 
 
 async def within(what: Awaitable[T], seconds: float = PATIENCE) -> T:

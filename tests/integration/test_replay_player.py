@@ -19,7 +19,8 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from hub.clock import SystemClock
 from hub.settings import load
-from tests.integration.test_plant_servers import ROOT, Heard, free_ports, within
+from tests.integration.test_plant_servers import ROOT, Heard, within
+from tests.ports import free_ports
 from tests.simulators.fleet import Fleet
 from tests.simulators.replay import describe, wiring
 from tests.simulators.replay.player import Score, play

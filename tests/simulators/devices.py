@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,9 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from hub.model.batch import SampleBatch
 from hub.model.sample import Sample
+from tests.ports import free_port
 
 FUNCTIONS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Heard:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from iotcore import Broker as Rumqttd
 
-from tests.simulators.devices import free_port
+from tests.ports import free_port
 
 _LISTENER = """
 [{version}.{name}]
@@ -43,13 +43,16 @@ class MqttBroker:
     """Open listeners for both versions, and one with TLS for 3.1.1 where a certificate is given.
 
     Its memory does not outlive `stop`: kept messages and sessions are gone, as after a broker lost its disk.
+    Each listener is a broker of its own, that shares nothing with the others: where listeners share one
+    router, rumqttd now and then takes the end of somebody who leaves at one for the end of somebody who comes
+    at another (it gives the number of the first to the second), and closes the newcomer's line.
     """
 
     def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
         self._certificate, self._key = certificate, key
         self.port, self.port5, self.tls_port = free_port(), free_port(), free_port()
         self.authority = Path()  # where the test put it
-        self._running: Rumqttd | subprocess.Popen[bytes] | None = None
+        self._running: list[Rumqttd | subprocess.Popen[bytes]] = []
 
     async def __aenter__(self) -> MqttBroker:
         await self.start()
@@ -61,33 +64,38 @@ class MqttBroker:
     async def start(self) -> None:
         mosquitto = os.environ.get("ANDON_TEST_MOSQUITTO")
         with TemporaryDirectory(prefix="andon-mqtt-") as folder:  # read once, at the start
-            file = Path(folder) / "broker.toml"
             Path(folder).chmod(0o755)
-            file.write_text(self._mosquitto() if mosquitto else self._rumqttd(), encoding="utf-8")
             if mosquitto:
-                self._running = subprocess.Popen([mosquitto, "-c", str(file)])
+                file = Path(folder) / "broker.conf"
+                file.write_text(self._mosquitto(), encoding="utf-8")
+                self._running = [subprocess.Popen([mosquitto, "-c", str(file)])]
                 await asyncio.gather(*map(_answers, (self.port, self.port5)))
-            else:
-                self._running = await asyncio.to_thread(Rumqttd(config_path=str(file)).start)
+                return
+            starts = []
+            for name, settings in self._rumqttd().items():
+                file = Path(folder) / f"{name}.toml"
+                file.write_text(_ROUTER + settings, encoding="utf-8")
+                starts.append(asyncio.to_thread(Rumqttd(config_path=str(file)).start))
+            self._running = list(await asyncio.gather(*starts))
 
     async def stop(self) -> None:
-        running, self._running = self._running, None
-        if isinstance(running, subprocess.Popen):
-            running.kill()
-            await asyncio.to_thread(running.wait)
-        elif running is not None:
-            await asyncio.to_thread(running.stop)
+        running, self._running = self._running, []
+        for one in running:
+            if isinstance(one, subprocess.Popen):
+                one.kill()
+        await asyncio.gather(
+            *(asyncio.to_thread(r.wait if isinstance(r, subprocess.Popen) else r.stop) for r in running)
+        )
 
-    def _rumqttd(self) -> str:
-        parts = [
-            _ROUTER,
-            _LISTENER.format(version="v4", name="plain", port=self.port, tls=""),
-            _LISTENER.format(version="v5", name="plain5", port=self.port5, tls=""),
-        ]
+    def _rumqttd(self) -> dict[str, str]:
+        listeners = {
+            "plain": _LISTENER.format(version="v4", name="plain", port=self.port, tls=""),
+            "plain5": _LISTENER.format(version="v5", name="plain5", port=self.port5, tls=""),
+        }
         if self._certificate and self._key:
             tls = f'[v4.tls.tls]\ncertpath = "{self._certificate}"\nkeypath = "{self._key}"\n'
-            parts.append(_LISTENER.format(version="v4", name="tls", port=self.tls_port, tls=tls))
-        return "".join(parts)
+            listeners["tls"] = _LISTENER.format(version="v4", name="tls", port=self.tls_port, tls=tls)
+        return listeners
 
     def _mosquitto(self) -> str:
         lines = [

@@ -14,10 +14,10 @@ from hub.errors import SourceUnavailable
 class MqttDevice:
     """Connected from `start` to `stop` (a goodbye) or `die` (none: the broker tells its will)."""
 
-    def __init__(self, port: int, name: str, version: str = "3.1.1") -> None:
+    def __init__(self, port: int, name: str, version: str = "3.1.1", **more: object) -> None:
         settings = {
             "broker": f"mqtt://127.0.0.1:{port}", "security": "none", "version": version, "timeout": "10s",
-            "keep_alive": "30s",
+            "keep_alive": "30s", **more,
         }  # fmt: skip
         self._block = BrokerBlock.model_validate(settings)
         self.name = name

@@ -6,7 +6,7 @@ from typing import Any
 
 from asyncua import Server, ua
 
-from tests.simulators.devices import free_port
+from tests.ports import free_port
 
 _BRANCHLESS = ua.NodeId()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from asyncua import Server, ua
 
-from tests.simulators.devices import free_port
+from tests.ports import free_port
 
 MACHINERY = "http://opcfoundation.org/UA/Machinery/"
 TOOLS = "http://opcfoundation.org/UA/MachineTool/"

@@ -20,6 +20,7 @@ from hub.errors import ErpRefused, SourceRefused, SourceUnavailable
 from hub.house import Plugins, Use
 from hub.settings import load
 from hub.testing.clock import HandClock
+from tests.ports import free_port
 from tests.simulators.devices import RawServer
 
 pytestmark = pytest.mark.anyio
@@ -73,12 +74,6 @@ async def findings(folder: Path, more: str = "", **environment: str) -> list[Fin
     path = folder / "plant.yaml"
     path.write_text(PLANT % (folder / "data", free_port()) + more, encoding="utf-8")
     return [finding async for finding in examine(load(path, environment))]
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def bad(found: list[Finding]) -> list[tuple[str, str]]:

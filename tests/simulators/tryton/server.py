@@ -13,7 +13,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from pathlib import Path
 import httpx
 
 from tests.leash import leashed
+from tests.ports import free_port
 from tests.simulators.tryton import seed as seeding
 from tests.simulators.tryton.rpc import Rpc
 
@@ -203,9 +203,7 @@ def _open_doors(made: sqlite3.Connection) -> None:
 
 # ------------------------------------------------------------------ the process
 def _launch(folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [str(_BIN / "trytond"), "-c", str(_config(folder, port)), "-d", DATABASE]
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
