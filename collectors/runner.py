@@ -68,6 +68,9 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+LINGER = 0.005  # seconds; devices that were asked at once answer within a few milliseconds
+
+
 class _Parcel(NamedTuple):
     """Batches that travel together. It keeps its stamp until the bus is known to have it."""
 
@@ -82,14 +85,15 @@ class BusSink:
     """One way onto the bus for all collectors of a process.
 
     `put` returns once the bus has the batch, so each collector has at most one on its way and a full bus
-    slows all of them down. Batches that are put while another one is being published (or within `linger`
-    seconds) travel together: a hundred devices polled in one tick cost a few messages, not a hundred.
+    slows all of them down. Batches that are put while another one is being published travel together: a
+    hundred devices polled in one tick cost a message or two, not a hundred. Where the last one had company,
+    the next waits `linger` seconds for its own; who is alone never waits.
 
     A publishing that fails tells the collector that tried it. The parcel may have arrived all the same, so it
     goes out again before anything else and under the same number: takers know a repeat by it, and a loss.
     """
 
-    def __init__(self, bus: Publisher, linger: float = 0.0) -> None:
+    def __init__(self, bus: Publisher, linger: float = LINGER) -> None:
         self._bus, self._linger = bus, linger
         self._remembers = bus if isinstance(bus, RememberingPublisher) else None
         self._waiting: list[SampleBatch] = []
@@ -97,6 +101,7 @@ class BusSink:
         self._parcel: _Parcel | None = None
         self._origin, self._sealed = uuid4().hex, 0
         self._under_way: asyncio.Event | None = None  # set when the present publishing has ended
+        self._company = False  # others had something to say at the same moment, the last time
         self.batches = 0
         self.samples = 0
 
@@ -119,11 +124,13 @@ class BusSink:
         """Publish what is waiting. When that fails the others' batches wait on, for one of them to try."""
         self._under_way = ended = asyncio.Event()
         try:
-            await asyncio.sleep(self._linger)  # of the loop, not of the clock: it gathers, it does not time
+            # of the loop, not of the clock: it gathers, it does not time
+            await asyncio.sleep(self._linger if self._company else 0)
             await self._send()
             if self._waiting:
                 self._seal()
                 await self._send()
+                self._company = self._company or bool(self._waiting)
         except BaseException:
             self._forget(mine)
             raise
@@ -139,6 +146,7 @@ class BusSink:
 
     def _seal(self) -> None:
         items, self._waiting = self._waiting, []
+        self._company = len(items) > 1
         batch = summable(join(items))
         self._sealed += 1
         recent = [(i.source, i.recent) for i in items if i.recent is not None]

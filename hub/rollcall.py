@@ -8,6 +8,7 @@ over the in-process bus.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -65,9 +66,15 @@ class RollCall:
     # ---------------------------------------------------------------- saying
     async def say(self) -> None:
         """To the house, and into a file for the container's health check."""
+        left: dict[str, bool] = {}
+        left_at = -math.inf
         while True:
             parts = await self._word()
-            leave_word(self._clock.now(), {n: bool(p["up"]) for n, p in parts.items() if not p["outside"]})
+            word = {n: bool(p["up"]) for n, p in parts.items() if not p["outside"]}
+            now = self._clock.monotonic()
+            if word != left or now - left_at >= MISSED:  # what is no news need not go to a disk each time
+                leave_word(self._clock.now(), word)
+                left, left_at = word, now
             await self._clock.sleep(EVERY)
 
     async def source(self, name: str, up: bool, error: str) -> None:

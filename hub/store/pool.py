@@ -29,7 +29,8 @@ Pool: TypeAlias = AsyncConnectionPool[Connection]
 SILENT = 5.0  # seconds for a first word: of a new connection, and of one that was idle
 LATE = 0.5  # seconds by which our own loop overslept: then it is not the database that is slow ...
 FOLLOW = 0.5  # ... and it has so much more
-FRESH = 1.0  # seconds for which a connection that answered is lent without asking it
+# Seconds for which a connection that answered is lent unasked: longer than the beat of a house at rest.
+FRESH = 2.5
 GIVE_UP = 4.0  # seconds of trying to replace a connection; from then on the next borrower tries
 # Of the levels of synchronous_commit all but `off` wait for our server's disk; a stronger one stays.
 DURABLE = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,12 @@ async def child(
         yield Child(simulator, await simulator.start())
     finally:
         await simulator.stop()
+
+
+def own_folder(folder: Path) -> Path:
+    """For the product's data in one round: what the spool of a round before still held, as its database was
+    taken away, would go into the next one's and be counted there."""
+    return Path(tempfile.mkdtemp(prefix="round-", dir=folder))
 
 
 def words(**options: object) -> list[str]:

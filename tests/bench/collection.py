@@ -26,7 +26,7 @@ import psycopg
 
 from hub.store.migrate import migrate
 from tests.bench import database, ingest, plant, subscription
-from tests.bench.child import Child, child, environment_without_hub, words
+from tests.bench.child import Child, child, environment_without_hub, own_folder, words
 from tests.bench.commits import ages
 from tests.bench.figures import machine, percentiles, say
 from tests.bench.processes import cpu_seconds, rss_bytes
@@ -120,8 +120,9 @@ class Bench:
         chosen, dsn = self._chosen, self._server.fresh()
         async with self._devices() as devices:
             every = f"{round(chosen.interval * 1000)}ms"
-            made = plant.collection(devices.ready["ports"], chosen.registers, every, self._folder, dsn)
-            config = plant.write(made, self._folder)
+            folder = own_folder(self._folder)
+            made = plant.collection(devices.ready["ports"], chosen.registers, every, folder, dsn)
+            config = plant.write(made, folder)
             options = words(config=config, parts=chosen.parts, commits=self._folder / "ours.npy")
             return await self._window("tests.bench.product", options, devices, dsn, self._folder / "ours.npy")
 

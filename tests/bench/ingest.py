@@ -18,7 +18,7 @@ import psycopg
 
 from hub.store.migrate import migrate
 from tests.bench import database, plant
-from tests.bench.child import child, environment_without_hub, words
+from tests.bench.child import child, environment_without_hub, own_folder, words
 from tests.bench.commits import rows_between
 from tests.bench.figures import say
 
@@ -35,8 +35,7 @@ class Stored:
 
 class Ingest:
     def __init__(self, chosen: argparse.Namespace, folder: Path, server: database.Server) -> None:
-        self._chosen, self._folder, self._server = chosen, folder / "ingest", server
-        self._folder.mkdir(exist_ok=True)  # of its own: another part's spool may still hold something
+        self._chosen, self._folder, self._server = chosen, folder, server
         self._seconds = chosen.warm_up + chosen.seconds
 
     async def rounds(self) -> list[tuple[Stored, Stored]]:
@@ -49,9 +48,10 @@ class Ingest:
 
     async def _ours(self) -> Stored:
         chosen, dsn = self._chosen, self._server.fresh()
-        made = plant.flooded(chosen.devices, chosen.registers, self._folder, dsn)
+        folder = own_folder(self._folder)
+        made = plant.flooded(chosen.devices, chosen.registers, folder, dsn)
         options = words(
-            config=plant.write(made, self._folder), parts="writer,rules,upkeep",
+            config=plant.write(made, folder), parts="writer,rules,upkeep",
             commits=self._folder / "in.npy", flood=chosen.devices * chosen.registers, seconds=self._seconds,
         )  # fmt: skip
         return await self._stored("tests.bench.product", options, dsn, self._folder / "in.npy")

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from tests.bench import database, plant
-from tests.bench.child import Child, child, environment_without_hub, words
+from tests.bench.child import Child, child, environment_without_hub, own_folder, words
 from tests.bench.commits import ages
 from tests.bench.figures import percentiles, say
 from tests.bench.processes import cpu_seconds, rss_bytes
@@ -76,9 +76,8 @@ class Pair:
 
     async def _ours(self, plc: Child) -> Heard:
         chosen, dsn, noted = self._chosen, self._server.fresh(), self._folder / "opcua.npy"
-        config = plant.write(
-            plant.subscription(plc.ready["url"], chosen.nodes, self._folder, dsn), self._folder
-        )
+        folder = own_folder(self._folder)
+        config = plant.write(plant.subscription(plc.ready["url"], chosen.nodes, folder, dsn), folder)
         options = words(config=config, parts=chosen.parts, commits=noted)
         await plc.ask({"silent": False})
         async with child("tests.bench.product", options, self._folder, environment_without_hub()) as process:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from collectors.runner import BusSink, CollectorRunner, MesRunner, shouter, source_state
+from collectors.runner import LINGER, BusSink, CollectorRunner, MesRunner, shouter, source_state
 from hub.errors import SourceRefused, SourceUnavailable
 from hub.model.alarm import Priority
 from hub.model.batch import SampleBatch
@@ -191,6 +191,24 @@ async def test_batches_put_at_once_travel_together_in_their_order() -> None:
     await asyncio.gather(*(sink.put(batch(n)) for n in range(100)))
     assert np.concatenate([b.tags for b in bus.published]).tolist() == list(range(100))
     assert len(bus.published) < 5
+
+
+async def test_who_had_company_waits_a_moment_for_it_and_who_is_alone_never_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rests, rest = [], asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        rests.append(seconds)
+        await rest(0)
+
+    bus = OneBus()
+    sink = bus_sink(bus)
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    for of_a_tick in ([1], [2], [3, 4, 5], [6, 7, 8], [9], [10]):
+        await asyncio.gather(*(sink.put(batch(n)) for n in of_a_tick))
+    assert rests == [0, 0, 0, LINGER, LINGER, 0]
+    assert bus.tags() == list(range(1, 11))
 
 
 async def test_put_waits_while_the_bus_is_full() -> None:

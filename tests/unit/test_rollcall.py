@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -195,6 +196,22 @@ async def test_a_process_that_says_all_is_up_is_well(house: House) -> None:
         assert well(NOON) == ""
     assert well(NOON + timedelta(seconds=STALE)) == ""
     assert "not been heard for 16 s" in well(NOON + timedelta(seconds=STALE + 1))
+
+
+async def test_the_word_is_written_anew_when_a_part_falls_and_before_it_gets_old(
+    house: House, word: Path
+) -> None:
+    parts = [UP]
+    who = RollCall(house.bus, house.clock, "b:collectors", "collectors", lambda: parts)
+    written = []
+    async with house.speaking(who):
+        for _ in range(10):
+            written.append(orjson.loads(word.read_bytes())["at"])
+            await house.turn(EVERY)
+        assert 3 <= len(set(written)) < 5, "what is no news is not on the disk every two seconds"
+        parts[0] = replace(UP, up=False)
+        await house.turn(EVERY)
+        assert well(house.clock.now()) == "down: collector press"
 
 
 async def test_a_machine_that_is_away_makes_its_reader_no_less_well(house: House) -> None:
