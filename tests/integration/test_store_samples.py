@@ -614,3 +614,18 @@ async def test_a_writer_whose_neighbour_rolls_takes_over(pool: Pool) -> None:
     await raw_is_different(pool)
     await keeper.round(at(minutes=13, seconds=30))
     assert (await level(pool, "1m"))[-1][3:] == (5.0, 5.0, 5.0)  # from memory again
+
+
+async def test_how_far_a_sender_is_comes_with_the_databases_name_where_it_has_one(dsn: str) -> None:
+    pool = await open_pool(dsn, max_size=1)
+    try:
+        samples = PgSampleStore(pool)
+        await samples.write([one(1, at(1), 5.0)], taken={"press": 7})
+        name = await samples.identity()
+        assert name and await samples.met("press") == (name, 7)
+        assert await samples.met("oven") == (name, 0)
+        async with pool.connection() as connection:
+            await connection.execute("drop table record_identity")  # an earlier release's
+        assert await PgSampleStore(pool).met("press") == ("", 7)
+    finally:
+        await pool.close()
