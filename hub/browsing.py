@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hub.config import explain
 from hub.errors import ConfigError
 from hub.registry import Kinds
 
+FIRST = "admin"  # the login name of whoever sets the hub up
 _LINE = re.compile(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*){2}")
 
 
@@ -42,7 +44,14 @@ async def browsed(
     made["collectors"][0]["with"] = {"endpoint": endpoint, **written} | {
         key: collector[key] for key in ("nodes", "alarms") if key in collector
     }
+    made["people"] = [first_person(made["plant"]["id"])]
     return made
+
+
+def first_person(site: str) -> dict[str, Any]:
+    """Without anybody under `people:` nobody could log in. It comes without a password: that is typed in."""
+    name = {"zh": "管理员", "en": "Administrator"}
+    return {"id": FIRST, "name": name, "roles": ["admin"], "scopes": [site]}
 
 
 def _block(path: Path) -> tuple[dict[Any, Any], Mapping[str, Any]]:
@@ -63,7 +72,7 @@ def refuse_taken(to: Path) -> None:
 
 
 def written(made: Mapping[str, Any], to: Path) -> Iterator[str]:
-    """Write it; what is in it, a line each."""
+    """Write it; what is in it and what to type next, a line each."""
     [line] = made["plant"]["areas"][0]["lines"]
     if not line["machines"]:
         raise ConfigError("nothing that could be read was found; --only and --leave-out may be too narrow")
@@ -73,4 +82,8 @@ def written(made: Mapping[str, Any], to: Path) -> Iterator[str]:
         known = f" ({machine['class']})" if "class" in machine else ""
         state = f", state {machine['state']['tag']}" if "state" in machine else ""
         yield f"  {machine['id']}{known}: {len(machine['tags'])} tags{state}"
-    yield f"{to}: {sum(len(m['tags']) for m in line['machines'])} tags; andon check -c {to} reads it"
+    yield f"{to}: {sum(len(m['tags']) for m in line['machines'])} tags; next:"
+    file = shlex.quote(str(to))
+    yield f"  andon check -c {file}"
+    yield f"  andon password {FIRST} -c {file}  (you choose it; {FIRST} stands under people: in the file)"
+    yield f"  andon run -c {file}  (then log in as {FIRST} at http://127.0.0.1:8800/console)"

@@ -421,16 +421,21 @@ def plugins() -> None:
 
 @app.command()
 def password(person: str, config: ConfigOption = PLANT) -> None:
-    """Set a person's password; it is asked for, never taken from the command line."""
-    from hub.people import set_password
+    """Set a person's password; it is asked for, never taken from the command line.
 
+    It is kept in the record, not in a file: the file says under people: who there is and what they may do.
+    """
+    from hub.people import login_of, refuse_unknown, set_password
+
+    settings = _load(config)
+    refuse_unknown(settings, person)  # before anybody types a password in vain
     secret = (
         sys.stdin.readline().rstrip("\n")
         if not sys.stdin.isatty()
         else typer.prompt("new password", hide_input=True)
     )
-    _once(set_password(_load(config), person, secret))
-    screen.print(f"[green]✓[/] {person}")
+    _once(set_password(settings, person, secret))
+    screen.print(f"[green]✓[/] {escape(person)}: log in at {escape(login_of(settings))}", soft_wrap=True)
 
 
 @app.command()

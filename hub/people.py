@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable
 from zoneinfo import ZoneInfo
+
+import yaml
 
 from hub.api.passwords import complaint, hashed
 from hub.api.tokens import new_token, token_hash
 from hub.clock import SystemClock
 from hub.errors import ConfigError
 from hub.house import Record, bring_up, database_of, open_record
+from hub.model.people import Role
 from hub.settings import Settings
 
 
@@ -26,12 +30,40 @@ async def record_of(settings: Settings) -> AsyncIterator[Record]:
         yield record
 
 
+def refuse_unknown(settings: Settings, person: str) -> None:
+    """Raises ConfigError for a person the configuration does not know, with the lines that make them known."""
+    known = settings.plant.people
+    if person in known:
+        return
+    block = {"id": person, "name": person, "roles": ["operator" if known else "admin"]}
+    line = yaml.safe_dump(
+        {**block, "scopes": [settings.plant.site.path]}, default_flow_style=True, allow_unicode=True,
+        sort_keys=False, width=math.inf,
+    )  # fmt: skip
+    lines = f"- {line}" if known else f"people:\n- {line}"
+    where = "below people: of" if known else "at the end of"
+    raise ConfigError(
+        f"people: no {person!r} in {settings.source}; "
+        + (f"known are {', '.join(known)}" if known else "nobody can log in yet")
+        + f"\nFor a new person write {where} {settings.source}, "
+        f"with the real name and roles ({', '.join(Role)}):\n\n{lines}\n"
+        f"Then type this command again; a hub that runs has to be started anew."
+    )
+
+
+def login_of(settings: Settings) -> str:
+    """Where people of this configuration log in."""
+    return f"{_address(settings)}/console"
+
+
+def _address(settings: Settings) -> str:
+    hub = settings.file.hub
+    return (hub.public_url or f"http://{hub.host}:{hub.port}").rstrip("/")
+
+
 async def set_password(settings: Settings, person: str, password: str) -> None:
     """Raises ConfigError for a person the configuration does not know and for too weak a password."""
-    if person not in settings.plant.people:
-        raise ConfigError(
-            f"people: no {person!r} in {settings.source}; known are {', '.join(settings.plant.people)}"
-        )
+    refuse_unknown(settings, person)
     if wrong := complaint(password, settings.plant.people[person]):
         raise ConfigError(f"{wrong.zh} / {wrong.en}")
     async with record_of(settings) as record:
@@ -50,8 +82,7 @@ async def make_wall(settings: Settings, name: str, scope: str, show: Callable[[s
         now = SystemClock().now()
         await record.people.add_device(token_hash(token), name, scope, now)
         await record.people.audit(now, "command line", "device-added", name, {"scope": scope})
-    hub = settings.file.hub
-    show(f"{(hub.public_url or f'http://{hub.host}:{hub.port}').rstrip('/')}/wall#device={token}")
+    show(f"{_address(settings)}/wall#device={token}")
 
 
 async def list_walls(settings: Settings, show: Callable[[str], None]) -> None:

@@ -193,7 +193,8 @@ def test_a_password_is_set_for_people_we_know_and_not_a_weak_one(plant: Path, ds
     def asked(person: str, password: str) -> tuple[int, str]:
         return andon("password", person, "-c", str(plant), said=password + "\n", ANDON_DATABASE=dsn)
 
-    assert asked("li", PASSWORD) == (0, "✓ li\n")
+    code, said = asked("li", PASSWORD)
+    assert code == 0 and re.fullmatch(r"✓ li: log in at http://127\.0\.0\.1:\d+/console\n", said)
     with psycopg.connect(dsn) as record:
         [[person, kept]] = record.execute("select person_id, hashed from passwords").fetchall()
     assert person == "li" and str(kept).startswith("$argon2id$")
