@@ -83,7 +83,7 @@ def written(made: Mapping[str, Any], to: Path) -> Iterator[str]:
         state = f", state {machine['state']['tag']}" if "state" in machine else ""
         yield f"  {machine['id']}{known}: {len(machine['tags'])} tags{state}"
     yield f"{to}: {sum(len(m['tags']) for m in line['machines'])} tags; next:"
-    file = shlex.quote(str(to))
-    yield f"  andon check -c {file}"
-    yield f"  andon password {FIRST} -c {file}  (you choose it; {FIRST} stands under people: in the file)"
-    yield f"  andon run -c {file}  (then log in as {FIRST} at http://127.0.0.1:8800/console)"
+    name = shlex.quote(str(to))
+    yield f"  andon check -c {name}"
+    yield f"  andon password {FIRST} -c {name}  (you choose it; {FIRST} stands under people: in the file)"
+    yield f"  andon run -c {name}  (then log in as {FIRST} at http://127.0.0.1:8800/console)"

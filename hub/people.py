@@ -31,7 +31,7 @@ async def record_of(settings: Settings) -> AsyncIterator[Record]:
 
 
 def refuse_unknown(settings: Settings, person: str) -> None:
-    """Raises ConfigError for a person the configuration does not know, with the lines that make them known."""
+    """Raises ConfigError for a person the configuration does not know, with the lines that add them."""
     known = settings.plant.people
     if person in known:
         return
