@@ -28,13 +28,14 @@ from alert_rules.stop_asking import StopAsker
 from alert_rules.stop_desk import StopReasonDesk
 from alert_rules.tables_in_use import MARK as STATE_TABLES
 from alert_rules.tables_in_use import TablesInUse, as_activated
+from collectors.bus_sink import BusSink
 from collectors.event_runner import EventRunner
 from collectors.intake import Intake
 from collectors.mes_house import House as MesHouse
 from collectors.mes_push import MesDesk
 from collectors.mes_unknown import Unknown
 from collectors.normaliser import normalised
-from collectors.runner import BusSink, CollectorRunner, MesRunner, OnState, source_state
+from collectors.runner import CollectorRunner, MesRunner, OnState, source_state
 from hub.bus.of_record import OfRecord
 from hub.bus.spooled import SpooledBus
 from hub.clock import SystemClock

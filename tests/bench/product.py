@@ -17,7 +17,7 @@ from typing import Any
 
 import uvloop
 
-from collectors.runner import BusSink
+from collectors.bus_sink import BusSink
 from hub import log
 from hub.app import App
 from hub.bus.spool import Spool

@@ -7,8 +7,9 @@ import json
 import sys
 from pathlib import Path
 
+from collectors.bus_sink import BusSink
 from collectors.mqtt import MqttCollector
-from collectors.runner import BusSink, CollectorRunner
+from collectors.runner import CollectorRunner
 from hub.bus.memory import MemoryBus
 from hub.bus.spool import Spool
 from hub.bus.spooled import SpooledBus

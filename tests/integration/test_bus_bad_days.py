@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from collectors.runner import BusSink
+from collectors.bus_sink import BusSink
 from hub import metrics
 from hub.bus import redis_streams
 from hub.bus.redis_streams import BusUnavailable, RedisBus

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from collectors.runner import LINGER, BusSink, CollectorRunner, MesRunner, shouter, source_state
+from collectors.bus_sink import LINGER, BusSink
+from collectors.runner import CollectorRunner, MesRunner, shouter, source_state
 from hub.errors import SourceRefused, SourceUnavailable
 from hub.model.alarm import Priority
 from hub.model.batch import SampleBatch

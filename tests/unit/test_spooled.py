@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from collectors.runner import BusSink
+from collectors.bus_sink import BusSink
 from hub.bus.spool import DiskRefuses, Spool
 from hub.bus.spooled import SpooledBus, _Held
 from hub.errors import Transient
