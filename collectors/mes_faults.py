@@ -16,6 +16,10 @@ from hub.model.words import Words
 MOST = 10  # faults that are told of one record
 _EMPTY = Words("不能为空", "must not be empty")
 _LONG = Words("最多 {max_length} 个字符", "may have {max_length} characters at most")
+NO_FIGURE = Words(
+    "不能是 NaN 或无穷大；没有数值时请不要写这一项",
+    "must not be NaN or infinite; leave it out where there is no number",
+)
 _QUOTED = re.compile(r"'([^']*)'")
 _TEXTS = {
     "missing": Words("缺少，请补上", "is missing; add it"),
@@ -46,10 +50,7 @@ _TEXTS = {
         "超前安灯的时钟一天以上；请校正 MES 的时钟或时区",
         "lies more than a day ahead of the hub's clock; correct the MES clock or the time zone",
     ),
-    "no_figure": Words(
-        "不能是 NaN 或无穷大；没有数值时请不要写这一项",
-        "must not be NaN or infinite; leave it out where there is no number",
-    ),
+    "no_figure": NO_FIGURE,
     "comma": COMMA,
     "pieces": Words(
         "须为整数件：报工按件计数；按重量或长度计的请改用更小的单位（如克），或作为投料、出入库，其数量可带小数",

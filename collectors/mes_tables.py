@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from collectors.mes_events import MODELS, EventType, JobIn, short_name
-from collectors.mes_faults import Unreadable
+from collectors.mes_faults import NO_FIGURE, Unreadable
 from collectors.mes_fields import as_word
 from collectors.mes_map_checks import unfit
 from collectors.mes_moments import moment, why_not
@@ -36,6 +37,7 @@ _TOO_MANY = Words(
     "write numbers without separators of thousands",
 )
 _BYTES = "bytes"  # in base64, of a value that is no text: the column may be one that nobody reads
+_LONGEST = 300  # digits of a number
 _WHITE = "\t\r\n\u3000\u00a0"
 _NO_TEXT = Words(
     "不是文本；请在语句中用 cast 转换成文本", "is no text; write a cast to text in the statement"
@@ -165,7 +167,7 @@ def plain(value: Any) -> Any:
         case float():
             return int(value) if value.is_integer() and abs(value) < 1e15 else value
         case Decimal():
-            return plain(float(value))
+            return _figure(value)
         case datetime() | date():
             return value.isoformat()
         case bytes() | bytearray() | memoryview():
@@ -173,6 +175,13 @@ def plain(value: Any) -> Any:
             return text if isinstance(text, str) else {_BYTES: base64.b64encode(text).decode()}
         case _:
             return str(value)
+
+
+def _figure(value: Decimal) -> Any:
+    """A whole number with every digit that it has: ids may be longer than a float can tell apart."""
+    if value.is_finite() and value.adjusted() < _LONGEST and value == value.to_integral_value():
+        return int(value)
+    return math.nan if value.is_nan() else plain(float(value))
 
 
 def letters(value: Any) -> Any:
@@ -231,6 +240,8 @@ def _empty(value: Any) -> bool:
 def _value(block: TableBlock, ours: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         raise Unreadable(Fault(ours, _NO_TEXT))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Unreadable(Fault(ours, NO_FIGURE))
     value = value.strip() if isinstance(value, str) else value
     words = block.words.get(ours)
     if words is None or value in (None, ""):

@@ -175,3 +175,32 @@ async def test_a_letter_that_the_database_has_in_another_encoding_is_that_letter
         assert found["person"] == "李"
     finally:
         mes.does(f"drop database {name}_c with (force)")
+
+
+# ------------------------------------------------------------------ numbers
+@pytest.mark.parametrize("kind", ["numeric(20)", "numeric(24, 3)", "numeric"])
+async def test_a_long_number_is_an_id_with_every_digit(mes: Mes, kind: str) -> None:
+    mes.does(
+        f"create table rep (id {kind}, changed {kind})",
+        "insert into rep values (10000000000000000001, 90000000000000000001), (20000000000000000000, "
+        "90000000000000000002), (30, 90000000000000000003)",
+    )
+    read = REPORTS | {"start": "90000000000000000000"}
+    read["statement"] = read["statement"].replace("changed at", f"timestamptz '{AT}' at")
+    await mes.read(read)
+    found = (await mes.known())["reports"]
+    assert sorted(found) == ["10000000000000000001", "20000000000000000000", "30"]
+    mes.does("insert into rep values (10000000000000000002, 90000000000000000004)")
+    await mes.read(read)
+    assert "10000000000000000002" in (await mes.known())["reports"] and await mes.rejects() == []
+
+
+async def test_what_is_no_number_is_a_reject_of_its_row_alone(mes: Mes) -> None:
+    mes.does(
+        "create table rep (id numeric, changed timestamptz, good float8)",
+        f"insert into rep values (1, '{AT}', 3), (2, '{AT}', 'NaN'), ('NaN', '{AT}', 3), (4, '{AT}', 3)",
+    )
+    await mes.read(REPORTS | {"statement": REPORTS["statement"].replace("3 good", "good")})
+    assert (await mes.known())["reports"] == ["1", "4"]
+    told = "must not be NaN or infinite; leave it out where there is no number"
+    assert [r["reason_en"] for r in await mes.rejects()] == [f"good {told}", f"id {told}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,11 @@ def test_a_map_that_names_what_is_not_there_stops_the_start(block: dict[str, Any
     [
         (Decimal("3.0"), 3),
         (Decimal("2.5"), 2.5),
+        (Decimal("12345678901234567890"), 12345678901234567890),
+        (Decimal("12345678901234567891.000"), 12345678901234567891),
+        (Decimal("1E+30"), 10**30),
+        (Decimal("1E+100000"), math.inf),
+        (Decimal("-Infinity"), -math.inf),
         (10.0, 10),
         (1e300, 1e300),
         (True, True),
@@ -191,6 +197,17 @@ def test_a_map_that_names_what_is_not_there_stops_the_start(block: dict[str, Any
 )
 def test_numbers_of_databases_and_sheets_are_json(value: Any, made: Any) -> None:
     assert tables.plain(value) == made and type(tables.plain(value)) is type(made)
+
+
+@pytest.mark.parametrize("odd", ["NaN", "sNaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("kind", [Decimal, float])
+def test_what_is_no_number_is_a_fault_of_its_field(odd: str, kind: Any) -> None:
+    if (odd, kind) == ("sNaN", float):
+        return
+    for name, column in (("id", "单号"), ("order", "工单"), ("good", "合格"), ("at", "时间")):
+        row = {n: tables.plain(v) for n, v in (ROW | {column: kind(odd)}).items()}
+        with pytest.raises(Unreadable, match=f"^{name} must not be NaN or infinite; leave it out"):
+            tables.event(REPORT, ZONE, [row])
 
 
 FIELDS = {n: n for n in ("id", "order", "operation", "at", "good", "person")}
