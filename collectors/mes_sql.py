@@ -26,7 +26,7 @@ from collectors.mes_set_back import Mark, reached, went_back
 from collectors.mes_tables import Row, TableBlock
 from hub import sql_text
 from hub.config import Duration, TimeZoneName
-from hub.databases import Driver, Failure, SqlBlock, driver
+from hub.databases import Driver, Failure, SqlBlock, driver, letters
 from hub.errors import SourceRefused, SourceUnavailable
 from hub.model.intake import Fault
 from hub.model.words import Words
@@ -318,7 +318,7 @@ class _Line:
                     return None
                 self.columns = names = [column[0] for column in about]
                 self._once(read, names)
-                return [dict(zip(names, map(tables.letters, row), strict=True)) for row in cursor.fetchall()]
+                return [dict(zip(names, map(letters, row), strict=True)) for row in cursor.fetchall()]
             finally:
                 cursor.close()
                 self._connection.rollback()

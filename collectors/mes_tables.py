@@ -6,7 +6,7 @@ import base64
 import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Self
@@ -21,6 +21,7 @@ from collectors.mes_map_checks import unfit
 from collectors.mes_moments import moment, why_not
 from collectors.mes_numbers import COMMA, doubtful, plain_number
 from hub.config import Block
+from hub.databases import letters
 from hub.model.intake import Fault
 from hub.model.words import Words
 
@@ -38,7 +39,6 @@ _TOO_MANY = Words(
 )
 _BYTES = "bytes"  # in base64, of a value that is no text: the column may be one that nobody reads
 _LONGEST = 300  # digits of a number
-_WHITE = "\t\r\n\u3000\u00a0"
 _NO_TEXT = Words(
     "不是文本；请在语句中用 cast 转换成文本", "is no text; write a cast to text in the statement"
 )
@@ -182,20 +182,6 @@ def _figure(value: Decimal) -> Any:
     if value.is_finite() and value.adjusted() < _LONGEST and value == value.to_integral_value():
         return int(value)
     return math.nan if value.is_nan() else plain(float(value))
-
-
-def letters(value: Any) -> Any:
-    """Bytes as text where they are text: a database without an encoding tells every text so, and GBK and
-    UTF-8 may stand side by side in it. What is no text stays as it is."""
-    if not isinstance(value, bytes | bytearray | memoryview):
-        return value
-    raw = bytes(value)
-    for code in ("utf-8", "gb18030"):
-        with suppress(UnicodeDecodeError):
-            text = raw.decode(code)
-            if all(letter.isprintable() or letter in _WHITE for letter in text):
-                return text
-    return raw
 
 
 def _has_jobs(block: TableBlock, rows: Sequence[Row]) -> bool:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from erp_bridge.bystanders import CREDENTIALS_PAUSE
 from erp_bridge.generic_answers import Duplicate, NotThere
 from hub import sql_text as statements
-from hub.databases import Driver, Failure, SqlBlock
+from hub.databases import Driver, Failure, SqlBlock, letters
 from hub.errors import ErpRefused, ErpUnavailable
 
 log = logging.getLogger(__name__)
@@ -123,6 +123,8 @@ class Session:
 
 
 def _told(value: Any) -> Any:
-    """What a map can work with: identifiers, times of day and the like are their words."""
+    """What a map can work with: identifiers, times of day and the like are their words, bytes the text that
+    they are or nothing."""
+    value = letters(value)
     known = value is None or isinstance(value, str | int | float | Decimal | date | timedelta | list | dict)
-    return value if known else None if isinstance(value, bytes | memoryview) else str(value)
+    return value if known else None if isinstance(value, bytes) else str(value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from enum import Enum
@@ -79,6 +80,9 @@ def driver(kind: str) -> Driver:
     return made[kind]()
 
 
+_WHITE = "\t\r\n\u3000\u00a0"
+
+
 def _loaded(module: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
@@ -129,6 +133,20 @@ def _lenient(adapters: Any) -> None:
         adapters.register_loader(name, Lenient)
 
 
+def letters(value: Any) -> Any:
+    """Bytes as text where they are text: a database without an encoding tells every text so, and GBK and
+    UTF-8 may stand side by side in it. What is no text stays as it is."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return value
+    raw = bytes(value)
+    for code in ("utf-8", "gb18030"):
+        with suppress(UnicodeDecodeError):
+            text = raw.decode(code)
+            if all(letter.isprintable() or letter in _WHITE for letter in text):
+                return text
+    return raw
+
+
 class Postgres:
     """Error codes: postgresql.org/docs/current/errcodes-appendix.html."""
 
@@ -143,6 +161,7 @@ class Postgres:
     def connect(self, block: SqlBlock, zone: ZoneInfo) -> Any:
         seconds = max(int(block.timeout.total_seconds()), 1)
         options = f"-c statement_timeout={seconds * 1000} -c TimeZone={zone.key}"
+        options += " -c DateStyle=ISO -c IntervalStyle=postgres"  # the driver reads no others
         if block.schema_:
             options += f" -c search_path={block.schema_}"
         made = self._psycopg.connect(

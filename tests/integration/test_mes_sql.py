@@ -204,3 +204,20 @@ async def test_what_is_no_number_is_a_reject_of_its_row_alone(mes: Mes) -> None:
     assert (await mes.known())["reports"] == ["1", "4"]
     told = "must not be NaN or infinite; leave it out where there is no number"
     assert [r["reason_en"] for r in await mes.rejects()] == [f"good {told}", f"id {told}"]
+
+
+# ------------------------------------------------------------------ what the database is set to
+async def test_times_are_read_however_the_database_is_set_to_write_them(mes: Mes) -> None:
+    name = conninfo_to_dict(mes.dsn)["dbname"]
+    mes.does(
+        "create table wo (number text, due_at date, cycle interval)",
+        "create table rep (id text, changed timestamptz)",
+        "insert into wo values ('MO-1', '2026-02-01', '90 s')", f"insert into rep values ('R-1', '{AT}')",
+        f"alter database {name} set datestyle = 'SQL, DMY'",
+        f"alter database {name} set intervalstyle = 'iso_8601'",
+    )  # fmt: skip
+    with_interval = {"statement": ORDERS["statement"].replace("due_at", "due_at, cycle", 1)}
+    await mes.read(ORDERS | with_interval, REPORTS)
+    found = await mes.world.record.everything()
+    assert [o["due_at"].isoformat() for o in found["orders"]] == ["2026-01-31T16:00:00+00:00"]
+    assert [r["at"].isoformat() for r in found["reports"]] == [AT] and await mes.rejects() == []

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pymysql
 import pytest
 
+from erp_bridge.generic_session import rows_of
 from hub.databases import MySql, SqlBlock
 
 BLOCK = SqlBlock.model_validate({"driver": "mysql", "host": "mes", "database": "mes", "user": "hub"})
@@ -62,3 +63,29 @@ def test_times_with_a_zone_are_shown_in_the_one_that_is_configured(
     assert session.zone == told
     yes_or_no = given["conv"][pymysql.constants.FIELD_TYPE.BIT]
     assert (yes_or_no(b"\x01"), yes_or_no(b"\x00")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ("李".encode(), "李"),
+        ("李".encode("gb18030"), "李"),
+        (b"\x00\x07\xd1", None),
+        (b"", ""),
+        (b"\xff", None),
+    ],
+)
+def test_bytes_of_an_erps_database_are_the_text_that_they_are(raw: bytes, told: str | None) -> None:
+    """As a database without an encoding gives them, and BINARY columns."""
+
+    class Line(Session):
+        description, rowcount = (("name",),), 1
+
+        def execute(self, statement: str, values: Any = ()) -> None: ...
+        def fetchall(self) -> list[tuple[bytes]]:
+            return [(raw,)]
+
+        def close(self) -> None: ...
+
+    rows, _ = rows_of(Line(knows_names=True), ["select name from item"], {})
+    assert rows == [{"name": told}]
