@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,34 +13,10 @@ from collectors.mes_push import MesDesk
 from hub.errors import SourceUnavailable
 from hub.model.intake import RejectState, Uptake
 from hub.store.rejects import PgRejects
-from tests.contract.mes.worlds import AT, FilesWorld, Record, record
+from tests.contract.mes.worlds import AT, FilesWorld
+from tests.integration.mes_drop import HEAD, goods, names, row
 
 pytestmark = pytest.mark.anyio
-
-HEAD = "id,order,operation,at,good\n"
-
-
-def row(number: int, good: Any = 3) -> str:
-    return f"R-{number},MO-1,10,{AT},{good}\n"
-
-
-@pytest.fixture
-async def house(dsn: str) -> AsyncIterator[Record]:
-    async with record(dsn) as made:
-        yield made
-
-
-@pytest.fixture
-def files(house: Record, tmp_path: Path) -> FilesWorld:
-    return FilesWorld(house, tmp_path)
-
-
-async def goods(files: FilesWorld) -> dict[str, int]:
-    return {r["id"]: r["good"] for r in (await files.record.everything())["reports"]}
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.iterdir() if p.is_file())
 
 
 async def replayed(files: FilesWorld) -> Any:

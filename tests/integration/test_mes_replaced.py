@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.mes.worlds import AT, Enough, FilesWorld, Record, record
+from tests.contract.mes.worlds import Enough, FilesWorld
+from tests.integration.mes_drop import HEAD, goods, names, row
 
 pytestmark = pytest.mark.anyio
-
-HEAD = "id,order,operation,at,good\n"
-
-
-def row(number: int, good: Any = 3) -> str:
-    return f"R-{number},MO-1,10,{AT},{good}\n"
-
-
-@pytest.fixture
-async def house(dsn: str) -> AsyncIterator[Record]:
-    async with record(dsn) as made:
-        yield made
-
-
-@pytest.fixture
-def files(house: Record, tmp_path: Path) -> FilesWorld:
-    return FilesWorld(house, tmp_path)
-
-
-async def goods(files: FilesWorld) -> dict[str, int]:
-    return {r["id"]: r["good"] for r in (await files.record.everything())["reports"]}
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.iterdir() if p.is_file())
 
 
 async def put_away(files: FilesWorld) -> list[str]:
