@@ -467,6 +467,7 @@ class App:
             self.vitals.trust, self.status, self.vitals.health, self.notices, self._erp_changes(),
             self._pushed(), tuple(u.name for u in self.plugins.mes), self._mapped(),
             self._mes_doors(), self._state_tables(),
+            {name: made.tag_numbers for name, made in self._collectors.items()},
         )  # fmt: skip
         self.feed = web.feed
         self.supervisor.watch("feed", self.feed.run)

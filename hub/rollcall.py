@@ -78,8 +78,11 @@ class RollCall:
             await self._clock.sleep(EVERY)
 
     async def source(self, name: str, up: bool, error: str) -> None:
-        """A source of this process was heard or lost: said at once, and with every word from now on."""
-        self._mine[name] = {"up": up, "since": stamp(self._clock.now()), "error": error}
+        """A source of this process was heard or lost, or is lost for another reason by now: said at once, and
+        with every word from now on."""
+        before = self._mine.get(name)
+        since = before["since"] if before and before["up"] == up else stamp(self._clock.now())
+        self._mine[name] = {"up": up, "since": since, "error": error}
         await self._word()
 
     def about(self, name: str, told: Callable[[], Mapping[str, Any]]) -> None:
@@ -119,15 +122,22 @@ class RollCall:
 
     # ---------------------------------------------------------------- telling
     def parts(self) -> list[dict[str, Any]]:
-        """Every part of every process; those of a silent process, and those nobody spoke of, are down.
+        """Every part of every process; those of a silent process, and those nobody spoke of, are down, and so
+        is who reads a source that is lost.
 
         Our own we know first-hand, also while the bus is away.
         """
-        out = [{**as_json(part), "process": self._name} for part in self._parts()]
+        mine = (_as_its_source(as_json(part), self._mine) for part in self._parts())
+        out = [{**part, "process": self._name} for part in mine]
         for process in (p for p in self._processes.values() if p.name != self._name):
-            # not a machine is away now but the one of us who reads it
-            lost = {"up": False, "outside": False, "last_error": UNHEARD} if self._silent(process) else {}
-            out += [{**part, "process": process.name, **lost} for part in process.parts.values()]
+            silent = self._silent(process)
+            out += [
+                {
+                    **(_unheard(p, process.heard_at) if silent else _as_its_source(p, process.sources)),
+                    "process": process.name,
+                }
+                for p in process.parts.values()
+            ]
         told = {part["name"] for part in out}
         absent = (PartHealth(name, last_error=UNHEARD) for name in self._elsewhere if name not in told)
         return [*out, *({**as_json(part), "process": ""} for part in absent)]
@@ -215,6 +225,25 @@ def _began_anew(before: Process, now: Process) -> bool:
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {why: one.get(why, 0) + other.get(why, 0) for why in {**one, **other}}
+
+
+def _unheard(part: Mapping[str, Any], since: datetime) -> dict[str, Any]:
+    """Not a machine is away now but the one of us who reads it; how the way there stands nobody knows."""
+    told = {"up": False, "outside": False, "last_error": UNHEARD, "circuit": None}
+    return {**part, **told, "since": stamp(since) if part["up"] else part["since"]}
+
+
+def _as_its_source(part: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A reader that runs, and tries to reach what does not answer, is not up beside a source that is lost."""
+    source = sources.get(part["name"].partition(" ")[2]) if part["outside"] else None
+    if source is None or source["up"] or not part["up"]:
+        return dict(part)
+    return {
+        **part,
+        "up": False,
+        "since": source["since"],
+        "last_error": part["last_error"] or source["error"],
+    }
 
 
 def _late(part: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ that has it imports it while the database comes up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -74,15 +74,17 @@ class Web:
         erp: ErpInUse | None = None,
         mes_doors: Mapping[str, MesDoor] = MappingProxyType({}),
         state_tables: TablesInUse | None = None,
+        reads: Mapping[str, Iterable[int]] = MappingProxyType({}),
     ) -> None:
-        """`erp_changes`: there is an ERP that takes changes of orders; `pushed` reads what it pushes."""
+        """`erp_changes`: there is an ERP that takes changes of orders; `pushed` reads what it pushes; the tags
+        that each source `reads`, whichever process does it."""
         self._hub = hub
         self.rush = OrderRushDesk(
             plant, PgRushes(record.pool), clock, shouter(bus), Crowd(notices, hub.rush.sellers),
             erp_changes, hub.rush.undo,
         )  # fmt: skip
         stops = PgStops(record.pool)
-        self.feed = Feed(plant, record.ledger, record.samples, bus, clock, trust, stops)
+        self.feed = Feed(plant, record.ledger, record.samples, bus, clock, trust, stops, reads)
         self._maps = ErpMappingDesk(erp, record.erp_book) if erp is not None else None
         states, past = None, None
         if state_tables is not None:

@@ -73,7 +73,7 @@ def build(plant: Plant, facts: Facts, now: datetime) -> Board:
         tickets={t.id: _ticket(plant, t, desk) for t in facts.tickets},
         orders=_orders(facts),
         shift=_shift(span),
-        health=_health(facts.health),
+        health=_health(facts),
     )
     return Board(sections, _calm(facts), facts.feeds, plant.site.path)
 
@@ -336,9 +336,14 @@ def _shift(span: ShiftSpan | None) -> Json | None:
     return {"name": span.shift.name.as_dict(), "start": _time(span.start), "end": _time(span.end)}
 
 
-def _health(health: Mapping[str, Any]) -> Json:
+def _health(facts: Facts) -> Json:
+    health = facts.health
     sources = {
-        name: tidy(up=bool(s.get("up")), since=_time(s.get("since")))
+        name: tidy(
+            up=bool(s.get("up")),
+            since=_time(s.get("since")),
+            machines=None if s.get("up") else sorted(facts.feeds.get(name, ())) or None,
+        )
         for name, s in health.get("sources", {}).items()
     }
     return tidy(

@@ -88,9 +88,22 @@ def _cut_orders(orders: Json, scopes: tuple[str, ...]) -> Json:
 
 
 def _cut_health(health: Json, feeds: Mapping[str, frozenset[str]], machines: frozenset[str]) -> Json:
-    """Sources that speak for a machine in sight; parts that carry another source's name are left out."""
+    """Sources that speak for a machine in sight; the parts of other sources are left out."""
     sources = health.get("sources", {})
-    mine = {name: s for name, s in sources.items() if feeds.get(name, frozenset()) & machines}
-    hidden = (set(sources) | set(feeds)) - set(mine)
-    parts = [p for p in health.get("parts_down", []) if not any(name in p for name in hidden)]
+    seen = {name for name, fed in feeds.items() if fed & machines}
+    mine = {name: _in_sight(source, machines) for name, source in sources.items() if name in seen}
+    hidden = (set(sources) | set(feeds)) - seen
+    parts = [p for p in health.get("parts_down", []) if _source_of(p) not in hidden]
     return {**health, "sources": mine, "parts_down": parts}
+
+
+def _in_sight(source: Json, machines: frozenset[str]) -> Json:
+    if "machines" not in source:
+        return source
+    return {**source, "machines": [m for m in source["machines"] if m in machines]}
+
+
+def _source_of(part: str) -> str:
+    """ "press" of "collector press", "plan" of "mes plan tickets"; "" of a part that is no source's."""
+    family, _, name = part.partition(" ")
+    return name.removesuffix(" tickets") if family in ("collector", "mes") else ""

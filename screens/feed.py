@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -82,12 +83,14 @@ class Feed:
         clock: Clock,
         health: Callable[[], Mapping[str, Any]],
         stops: Stops | None = None,
+        reads: Mapping[str, Iterable[int]] = MappingProxyType({}),
     ) -> None:
+        """`reads`: which tags each source is configured to read."""
         self._plant, self._ledger, self._samples, self._bus = plant, ledger, samples, bus
         self.clock, self._health = clock, health
         self._record = Record(plant, ledger, clock, stops)
         self._live = Live(plant.tags.values())
-        self._sources = Sources(plant)
+        self._sources = Sources(plant, reads)
         self._ring = Ring()
         self._board = Board({}, {}, {}, plant.site.path)
         self._channels: dict[frozenset[str], Channel] = {}

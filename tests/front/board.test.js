@@ -42,6 +42,11 @@ test('a wall that cannot see everything does not say that all is well', () => {
   board.health.sources = {'modbus-l3': {up: false, since: ago(9)}}
   assert.equal(wrongNow(board).kind, 'doubt')
   assert.deepEqual(lostSources(board).map(s => s.name), ['modbus-l3'])
+  board.health.sources['modbus-l3'].machines = ['p1/stamping/l3/m1']
+  for (const [at, seen] of [['p1/stamping/l3', ['modbus-l3']], ['p1/stamping/l3/m1', ['modbus-l3']], ['p1/stamping/l', []], ['p1/paint', []]]) {
+    assert.deepEqual(lostSources(board, at).map(s => s.name), seen, at)
+    assert.equal(wrongNow(board, at).lost, seen.length, at)
+  }
   const blind = boardOf()
   blind.machines = {a: {state: 'unknown'}}
   assert.equal(wrongNow(blind).kind, 'doubt')

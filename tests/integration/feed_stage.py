@@ -176,6 +176,7 @@ class Stage:
             self.bus,
             self.clock,
             lambda: self.health,
+            reads={"silent": (2,)},
         )
 
     @asynccontextmanager

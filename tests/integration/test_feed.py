@@ -24,7 +24,7 @@ from screens.channel import PATIENCE, QUEUE
 from screens.record import Record
 from tests.api_stops import MemoryStops
 from tests.buses import MakeBus
-from tests.integration.feed_stage import L1, M1, M2, TEMP1, TEMP2, Stage, alarm, executing, settle
+from tests.integration.feed_stage import L1, L2, M1, M2, TEMP1, TEMP2, Stage, alarm, executing, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -293,10 +293,18 @@ async def test_a_lost_source_shows_with_the_next_beat_and_sensor_to_screen_time_
         await reader.drain()
     assert reader.board["health"] == {
         "latency": {"p50": 0.0, "p99": 0.0},
-        "sources": {"plc": {"up": False, "since": "2026-01-05T12:00:00Z"}},
+        "sources": {"plc": {"up": False, "since": "2026-01-05T12:00:00Z", "machines": [M1]}},
         "outbox_oldest": 2,
         "parts_down": [],
     }
+
+
+async def test_a_source_that_was_lost_before_we_came_is_missed_by_the_wall_of_its_line(stage: Stage) -> None:
+    stage.health["sources"] = {"silent": {"up": False, "since": NOON}}
+    await stage.hint("source")
+    await stage.turn(1)
+    for scope, seen in ((L2, ["silent"]), (L1, [])):
+        assert list(stage.feed.snapshot([scope])["board"]["health"]["sources"]) == seen
 
 
 async def test_latency_is_from_source_time_to_the_patch(stage: Stage) -> None:

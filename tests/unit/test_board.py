@@ -375,6 +375,21 @@ def test_sources_and_parts_of_others_are_left_out() -> None:
     assert shown(crowded())["health"]["parts_down"] == ["bridge", "collector plc-1", "collector plc-2"]
 
 
+def test_a_lost_source_is_listed_where_its_machines_are_and_names_no_other() -> None:
+    everywhere = {m.path for m in PLANT.machines()}
+    lost = {"up": False, "since": NOON}
+    facts = Facts(
+        health={"sources": {"gate": lost, "gate-2": lost}, "parts_down": ["collector gate-2"]},
+        feeds={"gate": frozenset({"p1/a2/l1/m1"}), "gate-2": frozenset(everywhere)},
+    )
+    health = shown(facts, "p1/a1/l1")["health"]
+    [(name, source)] = health["sources"].items()
+    assert name == "gate-2" and not source["up"]
+    assert source["machines"] == sorted(m for m in everywhere if m.startswith("p1/a1/l1/"))
+    assert health["parts_down"] == ["collector gate-2"], "it is no part of the other one's"
+    assert set(shown(facts, "p1/a2/l1")["health"]["sources"]) == {"gate", "gate-2"}
+
+
 def test_an_alarm_that_belongs_to_no_machine_is_for_those_who_see_the_whole_plant() -> None:
     facts = Facts(alarms=[alarm(1, "")])
     assert list(shown(facts)["alarms"]) == ["1"]

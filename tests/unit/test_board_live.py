@@ -196,3 +196,11 @@ def test_which_machines_a_source_speaks_for_and_whose_state_it_tells_is_learnt()
     assert sources.take(batch(2, (12, 1.0)))
     assert sources.machines == {"plc": frozenset({M1, M2})}
     assert sources.states == {"plc": frozenset({M1})}
+
+
+def test_a_source_that_never_told_anything_speaks_for_what_it_is_to_read() -> None:
+    nodes = [Equipment(M1, EquipmentLevel.WORK_UNIT, Words("一", "1"), state_tag=TAGS[1].path)]
+    plant = Plant(nodes[0], {n.path: n for n in nodes}, {t.path: t for t in TAGS})
+    sources = Sources(plant, {"plc": (TAGS[1].number, 99), "other": ()})
+    assert sources.machines == {"plc": frozenset({M1}), "other": frozenset()}
+    assert sources.states == {"plc": frozenset({M1}), "other": frozenset()}

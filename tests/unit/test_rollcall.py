@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from hub.bus.memory import MemoryBus
+from hub.model.circuit import Circuit
 from hub.ports import PartHealth
 from hub.rollcall import EVERY, LATE, MISSED, STALE, RollCall, leave_word, well
 from hub.testing.clock import NOON, HandClock
@@ -183,11 +184,56 @@ async def test_a_lost_source_is_said_at_once_and_to_a_hub_that_starts_later(hous
     await asyncio.gather(hearing, return_exceptions=True)
 
 
+async def test_the_newest_reason_is_told_and_since_when_it_has_been_lost(house: House) -> None:
+    collectors = house.process("b", "collectors", UP)
+    for reason in ("no route", "no answer"):
+        await collectors.source("press", False, reason)
+        await house.settle()
+        assert house.hub.sources["press"] == {"up": False, "since": "2026-01-05T12:00:00Z", "error": reason}
+        await house.turn(1)
+    await collectors.source("press", True, "")
+    await house.settle()
+    assert house.hub.sources["press"] == {"up": True, "since": "2026-01-05T12:00:02Z", "error": ""}
+
+
 async def test_a_source_that_was_lost_before_its_process_was_keeps_its_own_reason(house: House) -> None:
     await house.process("b", "collectors", UP).source("press", False, "no route")
     await house.settle()
     await house.turn(60)
     assert house.hub.sources["press"]["error"] == "no route"
+
+
+async def test_the_parts_of_a_dead_edge_say_what_its_sources_say(house: House) -> None:
+    press = replace(UP, outside=True, circuit=Circuit().proved(NOON, 0.0))
+    edge = house.process("edge", "collectors", press, PartHealth("spool", up=True, since=NOON))
+    await edge.source("press", True, "")
+    await house.settle()
+    await house.turn(60)
+    parts = {p["name"]: p for p in house.hub.parts()}
+    source = house.hub.sources["press"]
+    for part in parts.values():
+        told = {key: part[key] for key in ("up", "since", "last_error")}
+        assert told == {"up": False, "since": source["since"], "last_error": source["error"]}
+        assert not part.get("circuit"), "nobody is on the way there"
+
+
+async def test_a_reader_that_hangs_before_a_lost_source_is_not_up_beside_it(house: House) -> None:
+    """It runs: it waits for an answer."""
+    press = replace(UP, outside=True)
+    edge = house.process("edge", "collectors", press, PartHealth("spool", up=True, since=NOON))
+    here = RollCall(house.bus, house.clock, "h:hub", "hub", lambda: [press])
+    await house.turn(30)
+    for who in (edge, here):
+        await who.source("press", False, "no answer")
+    await house.settle()
+    for roll in (house.hub, here):
+        told = {p["name"]: (p["up"], p["since"], p["last_error"]) for p in roll.parts()}
+        assert told["collector press"] == (False, "2026-01-05T12:00:30Z", "no answer")
+    assert house.hub.down() == ["collector press"], "and what it has beside its sources is up"
+    for who in (edge, here):
+        await who.source("press", True, "")
+    await house.settle()
+    assert house.hub.down() == []
 
 
 # ------------------------------------------------------------------ andon alive

@@ -11,8 +11,8 @@ const OLD = 30 // seconds
 export class AndonTrust extends HTMLElement {
   #cells
 
-  /** `store` for status and time, `oldestAllowed` in seconds. */
-  show(store, zone, scope = '') {
+  /** `store` for status and time; `scope` names the part of the plant, `at` is its path. */
+  show(store, zone, scope = '', at = '') {
     this.#cells ??= this.#build()
     const board = store.board
     put(this.#cells.clock.figure, store.heardAt === null ? '--:--:--' : fullClock(store.now(), zone))
@@ -22,11 +22,11 @@ export class AndonTrust extends HTMLElement {
     put(this.#cells.plant.figure, [say(board.plant?.name), scope, board.shift ? say(board.shift.name) : ''].filter(Boolean).join(' · '))
     const oldest = oldestAge(board, store.now())
     this.#tell('oldest', oldest === null ? '—' : shortAge(oldest), oldest !== null && oldest > OLD)
-    const lost = lostSources(board)
+    const lost = lostSources(board, at)
     this.#tell('sources', lost.length ? `${lost.length} · ${shorten(lost[0].name, 6)}` : '0', lost.length > 0)
     const {p50, p99} = board.health?.latency ?? {}
     this.#tell('latency', latency(p50, p99), p99 > SLOW)
-    const known = new Set(lost.flatMap(({name}) => [`collector ${name}`, `mes ${name}`])) // told as sources already
+    const known = new Set(lostSources(board).flatMap(({name}) => [`collector ${name}`, `mes ${name}`])) // told as sources already
     const down = (board.health?.parts_down ?? []).filter(name => !known.has(name))
     this.#tell('parts', down.length ? `${down.length} · ${shorten(down[0], 6)}` : '0', down.length > 0)
     const waiting = board.health?.outbox_oldest ?? 0

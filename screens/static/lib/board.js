@@ -25,9 +25,9 @@ function moreUrgent(a, b) {
 const KIND = {unacked: 'alarm', 'rtn-unacked': 'returned'}
 
 /** What the band shows: {kind: 'alarm' | 'handled' | 'returned' | 'calm' | 'doubt', alarm?, more?, lost, unknown}. */
-export function wrongNow(board) {
+export function wrongNow(board, at = '') {
   const alarms = openAlarms(board).filter(a => !isAside(a))
-  const [lost, unknown] = [lostSources(board).length, unknownMachines(board)]
+  const [lost, unknown] = [lostSources(board, at).length, unknownMachines(board)]
   if (alarms.length) return {kind: KIND[alarms[0].state] ?? 'handled', alarm: alarms[0], more: alarms.length - 1, lost, unknown}
   const nothing = !Object.keys(board?.machines ?? {}).length
   return {kind: lost || unknown || nothing ? 'doubt' : 'calm', lost, unknown, nothing}
@@ -63,9 +63,10 @@ export function oldestAge(board, now) {
   return oldest
 }
 
-export function lostSources(board) {
+/** Of a part of the plant (`at`) only those that a machine there hangs on. */
+export function lostSources(board, at = '') {
   return Object.entries(board?.health?.sources ?? {})
-    .filter(([, source]) => !source.up)
+    .filter(([, source]) => !source.up && (!at || source.machines?.some(machine => within(machine, at))))
     .map(([name, source]) => ({name, since: source.since}))
 }
 

@@ -53,7 +53,7 @@ function render() {
   const {board} = store
   const [now, zone] = [store.now(), zoneOf(store)]
   find('andon-lost').show(store, zone)
-  find('andon-trust').show(store, zone, at && nameOf(board, at))
+  find('andon-trust').show(store, zone, at && nameOf(board, at), at)
   find('andon-login-hint').show(store.status === 'denied', store.why)
   find('andon-sound').level = store.status === 'live' || store.status === 'polling' ? soundLevel(board) : ''
   find('aside').hidden = !board
@@ -63,7 +63,7 @@ function render() {
 
 function draw(board, now, zone) {
   const lines = floor(board, at)
-  band.scene = {found: wrongNow(board), board, now, zone, plan: planOf(board, lines)}
+  band.scene = {found: wrongNow(board, at), board, now, zone, plan: planOf(board, lines)}
   plan.lines = lines
   document.documentElement.dataset.empty = lines.some(line => line.machines.length) ? '' : 'yes'
   find('#empty').textContent = lines.length ? '' : t('floor.none')
