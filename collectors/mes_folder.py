@@ -47,9 +47,14 @@ class Folder:
             raise SourceRefused(f"{self._name}: {cause}; make done: and failed: writable") from None
 
     def look(self) -> dict[str, Look]:
-        """The oldest first."""
+        """The oldest first. Without a file that is renamed or taken away meanwhile; only the listing tells
+        whether the folder is there."""
+        found: dict[str, os.stat_result] = {}
         try:
-            found = {e.name: e.stat(follow_symlinks=False) for e in os.scandir(self.path)}
+            with os.scandir(self.path) as listed:
+                for entry in listed:
+                    with suppress(FileNotFoundError):
+                        found[entry.name] = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             raise self._away() from None
         except OSError as cause:
@@ -86,9 +91,9 @@ class Folder:
             return False
         try:
             path.replace(self.places[place] / name)
-        except FileNotFoundError:
-            return False
         except OSError as cause:
+            if isinstance(cause, FileNotFoundError) and look_at(path) is None:
+                return False
             where = f"{readable(path.name)} cannot be moved to {self.places[place]}"
             raise SourceRefused(f"{self._name}: {where}: {cause.strerror}") from None
         return True
