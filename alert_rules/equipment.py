@@ -11,6 +11,8 @@ _TICK = timedelta(microseconds=1)
 PLAUSIBLE = 100_000  # pieces between two readings; more is a counter that was set, not pieces
 _COUNTABLE = 2.0**53  # from here on a double does not know every number
 _ALL_ONES = 0xFFFF_FFFF  # what registers say that say nothing
+_ALL_ONES_16 = 0xFFFF  # a single register of them, or a count that has come so far
+_NEAR = 1000  # pieces: a count that has come so far was no more than this before
 
 
 @dataclass(slots=True)
@@ -96,11 +98,14 @@ class MachineWatch:
         A counter that fell below half was reset: what it shows has been made since. A small step back is a
         controller that forgot its last moments: only the mark is set anew. A leap that no machine makes is
         believed when the counter goes on from there (it was set by hand); if it comes back, it goes on from
-        where it was. Below zero, a register of all ones and what is too large to be counted is no count.
+        where it was. Below zero, registers of all ones and what is too large to be counted is no count; 65535
+        is one where the counter has counted up to it.
         """
         if not 0 <= reading < _COUNTABLE or reading == _ALL_ONES:
             return None
         shown, before = int(reading), self.good if good else self.scrap
+        if shown == _ALL_ONES_16 and (before is None or abs(shown - before) > _NEAR):
+            return None  # if it was a count all the same, the next reading has its pieces
         leapt = self.leapt.pop(good, None)
         if shown == before:
             return None

@@ -223,6 +223,28 @@ def test_a_counter_gone_mad_makes_no_pieces_and_goes_on_from_where_it_was(glitch
     assert all(c.reading <= 111 for c in got)
 
 
+@pytest.mark.parametrize(
+    ("shown", "pieces"),
+    [
+        ([50_000, 65_535, 50_003, 50_004], 4),  # the device was lost, and came back
+        ([50_000, 65_535, 65_535, 2], 2),  # it came back from a reset
+        ([65_535, 40, 45], 5),  # nothing was known of it before
+        ([200_000, 65_535, 200_002], 2),
+        ([50_000, 500_000, 65_535, 500_003], 3),  # it was set by hand meanwhile
+        ([60_000, 65_535, 65_540], 5540),  # a count of 32 bits after a silence, which happened to stand there
+        ([65_533, 65_534, 65_535, 0, 1, 2], 4),  # a count of 16 bits goes on from 0
+        ([64_600, 65_535, 65_600], 1000),
+        ([65_533, 65_535, 65_535, 65_536], 3),
+    ],
+)  # fmt: skip
+def test_a_register_of_all_ones_is_a_count_only_where_the_counter_came_to_it(
+    shown: list[int], pieces: int
+) -> None:
+    what = evaluator()
+    got = [c for i, v in enumerate(shown, 1) for c in feed(what, i, GOOD, v).counts]
+    assert sum(c.delta for c in got) == pieces
+
+
 def test_a_counter_that_was_set_by_hand_goes_on_from_there() -> None:
     what = evaluator()
     got = [feed(what, i, GOOD, v).counts for i, v in enumerate([100, 103, 500_000, 500_002, 500_003], 1)]
