@@ -76,8 +76,10 @@ class Web:
         state_tables: TablesInUse | None = None,
         reads: Mapping[str, Iterable[int]] = MappingProxyType({}),
     ) -> None:
-        """`erp_changes`: there is an ERP that takes changes of orders; `pushed` reads what it pushes; the tags
-        that each source `reads`, whichever process does it."""
+        """`erp_changes`: there is an ERP that takes changes of orders; `pushed` reads what it pushes.
+
+        `reads`: the tags of each source, whichever process reads it.
+        """
         self._hub = hub
         self.rush = OrderRushDesk(
             plant, PgRushes(record.pool), clock, shouter(bus), Crowd(notices, hub.rush.sellers),

@@ -3,7 +3,7 @@ import {readdirSync, readFileSync} from 'node:fs'
 import {test} from 'node:test'
 import {hashValues, feedAddress, loginAddress, nextPage, safeNext} from '../../screens/static/lib/route.js'
 import {csv, filtered, sorted} from '../../screens/static/lib/table.js'
-import {detailText, figuresOf, isWell, partName, partsOf, sourcesOf, upWord} from '../../screens/static/lib/status.js'
+import {detailText, figuresOf, isWell, partKey, partName, partTitle, partsOf, sourcesOf, troubleText, upWord} from '../../screens/static/lib/status.js'
 import {timelineTraces} from '../../screens/static/lib/charts.js'
 import {fitted} from '../../screens/static/lib/photo.js'
 
@@ -85,6 +85,15 @@ test('a part tells only what it has to tell, moments as people read them', () =>
   assert.equal(detailText({standby: true, compressed: []}, t), '待命')
   assert.deepEqual([{up: true}, {up: false}, {up: true, error: 'x'}, {up: true, detail: {a: {sent: 1}}}, {up: true, detail: {a: {dead: 1}}}].map(isWell), [true, false, false, true, false])
   assert.deepEqual(['feed', 'erp bridge', 'collector modbus-l3', 'unheard of'].map(name => partName(name, t)), ['看板推送', 'ERP 接口', '采集 modbus-l3', 'unheard of'])
+  assert.equal(partName('mes plan tickets', t), 'MES 接口 plan 维修进度回告')
+  assert.deepEqual(['not heard', 'SourceUnavailable: no answer: 10.0.0.7', 'no route', '', undefined].map(text => troubleText(text, t)),
+    ['没有消息', '数据源连不上: no answer: 10.0.0.7', 'no route', '', ''])
+})
+
+test('parts of several processes that have one name are rows of their own', () => {
+  const parts = [{name: 'spool', process: 'hub:all:1'}, {name: 'spool', process: 'edge:collectors:7'}, {name: 'web', process: 'hub:all:1'}]
+  assert.equal(new Set(parts.map(partKey)).size, 3)
+  assert.deepEqual(parts.map(part => partTitle(part, parts, key => key)), ['spool · hub:all:1', 'spool · edge:collectors:7', 'web'])
 })
 
 test('the timeline has one bar a span, in the plant\'s time, and the present one lasts until now', () => {

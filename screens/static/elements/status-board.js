@@ -2,12 +2,13 @@ import {h, keyed, mark, put} from '../lib/dom.js'
 import {dayClock, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
-import {asText, circuitText, detailText, figureName, figuresOf, isWell, lineText, partName, partsOf, sourcesOf, upWord} from '../lib/status.js'
+import {asText, circuitText, detailText, figureName, figuresOf, isWell, lineText, partKey, partTitle, partsOf, sourcesOf, troubleText, upWord} from '../lib/status.js'
 import './data-table.js'
 
 /** Each runner with its restarts and last error, and every figure that the hub tells of itself. */
 export class StatusBoard extends HTMLElement {
   #parts
+  #shown = []
 
   show(status, zone) {
     this.#parts ??= this.#build(zone)
@@ -16,7 +17,7 @@ export class StatusBoard extends HTMLElement {
     putIcon(this.#parts.sign, word === 'ok' ? 'check' : 'fault')
     mark(this.#parts.head, 'state', word === 'ok' ? 'executing' : 'fault')
     put(this.#parts.word, t(`status.${word}`))
-    this.#parts.table.rows = parts
+    this.#parts.table.rows = this.#shown = parts
     this.#parts.sources.rows = sourcesOf(status)
     keyed(this.#parts.figures, figuresOf(status), row => row.name, name => h('div', {title: name}, h('dt', figureName(name, t)), h('dd')), (cell, row) => put(cell.lastChild, figure(row)))
   }
@@ -26,17 +27,17 @@ export class StatusBoard extends HTMLElement {
     parts.head = h('p.status-head', parts.sign, parts.word)
     this.replaceChildren(h('div.status-top', parts.head, parts.figures), h('div.status-pair',
       h('section', h('h2', t('status.parts')), parts.table), h('section', h('h2', t('status.sources')), parts.sources)))
-    parts.table.setup({file: 'parts', foldOf: isWell, keyOf: part => part.name, testidOf: part => `part-${part.name}`, columns: [
-      {key: 'name', title: t('column.part'), text: part => partName(part.name, t)},
+    parts.table.setup({file: 'parts', foldOf: isWell, keyOf: partKey, testidOf: part => `part-${part.name}`, columns: [
+      {key: 'name', title: t('column.part'), text: part => partTitle(part, this.#shown, t)},
       ...health(zone),
       {key: 'restarts', title: t('column.restarts'), text: part => number(part.restarts), sort: part => part.restarts},
       {key: 'circuit', title: t('column.circuit'), text: part => circuitText(part.circuit, t, at => dayClock(at, zone)), sort: part => part.circuit?.failures ?? 0},
-      {key: 'error', title: t('column.error'), text: part => [say(part.detail?.degraded), part.last_error].filter(Boolean).join(' · ') || '—'},
+      {key: 'error', title: t('column.error'), text: part => [say(part.detail?.degraded), troubleText(part.last_error, t)].filter(Boolean).join(' · ') || '—'},
       {key: 'detail', title: t('column.detail'), text: part => detailText(part.detail, t, at => dayClock(at, zone))},
     ]})
     parts.sources.setup({file: 'sources', foldOf: isWell, keyOf: source => source.name, columns: [
       {key: 'name', title: t('column.source'), text: source => source.name}, ...health(zone),
-      {key: 'error', title: t('column.error'), text: source => source.error || '—'},
+      {key: 'error', title: t('column.error'), text: source => troubleText(source.error, t) || '—'},
       {key: 'line', title: t('column.line'), text: source => lineText(source, t, at => at.slice(0, 10))},
     ]})
     return parts

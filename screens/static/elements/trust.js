@@ -3,6 +3,7 @@ import {h, mark, put} from '../lib/dom.js'
 import {age, fullClock, number, shortAge, shorten} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
+import {partName} from '../lib/status.js'
 
 const SLOW = 1 // seconds from sensor to screen at p99 that a shift leader should know about
 const OLD = 30 // seconds
@@ -28,7 +29,7 @@ export class AndonTrust extends HTMLElement {
     this.#tell('latency', latency(p50, p99), p99 > SLOW)
     const known = new Set(lostSources(board).flatMap(({name}) => [`collector ${name}`, `mes ${name}`])) // told as sources already
     const down = (board.health?.parts_down ?? []).filter(name => !known.has(name))
-    this.#tell('parts', down.length ? `${down.length} · ${shorten(down[0], 6)}` : '0', down.length > 0)
+    this.#tell('parts', down.length ? `${down.length} · ${shorten(partName(down[0], t), 6)}` : '0', down.length > 0)
     const waiting = board.health?.outbox_oldest ?? 0
     this.#tell('outbox', age(waiting, t), waiting > OLD)
     this.#cells.outbox.box.hidden = waiting <= OLD

@@ -16,7 +16,7 @@ function troubledFirst(a, b) {
 export function circuitText(circuit, t, when = iso => iso) {
   if (!circuit) return '—'
   return [t(`circuit.${circuit.state}`), circuit.failures && t('circuit.failures', {n: circuit.failures}), circuit.next_try && t('circuit.next', {at: when(circuit.next_try)}),
-    circuit.state === 'closed' && circuit.last_error && t('circuit.last', {why: circuit.last_error})].filter(Boolean).join(' · ')
+    circuit.state === 'closed' && circuit.last_error && t('circuit.last', {why: troubleText(circuit.last_error, t)})].filter(Boolean).join(' · ')
 }
 
 /** "not protected (none) · server's certificate until 12-24": how the line to a source is, what it lost; "—" where nobody knows. */
@@ -70,7 +70,25 @@ function word(family, name, t) {
 export function partName(name, t) {
   const whole = word('part', name, t)
   const [kind, ...rest] = name.split(' ')
-  return whole !== name || !rest.length ? whole : [word('part', kind, t), ...rest].join(' ')
+  if (whole !== name || !rest.length) return whole
+  const about = rest.length > 1 ? [word('part', rest.pop(), t)] : [] // "mes plan tickets"
+  return [word('part', kind, t), ...rest, ...about].join(' ')
+}
+
+/** "SourceUnavailable: no answer" as "数据源连不上：no answer": what kind of trouble it is in our words, the rest as it was said. */
+export function troubleText(text, t) {
+  const [kind, ...rest] = String(text ?? '').split(': ')
+  const said = word('trouble', kind, t)
+  return said === kind ? String(text ?? '') : [said, ...rest].join(': ')
+}
+
+/** Parts of several processes have the same name: those that do are told with where they run. */
+export const partKey = part => `${part.name} @${part.process ?? ''}`
+
+export function partTitle(part, parts, t) {
+  const name = partName(part.name, t)
+  const alike = parts.filter(other => other.name === part.name)
+  return alike.length > 1 && part.process ? `${name} · ${part.process}` : name
 }
 
 /** "完成 87 · 在办 1": what is empty is left out, moments are told by `when(iso)`; groups by name, the troubled ones first. */
