@@ -146,6 +146,33 @@ def test_what_is_wrong_in_a_map_is_told_with_its_line(tmp_path: Path, text: str,
     assert [t for t in told if t not in said] == []
 
 
+def test_all_that_is_wrong_in_a_map_is_told_at_once_in_the_order_of_its_lines(tmp_path: Path) -> None:
+    """Whatever it is: what a cell cannot hold, and what does not make a point."""
+    rows = [
+        "tag,address,scale,codes,",
+        "m/a,=1+1,=2,1:2,",
+        "m/b,x,1,,",
+        "m/c,1,,,oops",
+        "m/d,1,,2:3,",
+        "m/e,2,0,,",
+    ]
+    said = complaints(csv(tmp_path, "\n".join(rows) + "\n"))
+    places = [line.partition("map.csv:")[2] for line in said.splitlines()]
+    wanted = [
+        "2: address: holds a formula", "2: scale: holds a formula", "2: codes: '1:2' is not understood",
+        "3: address: ", "4: column 5 has no name in line 1", "5: codes: '2:3' is not understood",
+        "6: scale: 0 would make",
+    ]  # fmt: skip
+    assert [found[: len(w)] for found, w in zip(places, wanted, strict=True)] == wanted
+
+
+def test_every_column_that_is_not_known_is_told(tmp_path: Path) -> None:
+    said = complaints(csv(tmp_path, "\n\nname,adress,type,type\nm/a,x,y,z\n"))
+    for told in ("'name'", "'adress'", "'type' is there twice", "no column 'tag'"):
+        assert told in said
+    assert said.count("map.csv:3: ") == 4
+
+
 def test_a_yaml_map_is_complained_of_by_line(tmp_path: Path) -> None:
     path = tmp_path / "map.yaml"
     path.write_text("points:\n- {tag: m/a, address: 1}\n- tag: m/b\n  address: -7\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Whatever the status page can show has words in both languages: every part, detail, state and loss there is."""
+"""Whatever the status page can show has words in both languages: parts, details, states, figures."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def tree(path: Path) -> ast.Module:
 
 # ------------------------------------------------------------------ parts
 def part_names() -> set[str]:
-    """The first argument of each call that has the supervisor watch something; words around a {name} apart."""
+    """The first argument of each call that has the supervisor watch something; words beside a {name}."""
     found: set[str] = set()
     for path in (ROOT / "hub").rglob("*.py"):
         for call in (n for n in ast.walk(tree(path)) if isinstance(n, ast.Call) and n.args):
