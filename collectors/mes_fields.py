@@ -17,7 +17,7 @@ from collectors.mes_numbers import doubtful, plain_number
 from hub.config import Text, WordsBlock
 
 _ONLY_A_NUMBER = re.compile(r"\s*[+-]?[\d_]*\.?\d+([eE][+-]?\d+)?\.?\s*")
-_BLANKS = " \t\u00a0\u3000"  # around a name they are no part of it
+_BLANKS = " \t\u00a0\u3000\u200b\ufeff"  # around a name they are no part of it
 _EXACT = 1e15  # up to here a float tells whole numbers apart
 _YEARS = 2000, 2099
 _AHEAD = timedelta(days=1)  # what has happened may lie so far before our clock

@@ -21,6 +21,8 @@ def plain_number(value: object) -> object:
     """Full-width digits as others, and without separators of thousands where nothing else can be meant."""
     if not isinstance(value, str) or len(value) > _LONGEST:
         return value
+    if any(unicodedata.category(c) == "No" for c in value):
+        return value  # 5² is not 52
     text = unicodedata.normalize("NFKC", value)
     if not _NUMERIC.fullmatch(text):
         return value

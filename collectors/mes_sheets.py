@@ -30,6 +30,7 @@ _DIGITS_LOST = Words(
     "被表格软件改成了科学计数或丢了位数（只保留 15 位）；请把该列设为文本后重新导出",
     "was shortened by a spreadsheet program, which keeps 15 digits; make its column text and export again",
 )
+_UNSEEN = "\ufeff\u200b"  # around a name they are no part of it, and nobody can see them
 _NO_COUNT = Words("为空；若表示 0，请写 0", "is empty; where that means 0 write 0")
 
 
@@ -77,8 +78,9 @@ def records(read: SheetBlock, name: str, content: bytes, *, whole: bool = True) 
     broken = {n + 1 for n in unclosed or ()}
     if read.header in broken:
         raise Unfit(f"line {read.header}: a quote is not closed", f"第 {read.header} 行的引号未闭合")
+    used = sorted(tables.columns_of(read, columns))
     numbered = list(enumerate(lines[read.header :], read.header + 1))
-    rows = [(n, row) for n, cells in numbered if n not in broken and (row := _row(columns, cells))]
+    rows = [(n, row) for n, cells in numbered if n not in broken and (row := _row(columns, used, cells))]
     beside = {} if name.lower().endswith(".xlsx") else dict(_beside(columns, numbered))
     last = 0 if whole else max((n for n, cells in numbered if _filled(cells)), default=0)
     found = [
@@ -136,7 +138,7 @@ def _columns(read: SheetBlock, lines: Sequence[Cells]) -> list[str]:
             f"has no row {read.header} with the names of its columns",
             f"没有第 {read.header} 行的列名",
         )
-    columns = [str(c).strip() if c is not None else "" for c in lines[read.header - 1]]
+    columns = [str(c).strip(_UNSEEN).strip() if c is not None else "" for c in lines[read.header - 1]]
     has = ", ".join(filter(None, columns))[:300]
     if not has:
         first = next((n for n, cells in enumerate(lines, 1) if _filled(cells)), 0)
@@ -169,12 +171,15 @@ def _letters(number: int) -> str:
 
 
 def _filled(cells: Sequence[Any]) -> bool:
-    return any(c not in (None, "") for c in cells)
+    return any(c is not None and str(c).strip() for c in cells)
 
 
-def _row(columns: Sequence[str], cells: Sequence[Any]) -> Row:
-    """{} of an empty one."""
-    return {n: tables.plain(c) for n, c in zip(columns, cells, strict=False) if n} if _filled(cells) else {}
+def _row(columns: Sequence[str], used: Sequence[str], cells: Sequence[Any]) -> Row:
+    """{} of an empty one. A row may end before the last columns that are used, which are empty then."""
+    if not _filled(cells):
+        return {}
+    told = {n: tables.plain(c) for n, c in zip(columns, cells, strict=False) if n}
+    return told | {n: None for n in used if n not in told}
 
 
 def _beside(columns: Sequence[str], rows: Iterable[tuple[int, Sequence[Any]]]) -> Iterator[tuple[int, Any]]:

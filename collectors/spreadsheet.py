@@ -155,7 +155,7 @@ def decoded(content: bytes, encoding: str = "") -> str:
             break
     for name in [encoding] if encoding else ["utf-8", "gb18030"]:
         try:
-            return content.decode(name)
+            return content.decode(name).removeprefix("\ufeff")  # that of GB18030
         except UnicodeDecodeError:
             continue
     raise Unfit(
@@ -235,6 +235,8 @@ class _Workbook:
             cells: Cells = []
             for cell in row.iterfind(f"{_NS}c"):
                 at = _column(cell.get("r", ""), len(cells))
+                if at < len(cells):
+                    raise ValueError("cells out of turn")
                 self._cells += 1
                 if self._cells > MOST_CELLS or at >= WIDEST:
                     raise _too_many_cells()

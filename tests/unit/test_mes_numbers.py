@@ -19,6 +19,7 @@ REPORT = {"type": "report", "id": "1", "order": "M", "operation": "10", "at": "2
         ("１２", "12"), ("－１２．５", "-12.5"), (" 12 ", "12"), ("1,200,000", "1200000"),
         ("1,200.50", "1200.50"),
         ("１，２００，０００", "1200000"), ("many", "many"), ("", ""), (5, 5), (None, None), ("1e3", "1e3"),
+        ("5²", "5²"), ("①", "①"),
     ],
 )  # fmt: skip
 def test_what_can_mean_one_number_is_that(written: Any, meant: Any) -> None:

@@ -267,6 +267,18 @@ def test_a_count_that_is_empty_is_no_zero_unless_something_else_is_told() -> Non
     assert told == ["good is empty; where that means 0 write 0", "0 王", "0 王"]
 
 
+def test_a_row_that_ends_before_the_count_has_none() -> None:
+    """As spreadsheet programs write it: what is empty at the end of a row is left out."""
+    told = told_of(f"id,order,operation,at,good,person\n1,M,10,{TIME}\n2,M,10,{TIME},4\n")
+    assert told == ["good is empty; where that means 0 write 0", "4 "]
+
+
+def test_what_nobody_can_see_is_no_part_of_a_name_and_no_row() -> None:
+    head = "\ufeffid,order,operation,at,good\u200b,person"
+    told = told_of(f"{head}\n,, ,,,\n1,M,10,{TIME},3,\u200b王\ufeff\n")
+    assert told == ["3 王"]
+
+
 def test_a_column_twice_is_refused_where_it_is_read_and_passed_over_where_it_is_not() -> None:
     assert told_of(f"{HEAD},note,note\n1,M,10,{TIME},3,王,a,b\n") == ["3 王"]
     with pytest.raises(Unfit) as found:

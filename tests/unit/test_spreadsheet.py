@@ -99,6 +99,7 @@ OUTSIDE = '<!DOCTYPE l SYSTEM "file:///etc/passwd">'
         (book('<c r="A1"><v>x</v></c>'), "damaged"),
         (book('<c r="A1" s="1"><v>1e300</v></c>'), "damaged"),
         (book('<c r="ZZZ1"><v>1</v></c>'), "cells"),
+        (book('<c r="B1"><v>1</v></c><c r="A1"><v>2</v></c>'), "damaged"),
         (b"PK\x03\x04 no zip", "no XLSX"),
         (b"", "no XLSX"),
         (book("x")[:200], "no XLSX"),
@@ -136,6 +137,10 @@ def test_chinese_csv_is_read_in_the_encodings_that_plants_write(encoding: str) -
         ["工单", "产品"],
         ["MO-1", "油泵𠮷"],
     ]
+
+
+def test_the_mark_at_the_beginning_is_no_letter_in_gb18030_either() -> None:
+    assert rows_of("a.csv", "\ufeff工单\nMO-1\n".encode("gb18030")) == [["工单"], ["MO-1"]]
 
 
 @pytest.mark.parametrize("text", ["a;b\n1;2,5\n", "a\tb\n1\t2,5\n", "a|b\n1|2,5\n"])
