@@ -236,6 +236,25 @@ def test_old_and_missing_numbers_do_not_look_live(visit: Any, hub: Hub) -> None:
     assert "1m" in tile.locator("andon-reading[data-kind=stale]").inner_text()
 
 
+OLD = """now => [...document.querySelectorAll('andon-reading')].filter(e => e.checkVisibility()).flatMap(e =>
+  [0.5, 180, 2000.5, 12345.6].map(value => {
+    e.value = {label: {zh: '温度', en: 'T'}, unit: 'mm/s', value, status: 'good', at: new Date(now - 754e3).toISOString()}
+    e.tick(now)
+    const [figure, age] = ['.reading-figure', '.reading-age'].map(c => e.querySelector(c).getBoundingClientRect())
+    return [e.dataset.kind, figure.right <= age.left, age.right <= e.getBoundingClientRect().right + 1]
+  }))"""
+
+
+@pytest.mark.parametrize("size", [WALLS[0], PHONE])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_old_number_and_its_clock_stand_side_by_side(visit: Any, size: Any, language: str) -> None:
+    v = visit(f"/wall?lang={language}&at=p1/stamping", size)
+    v.page.locator("andon-reading").first.wait_for()
+    found = v.page.evaluate(OLD, 1_770_000_000_000)
+    assert len(found) >= 8
+    assert [f for f in found if f != ["stale", True, True]] == []
+
+
 @pytest.mark.parametrize("page", ["/wall", "/phone", "/console"])
 def test_a_page_that_lost_the_hub_says_so_within_five_seconds(browser: Any, hub: Hub, page: str) -> None:
     with running(hub) as mock:

@@ -5,6 +5,7 @@ import {currentLanguage, say, t} from '../lib/i18n.js'
 import {icon} from '../lib/icons.js'
 
 const ROOM = {'zh-CN': 3.5, en: 2.6} // ems that figure and unit have together; in English beside the age
+const WIDE = 150 // design pixels of the narrowest reading; its figure has 39, its age 24
 const LABEL = {'zh-CN': 6, en: 6.4}
 
 /** One number with its unit, age and trustworthiness. Old numbers must not look live: struck, grey, with a clock. */
@@ -30,7 +31,9 @@ export class AndonReading extends HTMLElement {
     if (!this.#value) return
     const {kind, age} = freshness(this.#value, now)
     mark(this, 'kind', kind)
-    put(this.#parts.age, kind === 'bad' ? t('reading.none') : age === null ? '—' : shortAge(age))
+    const told = kind === 'bad' ? t('reading.none') : age === null ? '—' : shortAge(age)
+    put(this.#parts.age, told)
+    if (kind === 'stale') this.style.setProperty('--old', fitBeside(this.#parts.figure.textContent, told))
   }
 
   #build() {
@@ -41,6 +44,12 @@ export class AndonReading extends HTMLElement {
       h('div.reading-number', parts.figure, parts.unit))
     return parts
   }
+}
+
+/** What the figure shrinks to, so that the clock and the age of an old number stand beside it and not on it. */
+function fitBeside(figure, age) {
+  const room = WIDE - (widthOf(age) + 1.3) * 24 // the clock is as wide as a letter, with a gap on each side
+  return Math.max(0.5, Math.min(0.85, room / (widthOf(figure) * 39)))
 }
 
 function shown({value, decimals}) {
