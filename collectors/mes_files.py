@@ -25,7 +25,7 @@ from collectors.mes_put import GONE, Put, refusal, refused
 from collectors.mes_sheets import SheetBlock
 from collectors.spreadsheet import Unfit
 from hub.config import Block, Duration, TimeZoneName
-from hub.errors import SourceUnavailable
+from hub.errors import SourceRefused, SourceUnavailable
 from hub.failpoint import failpoint
 from hub.model.intake import Fault, Uptake, Verdict
 from hub.model.words import Words
@@ -107,15 +107,15 @@ class MesFilesSource:
         await asyncio.to_thread(self._folder.prepare)
         self._put = put_away.read(await intake.mark(_PUT_AWAY))
         while True:
-            unreadable: SourceUnavailable | None = None
+            failed: SourceUnavailable | SourceRefused | None = None
             for name in self._settled(await asyncio.to_thread(self._look)):
                 try:
                     await self._take(name, intake)
-                except FileUnavailable as cause:  # told when the others have been taken
-                    unreadable = unreadable or cause
+                except (FileUnavailable, SourceRefused) as cause:  # told when the others have been taken
+                    failed = failed or cause
             await self._look_after(intake)
-            if unreadable is not None:
-                raise unreadable
+            if failed is not None:
+                raise failed
             await intake.alive()
             await self._clock.sleep(self._config.every.total_seconds())
 

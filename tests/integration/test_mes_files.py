@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collectors import mes_files
 from collectors.mes_push import MesDesk
-from hub.errors import SourceUnavailable
+from hub.errors import SourceRefused, SourceUnavailable
 from hub.model.intake import RejectState, Uptake
 from hub.store.rejects import PgRejects
 from tests.contract.mes.worlds import AT, FilesWorld
@@ -214,3 +215,27 @@ async def test_what_was_settled_stays_so_in_the_export_of_the_next_day(files: Fi
     await files.read()
     (same,) = await files.record.rejects()
     assert (same["state"], same["times"]) == ("aside", 2)
+
+
+async def test_a_file_that_cannot_be_moved_is_told_and_the_others_are_taken(
+    files: FilesWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a share, one that somebody has open in a spreadsheet program."""
+    for n in range(3):
+        (files.folder / f"{n}-report.csv").write_text(HEAD + row(n))
+    moved = Path.replace
+
+    def open_elsewhere(path: Path, target: Any) -> Path:
+        if path.name == "0-report.csv":
+            raise PermissionError(13, "Permission denied")
+        return moved(path, target)
+
+    monkeypatch.setattr(Path, "replace", open_elsewhere)
+    for _ in range(2):
+        with pytest.raises(SourceRefused, match=r"0-report.csv cannot be moved to .*: Permission denied"):
+            await files.read()
+    assert await goods(files) == {"R-0": 3, "R-1": 3, "R-2": 3}
+    assert names(files.folder) == ["0-report.csv"]
+    monkeypatch.undo()
+    await files.read()
+    assert names(files.folder / "done") == ["0-report.csv", "1-report.csv", "2-report.csv"]
