@@ -238,9 +238,11 @@ def test_old_and_missing_numbers_do_not_look_live(visit: Any, hub: Hub) -> None:
 
 OLD = """now => [...document.querySelectorAll('andon-reading')].filter(e => e.checkVisibility()).flatMap(e =>
   [0.5, 180, 2000.5, 12345.6].map(value => {
-    e.value = {label: {zh: '温度', en: 'T'}, unit: 'mm/s', value, status: 'good', at: new Date(now - 754e3).toISOString()}
+    const at = new Date(now - 754e3).toISOString()
+    e.value = {label: {zh: '温度', en: 'T'}, unit: 'mm/s', value, status: 'good', at}
     e.tick(now)
-    const [figure, age] = ['.reading-figure', '.reading-age'].map(c => e.querySelector(c).getBoundingClientRect())
+    const [figure, age] = ['.reading-figure', '.reading-age'].map(c => e.querySelector(c)).map(
+      c => c.getBoundingClientRect())
     return [e.dataset.kind, figure.right <= age.left, age.right <= e.getBoundingClientRect().right + 1]
   }))"""
 
@@ -601,6 +603,14 @@ def test_only_a_manager_closes_by_hand_and_needs_a_reason(visit: Any, hub: Hub) 
     v.page.get_by_test_id("ticket-state").get_by_text("已关闭").wait_for()
     assert v.see("downtime").inner_text() == "停机 12 分钟"
     assert hub.asked_by(1) == [("close", {"reason": "换用备机"})]
+
+
+def test_the_name_of_the_product_stands_in_one_line_on_a_phone(visit: Any) -> None:
+    v = visit("/phone?lang=en", (330, 640))
+    title = v.page.locator(".page-head h1")
+    title.wait_for()
+    assert title.bounding_box()["height"] < 1.6 * 20, "Andon / Hub"
+    assert v.overflow() == []
 
 
 @pytest.mark.parametrize(
