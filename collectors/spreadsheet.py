@@ -154,6 +154,11 @@ def decoded(content: bytes, encoding: str = "") -> str:
             encoding = name
             break
     for name in [encoding] if encoding else ["utf-8", "gb18030"]:
+        if name == "gb18030" and not encoding and (line := _spoilt(content)):
+            raise Unfit(
+                f"is UTF-8, but for line {line}; correct that line, or save it as CSV UTF-8",
+                f"是 UTF-8 编码，但第 {line} 行不是；请改正该行，或另存为 CSV UTF-8",
+            )
         try:
             return content.decode(name).removeprefix("\ufeff")  # that of GB18030
         except UnicodeDecodeError:
@@ -162,6 +167,19 @@ def decoded(content: bytes, encoding: str = "") -> str:
         f"is not written in {encoding or 'UTF-8 or GB18030'}; save it as CSV UTF-8",
         f"不是 {encoding or 'UTF-8 或 GB18030'} 编码，请另存为 CSV UTF-8",
     )
+
+
+def _spoilt(content: bytes) -> int:
+    """The first line that is no UTF-8 of a file that is so elsewhere, as where a text was cut off in a letter
+    or programs wrote one behind the other; 0 of another. In GB18030 all its letters would be others."""
+    spoilt: list[int] = []
+    sound = 0
+    for n, line in enumerate(content.splitlines(), 1):
+        try:
+            sound += max(line.decode(), default="") >= "\u0800"  # three bytes, as hardly any line of GB18030
+        except UnicodeDecodeError:
+            spoilt.append(n)
+    return spoilt[0] if spoilt and sound >= len(spoilt) else 0
 
 
 # ------------------------------------------------------------------ XLSX (ECMA-376 part 1, 18.3)

@@ -139,6 +139,18 @@ def test_chinese_csv_is_read_in_the_encodings_that_plants_write(encoding: str) -
     ]
 
 
+@pytest.mark.parametrize("odd", ["李明华强".encode()[:-2], "李明".encode("gb18030")])
+def test_letters_of_a_file_in_two_encodings_are_not_guessed(odd: bytes) -> None:
+    """As a program writes it that cuts texts by bytes. In GB18030 each line would be some text or other."""
+    made = b"id,person\n1," + "李明".encode() + b"\n2," + odd + b"\n3," + "王强".encode() + b"\n"
+    assert made.decode("gb18030")
+    with pytest.raises(Unfit, match="is UTF-8, but for line 3; correct that line") as found:
+        rows_of("a.csv", made)
+    assert "第 3 行" in found.value.words.zh
+    one_line = "id,person\n1,模\n2,李明\n".encode("gb18030")
+    assert rows_of("a.csv", one_line)[1:] == [["1", "模"], ["2", "李明"]]
+
+
 def test_the_mark_at_the_beginning_is_no_letter_in_gb18030_either() -> None:
     assert rows_of("a.csv", "\ufeff工单\nMO-1\n".encode("gb18030")) == [["工单"], ["MO-1"]]
 
