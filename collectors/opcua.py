@@ -112,6 +112,7 @@ class OpcUaCollector(Looks):
         self._record = before._record.resumed(self._lost_at)
         if (before._config, before.tag_numbers) == (self._config, self.tag_numbers):
             self._left = before if before._held else before._left
+            self._book.as_before(before._book)
 
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Listen until cancelled; raise SourceUnavailable or SourceRefused."""
@@ -172,6 +173,7 @@ class OpcUaCollector(Looks):
                 warn_at = self._clock.monotonic() + _DAY
             if self._clock.monotonic() >= ask_again_at:
                 self._look_at_ours()
+                self._say_who_is_behind()
                 self._missing = await self._watch(line, sink, self._missing) if self._missing else []
                 await self._look(line, sink, audit, at)
                 if self._conditions and not self._conditions.is_whole:
@@ -222,6 +224,17 @@ class OpcUaCollector(Looks):
         if isinstance(security := self._config.security, SecurityBlock):
             self._saw("own", read_certificate(security.certificate).not_valid_after_utc)
 
+    def _say_who_is_behind(self) -> None:
+        """Their source times are kept, so that they look stale however well the line is."""
+        nodes, most, seconds = self._book.behind()
+        if nodes:
+            which = f"{nodes} nodes ({self._config.nodes[most].tag}: {seconds:.3g} s)"
+            what = (
+                f"the source times of {which} are so far behind the server's clock that their tags look stale"
+            )
+            about = f"{what}; make stale_after: longer"
+            self._words.say(-1, "behind", about)
+
     def _saw(self, whose: str, until: datetime) -> None:
         own = whose == "own"
         self.line = replace(self.line, own_until=until) if own else replace(self.line, peer_until=until)
@@ -259,9 +272,8 @@ class OpcUaCollector(Looks):
         if news:
             rows = np.array([len(self._config.nodes) + row for row, _ in news], np.uint32)
             values = np.array([value for _, value in news], np.float64)
-            await sink.put(
-                self._batch(rows, values, np.zeros(len(rows), np.uint32), np.full(len(rows), at, np.int64))
-            )
+            statuses, times = np.zeros(len(rows), np.uint32), np.full(len(rows), at, np.int64)
+            await sink.put(self._batch(rows, values, statuses, times, at))
 
     # -------------------------------------------------------------- values
     async def _look(self, line: Line, sink: Sink[SampleBatch], audit: Audit, at: int) -> None:
@@ -277,7 +289,7 @@ class OpcUaCollector(Looks):
         if gone:
             handles, none = np.array(gone, np.uint32), np.full(len(gone), np.nan)
             statuses = np.full(len(gone), BAD_NODE_UNKNOWN, np.uint32)
-            await sink.put(self._batch(handles, none, statuses, np.full(len(gone), at, np.int64)))
+            await sink.put(self._batch(handles, none, statuses, np.full(len(gone), at, np.int64), at))
 
     def _differs(self, row: int, value: bool | int | float | str, told: float) -> bool:
         """Whether what was told last is not what we make of this value, nor within its deadband."""
@@ -308,7 +320,7 @@ class OpcUaCollector(Looks):
             handles = np.array([row for row, _ in refused], np.uint32)
             statuses = np.array([status for _, status in refused], np.uint32)
             none, times = np.full(len(refused), np.nan), np.full(len(refused), at, np.int64)
-            await sink.put(self._batch(handles, none, statuses, times))
+            await sink.put(self._batch(handles, none, statuses, times, at))
         return [row for row, _ in refused]
 
     async def _fill(self, line: Line, sink: Sink[SampleBatch], at: int, missed: range) -> None:
@@ -342,7 +354,7 @@ class OpcUaCollector(Looks):
         still, times = self._book.due(at)
         if len(still):
             values, statuses = self._book.values[still], self._book.statuses[still]
-            await sink.put(self._batch(still, values, statuses, times))
+            await sink.put(self._batch(still, values, statuses, times, at))
 
     def _understood(self, changes: Changes, at: int) -> SampleBatch:
         """Server's words to samples: codes for texts, no value where there is none to be trusted."""
@@ -372,21 +384,24 @@ class OpcUaCollector(Looks):
             handle, said = int(changes.handles[row]), spelled(int(told_at[row]))
             about = f"{self._config.nodes[handle].tag}: source time {said} cannot be meant; correct the clock"
             self._words.say(handle, "time", about)
+        if not self._is_behind:  # else it was on its way for as long as the line was cut
+            self._book.learn(changes.handles, times, at)
         new = self._record.told_once(changes.handles, values, statuses, times)
         handles, values, statuses, times = changes.handles[new], values[new], statuses[new], times[new]
         known, old = self._record.look(handles, values, statuses, times)
         told = ~known
         if self._deadbands.rows:
             told &= self._deadbands.news(handles, values, statuses)
-        self._book.note(handles[known], values[known], statuses[known], times[known])
+        self._book.note(handles[known], values[known], statuses[known], times[known], at)
         handles, values, statuses, times = handles[told], values[told], statuses[told], times[told]
         late, of_now = self._book.overtaken(handles, values, statuses, times, at)
         if len(late) and not self._is_behind:  # else it is said of now when what happened meanwhile is told
             rows = np.concatenate([np.arange(len(handles)), late])
+            order = np.argsort(rows, kind="stable")  # what it said last is what is noted last
+            times, rows = np.concatenate([times, of_now])[order], rows[order]
             handles, values, statuses = handles[rows], values[rows], statuses[rows]
-            times = np.concatenate([times, of_now])
-        batch = self._batch(handles, values, statuses, times)
-        self._book.say_soon(old)
+        batch = self._batch(handles, values, statuses, times, at)
+        self._book.say_soon(old, self._lost_at)
         return batch
 
     def _pick(
@@ -409,7 +424,7 @@ class OpcUaCollector(Looks):
 
     def _batch(
         self, handles: NDArray[Any], values: NDArray[np.float64], statuses: NDArray[np.uint32],
-        times: NDArray[np.int64],
+        times: NDArray[np.int64], at: int,
     ) -> SampleBatch:  # fmt: skip
-        self._book.note(handles, values, statuses, times)
+        self._book.note(handles, values, statuses, times, at)
         return SampleBatch(self._numbers[handles], times, values, statuses, self._name)

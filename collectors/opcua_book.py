@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NEVER = np.iinfo(np.int64).min
+_LONGEST = 60_000_000  # microseconds; no lag that a tag has no patience for is longer: it is a wrong clock
 
 
 class Book:
     """The last that was said of each node, and when it has to be said again.
 
-    Saying again means the server's present time. A change that comes after it may have happened before: a
-    gateway polls its devices, a device's clock is slow. So room is left for as long as the last change was on
-    its way, and one that comes even later is said of now, too (`overtaken`): nobody waits for what is older.
+    Saying again means the source's present time. That is behind the server's by as long as its changes are
+    on their way: a gateway polls its devices, a device's clock is slow. A change from before what was told
+    all the same is said once more right behind that (`overtaken`): nobody waits for what is older.
     """
 
     def __init__(self, stale_after: NDArray[np.int64], keep_alive: float) -> None:
@@ -26,7 +27,11 @@ class Book:
         self.statuses = np.zeros(len(stale_after), np.uint32)
         self._heard_at = np.zeros(len(stale_after), np.int64)
         self._newest = np.full(len(stale_after), _NEVER)  # time that was told
-        self._lag = np.zeros(len(stale_after), np.int64)
+        self._told_at = np.zeros(len(stale_after), np.int64)  # server's present when it was
+        self._word = np.full(len(stale_after), _NEVER)  # the source's own newest time
+        self._lag = np.zeros(len(stale_after), np.int64)  # of the source's present behind the server's
+        self._before = np.zeros(len(stale_after), np.int64)  # how long its last word was on its way
+        self._soonest = np.iinfo(np.int64).max  # that any word was here
 
     def pace(self, keep_alive: float) -> None:
         """Seconds between two answers of a server with no news: only then can anything be said again. So that
@@ -39,6 +44,33 @@ class Book:
         """The server itself spoke of these."""
         self._heard_at[handles] = at
 
+    def learn(self, handles: NDArray[Any], times: NDArray[np.int64], at: int) -> None:
+        """How long it was on its way, what a server says at this present. A first word may have stood for
+        long: for that counts the soonest of any. More than the tag has patience for counts as far as the word
+        before was on its way, too: one straggler makes no slow source."""
+        new = times > self._word[handles]
+        handles, times = handles[new], times[new]
+        way, patience = np.maximum(at - times, 0), self._patience[handles]
+        self._soonest = int(way.min(initial=self._soonest))
+        first = self._word[handles] == _NEVER
+        lag = np.where(way <= np.maximum(patience, _LONGEST), way, 0)
+        lag[first] = np.where(self._soonest <= np.minimum(patience[first], _LONGEST), self._soonest, 0)
+        most = np.maximum(self._before[handles], patience)
+        self._before[handles] = np.where(first, way, lag)
+        last = self._lag[handles]
+        self._lag[handles] = np.minimum(np.maximum(lag, np.where(first, last, last * 7 // 8)), most)
+        np.maximum.at(self._word, handles, times)
+
+    def as_before(self, before: Book) -> None:
+        """On the same nodes: their ways are as long."""
+        self._lag, self._before = before._lag.copy(), before._before.copy()
+
+    def behind(self) -> tuple[int, int, float]:
+        """How many nodes are so far behind that their changes soon look stale; the one that is it most, and
+        by how many seconds."""
+        most = int(np.argmax(self._lag - self._patience))
+        return int((self._lag > self._patience).sum()), most, float(self._lag[most]) / 1e6
+
     def quiet(self, since: int, rows: int) -> NDArray[np.intp]:
         """Of the first `rows` those that nothing was heard of since then."""
         return np.flatnonzero(self._heard_at[:rows] <= since)
@@ -49,7 +81,10 @@ class Book:
         values: NDArray[np.float64],
         statuses: NDArray[np.uint32],
         times: NDArray[np.int64],
+        at: int,
     ) -> None:
+        """They are told at this present."""
+        self._told_at[handles] = at
         self.values[handles], self.statuses[handles], self._at[handles] = values, statuses, times
         np.maximum.at(self._newest, handles, times)
 
@@ -64,9 +99,6 @@ class Book:
         """Of what a server says at this present, before it is noted: the rows that say something else than
         what was told with a later time; and at what times that is so now, as far apart as theirs."""
         known = self._newest[handles]
-        heard = np.flatnonzero(known != _NEVER)
-        lag = np.clip(at - times[heard], self._lag[handles[heard]] * 7 // 8, None)
-        self._lag[handles[heard]] = np.minimum(lag, self._patience[handles[heard]] // 2)
         late = (times <= known) & (known != _NEVER)
         if not late.any():
             return np.flatnonzero(late), times[:0]
@@ -75,25 +107,43 @@ class Book:
         rows = np.flatnonzero(late & np.isin(handles, handles[late & other]))
         _, last, of = np.unique(handles[rows][::-1], return_index=True, return_inverse=True)
         ends = times[rows][::-1][last]
-        now = times[rows] + (at - ends)[of[::-1]]
-        return rows, np.maximum(now, known[rows] + 1 + np.arange(len(rows)))
+        now = times[rows] + (at - ends)[of[::-1]] - self._lag[handles[rows]]
+        final = self._late_at_last(handles, late)[rows]
+        newest = self._newest.copy()
+        np.maximum.at(newest, handles, times)
+        told = np.where(final, newest[handles[rows]], known[rows]) + 1 + np.arange(len(rows))
+        return rows, np.where(final, np.maximum(now, told), told)
 
-    def say_soon(self, handles: NDArray[Any]) -> None:
-        """What they said last is true, and its time does not show that it is."""
+    def _late_at_last(self, handles: NDArray[Any], late: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Of these rows, whether the last one of the same node is late: else what is late is over already."""
+        last = np.zeros(len(self._newest), np.bool_)
+        last[handles] = late
+        of_all: NDArray[np.bool_] = last[handles]
+        return of_all
+
+    def say_soon(self, handles: NDArray[Any], lost_at: int) -> None:
+        """What they said last is true, and its time does not show that it is: the mark that it was lost came
+        after it."""
         self._at[handles] = 0
+        self._newest[handles] = np.maximum(self._newest[handles], lost_at)
 
     def say_since(self, lost_at: int) -> None:
-        """What was said last is true, and the mark that it was lost came after it."""
-        self._at[self._at <= lost_at] = 0
+        """The same of all that was said before that mark."""
+        self.say_soon(np.flatnonzero(self._at <= lost_at), lost_at)
 
     def not_after(self, at: int) -> None:
         """The server's clock was ahead: what it told by that is of now at most."""
         heard = self._newest != _NEVER
         self._newest[heard] = np.minimum(self._newest[heard], at)
+        self._word = np.minimum(self._word, at)
         self._at[heard] = np.minimum(self._at[heard], at)
 
     def due(self, at: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """What has to be said again at this present of the server, and with what times."""
-        rows = np.flatnonzero(at - self._patience >= self._at)
-        times = at - self._lag[rows]
-        return rows, np.where(times > self._newest[rows], times, np.maximum(at, self._newest[rows] + 1))
+        """What has to be said again at this present of the server, and with what times: where the source's
+        present is not beyond what was told, right behind that, so that nobody takes it for silent."""
+        patience = np.maximum(self._patience, self._lag + self._stale_after // 4)
+        present = at - self._lag
+        looks_old = at - patience >= self._at
+        is_silent = (at - self._patience >= self._told_at) & (self._newest != _NEVER)
+        rows = np.flatnonzero(looks_old | is_silent)
+        return rows, np.maximum(present[rows], self._newest[rows] + 1)
