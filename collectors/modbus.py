@@ -73,6 +73,7 @@ class ModbusCollector:
         patience = min(tags[p.tag].stale_after for p in config.points).total_seconds()
         self._lanes = _lanes(config, points, patience)
         self._away: dict[int, Rest] = {}
+        self._in_question: dict[int, tuple[Lane, Block]] = {}  # kept silent once, others have not been asked
         self._ask_again_at = math.inf
         self._told: set[tuple[int, Table, int]] = set()
         self._habit = Habit()
@@ -116,6 +117,9 @@ class ModbusCollector:
             if self._clock.monotonic() >= self._ask_again_at:
                 await self._ask_the_refused(line, sink)
             await self._try_the_away(line)
+            if self._in_question:
+                await self._settle(line, sink)
+                continue
             due = min(chain((lane.due for lane in self._lanes), (r.until for r in self._away.values())))
             await self._rest(line, sink, max(0.0, due - self._clock.monotonic()))
 
@@ -139,7 +143,7 @@ class ModbusCollector:
             await self._still_there(line, sink)
 
     async def _still_there(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
-        here = ((lane, b) for lane in self._lanes for b in lane.blocks if b.unit not in self._away)
+        here = ((lane, b) for lane in self._lanes for b in lane.blocks if self._is_here(b.unit))
         if found := next(here, None):
             await self._read_or_hunt(line, *found, sink)
 
@@ -153,12 +157,12 @@ class ModbusCollector:
             for n, block in enumerate(lane.blocks):
                 if n and i:
                     await self._serve(line, sink, lanes[:i])
-                if block.unit not in self._away:
+                if self._is_here(block.unit):
                     read += await self._read_or_hunt(line, lane, block, sink)
             batch = self._batch(at, read, lane.refused)
             if len(batch) and len(batch := lane.news(batch, self._clock.monotonic())):
                 await sink.put(batch)
-            lane.done(self._clock.monotonic())
+            lane.done(self._clock.monotonic(), {u for u in self._units if self._is_here(u)})
 
     async def _read_or_hunt(
         self, line: ModbusLine, lane: Lane, block: Block, sink: Sink[SampleBatch]
@@ -169,10 +173,30 @@ class ModbusCollector:
             except NotHere:
                 return await self._hunt(line, lane, block)
             except Mute:
+                if len(self._units) > 1:  # the others first: each silence costs them a whole timeout
+                    self._in_question[block.unit] = lane, block
+                    return []
                 return await self._second_try(line, lane, block)
         except Away as cause:
             await self._lose(block.unit, str(cause), sink)
             return []
+
+    def _is_here(self, unit: int) -> bool:
+        return unit not in self._away and unit not in self._in_question
+
+    async def _settle(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
+        """The second question to one unit that kept silent; the next one after the others' next round."""
+        nobody = not any(map(self._is_here, self._units))
+        unit, (lane, block) = next(iter(self._in_question.items()))
+        at = micros(self._clock.now())
+        try:
+            read = await self._second_try(line, lane, block)
+        except Away as cause:
+            for one in [*self._in_question] if nobody else [unit]:
+                await self._lose(one, str(cause), sink)
+            return
+        del self._in_question[unit]
+        await sink.put(self._batch(at, read, [r for r in lane.refused if r[0].unit == unit]))
 
     async def _second_try(
         self, line: ModbusLine, lane: Lane, block: Block
@@ -184,7 +208,7 @@ class ModbusCollector:
         except NotHere:
             alive = True
         except Mute:
-            if not alive and (len(block.points) == 1 or not lane.is_new):
+            if not alive and (len(block.points) == 1 or not lane.is_new(block.unit)):
                 raise
         return await self._hunt(line, lane, block, alive=alive)
 
@@ -193,7 +217,7 @@ class ModbusCollector:
         others = [b for a in self._lanes for b in a.blocks if b.unit == block.unit and b is not block]
         others.sort(key=lambda b: b.table == block.table)
         silence: Mute | None = None
-        for other in others[: 2 if lane.is_new else 1]:
+        for other in others[: 2 if lane.is_new(block.unit) else 1]:
             try:
                 await self._read(line, other)
             except NotHere:
@@ -210,6 +234,9 @@ class ModbusCollector:
     async def _lose(self, unit: int, why: str, sink: Sink[SampleBatch]) -> None:
         """This unit's tags turn bad, once; the others go on. Raises where none is left."""
         self._away[unit] = Rest(_FIRST_REST, self._clock.monotonic() + _FIRST_REST)
+        self._in_question.pop(unit, None)
+        for lane in self._lanes:
+            lane.known.discard(unit)
         if len(self._away) == len(self._units):
             all_of_it = f"no unit answers, {unit} for one: {why}" if len(self._units) > 1 else why
             raise SourceUnavailable(f"{self._name}: {self._where}: {all_of_it}")
@@ -222,12 +249,18 @@ class ModbusCollector:
         unit = next((u for u, rest in self._away.items() if rest.until <= now), None)
         if unit is None:
             return
-        block = random.choice([b for lane in self._lanes for b in lane.planned if b.unit == unit])
+        rest = self._away[unit]
+        planned = [b for lane in self._lanes for b in lane.planned if b.unit == unit]
+        known = [b for lane in self._lanes for b in lane.blocks if b.unit == unit]
+        block = random.choice(known or planned)
+        if rest.by_one:  # one address that it never answers would keep it away for good
+            block = random.choice(singles(block))
+        rest.by_one = not rest.by_one
         try:
             await self._read(line, block)
         except (Away, NotHere) as cause:
             if not isinstance(cause, NotHere) or cause.code in NOT_NOW:
-                rest = self._away.pop(unit)
+                del self._away[unit]
                 rest.pause = min(rest.pause * 2, _LONGEST_REST)
                 rest.until = self._clock.monotonic() + rest.pause * random.uniform(0.8, 1.2)
                 self._away[unit] = rest  # behind the others
@@ -338,7 +371,7 @@ class ModbusCollector:
         """A question each, in turn: where one answers now, its lane is read as configured again."""
         self._ask_again_at = math.inf
         for lane in self._lanes:
-            here = [r for r in lane.refused if r[0].unit not in self._away]
+            here = [r for r in lane.refused if self._is_here(r[0].unit)]
             for refused in here[:_ASK_AT_MOST]:
                 lane.put_last(refused)
                 block, status = refused

@@ -48,6 +48,7 @@ class Rest:
 
     pause: float
     until: float
+    by_one: bool = True  # the next question is for one point, else for a whole block
 
 
 def said(code: int) -> str:

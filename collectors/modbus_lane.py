@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import chain
 
 from collectors.blocks import Block, rejoin
@@ -25,6 +25,7 @@ class Lane:
         """As configured again: whatever was refused is asked for anew."""
         self.blocks: tuple[Block, ...] = self.planned
         self.refused: tuple[tuple[Block, int], ...] = ()  # one point each, and its status
+        self.known: set[int] = set()  # units that were read through: what they have is known
 
     def news(self, batch: SampleBatch, now: float) -> SampleBatch:
         """What of this round is worth telling."""
@@ -34,8 +35,10 @@ class Lane:
         self._whole_due = (math.floor(now / self._whole + 1e-6) + 1) * self._whole
         return batch
 
-    def done(self, now: float) -> None:
-        """Next at the grid point after `now`; rounds that were missed meanwhile stay missed."""
+    def done(self, now: float, units: Set[int]) -> None:
+        """Next at the grid point after `now`; rounds that were missed meanwhile stay missed. `units`: those
+        that were read through."""
+        self.known.update(units)
         self.due = (math.floor(now / self.interval + 1e-6) + 1) * self.interval
 
     def remember(self, whole: Block, good: Sequence[Block], bad: Sequence[tuple[Block, int]]) -> None:
@@ -47,10 +50,9 @@ class Lane:
         self.blocks = tuple(chain(rest, rejoin(good) if bad else good))
         self.refused += tuple(bad)
 
-    @property
-    def is_new(self) -> bool:
-        """Not read through once on this connection: what the device has is not known yet."""
-        return self.due == -math.inf
+    def is_new(self, unit: int) -> bool:
+        """Not read through once since it is there: what the unit has is not known yet."""
+        return unit not in self.known
 
     def put_last(self, refused: tuple[Block, int]) -> None:
         """It was asked for just now; the others first."""

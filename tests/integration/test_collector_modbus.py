@@ -328,6 +328,7 @@ async def test_a_dead_unit_behind_a_gateway_is_lost_alone_and_asked_seldom(why: 
     gateway.away, gateway.why = {12}, why
     async with RawServer(gateway) as server, running(collector(clock, server.port, *UNITS), sink):
         await sink.said(3, 1)
+        await sink.until(lambda: bool(sink.of(2)))
         assert sink.last(2)[1:] == (None, BAD_NO_COMMUNICATION)
         assert sink.last(1).value == 11
         gateway.asked.clear()
@@ -364,7 +365,71 @@ async def test_an_answer_that_comes_after_its_unit_was_given_up_is_not_taken() -
     async with RawServer(muddled) as server, running(collector(clock, server.port, *UNITS), sink):
         await sink.said(2, 42)
         await sink.said(3, 42)
+        await sink.until(lambda: bool(sink.of(1)))
     assert [s.value for s in sink.of(1)] == [None]
+
+
+async def test_units_that_die_together_hold_up_the_others_for_one_silence_each() -> None:
+    """Each silence takes a second of the clock: the second questions stand back behind the others' rounds."""
+    gateway, clock, sink = Gateway(), HandClock(), Heard()
+    units = (1, 11, 12, 13, 14)
+    points = [point(n, 0, unit=unit) for n, unit in enumerate(units, 1)]
+
+    def silence(asked: bytes) -> bytes | None:
+        if (answer := gateway(asked)) is None:
+            clock.turn(1)
+        return answer
+
+    async with (
+        RawServer(silence) as server,
+        running(collector(clock, server.port, *points, timeout="30ms"), sink),
+    ):
+        await sink.said(5, 14)
+        gateway.asked.clear()
+        gateway.away = {11, 12, 13}
+        await ticks(clock, sink, 1)
+        await sink.until(lambda: len(sink.of(4)) == 2)
+    assert gateway.asked[:12] == [*units, 11, 1, 14, 12, 1, 14, 13]
+    assert [len(sink.of(n)) for n in (2, 3, 4)] == [2, 2, 2]  # well, then lost once
+    assert all(sink.last(n)[1:] == (None, BAD_NO_COMMUNICATION) for n in (2, 3, 4))
+
+
+@pytest.mark.parametrize("at_first", [(2, 3, 4), ()], ids=["off", "answered it before"])
+async def test_a_unit_that_never_answers_for_one_address_comes_back_all_the_same(
+    at_first: tuple[int, ...],
+) -> None:
+    device, clock, sink = Picky(), HandClock(), Heard()
+    device.mute = {(12, n) for n in at_first}
+    points = [point(1, 5, unit=11), *(point(n, n, unit=12) for n in (2, 3, 4))]
+    one = partial(collector, clock, timeout="30ms")
+    async with RawServer(device) as server, running(one(server.port, *points), sink):
+        await sink.until(lambda: bool(sink.of(4)))
+        device.mute = {(12, 3)}
+        await ticks(clock, sink, 1)
+        await sink.until(lambda: sink.of(4)[-1][1:] == (None, BAD_NO_COMMUNICATION))
+        for _ in range(200):
+            if sink.last(4).value == 4:
+                break
+            await ticks(clock, sink, 1)
+    assert [sink.last(n).value for n in (2, 4)] == [2, 4]
+    assert sink.last(3)[1:] == (None, BAD_TIMEOUT)
+
+
+async def test_a_register_that_answers_again_loses_no_device_that_keeps_silent_for_another() -> None:
+    device, clock, sink = Picky(), HandClock(), Heard()
+    device.mute, device.failing, device.code = {(1, 3)}, {(1, 6)}, 2
+    points = [point(n, n) for n in range(2, 8)]
+    async with (
+        RawServer(device) as server,
+        running(collector(clock, server.port, *points, timeout="30ms"), sink) as task,
+    ):
+        await sink.until(lambda: bool(sink.of(6)))
+        assert (sink.last(3).status, sink.last(6).status) == (BAD_TIMEOUT, BAD_OUT_OF_RANGE)
+        device.failing = set()
+        await ticks(clock, sink, 30)
+        await ticks(clock, sink, 1)
+        assert not task.done()
+        assert [sink.last(n).value for n in (2, 3, 6)] == [2, None, 6]
 
 
 def _heard(sink: Heard, times: int) -> bool:
@@ -607,9 +672,10 @@ async def test_a_late_answer_costs_a_second_question_and_no_sample() -> None:
         running(collector(clock, server.port, *points, timeout="50ms"), sink),
     ):
         await sink.until(lambda: bool(sink.of(3)))
-        for _ in range(2):
+        for rounds in (2, 3):
             device.late = 1
             await ticks(clock, sink, 1)
+            await sink.until(partial(_heard, sink, rounds))
     assert [[s.value for s in sink.of(n)] for n in (1, 2, 3)] == [[5] * 3, [7] * 3, [90] * 3]
 
 
