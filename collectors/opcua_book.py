@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from collectors.source_times import LONGEST_LAG
+
 _NEVER = np.iinfo(np.int64).min
-_LONGEST = 60_000_000  # microseconds; no lag that a tag has no patience for is longer: it is a wrong clock
 
 
 class Book:
@@ -53,8 +54,8 @@ class Book:
         way, patience = np.maximum(at - times, 0), self._patience[handles]
         self._soonest = int(way.min(initial=self._soonest))
         first = self._word[handles] == _NEVER
-        lag = np.where(way <= np.maximum(patience, _LONGEST), way, 0)
-        lag[first] = np.where(self._soonest <= np.minimum(patience[first], _LONGEST), self._soonest, 0)
+        lag = np.where(way <= np.maximum(patience, LONGEST_LAG), way, 0)
+        lag[first] = np.where(self._soonest <= np.minimum(patience[first], LONGEST_LAG), self._soonest, 0)
         most = np.maximum(self._before[handles], patience)
         self._before[handles] = np.where(first, way, lag)
         last = self._lag[handles]

@@ -20,6 +20,7 @@ AHEAD = timedelta(minutes=5)
 BEHIND = 600_000_000  # microseconds; no word of now is on its way for so long: its clock is wrong
 DISORDER = 2_000_000  # microseconds: what lies further back than that is no disorder of messages
 _MINUTE = 60_000_000
+LONGEST_LAG = _MINUTE  # no lag that a tag has no patience for is longer: it is a wrong clock
 EARLIEST = micros(datetime(2000, 1, 1, tzinfo=UTC))  # a device whose clock has forgotten the time says 1970
 ClockAhead = Annotated[
     Duration,

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.mqtt_values import number
-from collectors.source_times import AHEAD, BEHIND, DISORDER, UNCERTAIN_LAST_USABLE, believed
+from collectors.source_times import (
+    AHEAD,
+    BEHIND,
+    DISORDER,
+    LONGEST_LAG,
+    UNCERTAIN_LAST_USABLE,
+    believed,
+)
 from collectors.sparkplug_edge import Absent, Stale, Told, Value
 from collectors.sparkplug_parts import picked
 from collectors.sparkplug_payload import meant
@@ -61,7 +68,9 @@ class Rows:
         self._node = np.array([r.node for r in rows], np.intp)
         self._last = np.zeros(len(rows), np.int64)  # told, also where it was said again
         self._word = np.zeros(len(rows), np.int64)  # the edge's own last word of it
-        self._lag = np.zeros(len(rows), np.int64)  # how long such a word was on its way lately
+        self._lag = np.zeros(len(rows), np.int64)  # how long such words were on their way lately
+        self._before = np.zeros(len(rows), np.int64)  # how long the last one was
+        self._told_at = np.zeros(len(rows), np.int64)  # time at the node when it was told
         self._values = np.full(len(rows), np.nan)
         self._statuses = np.full(len(rows), BAD_NO_COMMUNICATION, np.uint32)
         self._holds = np.zeros(len(rows), bool)  # somebody speaks for it
@@ -133,22 +142,31 @@ class Rows:
         last = int(self._last[row])
         self._holds[row] = True
         if told.birth:
-            self._word[row] = at
-            at = max(at, present) if at <= last else at  # it holds now, since whenever
-            self._line(row, max(at, last + 1), value, status)
+            self._word[row], self._before[row] = at, max(present - at, 0)
+            at = max(at, present - int(self._lag[row])) if at <= last else at  # it holds now, since whenever
+            self._line(row, max(at, last + 1), value, status, present)
             return
         if at > self._word[row]:
-            lag = max(present - at, int(self._lag[row]) * 7 // 8)
-            self._lag[row] = min(lag, int(self._patience[row]) // 2)
+            self._learn(row, present - at)
         if at > last:
             self._word[row] = at
-            self._line(row, at, value, status)
+            self._line(row, at, value, status, present)
         else:
             self._overtaken(row, at, value, status, present)
 
+    def _learn(self, row: int, way: int) -> None:
+        """How long a word was on its way. More than its tag has patience for counts as far as the word before
+        was on its way, too: one straggler makes no slow metric."""
+        patience = int(self._patience[row])
+        way = way if 0 < way <= max(patience, LONGEST_LAG) else 0
+        most = max(int(self._before[row]), patience)
+        self._lag[row] = min(max(way, int(self._lag[row]) * 7 // 8), most)
+        self._before[row] = way
+
     def _overtaken(self, row: int, at: int, value: float, status: int, present: int) -> None:
         """How it is now, though with a time from before what was told: the value before it was said again
-        meanwhile, or the clock was set back. It is told at its own time, where that can be meant, and now."""
+        meanwhile, or the clock was set back. It is told at its own time, where that can be meant, and as of
+        now: not ahead of what the metric says next."""
         word = int(self._word[row])
         if at < word - DISORDER and status == GOOD:
             status = UNCERTAIN_LAST_USABLE
@@ -158,7 +176,8 @@ class Rows:
             self._past.append(Line(row, at, value, status))
         self._word[row] = max(at, word)
         if not same:
-            self._line(row, max(present, int(self._last[row]) + 1), value, status)
+            now = present - int(self._lag[row])
+            self._line(row, max(now, int(self._last[row]) + 1), value, status, present)
 
     def _understood(self, told: Value) -> tuple[float, int]:
         value, text, status, why = meant(told.metric, told.kind)
@@ -179,9 +198,10 @@ class Rows:
 
     def _absent(self, row: int, present: int, status: int = BAD_NODE_UNKNOWN) -> None:
         self._holds[row] = False
-        self._line(row, max(present, int(self._last[row]) + 1), math.nan, status)
+        self._line(row, max(present, int(self._last[row]) + 1), math.nan, status, present)
 
-    def _line(self, row: int, at: int, value: float, status: int) -> None:
+    def _line(self, row: int, at: int, value: float, status: int, present: int) -> None:
+        self._told_at[row] = present
         self._last[row], self._values[row], self._statuses[row] = at, value, status
         self._lines.append(Line(row, at, value, status))
 
@@ -196,18 +216,22 @@ class Rows:
         self._lines = []
         clocks = self._node_at + ((now - self._node_now) * _SECOND).astype(np.int64)
         present = clocks[self._node]
-        due = self._holds & (present - self._last >= self._patience)
+        patience = np.maximum(self._patience, self._lag + self._patience // 2)
+        is_silent = present - self._told_at >= self._patience
+        due = self._holds & ((present - self._last >= patience) | is_silent)
         if len(silent):
             due &= ~np.isin(self._node, list(silent))
         newest_of: dict[int, int] = {}
         for line in self._past:
             newest_of[line.row] = max(line.at, newest_of.get(line.row, 0))
+        behind = np.zeros(len(self._last), np.int64)
         for row, newest in newest_of.items():
             due[row] |= self._last[row] <= newest
-            present[row] = max(present[row], newest + 1)
+            behind[row] = newest + 1
         rows = np.flatnonzero(due)
-        present -= np.where(present - self._lag > self._last, self._lag, 0)  # what changed may be on its way
-        self._last[rows] = np.maximum(present[rows], self._last[rows] + 1)
+        self._told_at[rows] = clocks[self._node][rows]
+        told = np.maximum(present - self._lag, behind)  # what changed may be on its way
+        self._last[rows] = np.maximum(told[rows], self._last[rows] + 1)
         again = SampleBatch(
             self._tags[rows], self._last[rows], self._values[rows], self._statuses[rows], self._source
         )

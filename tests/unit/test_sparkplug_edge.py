@@ -369,7 +369,7 @@ def test_a_change_that_was_on_its_way_while_the_old_value_was_said_again_is_told
     assert told_of_a(one.take(2.6)) == [(2.6, 1.0, 0)]
     one.heard(0, US + 3_000_000, US, 3)
     one.put([change(7.0, US + 2_500_000)], 0, US, 3)
-    assert told_of_a(one.take(3)) == [(3.0, 7.0, 0), (2.5, 7.0, 0)], "now, and behind it when it was"
+    assert told_of_a(one.take(3)) == [(2.6, 7.0, 0), (2.5, 7.0, 0)], "after what was told, and when it was"
     assert told_of_a(one.take(5.6)) == [(5.1, 7.0, 0)]
 
 
@@ -384,6 +384,57 @@ def test_what_is_said_again_leaves_room_for_what_is_on_its_way_as_long_as_the_la
     one.heard(0, US + 2_900_000, US, 2.9)
     one.put([change(8.0, US + 2_300_000)], 0, US, 2.9)
     assert told_of_a(one.take(2.9)) == [(2.3, 8.0, 0)]
+
+
+@pytest.mark.parametrize("every", [1, 7])
+@pytest.mark.parametrize("lag", [0, 1, 2.5, 4, 10, 30])
+def test_a_metric_that_is_always_behind_its_node_is_told_once_and_lives(lag: float, every: int) -> None:
+    one, told, told_at = rows(), list[tuple[float, float, int]](), list[int]()
+    standing = -lag - 1
+    for n in range(130):
+        one.heard(0, US + n * 1_000_000, US + n * 1_000_000, n)
+        if n % every == 0:
+            standing = n - lag
+            value = change(standing, US + int(standing * 1_000_000))._replace(birth=n == 0)
+            one.put([value], 0, US + n * 1_000_000, n)
+        batch = told_of_a(one.take(n))
+        told, told_at = told + batch, told_at + [n] * len(batch)
+    settled = [(at, value) for at, value, _ in told if value > lag + 2 * every]
+    assert [at for at, value in settled if at == value] == sorted({value for _, value in settled})
+    assert settled == sorted(set(settled)), "nothing is told past the next change"
+    assert all(after - before <= 5 for before, after in pairwise(told_at))
+    assert all(n - at <= 5 + lag for n, (at, _, _) in zip(told_at[1:], told, strict=False))
+
+
+def behind(lag: int, changes: int) -> Rows:
+    """A metric that was born at 0, and then had a change at each second, told so many seconds later."""
+    one = rows()
+    for n in range(changes + 1):
+        at = US + (n + lag) * 1_000_000
+        one.heard(0, at, at, n + lag)
+        one.put([change(float(n), US + n * 1_000_000)._replace(birth=n == 0)], 0, at, n + lag)
+        one.take(n + lag)
+    return one
+
+
+def test_a_metric_that_is_behind_is_so_from_its_first_change_on_and_after_another_birth() -> None:
+    for changes in (1, 3):
+        one = behind(10, changes)
+        assert told_of_a(one.take(changes + 22)) == [(changes + 12.0, float(changes), 0)]
+        one.put([change(5.0, US)._replace(birth=True)], 0, US, changes + 30)
+        assert told_of_a(one.take(changes + 30)) == [(changes + 20.0, 5.0, 0)]
+
+
+def test_a_metric_that_is_a_minute_behind_has_a_wrong_clock() -> None:
+    assert told_of_a(behind(70, 5).take(100))[-1][:2] == (100.0, 5.0)
+
+
+def test_what_is_said_again_of_a_metric_that_is_behind_comes_after_its_history() -> None:
+    one = behind(10, 3)
+    one.put([replace_past(change(1.0, 0), US + 11_000_000)], 0, US, 14)
+    present, past = one.take(14)
+    assert told_of_a([past]) == [(11.0, 1.0, GOOD_ENTRY_INSERTED)]
+    assert present.source_times.tolist() == [US + 11_000_001]
 
 
 def test_a_clock_that_is_set_back_freezes_nothing() -> None:
