@@ -21,14 +21,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import numpy as np
 import psycopg
 from psycopg import AsyncConnection, sql
 
 from hub.errors import ConfigError, RecordAway
 from hub.failpoint import failpoint
-from hub.store import half_restored
+from hub.model.batch import from_micros
+from hub.store import half_restored, partitions
+from hub.store.copying import EPOCH_SHIFT, HEADER, ROW
 from hub.store.edition import Edition
 from hub.store.migrate import FOLDER, bring_up_to, migrate, read_migrations
 from hub.store.rollup import LEVELS
@@ -37,6 +40,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 LEFT_OUT = ("schema_migrations", "schema_edition", "record_identity", "sessions", half_restored.MARK)
 CHUNK = 1_048_576
+DAY = 86_400_000_000  # microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ async def restore(dsn: str, archive: Path, folder: Path = FOLDER) -> dict[str, i
             counts: dict[str, int] | None = None
             try:
                 await bring_up_to(dsn, set(manifest["migrations"]), folder)
+                await _make_room(guard, archive, manifest)
                 counts = await _put_in(dsn, archive, manifest)
             finally:
                 if counts is None:
@@ -117,6 +122,25 @@ async def restore(dsn: str, archive: Path, folder: Path = FOLDER) -> dict[str, i
                         await half_restored.clear(guard)
         await migrate(dsn, folder)
     return counts
+
+
+async def _make_room(connection: AsyncConnection[Any], archive: Path, manifest: Mapping[str, Any]) -> None:
+    """Partitions for the days of the samples, so that retention drops them and need not delete row by row."""
+    row = await (await connection.execute("select edition from schema_edition")).fetchone()
+    if row is None or Edition(row[0]) is not Edition.PLAIN or "samples" not in manifest["tables"]:
+        return
+    with zipfile.ZipFile(archive) as opened, opened.open("samples.copy") as rows:
+        await partitions.make_behind(connection, _days(rows))
+
+
+def _days(rows: IO[bytes]) -> set[datetime]:
+    """Of samples in a binary COPY, the midnights (UTC) before them."""
+    rows.read(len(HEADER))
+    found: set[int] = set()
+    while len(part := rows.read(ROW.itemsize * 20_000)) >= ROW.itemsize:
+        times = np.frombuffer(part, ROW, len(part) // ROW.itemsize)["ts"]
+        found.update(np.unique(times // DAY).tolist())
+    return {from_micros(EPOCH_SHIFT + n * DAY) for n in found}
 
 
 async def _put_in(dsn: str, archive: Path, manifest: Mapping[str, Any]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
 DAY = timedelta(days=1)
+MOST = 400  # made for what comes back: whoever reads them all locks each, with its indexes
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -73,6 +75,19 @@ async def make_ahead(
         row = await (await connection.cursor(row_factory=tuple_row).execute("select now()")).fetchone()
         now = row[0].astimezone(UTC) if row else _EPOCH
     todo = ahead_of(await existing(connection), now, interval)
+    for partition in todo:
+        await _make(connection, partition)
+    return [p.name for p in todo]
+
+
+async def make_behind(connection: AsyncConnection[Any], days: Iterable[datetime]) -> list[str]:
+    """Make one for each of these days (their midnights, UTC) that lies before all that are there, the newest
+    MOST of them. Takes an autocommit connection."""
+    there = await existing(connection)
+    first = min((p.start for p in there), default=_EPOCH)
+    taken = {p.name for p in there}
+    wanted = sorted({day for day in days if day + DAY <= first})[-MOST:]
+    todo = [Partition(_name(day, taken), day, day + DAY) for day in wanted]
     for partition in todo:
         await _make(connection, partition)
     return [p.name for p in todo]

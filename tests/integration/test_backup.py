@@ -82,6 +82,35 @@ async def test_what_went_in_is_there_again_to_the_row(
         await then.close()
 
 
+async def test_each_day_comes_back_into_a_partition_of_its_own_and_goes_with_it(
+    dsn: str, empty_dsn: str, pool: Pool, tmp_path: Path
+) -> None:
+    """In the default partition retention deletes row by row, and every query looks through all of them."""
+    days = [NOON - timedelta(days=n) for n in (0, 1, 5)]
+    ahead = NOON + timedelta(days=20_000)  # a broken clock: nobody makes room for it
+    await PgSampleStore(pool).write([SampleBatch.at([1, 2], at, [1.0, 2.0]) for at in [*days, ahead]])
+    file = tmp_path / "record.zip"
+    told = await store.backup(dsn, file, NOON)
+    assert await store.restore(empty_dsn, file) == told
+    assert await everything(empty_dsn) == await everything(dsn)
+    assert await lie_in(empty_dsn) == {
+        "samples_p2025123100": 2, "samples_p2026010400": 2, "samples_p2026010500": 2, "samples_strays": 2,
+    }  # fmt: skip
+    then = await open_pool(empty_dsn)
+    done = await Upkeep(then, HandClock(), Keep(raw=timedelta(days=2))).round(NOON + timedelta(hours=1))
+    await then.close()
+    assert done["dropped"] == 1
+    assert sorted(await lie_in(empty_dsn)) == [
+        "samples_p2026010400", "samples_p2026010500", "samples_strays"
+    ]  # fmt: skip
+
+
+async def lie_in(dsn: str) -> dict[str, int]:
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        rows = await connection.execute("select tableoid::regclass::text, count(*) from samples group by 1")
+        return dict(await rows.fetchall())
+
+
 async def test_it_is_of_one_moment_while_the_hub_writes_on(dsn: str, pool: Pool, tmp_path: Path) -> None:
     """The second table is read after somebody has changed both: neither change is in the file."""
     await fill(pool)
@@ -327,6 +356,38 @@ async def rolled(dsn: str) -> dict[str, list[tuple[Any, ...]]]:
             query = sql.SQL("select * from {} order by bucket, tag").format(table.rows)
             out[table.name] = await (await connection.execute(query)).fetchall()
     return out
+
+
+@pytest.mark.timescale
+async def test_it_goes_from_timescaledb_into_plain_and_back_to_the_row(
+    timescale_dsn: str, empty_dsn: str, timescale_server: str, tmp_path: Path
+) -> None:
+    opened = await open_pool(timescale_dsn)
+    await fill(opened)
+    days = [SampleBatch.at([1, 2], NOON - timedelta(days=n), [float(n), 1.0]) for n in range(5)]
+    await PgSampleStore(opened).write(days, "9-0", {"edge": 9})
+    async with opened.connection() as connection:
+        await connection.execute(BOUND, [NOON])
+    await Upkeep(opened, HandClock()).round(NOON + timedelta(days=1))
+    await opened.close()
+    there, back = tmp_path / "there.zip", tmp_path / "back.zip"
+    told = await store.backup(timescale_dsn, there, NOON)
+    assert await store.restore(empty_dsn, there) == told
+    rows = await everything(timescale_dsn)
+    assert len(rows["samples"]) == 509 and len(rows["parameter_samples"]) == 3
+    assert await everything(empty_dsn) == rows
+    assert "samples_strays" not in await lie_in(empty_dsn)
+    assert await store.backup(empty_dsn, back, NOON) == told
+    with database(timescale_server, "template0") as again:
+        assert await store.restore(again, back) == told
+        assert await everything(again) == rows
+        assert await chunks(again) == 5
+
+
+BOUND = """
+insert into parameter_samples (ts, tag, value, status, span)
+select %s::timestamptz - n * interval '20 days', 1, n, 0, 0 from generate_series(1, 3) n
+"""
 
 
 async def test_it_goes_from_plain_into_timescaledb(
