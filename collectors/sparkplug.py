@@ -34,8 +34,13 @@ ROOT = "spBv1.0"
 _LOOK_EVERY = 0.25  # seconds between two looks at what time brings
 _LOOK = 3.0  # seconds a probe listens
 _VERBS = frozenset({"NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"})
+_BIRTHS = frozenset({"NBIRTH", "DBIRTH"})
 _ID = re.compile(r"^[^/+#]+$")
 _AT_ONCE = 100  # filters in one request
+_KEPT = (
+    "its messages lie at the broker (retained): nobody knows whether they still hold, and they are left out;"
+    " publish them without retain, as Sparkplug wants, and delete what lies there"
+)
 
 
 class MetricBlock(Block):
@@ -228,7 +233,7 @@ class SparkplugCollector:
             end = self._clock.monotonic() + _LOOK
             while (left := end - self._clock.monotonic()) > 0 and len(heard) < len(self.edges):
                 for message in await line.next(left):
-                    if found := _address(message.topic):
+                    if (found := _address(message.topic)) and not message.retained:
                         heard.add(found[0])
         known = len(heard & set(self.edges))
         said = f"logged in with MQTT {self._config.version}, {known} of {len(self.edges)} edge nodes heard"
@@ -315,6 +320,11 @@ class SparkplugCollector:
         if found is None or found[0] not in self.edges:
             return
         node, verb, device = found
+        if message.retained and (self._config.rebirth or verb not in _BIRTHS):
+            self._say(node, _KEPT)
+            return
+        if not message.payload and verb in _BIRTHS:  # so a broker is told to keep one no longer
+            return
         number, arrived = self._wanted.nodes[node], micros(self._clock.now())
         try:
             payload = parsed(message.payload)

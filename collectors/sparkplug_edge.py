@@ -256,7 +256,10 @@ class Edge:
         if known and not born:
             return []
         out = self._die("the edge node died")
-        if born and now - self._birth_heard < _WILLS:  # some nodes give all their sessions one number
+        if born and told is None:  # whose session ended it does not say
+            self._want("the edge node died without a bdSeq", now)
+            self._once = True
+        elif born and now - self._birth_heard < _WILLS:  # some nodes give all their sessions one number
             self._want("the edge node died soon after its birth", now)
             self._once = True
         return out

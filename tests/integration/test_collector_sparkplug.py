@@ -22,7 +22,7 @@ from tests.simulators.devices import Heard
 from tests.simulators.mqtt_broker import MqttBroker
 from tests.simulators.mqtt_device import MqttDevice
 from tests.simulators.sparkplug.edge import EdgeNode
-from tests.simulators.sparkplug.wire import DATASET, INT16, STRING, Entry
+from tests.simulators.sparkplug.wire import DATASET, INT16, STRING, Entry, payload
 
 pytestmark = pytest.mark.anyio
 
@@ -106,6 +106,29 @@ async def test_a_death_turns_everything_bad_at_once_and_a_birth_brings_it_back(
         assert (await sink.said(OIL, 123)).status.is_good
         times = [s.source_time for s in sink.of(PARTS)]
         assert times == sorted(times)
+
+
+@pytest.mark.parametrize("verb", ["NBIRTH", "NDEATH", "NDATA"])
+async def test_what_a_broker_has_kept_speaks_for_no_node_and_the_node_is_asked(
+    broker: MqttBroker, edge: EdgeNode, verb: str
+) -> None:
+    """It may be of any age: a dead node would look alive, and a living one that stands still dead."""
+    kept = {
+        "NBIRTH": payload(edge.ms(), 0, [Entry("bdSeq", value=9), Entry("Oil/Temp", 1, value=99.0)]),
+        "NDEATH": payload(edge.ms(), None, [Entry("bdSeq", value=9)]),
+        "NDATA": payload(edge.ms(), 1, [Entry("Oil/Temp", value=99.0)]),
+    }
+    await edge.start(birth=False)
+    await edge._mqtt.say(edge.topic(verb), kept[verb], retained=True)
+    async with listening(config(broker.port, edge, reorder="100ms")) as sink:
+        await sink.said(OIL, 123)
+        told = len(sink.of(OIL))
+        await edge._mqtt.say(edge.topic(verb), b"", retained=True)  # deletes it, and comes to us as well
+        await edge.show(**{"Oil/Temp": 80.0})
+        await sink.said(OIL, 160)
+    assert edge.rebirths <= 2
+    assert all(sample.value != 198 for sample in sink.of(OIL))
+    assert verb == "NDEATH" or all(sample.status.is_good for sample in sink.of(OIL)[told:])
 
 
 async def test_the_will_of_a_session_that_is_over_kills_nobody(broker: MqttBroker, edge: EdgeNode) -> None:

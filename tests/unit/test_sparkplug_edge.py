@@ -183,9 +183,18 @@ def death(session: int) -> Payload:
 
 def test_a_dead_node_is_left_in_peace() -> None:
     one = born()
-    one.take("NDEATH", NODE, msg(None), 500)
+    one.take("NDEATH", NODE, death(1), 500)
     assert one.tick(1000) == []
     assert not one.ask(1000)
+
+
+def test_a_death_that_names_no_session_counts_and_is_asked_about_once() -> None:
+    """Perhaps somebody deleted what the broker had kept: then the node lives and answers."""
+    one = born()
+    assert stale(one.take("NDEATH", NODE, msg(None), 500)) == [A, B, D]
+    assert one.ask(500)
+    assert not any(one.ask(at) for at in range(501, 1000))
+    assert values(one.take("NBIRTH", NODE, birth(1), 1000)) == [(A, 1.0), (B, 2.0)]
 
 
 def test_a_node_that_dies_soon_after_its_birth_is_asked_once_for_it_may_be_an_older_will() -> None:
