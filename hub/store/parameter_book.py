@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hub.model.parameter import BoundSample, JobSpan, ParameterFigures, ParameterLimits
-from hub.store.job_spans import lots_of, span_of
+from hub.store.job_spans import BEGINNING, lots_of, span_of
 from hub.store.pool import Pool, borrowed
 
 PAGE = 5_000  # samples read at a time: nobody's slow download holds a connection
+SHORT, LONG = timedelta(minutes=1), timedelta(days=30)
 
 Point = tuple[datetime, float, float, float]
 
@@ -66,11 +68,15 @@ class PgParameterBook:
         return [(r["at"].astimezone(UTC), r["mean"], r["low"], r["high"]) for r in rows]
 
     async def samples(self, spans: Sequence[JobSpan], tags: Sequence[int]) -> AsyncIterator[BoundSample]:
-        """Every stored sample with what it is bound to, in order of time."""
-        values = _ids(spans) | {"tags": list(tags), "page": PAGE, "after": None}
-        while True:
-            async with borrowed(self._pool) as connection:
-                rows = await (await connection.execute(SAMPLES, values)).fetchall()
+        """Every stored sample with what it is bound to, in order of time.
+
+        A page looks at a stretch of time alone, as long as the page before it was: else each page would look
+        through all that lie behind it.
+        """
+        width = SHORT
+        start = await self._next(spans, tags, BEGINNING)
+        while start is not None:
+            rows = await self._page(spans, tags, start, start + width)
             for r in rows:
                 value = None if math.isnan(r["value"]) else r["value"]
                 yield BoundSample(
@@ -78,8 +84,26 @@ class PgParameterBook:
                     r["operation"], lots_of(r["items"], r["lots"]),
                 )  # fmt: skip
             if len(rows) < PAGE:
-                return
-            values["after"] = rows[-1]["ts"]
+                start = await self._next(spans, tags, start + width)
+                width = min(2 * width, LONG)
+            else:
+                end = rows[-1]["ts"] + timedelta.resolution
+                start, width = end, end - start
+
+    async def _next(self, spans: Sequence[JobSpan], tags: Sequence[int], start: datetime) -> datetime | None:
+        """When the first of these samples from `start` on is of."""
+        values = _ids(spans) | {"tags": list(tags), "start": start}
+        async with borrowed(self._pool) as connection:
+            row = await (await connection.execute(NEXT, values)).fetchone()
+        return row["ts"] if row else None
+
+    async def _page(
+        self, spans: Sequence[JobSpan], tags: Sequence[int], start: datetime, end: datetime
+    ) -> list[dict[str, Any]]:
+        values = _ids(spans) | {"tags": list(tags), "start": start, "end": end, "page": PAGE}
+        async with borrowed(self._pool) as connection:
+            # Planned for these bounds: a plan for any would look through more than they hold
+            return await (await connection.execute(SAMPLES, values, prepare=False)).fetchall()
 
 
 def _ids(spans: Sequence[JobSpan]) -> dict[str, object]:
@@ -135,6 +159,16 @@ from bound where tag = %(tag)s and usable group by 1 order by 1
 """)
 SAMPLES = _bound("""
 select ts, tag, value, status, equipment, work_order, operation, items, lots from bound
-where tag = any (%(tags)s::integer[]) and (%(after)s::timestamptz is null or ts > %(after)s::timestamptz)
+where tag = any (%(tags)s::integer[]) and ts >= %(start)s and ts < %(end)s
 order by ts fetch first %(page)s rows with ties
 """)
+NEXT = f"""
+select min(first.ts) as ts from ({_SPAN} where s.id = any (%(spans)s::bigint[])) w
+join process_parameters m on m.equipment = w.equipment and m.tag = any (%(tags)s::integer[])
+cross join lateral (
+    select p.ts from parameter_samples p
+    where p.tag = m.tag and p.span = w.id and p.ts >= greatest(w.since, %(start)s)
+        and p.ts < coalesce(w.until, 'infinity')
+    order by p.ts limit 1
+) first
+"""  # noqa: S608 our own text
