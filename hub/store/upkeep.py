@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 LOCK = 0x616E646F6E03
 LAG = timedelta(seconds=20)  # what is older than this is seldom written any more
 QUIET = timedelta(minutes=10)  # a backfill that said nothing for so long has ended
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
+SPELL = 5.0  # seconds of a round in which old process parameters are deleted ...
+MANY = 20_000  # ... about so many with each statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Upkeep:
             "rolled": rolled,
             "ahead": ahead,
             "compressed": await compress(connection, edition, now - 2 * max(interval, DAY)),
-            "dropped": await retain(connection, edition, now, self._keep) if sure else 0,
+            "dropped": await retain(connection, edition, now, self._keep, self._clock) if sure else 0,
             **({"too_late": too_late} if too_late else {}),
             **({"clock_leapt": self._leaps.since.isoformat()} if self._leaps.since else {}),
         }
@@ -166,12 +168,12 @@ async def compress(connection: Connection, edition: Edition, older_than: datetim
     return done
 
 
-async def retain(connection: Connection, edition: Edition, now: datetime, keep: Keep) -> int:
+async def retain(connection: Connection, edition: Edition, now: datetime, keep: Keep, clock: Clock) -> int:
     """Let go what is older than it is kept, never raw samples that were not rolled. Roll-ups stay."""
     dropped = await _drop_raw(connection, edition, now - keep.longest_raw)
     await _let_classes_go(connection, edition, now, keep)
     dropped += await _drop_minutes(connection, edition, now - keep.minutes)
-    dropped += await _drop_parameters(connection, edition, now - keep.parameters)
+    dropped += await _drop_parameters(connection, edition, now - keep.parameters, clock)
     for statement, before in (
         (OLD_INTENTS, now - keep.intents),
         (OLD_EXCHANGES, now - keep.exchanges),
@@ -222,13 +224,35 @@ async def _drop_minutes(connection: Connection, edition: Edition, before: dateti
     return (await connection.execute("delete from samples_1m_data where bucket < %s", [moved])).rowcount
 
 
-async def _drop_parameters(connection: Connection, edition: Edition, before: datetime) -> int:
+async def _drop_parameters(connection: Connection, edition: Edition, before: datetime, clock: Clock) -> int:
     if edition is Edition.PLAIN:
-        return (await connection.execute(OLD_PARAMETERS, [before])).rowcount
+        return await _delete_parameters(connection, before, clock)
     async with briefly(connection, "letting old parameters go"):
         rows = await connection.execute("select drop_chunks('parameter_samples', older_than => %s)", [before])
         return len(await rows.fetchall())
     return 0
+
+
+async def _delete_parameters(connection: Connection, before: datetime, clock: Clock) -> int:
+    """The oldest first, a stretch of time with each statement, so that none looks through what those before
+    it have left; what SPELL is too short for is left for the next round."""
+    began, width, rows = clock.monotonic(), MINUTE, 0
+    start = await _oldest_parameter(connection)
+    while start is not None and start < before and clock.monotonic() - began < SPELL:
+        end = min(start + width, before)
+        gone = (await connection.execute(OLD_PARAMETERS, [start, end])).rowcount
+        rows += gone
+        if gone > MANY:
+            width = max(width / 2, SECOND)
+        elif gone < MANY / 2:
+            width = min(2 * width, DAY)
+        start = end if gone else await _oldest_parameter(connection)
+    return rows
+
+
+async def _oldest_parameter(connection: Connection) -> datetime | None:
+    row = await (await connection.execute(FIRST_PARAMETER)).fetchone()
+    return row["ts"] if row else None
 
 
 async def _rolled(connection: Connection, level: str) -> datetime:
@@ -267,10 +291,10 @@ OLD_EXCHANGES = "delete from erp_exchanges where at < %s"
 OLD_CHANGES = "delete from order_changes where confirmed_at < %s"
 OLD_FAILURES = "delete from login_failures where at < %s"
 OLD_EVENTS = "delete from mes_events where at < %s"
-# A part in each round: a table that has grown for years is not gone through at once.
-OLD_PARAMETERS = """
-delete from parameter_samples where ctid = any (array(
-    select ctid from parameter_samples where ts < %s limit 20000))
+OLD_PARAMETERS = "delete from parameter_samples where ts >= %s and ts < %s"
+FIRST_PARAMETER = """
+select min(first.ts) as ts from process_parameters m
+cross join lateral (select ts from parameter_samples where tag = m.tag order by ts limit 1) first
 """
 OLD_REJECTS = "delete from mes_rejects where state <> 'waiting' and last_at < %s"
 OLD_SESSIONS = "delete from sessions where made_at < %s"

@@ -20,6 +20,7 @@ from hub.model.sample import BAD_NO_COMMUNICATION, Tag
 from hub.model.words import Words
 from hub.store import job_reports, job_spans, parameter_book
 from hub.store.binding import Binding, register
+from hub.store.edition import Edition
 from hub.store.job_spans import follow
 from hub.store.ledger import PgLedger
 from hub.store.parameter_book import PgParameterBook
@@ -27,7 +28,7 @@ from hub.store.pool import Pool, open_pool
 from hub.store.samples import PgSampleStore
 from hub.store.tag_table import TagTable
 from hub.store.upkeep import Keep, edition_of, retain
-from hub.testing.clock import NOON
+from hub.testing.clock import NOON, HandClock
 
 pytestmark = pytest.mark.anyio
 
@@ -325,12 +326,46 @@ async def test_parameters_outlive_the_raw_samples_and_are_let_go_in_their_turn(p
     await plant.store(*((plant.oil, -60 * 24 * days, 1.0) for days in (1, 8, 30)))
     async with plant.pool.connection() as connection:
         edition = await edition_of(connection)
-        await retain(connection, edition, NOON, Keep(parameters=timedelta(days=16)))
+        await retain(connection, edition, NOON, Keep(parameters=timedelta(days=16)), HandClock())
     assert [(m, order) for m, order, _ in await plant.bound()] == [
         (-60 * 24 * 8, "MO-1"), (-60 * 24, "MO-1"),
     ]  # fmt: skip
 
 
+class Busy(HandClock):
+    """Whose seconds go by whenever somebody looks at it."""
+
+    def monotonic(self) -> float:
+        self.turn(1)
+        return super().monotonic()
+
+
+async def test_old_parameters_go_for_as_long_as_a_round_has_and_the_rest_with_the_next(pool: Pool) -> None:
+    """However fast they come, so fast they go: 25,000 are more than one statement takes."""
+    plant = await made(pool)
+    await plant.store((plant.oil, -60 * 24, 1.0))
+
+    async def left_after(clock: HandClock) -> list[int]:
+        out = []
+        async with pool.connection() as connection:
+            await connection.execute(OLD, {"tags": [plant.oil, plant.bar], "start": at(-60 * 24 * 20)})
+            while not out or (out[-1] > 1 and len(out) < 20):
+                await retain(connection, Edition.PLAIN, NOON, Keep(parameters=timedelta(days=16)), clock)
+                row = await (await connection.execute(COUNT)).fetchone()
+                out.append(int(row["n"]) if row else -1)
+        return out
+
+    assert await left_after(HandClock()) == [1]
+    several = await left_after(Busy())
+    assert 25_001 > several[0] > 1 and several == sorted(several, reverse=True) and several[-1] == 1
+
+
+OLD = """
+insert into parameter_samples (ts, tag, value, status, span)
+select %(start)s::timestamptz + n * interval '300 ms', tag, 1, 0, 0
+from generate_series(1, 12500) n, unnest(%(tags)s::integer[]) tag
+"""
+COUNT = "select count(*) as n from parameter_samples"
 REPORTED = """
 insert into job_responses (id, work_order, operation, at, good, scrap, state, equipment, person,
     labour_seconds, stated)

@@ -286,7 +286,7 @@ async def test_what_comes_late_between_the_roller_and_the_letting_go_is_not_let_
     await samples.write([one(1, at(minutes=30), 500.0)])
     async with pool.connection() as connection:
         edition = await edition_of(connection)
-        await retain(connection, edition, at(hours=30), KEEP_HOURS)
+        await retain(connection, edition, at(hours=30), KEEP_HOURS, HandClock())
     assert (await samples.since([1], DAWN)).values.tolist().count(500.0) == 1
     await upkeep(pool, KEEP_HOURS).round(at(hours=30))
     assert await raw_count(pool) == 0
@@ -343,7 +343,7 @@ async def test_letting_go_waits_for_the_roller(pool: Pool, samples: PgSampleStor
     await a_morning(samples, 2)
     async with pool.connection() as connection:
         edition = await edition_of(connection)
-        assert await retain(connection, edition, at(hours=24 * 9), KEEP_HOURS) == 0
+        assert await retain(connection, edition, at(hours=24 * 9), KEEP_HOURS, HandClock()) == 0
     assert await raw_count(pool) == 720
 
 
