@@ -190,15 +190,22 @@ async def retain(connection: Connection, edition: Edition, now: datetime, keep: 
 
 async def _drop_raw(connection: Connection, edition: Edition, before: datetime) -> int:
     horizon = floor(min(before, await _rolled(connection, "1m")), timedelta(hours=1))
-    moved = await late.move_horizon(connection, "raw", horizon, timedelta(hours=1))
-    moved = moved or await late.beyond(connection, "raw", horizon)
-    if moved is None:
-        return 0
+    await late.move_horizon(connection, "raw", horizon, timedelta(hours=1))
+    upto = await _let_go_upto(connection, "raw", horizon)
     async with briefly(connection, "letting old samples go"):
         if edition is Edition.PLAIN:
-            return len(await partitions.drop_before(connection, moved))
-        return len(await (await connection.execute(OLD_CHUNKS, [moved])).fetchall())
+            return len(await partitions.drop_before(connection, upto))
+        return len(await (await connection.execute(OLD_CHUNKS, [upto])).fetchall())
     return 0
+
+
+async def _let_go_upto(connection: Connection, source: str, horizon: datetime) -> datetime:
+    """In every round, whether the horizon has moved or not: what somebody's long transaction has kept in the
+    last one is tried again. No further than the horizon on record, and than this one where that lies beyond,
+    as after a clock that was ahead."""
+    row = await (await connection.execute(SINCE, [source])).fetchone()
+    assert row is not None
+    return min(horizon, row["since"])
 
 
 async def _let_classes_go(connection: Connection, edition: Edition, now: datetime, keep: Keep) -> None:
@@ -214,12 +221,13 @@ async def _let_classes_go(connection: Connection, edition: Edition, now: datetim
 async def _drop_minutes(connection: Connection, edition: Edition, before: datetime) -> int:
     horizon = floor(min(before, await _rolled(connection, "1h")), DAY)
     moved = await late.move_horizon(connection, "1m", horizon, DAY)
+    if edition is Edition.COMMUNITY:
+        upto = await _let_go_upto(connection, "1m", horizon)
+        async with briefly(connection, "letting old minutes go"):
+            return len(await (await connection.execute(OLD_MINUTES, [upto])).fetchall())
+        return 0
     moved = moved or await late.beyond(connection, "1m", horizon)
     if moved is None:
-        return 0
-    if edition is Edition.COMMUNITY:
-        async with briefly(connection, "letting old minutes go"):
-            return len(await (await connection.execute(OLD_MINUTES, [moved])).fetchall())
         return 0
     return (await connection.execute("delete from samples_1m_data where bucket < %s", [moved])).rowcount
 
@@ -285,6 +293,7 @@ order by range_start
 """
 OLD_CHUNKS = "select drop_chunks('samples', older_than => %s::timestamptz)"
 OLD_MINUTES = "select drop_chunks('samples_1m', older_than => %s::timestamptz)"
+SINCE = "select since from horizons where source = %s"
 NUMBERS = "select number from tags"
 OLD_INTENTS = "delete from outbox where state = 'done' and finished_at < %s"
 OLD_EXCHANGES = "delete from erp_exchanges where at < %s"
