@@ -205,7 +205,8 @@ async def _let_go_upto(connection: Connection, source: str, horizon: datetime) -
     as after a clock that was ahead."""
     row = await (await connection.execute(SINCE, [source])).fetchone()
     assert row is not None
-    return min(horizon, row["since"])
+    since: datetime = row["since"]
+    return min(horizon, since)
 
 
 async def _let_classes_go(connection: Connection, edition: Edition, now: datetime, keep: Keep) -> None:
