@@ -17,6 +17,7 @@ Verb = Literal["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"]
 NODE = ""  # the node's own metrics, beside those of its devices
 BD_SEQ = "bdSeq"
 _ROUND = 256
+_HALF = _ROUND // 2
 _EARLY_AT_MOST = 64  # messages that wait for one that is missing
 _HELD_AT_MOST = 2000  # messages that wait for a birth
 _LONGEST = 60.0  # seconds between two askings for a birth; after twice as long without one, as at first
@@ -134,15 +135,24 @@ class Edge:
     def _in_order(self, verb: Verb, device: str, payload: Payload, now: float) -> list[Told]:
         seq = payload.seq or 0
         ahead = (seq - (self._next or 0)) % _ROUND
-        if ahead >= _ROUND // 2 and (self._seen.get(seq) == payload.at or payload.at < self._born_at):
+        old = 0 < payload.at < self._born_at
+        if ahead >= _HALF and (old or self._seen.get(seq) == payload.at):
             return []  # it came twice, or from before the birth; else half a round and more was lost
-        if ahead:
+        if ahead and old and now - self._birth_heard < self.patience.reorder:
+            return []  # the birth has overtaken it
+        if ahead or self._begun_anew:
             self._gap_since = self._gap_since if self._early else now
             self._early[seq] = (verb, device, payload)
             return self._lose(now) if len(self._early) > _EARLY_AT_MOST else []
         out = self._apply(verb, device, payload, now)
         self._next, self._seen[seq] = (seq + 1) % _ROUND, payload.at
         return out + self._catch_up(now)
+
+    @property
+    def _begun_anew(self) -> bool:
+        """Something waits whose number was had already: as after a birth that was lost. That a number fits
+        then is chance, and what its aliases mean not known."""
+        return any((seq - (self._next or 0)) % _ROUND >= _HALF for seq in self._early)
 
     def _catch_up(self, now: float) -> list[Told]:
         out: list[Told] = []
@@ -157,7 +167,7 @@ class Edge:
     def _lose(self, now: float) -> list[Told]:
         """What is missing will not come: the rest is taken, in its order, with aliases in doubt."""
         expected = self._next or 0
-        order = sorted(self._early, key=lambda seq: (seq - expected) % _ROUND)
+        order = sorted(self._early, key=lambda seq: (seq - expected + _HALF) % _ROUND)
         self.gaps += (order[0] - expected) % _ROUND
         early, self._early = self._early, {}
         self.doubt, self._doubt_since = True, now
@@ -183,6 +193,12 @@ class Edge:
 
     # ------------------------------------------------------------------ births
     def _node_birth(self, payload: Payload, now: float) -> list[Told]:
+        if self.born and payload.at < self._born_at and now - self._birth_heard < self.patience.reorder:
+            self.doubt, self._doubt_since = True, now  # or a clock was set back: nobody knows which holds
+            self._want("a birth came behind a newer one", now)
+            return []
+        if not self.born or _bd_seq(payload) != self.session:  # a birth between may have been lost
+            self._drop_held()
         self.born, self.doubt, self._lost, self._dead = True, False, False, False
         if self.session is not None:
             self._over = [*(s for s in self._over if s != self.session), self.session][-_SESSIONS:]
@@ -226,6 +242,10 @@ class Edge:
             names = ", ".join(list(missing)[:5])
             self.complaints.append(f"{_of(device)} has no metric {names}; correct metric:")
         return out + self._released(device)
+
+    def _drop_held(self) -> None:
+        self.dropped += len(self._held)
+        self._held.clear()
 
     def _released(self, device: str) -> list[Told]:
         """What waited for this birth: the past by now, and only where the alias still means the same."""

@@ -30,9 +30,9 @@ def data(seq: int, value: float, alias: int = 1, at: int = AT) -> Payload:
     return msg(seq, Entry(alias=alias, value=value, told_kind=False, at=at), at=at)
 
 
-def birth(session: int = 1, seq: int = 0, a: int = 1, b: int = 2) -> Payload:
+def birth(session: int = 1, seq: int = 0, a: int = 1, b: int = 2, at: int = AT) -> Payload:
     bd = Entry("bdSeq", kind=UINT64, value=session)
-    return msg(seq, bd, Entry("a", a, value=1.0), Entry("b", b, value=2.0))
+    return msg(seq, bd, Entry("a", a, value=1.0), Entry("b", b, value=2.0), at=at)
 
 
 def edge(**more: float) -> Edge:
@@ -122,6 +122,44 @@ def test_what_waited_is_dropped_when_its_alias_means_something_else_now() -> Non
     one.tick(1)
     assert values(one.take("NBIRTH", NODE, birth(a=2, b=1), 2)) == [(A, 1), (B, 2)]
     assert one.dropped == 1
+
+
+@pytest.mark.parametrize("dead_between", [False, True])
+def test_what_waited_is_dropped_when_another_session_answers(dead_between: bool) -> None:
+    """A birth that was lost between the two may have said something else."""
+    one = born(reorder=0)
+    one.take("NDATA", NODE, data(3, 9), 1)
+    one.tick(1)
+    if dead_between:
+        one.take("NDEATH", NODE, death(1), 2)
+    assert values(one.take("NBIRTH", NODE, birth(2), 2)) == [(A, 1), (B, 2)]
+    assert one.dropped == 1
+
+
+def test_a_message_that_its_nodes_next_birth_has_overtaken_is_left_out() -> None:
+    one = born()
+    assert one.take("NDATA", NODE, data(3, 9, at=AT - 10), 0.1) == []
+    assert values(one.take("NDATA", NODE, data(2, 5), 0.2)) == [(A, 5)]
+    assert values(one.take("NDATA", NODE, data(3, 6), 0.3)) == [(A, 6)]
+    assert not one.ask(0.3)
+
+
+def test_a_number_that_fits_by_chance_after_a_lost_birth_is_not_believed() -> None:
+    one = born()
+    told = [t for n in (2, 3) for t in one.take("NDATA", NODE, data(n, n), 0.1)]
+    again = [t for n in (1, 2, 3, 4) for t in one.take("NDATA", NODE, data(n, n, at=AT + 100 + n), 0.2)]
+    assert (values(told), again) == ([(A, 2), (A, 3)], [])
+    assert values(one.tick(3)) == []
+    assert one.doubt
+    assert one.ask(3)
+
+
+def test_of_two_births_in_the_wrong_order_none_is_believed_until_the_node_says_it_again() -> None:
+    one = born()
+    assert one.take("NBIRTH", NODE, birth(a=2, b=1, at=AT - 10), 0.1) == []
+    assert values(one.take("NDATA", NODE, data(2, 5), 0.2)) == []
+    assert one.ask(0.2)
+    assert values(one.take("NBIRTH", NODE, birth(at=AT + 300), 0.3)) == [(A, 1), (B, 2), (A, 5)]
 
 
 def test_doubt_that_no_birth_ends_turns_everything_bad_once() -> None:
