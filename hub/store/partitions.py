@@ -10,6 +10,8 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
+from hub.store.late import WRITERS_LOCK
+
 DAY = timedelta(days=1)
 MOST = 400  # made for what comes back: whoever reads them all locks each, with its indexes
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -94,10 +96,15 @@ async def make_behind(connection: AsyncConnection[Any], days: Iterable[datetime]
 
 
 async def _make(connection: AsyncConnection[Any], partition: Partition) -> None:
-    """Strays are moved in first: PostgreSQL refuses a partition whose rows lie in the default one."""
+    """Strays are moved in first: PostgreSQL refuses a partition whose rows lie in the default one.
+
+    Writers have their turn before: one that has read the strays, to see what is on record already, and is
+    about to store would wait for us, and we for it.
+    """
     name = sql.Identifier(partition.name)
     bounds = {"a": sql.Literal(partition.start), "b": sql.Literal(partition.end), "name": name}
     async with connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock(%s)", [WRITERS_LOCK])
         await connection.execute("lock table samples in share row exclusive mode")
         await connection.execute(sql.SQL("create table {} (like samples)").format(name))
         await connection.execute(sql.SQL(_MOVE).format(**bounds))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
 
 from hub.model.batch import SampleBatch
 from hub.store.migrate import migrate
+from hub.store.partitions import make_ahead
 from hub.store.pool import open_pool
 from hub.store.samples import PgSampleStore
 from hub.store.tag_classes import TagClass
@@ -41,6 +43,37 @@ async def test_a_backup_that_reads_for_hours_holds_up_neither_upkeep_nor_writers
     left = [float(v) for v in (await samples.since([1], NOON - DAY)).values]
     assert left == ([1.0, 2.0] if later == DAY else [2.0])
     await pool.close()
+
+
+async def test_whoever_makes_a_partition_and_a_writer_that_is_half_way_wait_in_one_order(dsn: str) -> None:
+    """The writer has read what is on record, strays too; then it stores. Neither is ended as a deadlock."""
+    pool = await open_pool(dsn)
+    samples, insert = PgSampleStore(pool), PgSampleStore._insert
+
+    async def make() -> list[str]:
+        async with pool.connection() as connection:
+            return await make_ahead(connection, now=NOON)
+
+    async def after_the_maker_has_begun(self: PgSampleStore, *args: Any) -> None:
+        making.append(asyncio.create_task(make()))
+        async with pool.connection() as connection:
+            while not (await (await connection.execute(WAITING)).fetchone() or {})["n"]:
+                await asyncio.sleep(0)
+        await insert(self, *args)
+
+    making: list[asyncio.Task[list[str]]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PgSampleStore, "_insert", after_the_maker_has_begun)
+        async with asyncio.timeout(30):
+            assert await samples.write([SampleBatch.at([1], NOON, [1.0])]) == 1
+            assert len(await making[0]) == 2
+    await pool.close()
+
+
+WAITING = """
+select count(*) as n from pg_locks
+where not granted and database = (select oid from pg_database where datname = current_database())
+"""
 
 
 async def test_a_class_of_tags_goes_while_somebody_reads_and_keeps_nobody_from_the_days_it_leaves(
