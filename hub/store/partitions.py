@@ -115,6 +115,14 @@ async def _make(connection: AsyncConnection[Any], partition: Partition) -> None:
         )
 
 
+async def any_before(connection: AsyncConnection[Any], horizon: datetime) -> bool:
+    """Whether `drop_before` has anything to do."""
+    if any(p.end <= horizon for p in await existing(connection)):
+        return True
+    strays = await connection.execute("select from samples_strays where ts < %s limit 1", [horizon])
+    return await strays.fetchone() is not None
+
+
 async def drop_before(connection: AsyncConnection[Any], horizon: datetime) -> list[str]:
     """Drop partitions that lie wholly before the horizon, and the strays before it."""
     old = [p for p in await existing(connection) if p.end <= horizon]

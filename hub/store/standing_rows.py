@@ -3,9 +3,15 @@
 Whoever begins to read a source anew is told at first what stands there, with the time from which on it does;
 its collector may have told that in a life before, or another one has. And a source may tell twice what it has
 told: a store that is flushed again, a gateway that got no answer.
+
+What stands for longer than raw samples are kept is remembered when they are let go (`remember`): it is in the
+roll-ups, and would be counted there again each time that a source is read anew.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +56,12 @@ class StandingRows:
             self._newest[[row["tag"] for row in found]] = [micros(row["ts"]) for row in found]
 
 
+async def remember(connection: Connection, upto: datetime, tags: Sequence[int] | None = None) -> None:
+    """Before raw samples below `upto` are let go: the newest of each of these tags (None: of all) that has
+    none from then on."""
+    await connection.execute(REMEMBER, {"upto": upto, "tags": None if tags is None else list(tags)})
+
+
 def _repeated(rows: SampleBatch) -> NDArray[np.bool_]:
     """Rows that this very write has before: two lives of a collector, while the record was away."""
     repeated = np.zeros(len(rows), np.bool_)
@@ -86,12 +98,35 @@ select asked.n from unnest(
     %(tags)s::integer[], %(times)s::timestamptz[], %(values)s::float8[], %(statuses)s::bigint[]
 ) with ordinality as asked (tag, ts, value, status, n)
 cross join lateral (
-    select from samples s where s.tag = asked.tag and s.ts = asked.ts
+    (select from samples s where s.tag = asked.tag and s.ts = asked.ts
     and s.ts between %(first)s::timestamptz and %(last)s::timestamptz
-    and s.value = asked.value and s.status = asked.status limit 1
+    and s.value = asked.value and s.status = asked.status limit 1)
+    union all
+    (select from standing_rows s where s.tag = asked.tag and s.ts = asked.ts
+    and s.value = asked.value and s.status = asked.status)
+    limit 1
 ) known
 """
 NEWEST = """
 select wanted.tag, newest.ts from unnest(%s::integer[]) wanted (tag)
-cross join lateral (select ts from samples where tag = wanted.tag order by ts desc limit 1) newest
+cross join lateral (
+    (select ts from samples where tag = wanted.tag order by ts desc limit 1)
+    union all
+    (select ts from standing_rows where tag = wanted.tag)
+    order by ts desc limit 1
+) newest
+"""
+# A tag that tells something is passed over at its first newer row.
+REMEMBER = """
+insert into standing_rows as old (tag, ts, value, status)
+select tags.number, newest.ts, newest.value, newest.status from tags
+left join lateral (
+    select true as there from samples where tag = tags.number and ts >= %(upto)s limit 1
+) newer on true
+cross join lateral (
+    select ts, value, status from samples where tag = tags.number and ts < %(upto)s order by ts desc limit 1
+) newest
+where newer.there is null and (%(tags)s::integer[] is null or tags.number = any (%(tags)s::integer[]))
+on conflict (tag) do update set ts = excluded.ts, value = excluded.value, status = excluded.status
+where old.ts < excluded.ts
 """

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from psycopg import sql
 
-from hub.store import late, partitions
+from hub.store import late, partitions, standing_rows
 from hub.store.edition import Edition
 from hub.store.pool import Connection
 from hub.store.rollup import FIRST, floor
@@ -54,6 +54,7 @@ async def let_go(
     if row is not None and row["gone"] is not None:
         # only now: it goes through the whole record
         first = await (await connection.execute(FIRST)).fetchone()
+        await standing_rows.remember(connection, horizon, tags)
         start = max(row["gone"], floor(first["ts"], DAY)) if first is not None else horizon
         for day in range((horizon - start) // DAY):
             span = {"tags": tags, "start": start + day * DAY, "end": start + (day + 1) * DAY}

@@ -15,7 +15,7 @@ from typing import Any
 from psycopg.errors import LockNotAvailable
 
 from hub.ports import Clock
-from hub.store import late, partitions, unbound
+from hub.store import late, partitions, standing_rows, unbound
 from hub.store.edition import Edition
 from hub.store.leaps import Leaps
 from hub.store.minutes import Minutes
@@ -193,10 +193,19 @@ async def _drop_raw(connection: Connection, edition: Edition, before: datetime) 
     await late.move_horizon(connection, "raw", horizon, timedelta(hours=1))
     upto = await _let_go_upto(connection, "raw", horizon)
     async with briefly(connection, "letting old samples go"):
+        if not await _anything_before(connection, edition, upto):
+            return 0
+        await standing_rows.remember(connection, upto)
         if edition is Edition.PLAIN:
             return len(await partitions.drop_before(connection, upto))
         return len(await (await connection.execute(OLD_CHUNKS, [upto])).fetchall())
     return 0
+
+
+async def _anything_before(connection: Connection, edition: Edition, upto: datetime) -> bool:
+    if edition is Edition.PLAIN:
+        return await partitions.any_before(connection, upto)
+    return await (await connection.execute(ANY_CHUNKS, [upto])).fetchone() is not None
 
 
 async def _let_go_upto(connection: Connection, source: str, horizon: datetime) -> datetime:
@@ -292,6 +301,7 @@ where (not is_compressed or _timescaledb_functions.chunk_status(chunk::regclass)
 )
 order by range_start
 """
+ANY_CHUNKS = "select from show_chunks('samples', older_than => %s::timestamptz) limit 1"
 OLD_CHUNKS = "select drop_chunks('samples', older_than => %s::timestamptz)"
 OLD_MINUTES = "select drop_chunks('samples_1m', older_than => %s::timestamptz)"
 SINCE = "select since from horizons where source = %s"

@@ -189,7 +189,7 @@ _PATTERN = re.compile(r"\{\w+\}")  # names are put in before it is a statement
 _STATEMENT = re.compile(r"\s*(with|select|insert|update|delete)\b", re.I)
 _TIMESCALE_ONLY = ("upkeep.CHUNK_INTERVAL", "upkeep.TO_COMPRESS", "backup.AGGREGATES",
                    "tag_classes.CHUNKS", "half_restored.AGGREGATES", "upkeep.OLD_CHUNKS",
-                   "upkeep.OLD_MINUTES")  # fmt: skip
+                   "upkeep.OLD_MINUTES", "upkeep.ANY_CHUNKS")  # fmt: skip
 
 
 def numbered(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from hub.store import standing_rows
 from hub.store.minutes import Minutes
 from hub.store.pool import Connection, Pool, open_pool
 from hub.store.samples import PgSampleStore
-from hub.store.upkeep import Upkeep
+from hub.store.tag_classes import TagClass
+from hub.store.tag_table import TagTable
+from hub.store.upkeep import Keep, Upkeep
 from hub.testing.clock import HandClock
 from tests.integration.test_store_samples import NAN, at, level, one, rows_of
 
@@ -161,6 +164,25 @@ async def test_two_lives_of_a_collector_may_come_in_one_write(either: PgSampleSt
     assert await either.write(lives) == 4
     assert await either.write([one(SPEED, at(10), 10)]) == 1
     assert len(await either.since([SET], at(0))) == 2
+
+
+@pytest.mark.parametrize("of", ["all", "a class"])
+async def test_what_stands_for_longer_than_raw_samples_are_kept_is_counted_once(pool: Pool, of: str) -> None:
+    """Each collector that begins tells the set point of a week ago; a late one of another time is news."""
+    await TagTable(pool).number(["p1/a/set", "p1/a/speed"])
+    short = TagClass(frozenset([SET]), timedelta(days=1))
+    keep = {"all": Keep(raw=timedelta(days=1)), "a class": Keep(raw=timedelta(days=30), classes=(short,))}[of]
+    samples, upkeep = PgSampleStore(pool), Upkeep(pool, HandClock(), keep)
+    for day in (0, 4, 5, 6):
+        await samples.origins()
+        told = 2 if day == 0 else 1
+        assert await samples.write([read_anew(day * 86_400 + 60)]) == told
+        await upkeep.round(at(hours=24 * day, minutes=5))
+        assert await samples.write([read_anew(day * 86_400 + 600)]) == 1
+        for minutes in (61, 62):
+            await upkeep.round(at(hours=24 * day, minutes=minutes))
+    assert await samples.write([one(SET, at(2), 40.0)]) == 1
+    assert [row[1:4] for row in await level(pool, "1m") if row[1] == SET] == [(SET, 2, 80.0)]
 
 
 async def test_roll_ups_count_it_once(pool: Pool) -> None:
