@@ -320,7 +320,7 @@ class ModbusCollector:
         todo = list(halves(whole)) if len(whole.points) > 1 else [whole]
         silences = 0
         while todo:
-            block = todo.pop()
+            block = todo.pop(0)  # both halves before a quarter: one of them shows whether it lives
             try:
                 good.append((block, await self._read(line, block)))
             except (NotHere, Mute) as cause:

@@ -78,7 +78,7 @@ async def _read(
                 found[_named(block.points[0], names)] = f"{_SAID_NOTHING}; {left} points not looked at"
                 break
             if len(block.points) > 1:
-                todo.extend(reversed(halves(block)))
+                todo[:0] = reversed(halves(block))  # last: another block or half shows whether it lives
             else:
                 found[_named(block.points[0], names)] = _why(cause)
         else:

@@ -426,8 +426,8 @@ async def test_a_register_that_answers_again_loses_no_device_that_keeps_silent_f
         await sink.until(lambda: bool(sink.of(6)))
         assert (sink.last(3).status, sink.last(6).status) == (BAD_TIMEOUT, BAD_OUT_OF_RANGE)
         device.failing = set()
-        await ticks(clock, sink, 30)
-        await ticks(clock, sink, 1)
+        for seconds in (30, 30, 1):  # the first go comes to the silent one, and no further
+            await ticks(clock, sink, seconds)
         assert not task.done()
         assert [sink.last(n).value for n in (2, 3, 6)] == [2, None, 6]
 
@@ -704,6 +704,21 @@ async def test_an_address_that_is_never_answered_is_bad_alone_and_asked_again(mu
         found = await one.probe()
     assert [key for key, text in found.items() if "keeps silent" in text] == [f"holding {mute} (m/t{spoilt})"]
     assert f"{len(addresses) - 1} of {len(addresses)} points answer" in " ".join(found.values())
+
+
+@pytest.mark.parametrize("mute", [2, 5, 9])
+async def test_one_address_that_is_never_answered_hides_no_device_with_one_block(mute: int) -> None:
+    device, sink = Picky(), Heard()
+    device.mute = {(1, mute)}
+    points = [point(n, n) for n in range(2, 10)]
+    async with RawServer(device) as server:
+        one = collector(HandClock(), server.port, *points, timeout="20ms")
+        async with running(one, sink):
+            await sink.until(lambda: bool(sink.batches), 2)
+        found = await one.probe()
+    assert [key for key, text in found.items() if "✗" in text] == [f"holding {mute} (m/t{mute})"]
+    assert sink.last(mute)[1:] == (None, BAD_TIMEOUT)
+    assert all(sink.last(n).value == n for n in range(2, 10) if n != mute)
 
 
 async def test_a_device_that_says_nothing_is_given_up_after_few_questions_and_told_with_the_address() -> None:
