@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from hub.postgres import EmbeddedPostgres
 from hub.store.migrate import migrate
@@ -22,6 +23,11 @@ from tests.buses import make_bus
 from tests.valkey import redis_server, redis_url
 
 __all__ = ["make_bus", "redis_server", "redis_url"]
+
+# The same examples in every run: what turns red is the change, not the day. ANDON_EXPLORE=1 looks for new ones.
+settings.register_profile("steady", derandomize=True)
+if not os.environ.get("ANDON_EXPLORE"):
+    settings.load_profile("steady")
 
 # A server may serve several test runs at once: each names its databases after its process.
 TEMPLATE = f"andon_template_{os.getpid()}"
