@@ -24,7 +24,7 @@ from tests.valkey import redis_server, redis_url
 
 __all__ = ["make_bus", "redis_server", "redis_url"]
 
-# The same examples in every run: what turns red is the change, not the day. ANDON_EXPLORE=1 looks for new ones.
+# The same examples in every run: what turns red is the change, not the day. ANDON_EXPLORE=1 looks for others.
 settings.register_profile("steady", derandomize=True)
 if not os.environ.get("ANDON_EXPLORE"):
     settings.load_profile("steady")
