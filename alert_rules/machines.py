@@ -35,6 +35,9 @@ class Machines:
     ) -> None:
         self._plant, self._past, self._heard, self._lag, self._patience = plant, past, heard, lag, patience
         self._watches = {m.path: MachineWatch(m) for m in plant.machines()}
+        self._stateful = [w for w in self._watches.values() if w.machine.state_tag]
+        numbers = [plant.tags[w.machine.state_tag].number for w in self._stateful]
+        self._state_tags = np.array(numbers, np.intp)  # of each of them
         self._signal = np.zeros(len(heard), bool)  # state or counter of some machine
         self._shown = np.full(len(heard), np.nan)  # what that signal last said
         self._told = np.full(len(heard), _NEVER)  # source time of its newest good sample
@@ -127,15 +130,13 @@ class Machines:
 
     # ---------------------------------------------------------------- passing time
     def tick(self, now: datetime, out: Happenings) -> None:
-        for watch in self._watches.values():
-            self._unknown(watch, now, out)
+        gone_at = self._heard[self._state_tags] + self._patience[self._state_tags]
+        for place in np.flatnonzero(gone_at <= micros(now)).tolist():
+            self._unknown(self._stateful[place], from_micros(int(gone_at[place])), now, out)
 
-    def _unknown(self, watch: MachineWatch, now: datetime, out: Happenings) -> None:
-        if not watch.machine.state_tag or watch.state is EquipmentState.UNKNOWN:
-            return
+    def _unknown(self, watch: MachineWatch, gone_at: datetime, now: datetime, out: Happenings) -> None:
         tag = self._plant.tags[watch.machine.state_tag]
-        gone_at = from_micros(int(self._heard[tag.number])) + tag.stale_after
-        if now < gone_at or self._past.moving(tag.number, micros(now)):
+        if watch.state is EquipmentState.UNKNOWN or self._past.moving(tag.number, micros(now)):
             return
         told = int(self._told[tag.number])  # states are in the source's time
         at = min(from_micros(told) + tag.stale_after, now) if told != _NEVER else gone_at

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from alert_rules.casebook import Casebook
 from alert_rules.due import due
 from alert_rules.evaluator import Evaluator
@@ -19,8 +21,8 @@ class Rounds:
         self._evaluator = evaluator
         self._book = casebook
 
-    async def go(self) -> None:
-        alarms = await self._book.ledger.open_alarms()
+    async def go(self, alarms: Sequence[Alarm]) -> None:
+        """`alarms`: all that are open."""
         self._evaluator.put_aside((a.rule, a.subject) for a in alarms if a.state in _BY_PEOPLE)
         for alarm in alarms:
             rule = self._book.rules.get((alarm.rule, alarm.subject))

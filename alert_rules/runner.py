@@ -322,15 +322,15 @@ class RuleRunner:
     async def _verify(self) -> None:
         while True:
             await self._clock.sleep(VERIFY)
-            await self._prove()
-            await self._rounds.go()
+            alarms, proof_wanted = await self._book.ledger.standing()
+            if proof_wanted:
+                await self._prove()
+                alarms = await self._book.ledger.open_alarms()
+            await self._rounds.go(alarms)
 
     async def _prove(self) -> None:
         ledger = self._book.ledger
-        waiting = [t for t in await ledger.open_tickets() if t.state is TicketState.VERIFYING]
-        if not waiting:
-            return
-        for known in waiting:
+        for known in [t for t in await ledger.open_tickets() if t.state is TicketState.VERIFYING]:
             now = self._clock.now()
             since, until = known.arrived_at or known.opened_at, now + timedelta(seconds=1)
             counts = [c for c in await ledger.counts(since, until) if c.equipment == known.equipment]

@@ -8,7 +8,6 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -116,19 +115,21 @@ class ModbusCollector:
             await self._serve(line, sink, self._lanes)
             if self._clock.monotonic() >= self._ask_again_at:
                 await self._ask_the_refused(line, sink)
-            await self._try_the_away(line)
+            if self._away:
+                await self._try_the_away(line)
             if self._in_question:
                 await self._settle(line, sink)
                 continue
-            due = min(chain((lane.due for lane in self._lanes), (r.until for r in self._away.values())))
-            await self._rest(line, sink, max(0.0, due - self._clock.monotonic()))
+            due = min([lane.due for lane in self._lanes] + [rest.until for rest in self._away.values()])
+            seconds = max(0.0, due - self._clock.monotonic())
+            if seconds <= _SHORT_REST:
+                await self._clock.sleep(seconds)
+            else:
+                await self._rest(line, sink, seconds)
 
     async def _rest(self, line: ModbusLine, sink: Sink[SampleBatch], seconds: float) -> None:
         """A long one is no reason to notice late that the device is gone: it is told by the end of the line,
         or by a question without an answer."""
-        if seconds <= _SHORT_REST:
-            await self._clock.sleep(seconds)
-            return
         sleep = asyncio.ensure_future(self._clock.sleep(min(seconds, _UNHEARD)))
         try:
             await asyncio.wait({sleep, line.gone}, return_when=asyncio.FIRST_COMPLETED)

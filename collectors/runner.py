@@ -68,6 +68,7 @@ class _Watch:
 
     def __init__(self, sink: Sink[SampleBatch], clock: Clock, heard: Callable[[], Awaitable[None]]) -> None:
         self._sink, self._clock, self._heard = sink, clock, heard
+        self.up: bool | None = None  # what was told of it last
         self._time: int | None = None  # at the source, when it was heard last
         self._at = 0.0
 
@@ -75,7 +76,8 @@ class _Watch:
         if len(item):
             self._hear(int(item.source_times.max()))
             metrics.samples(item.source, len(item))
-        await self._heard()  # also by an empty one: it says what is known
+        if not self.up:
+            await self._heard()  # also by an empty one: it says what is known
         await self._sink.put(item)
 
     def _hear(self, newest: int) -> None:
@@ -113,7 +115,6 @@ class CollectorRunner:
         self.name = name
         self._make, self._sink, self._clock, self._on_state = make, sink, clock, on_state
         self._watch = _Watch(sink, clock, self._heard)
-        self._up: bool | None = None
         self._error = ""
         self._collector: Collector | None = None  # of this connection, else of the last
         self._gone: dict[str, int] = {}  # what collectors before this one lost
@@ -159,19 +160,17 @@ class CollectorRunner:
                 await self._lost(collector, error)
 
     async def _heard(self) -> None:
-        if self._up:
-            return
-        self._up, self._error = True, ""
+        self._watch.up, self._error = True, ""
         await self._on_state(True, "")
 
     async def _lost(self, collector: Collector, error: str) -> None:
-        if self._up is not False:
+        if self._watch.up is not False:
             at = self._watch.time_at_source()
             batch = SampleBatch.lost(collector.tag_numbers, at, self.name)
             recent: Recent | None = collector.at_loss() if hasattr(collector, "at_loss") else None
             await self._sink.put(replace(batch, recent=recent))
             self._lost_at = at
-            self._up = False  # only now: a bus that is away must not make us forget to say it
+            self._watch.up = False  # only now: a bus that is away must not make us forget to say it
         if error != self._error:
             self._error = error
             await self._on_state(False, error)

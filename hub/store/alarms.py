@@ -102,6 +102,12 @@ async def open_ones(connection: Connection) -> list[Alarm]:
     return [from_row(row) async for row in await connection.execute(OPEN)]
 
 
+async def standing(connection: Connection) -> tuple[list[Alarm], bool]:
+    """The open ones, and whether a ticket waits for its machine's proof."""
+    rows = await (await connection.execute(STANDING)).fetchall()
+    return [from_row(row) for row in rows if row["id"] is not None], rows[0]["proof_wanted"]
+
+
 async def recent(connection: Connection, limit: int) -> list[Alarm]:
     return [from_row(row) async for row in await connection.execute(RECENT, [limit])]
 
@@ -119,5 +125,13 @@ INSERT = insert(
 UPDATE = update("alarms", "id", COLUMNS)
 INSERT_LINE = insert("alarm_lines", LINE_COLUMNS)
 OPEN = "select * from alarms where state <> 'normal' order by id"
+# What a verifying ticket is not either lets the index of the open ones answer.
+STANDING = """
+select proof_wanted, alarms.*
+from (select exists (
+    select from tickets where state = 'verifying' and state not in ('closed', 'false-alarm')
+) as proof_wanted) asked
+left join alarms on state <> 'normal' order by id
+"""
 RECENT = "select * from alarms order by id desc limit %s"
 LINES = "select * from alarm_lines where alarm_id = %s order by id"

@@ -151,6 +151,10 @@ class PgLedger:
         async with borrowed(self._pool) as connection:
             return await alarms.open_ones(connection)
 
+    async def standing(self) -> tuple[list[Alarm], bool]:
+        async with borrowed(self._pool) as connection:
+            return await alarms.standing(connection)
+
     async def recent_alarms(self, limit: int) -> list[Alarm]:
         async with borrowed(self._pool) as connection:
             return await alarms.recent(connection, limit)

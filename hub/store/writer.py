@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 GROUP = "store"
 MANY = 1_000  # rows
-LONGER = 9
+LONGER = 19
 
 
 class Writer:

@@ -213,6 +213,32 @@ async def test_a_machine_has_one_open_ticket(ledger: PgLedger) -> None:
     assert await ledger.ticket_of(first.id) == done
 
 
+@pytest.mark.parametrize(
+    ("state", "open_alarm", "expected"),
+    [
+        (TicketState.REPAIRING, False, ([], False)),
+        (TicketState.VERIFYING, False, ([], True)),
+        (TicketState.REPAIRING, True, ([OIL_HOT], False)),
+        (TicketState.VERIFYING, True, ([OIL_HOT], True)),
+    ],
+)
+async def test_one_question_tells_the_open_alarms_and_whether_a_proof_is_wanted(
+    ledger: PgLedger, state: TicketState, open_alarm: bool, expected: tuple[list[Alarm], bool]
+) -> None:
+    async with ledger.begin() as tx:
+        await tx.save_ticket(await _ticket(tx, state=state))
+        alarm = await tx.alarm_for("oil-hot", OIL_HOT.subject)
+        assert alarm is not None
+        if not open_alarm:
+            await tx.save_alarm(replace(alarm, state=AlarmState.NORMAL))
+    alarms, proof_wanted = await ledger.standing()
+    assert ([replace(a, id=OIL_HOT.id) for a in alarms], proof_wanted) == expected
+
+
+async def test_a_record_without_alarms_and_tickets_wants_no_proof(ledger: PgLedger) -> None:
+    assert await ledger.standing() == ([], False)
+
+
 async def test_ticket_numbers_count_within_the_plants_day(ledger: PgLedger) -> None:
     before_midnight = datetime(2026, 1, 5, 15, 59, tzinfo=UTC)  # 23:59 in Shanghai
     async with ledger.begin() as tx:
