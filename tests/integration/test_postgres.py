@@ -18,10 +18,11 @@ from typing import Any
 import psycopg
 import pytest
 
-import hub.postgres
+import hub.postgres_account
 from hub.errors import ConfigError
 from hub.people import record_of
-from hub.postgres import EmbeddedPostgres, server_account
+from hub.postgres import EmbeddedPostgres
+from hub.postgres_account import server_account
 
 pytestmark = pytest.mark.anyio
 
@@ -219,12 +220,14 @@ async def test_binaries_in_a_closed_folder_are_copied_and_the_folder_stays_close
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = folder / "venv"
-    package = hub.postgres._binaries().parent.parent
+    package = hub.postgres_account._binaries().parent.parent
     closed.mkdir(mode=0o700)
     (closed / package.name).symlink_to(package)
     libraries = f"{package.name}.libs"
     (closed / libraries).symlink_to(package.with_name(libraries))
-    monkeypatch.setattr(hub.postgres, "_binaries", lambda: closed / package.name / "pginstall" / "bin")
+    monkeypatch.setattr(
+        hub.postgres_account, "_binaries", lambda: closed / package.name / "pginstall" / "bin"
+    )
     async with EmbeddedPostgres(folder / "pg") as server:
         fill(server.dsn, 1)
         assert Path(f"/proc/{server.pid}/exe").readlink().is_relative_to(folder / "pg")
