@@ -41,6 +41,7 @@ RECKON = 5.0
 HEAL = 10.0
 HANGS = 5.0  # seconds after which a reading of the record counts as "away": a database may answer nothing
 DEAF = 3.0  # seconds without a batch before the sample store is asked instead
+CATCH_UP = 10.0  # seconds after which what was said before we listened is on record for certain
 _AWAY = (Transient, OSError, TimeoutError)
 
 
@@ -96,7 +97,7 @@ class Feed:
         self._channels: dict[frozenset[str], Channel] = {}
         self._wishes = self._urgent, self._rest = _Wish(URGENT), _Wish(REST)
         self._dirty = asyncio.Event()
-        self._heard_at = clock.monotonic()
+        self._heard_at = self._listens_since = clock.monotonic()
         self._told: Mapping[str, Any] = {}  # health, as last looked at
         self._away: set[str] = set()  # what could not be reached: "record", "bus"
         self._moved = True  # facts changed since the board was built
@@ -200,6 +201,8 @@ class Feed:
         """For ever: a bus that is away is tried again, and the store is asked meanwhile."""
         while True:
             try:
+                if topic == SAMPLES:
+                    self._listens_since = self.clock.monotonic()
                 async for body in self._bus.listen(topic):
                     self._away.discard("bus")
                     take(body)
@@ -297,10 +300,14 @@ class Feed:
             self._rest.want(REST)
 
     async def _poll(self) -> None:
+        """A tag that changed while nobody here listened may not change again for hours."""
         while True:
             await self.clock.sleep(DEAF)
-            if self.clock.monotonic() - self._heard_at >= DEAF:
+            now = self.clock.monotonic()
+            if now - self._heard_at >= DEAF:
                 await self._ask_store(heard=True)
+            elif now - self._listens_since < CATCH_UP + DEAF:
+                await self._ask_store(heard=False)
 
     def _look(self) -> None:
         """Health as it is now; a board with the same health is not built again."""
@@ -313,7 +320,8 @@ class Feed:
             self._told, self._moved = health, True
 
     async def _ask_store(self, *, heard: bool) -> None:
-        """The newest values on record: at the start, and while nothing can be heard on the bus."""
+        """The newest values on record: at the start and a while after, and while nothing can be heard on the
+        bus."""
         try:
             batch = await self._samples.newest(self._live.numbers)
         except _AWAY as cause:

@@ -52,7 +52,8 @@ class Live:
         """Newest wins; `now` in microseconds since 1970. True when a shown tag got something new.
 
         Late samples of a backlog do not hide newer ones, but any sample ends "no communication", and a
-        device clock that ran ahead loses its lead at the next sample.
+        device clock that ran ahead loses its lead at the next sample. The record, which is not `heard`, may be
+        behind what was: of it only what is newer counts.
         """
         known = (batch.tags >= 0) & (batch.tags < len(self._row))
         rows = np.where(known, self._row[np.where(known, batch.tags, 0)], -1)
@@ -61,9 +62,11 @@ class Live:
             return False
         rows, times, statuses = rows[keep], batch.source_times[keep], batch.statuses[keep]
         shown = self._at[rows]
-        lost = statuses == BAD_NO_COMMUNICATION
-        wins = (times >= shown) | (self._statuses[rows] == BAD_NO_COMMUNICATION) | (shown > now + AHEAD)
-        pick = np.flatnonzero(wins | (lost & (times >= shown - BEHIND)))
+        wins = times > shown
+        if heard:
+            wins |= (times == shown) | (self._statuses[rows] == BAD_NO_COMMUNICATION) | (shown > now + AHEAD)
+            wins |= (statuses == BAD_NO_COMMUNICATION) & (times >= shown - BEHIND)
+        pick = np.flatnonzero(wins)
         pick = pick[np.argsort(times[pick], kind="stable")]  # of several for one row, the last assigned stays
         at = rows[pick]
         self._values[at] = batch.values[keep][pick]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from typing import cast
@@ -349,6 +350,56 @@ async def test_a_bus_that_is_away_means_asking_the_store() -> None:
     assert reader.board["machines"][M1]["values"][TEMP1]["value"] == 66.0
     assert list(reader.board["alarms"]) == ["1"]
     assert reader.board["health"]["parts_down"] == ["bus"]
+
+
+async def _others_are_heard(stage: Stage, seconds: int) -> None:
+    for n in range(seconds):
+        await stage.say(2, 20.0 + n)
+        await stage.turn(1.0)
+
+
+async def test_what_changed_before_we_listened_is_shown_once_the_record_has_it(stage: Stage) -> None:
+    async with stage.running(), stage.reader() as reader:
+        await _others_are_heard(stage, 5)
+        stage.samples.batch = SampleBatch.at([1], NOON - timedelta(seconds=2), [71.0])  # on its way till now
+        await _others_are_heard(stage, 10)
+        await reader.drain()
+    assert reader.board["machines"][M1]["values"][TEMP1]["value"] == 71.0
+
+
+async def test_what_changed_while_the_bus_was_away_for_a_moment_is_shown_too() -> None:
+    stage = Stage()
+    listen, torn = stage.bus.listen, asyncio.Event()
+
+    async def tearing(topic: str) -> AsyncIterator[bytes]:
+        async with aclosing(listen(topic)) as heard:
+            async for body in heard:
+                yield body
+                if topic == SAMPLES and torn.is_set():
+                    torn.clear()
+                    raise Transient("bus: the connection is gone")
+
+    stage.bus.listen = tearing  # type: ignore[method-assign]
+    async with stage.running(), stage.reader() as reader:
+        await _others_are_heard(stage, 20)
+        await reader.drain()
+        torn.set()
+        await _others_are_heard(stage, 5)
+        stage.samples.batch = SampleBatch.at([1], stage.clock.now() - timedelta(seconds=5), [72.0])
+        await _others_are_heard(stage, 10)
+        await reader.drain()
+    assert reader.board["machines"][M1]["values"][TEMP1]["value"] == 72.0
+
+
+async def test_the_record_which_is_behind_hides_nothing_that_was_heard(stage: Stage) -> None:
+    async with stage.running(), stage.reader() as reader:
+        stage.samples.batch = SampleBatch.lost([1], stage.clock.now())
+        await stage.turn(0.5)
+        await stage.say(1, 55.0)  # it is back; the record will hear of that later
+        await _others_are_heard(stage, 12)
+        await reader.drain()
+    shown = reader.board["machines"][M1]["values"][TEMP1]
+    assert (shown["value"], shown["status"]) == (55.0, "good")
 
 
 async def test_what_is_no_batch_and_no_hint_does_no_harm(stage: Stage) -> None:
