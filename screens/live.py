@@ -52,8 +52,8 @@ class Live:
         """Newest wins; `now` in microseconds since 1970. True when a shown tag got something new.
 
         Late samples of a backlog do not hide newer ones, but any sample ends "no communication", and a
-        device clock that ran ahead loses its lead at the next sample. The record, which is not `heard`, may be
-        behind what was: of it only what is newer counts.
+        device clock that ran ahead loses its lead at the next sample. The record, which is not `heard`, may
+        be behind what was: of it only what is newer counts.
         """
         known = (batch.tags >= 0) & (batch.tags < len(self._row))
         rows = np.where(known, self._row[np.where(known, batch.tags, 0)], -1)
