@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from collectors.named_tags import named_tags
 from collectors.opcua_audit import SETTLED, Audit
 from collectors.opcua_book import Book
-from collectors.opcua_conditions import Conditions, Watched, wish
 from collectors.opcua_config import OpcUaConfig
 from collectors.opcua_deadband import Deadbands, monitored
 from collectors.opcua_decode import OVERFLOW, UNSAID, Changes, Published, only
+from collectors.opcua_events import Events
 from collectors.opcua_line import Line
 from collectors.opcua_looks import Looks
 from collectors.opcua_missed import Missed
@@ -49,7 +49,6 @@ _log = logging.getLogger(__name__)
 
 BAD_NODE_UNKNOWN = 0x80340000
 _BAD = 0x80000000
-_SERVER = ua.NodeId.from_string("i=2253")
 _DAY = 86_400.0  # seconds
 _ASK_AGAIN = 30.0  # seconds until nodes the server did not know are asked for again, and quiet ones looked at
 _MOST_MISSED = 1000  # notifications in a row that are asked for again
@@ -72,9 +71,9 @@ class OpcUaCollector(Looks):
         self._numbers = np.array([t.number for t in found], np.int32)
         self._items = {i: n.item for i, n in enumerate(config.nodes) if n.item}
         self._structures = Structures()
-        self._conditions: Conditions | None = None
         self._polled = Polled(name, max(config.interval, config.keep_alive).total_seconds())
         self._words = Words(config.nodes, name)
+        self._events = Events(config.alarms, len(config.nodes), self._words, name)
         patience = np.array([t.stale_after.total_seconds() * 1e6 for t in found], np.int64)
         self._book = Book(patience, config.keep_alive.total_seconds())
         self._record = Record(len(config.nodes))
@@ -131,7 +130,7 @@ class OpcUaCollector(Looks):
 
     def _stand_on(self, left: OpcUaCollector) -> None:
         """All that goes with its subscription, which is ours now."""
-        self._structures, self._conditions, self._polled = left._structures, left._conditions, left._polled
+        self._structures, self._events, self._polled = left._structures, left._events, left._polled
         self._words, self._book, self._missed = left._words, left._book, left._missed
         self._deadbands, self._audit, self._missing = left._deadbands, left._audit, left._missing
         self._sequence, self._is_behind = left._sequence, True
@@ -147,8 +146,7 @@ class OpcUaCollector(Looks):
                 self._missed.note()
             if caught := await self._missed.look(line, self._clock.monotonic()):
                 await self._put(sink, caught, micros(self._clock.now()))
-                if self._conditions:  # it may have been an alarm
-                    await self._refresh(line, self._conditions)
+                await self._events.refresh(line)  # it may have been an alarm
             if heard is None:
                 continue
             if heard.ended is not None:
@@ -176,8 +174,8 @@ class OpcUaCollector(Looks):
                 self._say_who_is_behind()
                 self._missing = await self._watch(line, sink, self._missing) if self._missing else []
                 await self._look(line, sink, audit, at)
-                if self._conditions and not self._conditions.is_whole:
-                    await self._refresh(line, self._conditions)
+                if not self._events.are_whole:
+                    await self._events.refresh(line)
                 ask_again_at = self._clock.monotonic() + _ASK_AGAIN
 
     async def _begin(self, line: Line, sink: Sink[SampleBatch]) -> Audit:
@@ -187,7 +185,7 @@ class OpcUaCollector(Looks):
         nodes = [n.node for n in self._config.nodes]
         self._audit = Audit(nodes, await line.namespaces(), self._differs, SETTLED, self._tried)
         self._missing = await self._watch(line, sink, range(len(self._config.nodes)))
-        await self._watch_conditions(line, self._audit.uris)
+        await self._events.watch(line, self._audit.uris)
         line.started = await started(line)
         return self._audit
 
@@ -200,8 +198,7 @@ class OpcUaCollector(Looks):
             self._sequence += 1
             await self._hear(line, sink, told, at)
         _log.info("%s: the subscription stood; %d notifications were asked for again", self._name, heard)
-        if self._conditions:
-            await self._refresh(line, self._conditions)
+        await self._events.refresh(line)
         assert self._audit is not None
         self._audit.differs = self._differs
         return self._audit
@@ -239,41 +236,10 @@ class OpcUaCollector(Looks):
         own = whose == "own"
         self.line = replace(self.line, own_until=until) if own else replace(self.line, peer_until=until)
 
-    # -------------------------------------------------------------- alarms and conditions
-    async def _watch_conditions(self, line: Line, uris: Sequence[str]) -> None:
-        if not self._config.alarms:
-            return
-        watched = [Watched.of(a, uris) for a in self._config.alarms]
-        refusal = await line.watch_events(len(self._numbers), _SERVER, wish())
-        if refusal:
-            why = ua.StatusCode(ua.UInt32(refusal)).name
-            _log.warning("%s: the server tells no events (%s); alarms: stay without a value", self._name, why)
-            return
-        self._conditions = Conditions(watched)
-        await self._refresh(line, self._conditions)
-
-    async def _refresh(self, line: Line, conditions: Conditions) -> None:
-        refusal = await line.refresh_conditions()
-        if refusal:
-            self._words.say(
-                -1, refusal, f"ConditionRefresh: {refusal}; only what changes from now on is heard"
-            )
-            conditions.without_refresh()
-
     async def _hear(self, line: Line, sink: Sink[SampleBatch], heard: Published, at: int) -> None:
         """Events into what stands; what is other than before becomes samples."""
-        conditions = self._conditions
-        if conditions is None:
-            return
-        again = [conditions.hear(fields) for fields in heard.events]
-        if any(again):
-            await self._refresh(line, conditions)
-        news = list(conditions.news())
-        if news:
-            rows = np.array([len(self._config.nodes) + row for row, _ in news], np.uint32)
-            values = np.array([value for _, value in news], np.float64)
-            statuses, times = np.zeros(len(rows), np.uint32), np.full(len(rows), at, np.int64)
-            await sink.put(self._batch(rows, values, statuses, times, at))
+        if news := await self._events.hear(line, heard):
+            await sink.put(self._since_now([(handle, value, 0) for handle, value in news], at))
 
     # -------------------------------------------------------------- values
     async def _look(self, line: Line, sink: Sink[SampleBatch], audit: Audit, at: int) -> None:
@@ -287,9 +253,7 @@ class OpcUaCollector(Looks):
             if self._book.statuses[row] != BAD_NODE_UNKNOWN
         ]
         if gone:
-            handles, none = np.array(gone, np.uint32), np.full(len(gone), np.nan)
-            statuses = np.full(len(gone), BAD_NODE_UNKNOWN, np.uint32)
-            await sink.put(self._batch(handles, none, statuses, np.full(len(gone), at, np.int64), at))
+            await sink.put(self._since_now([(row, math.nan, BAD_NODE_UNKNOWN) for row in gone], at))
 
     def _differs(self, row: int, value: bool | int | float | str, told: float) -> bool:
         """Whether what was told last is not what we make of this value, nor within its deadband."""
@@ -317,10 +281,7 @@ class OpcUaCollector(Looks):
             self._words.say(row, why, about)
         if refused:
             at = micros(self._clock.now())
-            handles = np.array([row for row, _ in refused], np.uint32)
-            statuses = np.array([status for _, status in refused], np.uint32)
-            none, times = np.full(len(refused), np.nan), np.full(len(refused), at, np.int64)
-            await sink.put(self._batch(handles, none, statuses, times, at))
+            await sink.put(self._since_now([(row, math.nan, status) for row, status in refused], at))
         return [row for row, _ in refused]
 
     async def _fill(self, line: Line, sink: Sink[SampleBatch], at: int, missed: range) -> None:
@@ -332,8 +293,7 @@ class OpcUaCollector(Looks):
             if once_more is None:
                 self.gaps += 1
                 metrics.source_gaps(self._name, "notification", 1)
-                if self._conditions:  # it may have been an alarm
-                    await self._refresh(line, self._conditions)
+                await self._events.refresh(line)  # it may have been an alarm
                 self._missed.note("notifications are lost for good")
                 _log.warning("%s: notification %d is lost for good", self._name, number)
             else:
@@ -421,6 +381,14 @@ class OpcUaCollector(Looks):
         elif not status & _BAD:
             about = no_part(self._config.nodes[handle].tag, whole, item)
             self._words.say(handle, type(value).__name__, about)
+
+    def _since_now(self, said: Sequence[tuple[int, float, int]], at: int) -> SampleBatch:
+        """Handle, value and status of what no server's time is known of."""
+        handles, values, statuses = zip(*said, strict=True)
+        return self._batch(
+            np.array(handles, np.uint32), np.array(values, np.float64), np.array(statuses, np.uint32),
+            np.full(len(said), at, np.int64), at,
+        )  # fmt: skip
 
     def _batch(
         self, handles: NDArray[Any], values: NDArray[np.float64], statuses: NDArray[np.uint32],

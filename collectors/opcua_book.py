@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.source_times import LONGEST_LAG
+from collectors.source_times import LONGEST_LAG, learned
 
 _NEVER = np.iinfo(np.int64).min
 
@@ -47,19 +47,18 @@ class Book:
 
     def learn(self, handles: NDArray[Any], times: NDArray[np.int64], at: int) -> None:
         """How long it was on its way, what a server says at this present. A first word may have stood for
-        long: for that counts the soonest of any. More than the tag has patience for counts as far as the word
-        before was on its way, too: one straggler makes no slow source."""
+        long: for that counts the soonest of any."""
         new = times > self._word[handles]
         handles, times = handles[new], times[new]
         way, patience = np.maximum(at - times, 0), self._patience[handles]
         self._soonest = int(way.min(initial=self._soonest))
         first = self._word[handles] == _NEVER
-        lag = np.where(way <= np.maximum(patience, LONGEST_LAG), way, 0)
-        lag[first] = np.where(self._soonest <= np.minimum(patience[first], LONGEST_LAG), self._soonest, 0)
-        most = np.maximum(self._before[handles], patience)
-        self._before[handles] = np.where(first, way, lag)
-        last = self._lag[handles]
-        self._lag[handles] = np.minimum(np.maximum(lag, np.where(first, last, last * 7 // 8)), most)
+        ways = way
+        if first.any():
+            ways = np.where(self._soonest <= np.minimum(patience, LONGEST_LAG), self._soonest, 0)
+            ways = np.where(first, ways, way)
+        lags, counts = learned(ways, self._lag[handles], self._before[handles], patience, first)
+        self._lag[handles], self._before[handles] = lags, np.where(first, way, counts)
         np.maximum.at(self._word, handles, times)
 
     def as_before(self, before: Book) -> None:

@@ -73,6 +73,21 @@ class SetBack:
         return arrived - since >= max(self._patience[row], _MINUTE * goes_on)
 
 
+def learned(
+    ways: NDArray[np.int64], lags: NDArray[np.int64], before: NDArray[np.int64], patience: NDArray[np.int64],
+    first: NDArray[np.bool_] | bool = False,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+    """How far each source is behind by now, and how much of the way of its newest word counts for that:
+    that is `before` the next time. All in microseconds, none below zero.
+
+    More than its tag has patience for counts as far as the word before was on its way, too: one straggler
+    makes no slow source. What was learnt fades with each word, not with the `first` ones of a connection.
+    """
+    counts = np.where(ways <= np.maximum(patience, LONGEST_LAG), ways, 0)
+    faded = np.where(first, lags, lags * 7 // 8)
+    return np.minimum(np.maximum(counts, faded), np.maximum(before, patience)), counts
+
+
 def spelled(at: int) -> str:
     """For a person; a count from the ends of time is left as it is."""
     try:

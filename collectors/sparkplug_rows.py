@@ -18,9 +18,9 @@ from collectors.source_times import (
     AHEAD,
     BEHIND,
     DISORDER,
-    LONGEST_LAG,
     UNCERTAIN_LAST_USABLE,
     believed,
+    learned,
 )
 from collectors.sparkplug_edge import Absent, Stale, Told, Value
 from collectors.sparkplug_parts import picked
@@ -70,6 +70,7 @@ class Rows:
         self._word = np.zeros(len(rows), np.int64)  # the edge's own last word of it
         self._lag = np.zeros(len(rows), np.int64)  # how long such words were on their way lately
         self._before = np.zeros(len(rows), np.int64)  # how long the last one was
+        self._ways: dict[int, int] = {}  # ... and of those nothing was learnt from yet
         self._told_at = np.zeros(len(rows), np.int64)  # time at the node when it was told
         self._values = np.full(len(rows), np.nan)
         self._statuses = np.full(len(rows), BAD_NO_COMMUNICATION, np.uint32)
@@ -142,8 +143,9 @@ class Rows:
         last = int(self._last[row])
         self._holds[row] = True
         if told.birth:
+            lag = int(self._lags()[row])
             self._word[row], self._before[row] = at, max(present - at, 0)
-            at = max(at, present - int(self._lag[row])) if at <= last else at  # it holds now, since whenever
+            at = max(at, present - lag) if at <= last else at  # it holds now, since whenever
             self._line(row, max(at, last + 1), value, status, present)
             return
         if at > self._word[row]:
@@ -155,13 +157,20 @@ class Rows:
             self._overtaken(row, at, value, status, present)
 
     def _learn(self, row: int, way: int) -> None:
-        """How long a word was on its way. More than its tag has patience for counts as far as the word before
-        was on its way, too: one straggler makes no slow metric."""
-        patience = int(self._patience[row])
-        way = way if 0 < way <= max(patience, LONGEST_LAG) else 0
-        most = max(int(self._before[row]), patience)
-        self._lag[row] = min(max(way, int(self._lag[row]) * 7 // 8), most)
-        self._before[row] = way
+        """How long a word was on its way."""
+        if row in self._ways:
+            self._lags()
+        self._ways[row] = max(way, 0)
+
+    def _lags(self) -> NDArray[np.int64]:
+        """By how much each row is behind, by all that was heard."""
+        if self._ways:
+            rows = np.fromiter(self._ways, np.intp)
+            ways = np.fromiter(self._ways.values(), np.int64)
+            before, patience = self._before[rows], self._patience[rows]
+            self._lag[rows], self._before[rows] = learned(ways, self._lag[rows], before, patience)
+            self._ways.clear()
+        return self._lag
 
     def _overtaken(self, row: int, at: int, value: float, status: int, present: int) -> None:
         """How it is now, though with a time from before what was told: the value before it was said again
@@ -176,7 +185,7 @@ class Rows:
             self._past.append(Line(row, at, value, status))
         self._word[row] = max(at, word)
         if not same:
-            now = present - int(self._lag[row])
+            now = present - int(self._lags()[row])
             self._line(row, max(now, int(self._last[row]) + 1), value, status, present)
 
     def _understood(self, told: Value) -> tuple[float, int]:
@@ -216,7 +225,8 @@ class Rows:
         self._lines = []
         clocks = self._node_at + ((now - self._node_now) * _SECOND).astype(np.int64)
         present = clocks[self._node]
-        patience = np.maximum(self._patience, self._lag + self._patience // 2)
+        lags = self._lags()
+        patience = np.maximum(self._patience, lags + self._patience // 2)
         is_silent = present - self._told_at >= self._patience
         due = self._holds & ((present - self._last >= patience) | is_silent)
         if len(silent):
@@ -230,7 +240,7 @@ class Rows:
             behind[row] = newest + 1
         rows = np.flatnonzero(due)
         self._told_at[rows] = clocks[self._node][rows]
-        told = np.maximum(present - self._lag, behind)  # what changed may be on its way
+        told = np.maximum(present - lags, behind)  # what changed may be on its way
         self._last[rows] = np.maximum(told[rows], self._last[rows] + 1)
         again = SampleBatch(
             self._tags[rows], self._last[rows], self._values[rows], self._statuses[rows], self._source

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from collectors.source_times import AHEAD, UNCERTAIN_LAST_USABLE, SetBack, believed, judged
+from collectors.source_times import AHEAD, UNCERTAIN_LAST_USABLE, SetBack, believed, judged, learned
 from hub.model.batch import micros
 
 NOW = micros(datetime(2026, 1, 5, 12, tzinfo=UTC))
@@ -76,3 +76,28 @@ def test_a_clock_that_was_always_a_little_slow_is_its_own_measure_and_one_that_i
     assert judged_back(*((n - 500, n) for n in range(90))) == []
     assert judged_back(*((n - 3600, n) for n in range(63))) == [60, 61, 62], "a minute, also after a restart"
     assert judged_back(*((20 * n - 3600, n) for n in range(90))) == [], "what was kept comes faster"
+
+
+def seconds(*given: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.array([round(n * 1_000_000) for n in given], np.int64)
+
+
+@pytest.mark.parametrize(
+    ("way", "lag", "before", "patience", "first", "wanted", "counts"),
+    [
+        (3, 0, 0, 20, False, 3, 3),  # its words are on their way for so long
+        (1, 8, 1, 20, False, 7, 1),  # it fades
+        (1, 8, 1, 20, True, 8, 1),  # not with the first word of a connection
+        (40, 0, 0, 20, False, 20, 40),  # one straggler makes no slow source
+        (40, 20, 40, 20, False, 40, 40),  # two do
+        (70, 0, 70, 20, False, 0, 0),  # more than a minute is a wrong clock
+        (70, 0, 0, 120, False, 70, 70),  # where the tag has no patience for it
+    ],
+)
+def test_how_far_a_source_is_behind_is_learnt_from_the_ways_of_its_words(
+    way: int, lag: int, before: int, patience: int, first: bool, wanted: int, counts: int
+) -> None:
+    found = learned(
+        seconds(way), seconds(lag), seconds(before), seconds(patience), np.array([first], np.bool_)
+    )
+    assert [part.tolist() for part in found] == [seconds(wanted).tolist(), seconds(counts).tolist()]
