@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from collectors.codes import Codes
-from collectors.mqtt_values import Find, Plan, Point, Unit, path
+from collectors.mqtt_values import Encoding, Find, Plan, Point, Unit, path
 from collectors.templates import expanded, filled, holes, topic_filter, topic_pattern
 from hub.config import Block
 from hub.errors import ConfigError
@@ -19,13 +19,16 @@ from hub.model.sample import Tag
 
 _KNOWN_TOPICS = 10_000  # of those that only a wildcard fits: a broker may have any number
 _LONG_TOPIC = 200  # characters; MQTT allows 65,535, and so many of those would fill our memory
+_HOLE = re.compile(r"\{[A-Za-z_]\w*\}")
 
 
 class ValueBlock(Block):
     """One value of a message, and the tag it belongs to."""
 
     tag: str
-    value: str = Field("", description="place in the JSON document: data.temp, readings[0].v, or JMESPath")
+    value: str = Field(
+        "", description='place in the JSON document: data.temp, readings[0].v, "oil temp".v, or JMESPath'
+    )
     scale: float = Field(1.0, allow_inf_nan=False)
     offset: float = Field(0.0, allow_inf_nan=False)
     codes: Codes = Field(default_factory=dict)
@@ -33,7 +36,7 @@ class ValueBlock(Block):
     @field_validator("value")
     @classmethod
     def _can_be_looked_up(cls, value: str) -> str:
-        path(value)
+        path(_HOLE.sub("x", value))
         return value
 
     @model_validator(mode="after")
@@ -50,6 +53,7 @@ class TopicBlock(Block):
 
     topic: str = Field(description="may hold + and #, or {name}s that its tags hold too")
     payload: Literal["plain", "json"] = "plain"
+    encoding: Encoding = Field("utf-8", description="of its texts; gb18030 reads GBK and GB2312, too")
     qos: Literal[0, 1, 2] = 1
     each: str = Field("", description="place of a list: each of its entries is read like a message")
     time: str = Field("", description="place of the time; left out: the moment of arrival")
@@ -67,7 +71,7 @@ class TopicBlock(Block):
             raise ValueError(
                 f"{value!r} is no topic; + stands for one whole level, # for all after the last /"
             )
-        if re.sub(r"\{[A-Za-z_]\w*\}", "", value).count("{"):
+        if _HOLE.sub("", value).count("{"):
             raise ValueError(f"{value!r}: braces hold a name: {{line}}")
         return value
 
@@ -167,5 +171,5 @@ def _plan(block: TopicBlock, points: Sequence[Point], ahead: timedelta) -> Plan:
     return Plan(
         points, block.payload == "json", path(block.each) if block.each else None,
         path(block.time) if block.time else None, block.time_unit, ZoneInfo(block.time_zone),
-        block.retained == "take", ahead // timedelta(microseconds=1),
+        block.retained == "take", ahead // timedelta(microseconds=1), block.encoding,
     )  # fmt: skip

@@ -19,12 +19,17 @@ from hub.model.sample import BAD_OUT_OF_RANGE, GOOD
 BAD_DECODING = 0x80070000  # the message cannot be read at all
 BAD_NO_DATA = 0x809B0000  # it can, and holds nothing for this tag
 BAD_TYPE_MISMATCH = 0x80740000
-_SIMPLE = re.compile(r"^[A-Za-z_][\w-]*(?:\[\d+\])*(?:\.[A-Za-z_][\w-]*(?:\[\d+\])*)*$")
-_STEP = re.compile(r"[A-Za-z_][\w-]*|\d+")
+_NAME = r"""(?:\w[\w-]*|"[^"\\]+")"""  # in any script, or quoted; JMESPath alone takes no null for a value
+_SIMPLE = re.compile(rf"^(?:{_NAME}|\[\d+\])(?:\.{_NAME}|\[\d+\])*$")
+_STEP = re.compile(rf"\[(\d+)\]|({_NAME})")
 _NUMBER = re.compile(r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
 _WORDS = {"true": 1.0, "false": 0.0}
+_PADDING = " \t\r\n\0"  # a PLC's texts are as long as their room
+_LONE_DIGIT = re.compile(r"(?<![\d.,])\d(?=[-: T])")
+_DIGITS_ALONE = re.compile(r"^(\d{8})(\d{6})$")
 
 Unit = Literal["s", "ms", "us", "ns", "iso"]
+Encoding = Literal["utf-8", "gb18030"]
 _MICROS: Mapping[str, float] = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 NOTHING: Any = object()  # there is no such place in the document; null is a place that holds None
 Find = Callable[[Any], Any]
@@ -55,6 +60,7 @@ class Plan(NamedTuple):
     zone: tzinfo = UTC
     keep_retained: bool = True
     ahead: int = AHEAD // timedelta(microseconds=1)
+    encoding: Encoding = "utf-8"
 
 
 class Reading(NamedTuple):
@@ -66,19 +72,22 @@ class Reading(NamedTuple):
 
 
 def path(expression: str) -> Find:
-    """A place in a document: `data.temp`, `readings[0].v`, or JMESPath; "" is the whole of it.
+    """A place in a document: `data.temp`, `readings[0].v`, `"oil temp"`, or JMESPath; "" is the whole of it.
 
     Raises ValueError when it is neither.
     """
     if not expression:
         return lambda document: document
     if _SIMPLE.match(expression):
-        steps = [int(s) if s.isdigit() else s for s in _STEP.findall(expression)]
+        steps = [int(index) if index else name.strip('"') for index, name in _STEP.findall(expression)]
         return lambda document: _walked(document, steps)
     try:
         compiled = jmespath.compile(expression)
     except JMESPathError:
-        raise ValueError(f"{expression!r} is no path; write for example data.temp or readings[0].v") from None
+        raise ValueError(
+            f"{expression!r} is no path; write for example data.temp, readings[0].v"
+            " or '\"oil temp\".v' (quoted, where a name is more than letters and digits)"
+        ) from None
     return lambda document: _searched(compiled, document)
 
 
@@ -122,9 +131,9 @@ def readings(plan: Plan, body: bytes, arrived: int, *, retained: bool = False) -
 
 def _documents(plan: Plan, body: bytes) -> Sequence[Any]:
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode(plan.encoding).removeprefix("\ufeff")
     except UnicodeDecodeError:
-        raise Unreadable("is no text (UTF-8)") from None
+        raise Unreadable(f"is no text ({plan.encoding}); correct encoding:") from None
     if not plan.json:
         return [text.strip()]
     try:
@@ -171,10 +180,11 @@ def number(raw: Any, codes: Mapping[str, float]) -> tuple[float, int, str]:
     if isinstance(raw, str):
         if codes:
             return _coded(raw, codes)
-        if _NUMBER.match(raw):
-            return _plain(float(raw), {}, raw)
-        if raw.lower() in _WORDS:
-            return _WORDS[raw.lower()], GOOD, ""
+        said = raw.strip(_PADDING)
+        if _NUMBER.match(said):
+            return _plain(float(said), {}, said)
+        if said.lower() in _WORDS:
+            return _WORDS[said.lower()], GOOD, ""
         return math.nan, BAD_TYPE_MISMATCH, f"is a text ({raw[:40]!r}); give it codes: {{TEXT: number}}"
     return math.nan, BAD_TYPE_MISMATCH, f"holds a {type(raw).__name__}; name a value in it"
 
@@ -188,8 +198,9 @@ def _plain(value: float, codes: Mapping[str, float], raw: Any) -> tuple[float, i
 
 
 def _coded(word: str, codes: Mapping[str, float]) -> tuple[float, int, str]:
-    if word in codes:
-        return codes[word], GOOD, ""
+    for said in (word, word.strip(_PADDING)):
+        if said in codes:
+            return codes[said], GOOD, ""
     return math.nan, BAD_OUT_OF_RANGE, f"says {word[:40]!r}, which is not among its codes:; add it"
 
 
@@ -197,7 +208,7 @@ def instant(raw: Any, unit: Unit, zone: tzinfo) -> int | None:
     """Microseconds since 1970; None where it is no time."""
     try:
         if unit == "iso":
-            at = datetime.fromisoformat(raw.strip())
+            at = datetime.fromisoformat(_as_iso(raw))
             return micros(at if at.tzinfo else at.replace(tzinfo=zone))
         if isinstance(raw, str):
             raw = float(raw) if not raw.strip().isdigit() else int(raw)
@@ -208,3 +219,9 @@ def instant(raw: Any, unit: Unit, zone: tzinfo) -> int | None:
         return round(raw * _MICROS[unit])
     except (ValueError, TypeError, AttributeError, OverflowError):
         return None
+
+
+def _as_iso(said: str) -> str:
+    """2026/5/1 7:05:03 and 20260501070503 are as usual as what the standard has."""
+    said = _DIGITS_ALONE.sub(r"\1T\2", said.strip())
+    return _LONE_DIGIT.sub(lambda digit: f"0{digit[0]}", said.replace("/", "-"))

@@ -327,7 +327,7 @@ class SparkplugCollector:
             return
         number, arrived = self._wanted.nodes[node], micros(self._clock.now())
         try:
-            payload = parsed(message.payload)
+            payload = parsed(message.payload, self._config.largest)
         except ValueError as cause:
             self._say(message.topic, f"{cause}; it is left out")
             return

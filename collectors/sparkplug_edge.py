@@ -63,7 +63,6 @@ class Patience(NamedTuple):
 
 
 class _Alias(NamedTuple):
-    device: str
     name: str
     kind: int
 
@@ -90,7 +89,7 @@ class Edge:
     _next: int | None = None
     _seen: dict[int, int] = field(default_factory=dict)  # number -> time of the message that had it last
     _born_at: int = 0
-    _aliases: dict[int, _Alias] = field(default_factory=dict)
+    _aliases: dict[tuple[str, int], _Alias] = field(default_factory=dict)  # some count anew for each device
     _kinds: dict[tuple[str, str], int] = field(default_factory=dict)
     _devices: set[str] = field(default_factory=set)  # alive
     _awaited: dict[str, float] = field(default_factory=dict)  # device -> when its birth is overdue
@@ -222,7 +221,7 @@ class Edge:
         return self._learn(device, payload)
 
     def _forget(self, device: str) -> None:
-        self._aliases = {a: m for a, m in self._aliases.items() if m.device != device}
+        self._aliases = {a: m for a, m in self._aliases.items() if a[0] != device}
 
     def _learn(self, device: str, payload: Payload) -> list[Told]:
         out: list[Told] = []
@@ -230,7 +229,7 @@ class Edge:
         missing = dict(rows)
         for metric in payload.metrics:
             if metric.alias is not None:
-                self._aliases[metric.alias] = _Alias(device, metric.name, metric.kind)
+                self._aliases[device, metric.alias] = _Alias(metric.name, metric.kind)
             row = rows.get(metric.name)
             if row is None:
                 continue
@@ -255,7 +254,9 @@ class Edge:
         for held in self._held:
             if held.device != device:
                 rest.append(held)
-            elif held.metric.alias is not None and self._aliases.get(held.metric.alias) == held.meant:
+            elif (
+                held.metric.alias is not None and self._aliases.get((device, held.metric.alias)) == held.meant
+            ):
                 if (row := rows.get(held.meant.name)) is not None:
                     out.append(Value(row, held.metric, held.meant.kind, held.at, past=True))
             else:
@@ -310,8 +311,8 @@ class Edge:
                     kind = self._kinds.get((owner, metric.name), 0)
                     out.append(_value(row, metric, kind, payload.at))
                 continue
-            known = self._aliases.get(metric.alias) if metric.alias is not None else None
-            if known is None or known.device != owner:
+            known = self._aliases.get((owner, metric.alias)) if metric.alias is not None else None
+            if known is None:
                 self._want(f"alias {metric.alias} stands in no birth", now)
             elif (row := rows.get(known.name)) is None:
                 continue

@@ -6,6 +6,7 @@ The schema is written down here as field numbers, for protobuf's own runtime to 
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, cast
 
@@ -97,6 +98,11 @@ _FIELDS_WITHOUT_NUMBER: Final = {
     "extension_value": "an extension",
 }  # fmt: skip
 _STALE = 500  # of the property Quality; 0 is bad and 192 good
+_COMPRESSED: Final = (
+    "SPBV1.0_COMPRESSED"  # the uuid by which Tahu's nodes say that the body holds the payload
+)
+_EITHER: Final = zlib.MAX_WBITS | 32  # zlib's own head or gzip's
+_LARGEST: Final = 1 << 20
 
 
 class Metric(NamedTuple):
@@ -119,16 +125,34 @@ class Payload(NamedTuple):
     metrics: list[Metric]
 
 
-def parsed(data: bytes) -> Payload:
-    """Raises ValueError for what is no payload."""
+def parsed(data: bytes, largest: int = _LARGEST) -> Payload:
+    """Raises ValueError for what is no payload, and for one that unpacks to more than `largest` bytes."""
     message = PayloadMessage()
     try:
         message.ParseFromString(data)
+        if message.uuid == _COMPRESSED:
+            message = _unpacked(message, largest)
         metrics = [metric_of(m) for m in message.metrics]
-    except (DecodeError, UnicodeDecodeError) as cause:
+    except (DecodeError, UnicodeDecodeError, zlib.error) as cause:
         raise ValueError("is no Sparkplug B payload") from cause
     seq = message.seq % 256 if message.HasField("seq") else None  # some nodes never begin again
     return Payload(_micros(message.timestamp), seq, metrics)
+
+
+def _unpacked(wrapped: Any, largest: int) -> Any:
+    """The message within; number and time of the wrapping where it has none."""
+    unpacking = zlib.decompressobj(_EITHER)
+    data = unpacking.decompress(wrapped.body, largest + 1)
+    if len(data) > largest:
+        raise ValueError(f"unpacks to more than {largest} bytes; make largest: larger")
+    if not unpacking.eof:
+        raise zlib.error("cut off")
+    message = PayloadMessage()
+    message.ParseFromString(data)
+    for field in ("seq", "timestamp"):
+        if wrapped.HasField(field) and not message.HasField(field):
+            setattr(message, field, getattr(wrapped, field))
+    return message
 
 
 def _micros(ms: int) -> int:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from collectors.mqtt import MqttCollector
 from collectors.mqtt_filters import widest
+from collectors.mqtt_topics import Routes, TopicBlock, ValueBlock
 from collectors.mqtt_values import (
     BAD_DECODING,
     BAD_NO_DATA,
@@ -50,7 +51,8 @@ def one(plan: Plan, body: str | bytes, **more: bool) -> tuple[float, int]:
 
 
 @pytest.mark.parametrize(
-    ("said", "value"), [("5", 5), (" -7.5e2 ", -750), ("\ufeff.5", 0.5), ("true", 1), ("False", 0)]
+    ("said", "value"),
+    [("5", 5), (" -7.5e2 ", -750), ("\ufeff.5", 0.5), ("true", 1), ("False", 0), ("5\0\0", 5)],
 )
 def test_plain_numbers_are_read_as_people_write_them(said: str, value: float) -> None:
     assert one(PLAIN, said) == (value, 0)
@@ -127,6 +129,55 @@ def test_paths_reach_into_documents_and_never_fail() -> None:
     assert all(path(p)(document) is NOTHING for p in ("a[1]", "a.b", "n.x", "x", "a[?x=='y'] | [0]"))
     with pytest.raises(ValueError, match="is no path"):
         path("a..b")
+
+
+@pytest.mark.parametrize(
+    "place", ["机床1.油温", '"机床1"."oil temp"', "机床1.40001", '"机床1".list[1]', "[0].油温", '"[0]"."a.b"']
+)
+def test_names_of_any_kind_are_places_and_null_there_is_no_value(place: str) -> None:
+    machine = {"油温": None, "oil temp": None, "40001": None, "list": [1, None]}
+    assert path(place)({"机床1": machine, "[0]": {"a.b": None}} if place[0] != "[" else [machine]) is None
+
+
+def test_a_place_may_hold_braces_for_what_its_tag_names() -> None:
+    block = ValueBlock(tag="p/{line}/{m}/x", value="{m}.x")
+    topic = TopicBlock(topic="t/{line}", payload="json", values=[block])
+    [plan] = Routes([topic], timedelta(minutes=5), TAGS, "w").of("t/l1")
+    assert [(r.row, r.value) for r in readings(plan, b'{"b": {"x": 2}, "a": {"x": 1}}', NOW)] == [
+        (0, 1),
+        (1, 2),
+    ]
+    with pytest.raises(ValueError, match="is no path"):
+        ValueBlock(tag="p/x", value="{m}..x")
+
+
+def test_texts_of_a_plc_may_be_padded() -> None:
+    plan = Plan([Point(0, path("s"))], json=True)
+    assert one(plan, '{"s": " 3.5 "}') == one(plan, '{"s": "3.5\\u0000\\u0000"}') == (3.5, 0)
+    coded = Plan([Point(0, path("s"), codes={"RUN": 1, " ": 2})], json=True)
+    assert [one(coded, f'{{"s": "{said}"}}')[0] for said in ("RUN  ", " ")] == [1, 2]
+
+
+def test_what_is_written_in_gb18030_can_be_read_so() -> None:
+    body = '{"状态": "运行", "t": 1777000000000}'.encode("gb18030")
+    plan = Plan([Point(0, path("状态"), codes={"运行": 1})], json=True, encoding="gb18030")
+    assert one(plan, body) == (1, 0)
+    [wrong] = readings(plan._replace(encoding="utf-8"), body, NOW)
+    assert (wrong.status, wrong.why) == (BAD_DECODING, "is no text (utf-8); correct encoding:")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "2026/5/1 8:05:03",
+        "2026-05-01T8:05:03.0",
+        "20260501080503",
+        "2026/05/01 08:05:03+8:00",
+        "2026-5-01T00:05:03Z",
+    ],
+)
+def test_a_time_is_read_as_it_is_usually_written(said: str) -> None:
+    assert instant(said, "iso", timezone(timedelta(hours=8))) == NOW + 303 * 1_000_000
 
 
 documents = st.recursive(

@@ -215,6 +215,16 @@ def test_an_alias_of_an_earlier_birth_means_nothing_any_more() -> None:
     assert values(one.take("NDATA", NODE, data(2, 6, alias=7), 1)) == [(A, 6)]
 
 
+def test_a_node_that_counts_aliases_anew_for_each_device_is_understood() -> None:
+    one = born()
+    one.take("DBIRTH", "dev", msg(2, Entry("d", 1, value=3.0)), 1)
+    assert values(one.take("NDATA", NODE, data(3, 5, alias=1), 1)) == [(A, 5)]
+    assert values(one.take("DDATA", "dev", data(4, 6, alias=1), 1)) == [(D, 6)]
+    one.take("DDEATH", "dev", msg(5), 1)
+    assert values(one.take("NDATA", NODE, data(6, 7, alias=1), 1)) == [(A, 7)]
+    assert not one.ask(1)
+
+
 def death(session: int) -> Payload:
     return msg(None, Entry("bdSeq", kind=UINT64, value=session))
 

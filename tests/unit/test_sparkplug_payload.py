@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import zlib
 
 import pytest
 from hypothesis import given
@@ -97,6 +98,26 @@ def test_texts_are_for_codes_and_dates_are_milliseconds() -> None:
 )
 def test_the_property_quality_is_a_status(quality: int | None, status: int) -> None:
     assert status_of(quality) == status
+
+
+@pytest.mark.parametrize("gzip", [False, True])
+def test_a_compressed_payload_is_the_one_within(gzip: bool) -> None:
+    plain = payload(1_777_000_000_000, 7, [Entry("a", 5, wire.INT32, -3), Entry("b", value=2.5)])
+    assert parsed(wire.compressed(plain, gzip=gzip)) == parsed(plain)
+    number_outside = wire.compressed(payload(1_777_000_000_000, None, []), gzip=gzip) + wire.whole(3, 9)
+    assert parsed(number_outside).seq == 9
+
+
+def test_a_compressed_payload_has_a_largest_size_and_an_end() -> None:
+    plain = payload(1_777_000_000_000, 7, [Entry("a" * 5000)])
+    packed = wire.compressed(plain)
+    assert parsed(packed, len(plain)) == parsed(plain)
+    with pytest.raises(ValueError, match=f"more than {len(plain) - 1} bytes; make largest: larger"):
+        parsed(packed, len(plain) - 1)
+    body = wire.block(4, b"SPBV1.0_COMPRESSED")
+    for cut in (b"", zlib.compress(plain)[:-5], plain):
+        with pytest.raises(ValueError, match="no Sparkplug B payload"):
+            parsed(body + wire.block(5, cut))
 
 
 @given(st.binary(max_size=80))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -83,3 +84,11 @@ class Entry:
 def payload(at: int, seq: int | None, entries: Sequence[Entry]) -> bytes:
     out = whole(1, at) + b"".join(block(2, e.encoded()) for e in entries)
     return out + (whole(3, seq) if seq is not None else b"")
+
+
+def compressed(content: bytes, *, gzip: bool = False) -> bytes:
+    """As Tahu's clients pack a payload: all of it in the body, the way of packing beside it."""
+    packing = zlib.compressobj(wbits=zlib.MAX_WBITS | 16 if gzip else zlib.MAX_WBITS)
+    way = Entry("algorithm", kind=STRING, value="GZIP" if gzip else "DEFLATE").encoded()
+    body = packing.compress(content) + packing.flush()
+    return block(2, way) + block(4, b"SPBV1.0_COMPRESSED") + block(5, body)
