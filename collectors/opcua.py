@@ -105,6 +105,7 @@ class OpcUaCollector(Looks):
     def follow(self, before: OpcUaCollector, lost_at: datetime) -> None:
         """Go on where that one's connection ended: what the server tells again is not stored again."""
         self.line, self._tried, self._places = before.line, before._tried, before._places
+        self._events.follow(before._events)
         if before._portions.message == self._portions.message:
             self._portions = before._portions
         self._lost_at = micros(lost_at)
@@ -174,8 +175,7 @@ class OpcUaCollector(Looks):
                 self._say_who_is_behind()
                 self._missing = await self._watch(line, sink, self._missing) if self._missing else []
                 await self._look(line, sink, audit, at)
-                if not self._events.are_whole:
-                    await self._events.refresh(line)
+                await self._events.look(line)
                 ask_again_at = self._clock.monotonic() + _ASK_AGAIN
 
     async def _begin(self, line: Line, sink: Sink[SampleBatch]) -> Audit:
@@ -185,7 +185,7 @@ class OpcUaCollector(Looks):
         nodes = [n.node for n in self._config.nodes]
         self._audit = Audit(nodes, await line.namespaces(), self._differs, SETTLED, self._tried)
         self._missing = await self._watch(line, sink, range(len(self._config.nodes)))
-        await self._events.watch(line, self._audit.uris)
+        await self._events.watch(line)
         line.started = await started(line)
         return self._audit
 
@@ -239,7 +239,7 @@ class OpcUaCollector(Looks):
     async def _hear(self, line: Line, sink: Sink[SampleBatch], heard: Published, at: int) -> None:
         """Events into what stands; what is other than before becomes samples."""
         if news := await self._events.hear(line, heard):
-            await sink.put(self._since_now([(handle, value, 0) for handle, value in news], at))
+            await sink.put(self._since_now(news, at))
 
     # -------------------------------------------------------------- values
     async def _look(self, line: Line, sink: Sink[SampleBatch], audit: Audit, at: int) -> None:

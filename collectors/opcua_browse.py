@@ -108,13 +108,16 @@ class _Drawn:
         self.nodes.append(
             {
                 "tag": f"{self._path}/{tag}",
-                "node": written(thing.way) if self._wanted.paths and thing.way else thing.node,
+                "node": self._place(thing),
                 **({"codes": dict(signal.codes)} if signal.codes else {}),
                 **({"item": signal.item} if signal.item else {}),
             }
         )
         if self._wanted.limits and thing.range:
             self._limit(tag, label, thing.range)
+
+    def _place(self, thing: Thing) -> str:
+        return written(thing.way) if self._wanted.paths and thing.way else thing.node
 
     def _limit(self, tag: str, label: str, ends: tuple[float, float]) -> None:
         low, high = ends
@@ -129,7 +132,7 @@ class _Drawn:
 
     def _alarm(self, tag: str, condition: Thing) -> None:
         self.tags[tag] = {"name": condition.label, "shown": False}
-        self.alarms.append({"tag": f"{self._path}/{tag}", "condition": condition.node})
+        self.alarms.append({"tag": f"{self._path}/{tag}", "condition": self._place(condition)})
         self.rules.append(
             {
                 "name": f"{self._path.rpartition('/')[2]}-{tag}", "kind": "high-limit",

@@ -7,16 +7,16 @@ number that `codes:` gives to the most severe one. Limit and fault-code rules ma
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from collectors.opcua_nodes import resolve
+from collectors.opcua_nodes import checked
 from hub.config import Block
 
 _BASE, _CONDITION, _ALARM = (ua.NodeId.from_string(f"i={n}") for n in (2041, 2782, 2915))
@@ -34,26 +34,25 @@ class AlarmBlock(Block):
     """A tag and the conditions it tells of: those that fit everything named here; without a name, all."""
 
     tag: str
-    condition: str = Field("", description="node id of one condition")
-    source: str = Field("", description="node id of what the conditions are about")
+    condition: str = Field("", description="node id or path of one condition")
+    source: str = Field("", description="node id or path of what the conditions are about")
     name: str = Field("*", description="name of the condition; * and ? as in file names")
     codes: dict[str, float] = Field({}, description="name of the condition: number instead of its severity")
+
+    @field_validator("condition", "source")
+    @classmethod
+    def _written_right(cls, value: str) -> str:
+        return checked(value) if value else value
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An AlarmBlock with its ids as this server numbers them now."""
+    """An AlarmBlock with its ids as this server numbers them now; a null one fits nothing."""
 
     condition: ua.NodeId | None
     source: ua.NodeId | None
     name: str
     codes: Mapping[str, float]
-
-    @classmethod
-    def of(cls, block: AlarmBlock, uris: Sequence[str]) -> Watched:
-        condition = resolve(block.condition, uris) or ua.NodeId() if block.condition else None
-        source = resolve(block.source, uris) or ua.NodeId() if block.source else None
-        return cls(condition, source, block.name, block.codes)
 
     def fits(self, standing: Standing) -> bool:
         return (
@@ -83,15 +82,21 @@ class Standing:
 class Conditions:
     """What stands, by what was heard since the last refresh began.
 
-    `is_whole` is False until a refresh has ended: nobody can say before then what is not active.
+    `is_whole` is False until a refresh has ended: nobody can say before then what is not active. Nor can
+    anybody of a condition that the server does not show (`unknown`), until it was heard of.
     """
 
-    def __init__(self, watched: Sequence[Watched]) -> None:
-        self._watched = watched
+    def __init__(self, watched: Sequence[Watched], unknown: Collection[int] = ()) -> None:
+        self._heard: set[int] = set()  # rows that an event was about
+        self.watch(watched, unknown)
         self._standing: dict[ua.NodeId, Standing] = {}
         self._mentioned: set[ua.NodeId] | None = None  # since the refresh began
-        self._told: list[float] | None = None
+        self._told: list[float | None] | None = None
         self.is_whole = False
+
+    def watch(self, watched: Sequence[Watched], unknown: Collection[int]) -> None:
+        """What to look for from now on; `unknown` are the rows that the server shows nothing of."""
+        self._watched, self.unknown = watched, set(unknown) - self._heard
 
     def hear(self, fields: Sequence[Any]) -> bool:
         """Take one event in, its fields as `wish` asks for them. True when a refresh has to be asked for."""
@@ -107,22 +112,30 @@ class Conditions:
         elif isinstance(condition, ua.NodeId) and not condition.is_null() and _is_null(branch):
             if self._mentioned is not None:
                 self._mentioned.add(condition)
+            standing = Standing(condition, source, str(name or ""), int(severity or 0))
+            self._known(standing)
             if enabled is False or retain is False or active is False or (active is None and not retain):
                 self._standing.pop(condition, None)
             else:
-                self._standing[condition] = Standing(condition, source, str(name or ""), int(severity or 0))
+                self._standing[condition] = standing
         return False
 
     def without_refresh(self) -> None:
         """The server knows none: what is heard from now on is all there is."""
         self.is_whole = True
 
-    def news(self) -> Iterator[tuple[int, float]]:
-        """(row, value) of what is other than when this was asked last; nothing until it is whole."""
+    def _known(self, heard: Standing) -> None:
+        found = {row for row in self.unknown if self._watched[row].fits(heard)}
+        self._heard |= found
+        self.unknown -= found
+
+    def news(self) -> Iterator[tuple[int, float | None]]:
+        """(row, value) of what is other than when this was asked last; nothing until it is whole. None is the
+        value of what nobody knows."""
         if not self.is_whole:
             return
         standing = list(self._standing.values())
-        now = [w.value(standing) for w in self._watched]
+        now = [None if row in self.unknown else w.value(standing) for row, w in enumerate(self._watched)]
         before, self._told = self._told, now
         yield from ((row, v) for row, v in enumerate(now) if before is None or before[row] != v)
 

@@ -24,8 +24,10 @@ class Looks:
 
     async def probe(self) -> Mapping[str, str]:
         """What a look at the server finds; changes nothing. Raises SourceUnavailable or SourceRefused."""
-        nodes, now = self._config.nodes, self._clock.now
-        found = await looked(self._config, self._clock, self._name, lambda line: probed(line, nodes, now))
+        config, now = self._config, self._clock.now
+        found = await looked(
+            config, self._clock, self._name, lambda line: probed(line, config.nodes, config.alarms, now)
+        )
         security = self._config.security
         if isinstance(security, SecurityBlock):
             complaint = expiry(read_certificate(security.certificate), self._clock.now())

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
+from collectors.opcua_conditions import AlarmBlock
 from collectors.opcua_limits import readable
 from collectors.opcua_line import Line
 from collectors.opcua_nodes import NodeBlock, code_word, picked
 from collectors.opcua_places import located
 from collectors.opcua_structures import Structures
+from collectors.opcua_targets import Targets
 
 _APART = timedelta(seconds=5)  # clocks that differ by more make values look old, or of tomorrow
 _NUMBERS = (bool, int, float)
@@ -30,6 +32,7 @@ _NOW = "the server has no value for it now; is the machine on?"
 async def probed(
     line: Line,
     nodes: Sequence[NodeBlock],
+    alarms: Sequence[AlarmBlock],
     now: Callable[[], datetime],
 ) -> dict[str, str]:
     """What was found, by the thing looked at; ✗ begins what a person has to mend. Reads only.
@@ -52,6 +55,8 @@ async def probed(
         if complaint := _complaint(answer, block, structures):
             found[f"{block.node} ({block.tag})"] = f"✗ {complaint}"
     bad = len(found)
+    _, unknown = await Targets(alarms).find(line)
+    found |= {alarms[row].tag: f"✗ {why}" for row, why in unknown.items()}
     summary = f"session opened, {len(nodes) - bad} of {len(nodes)} nodes read"
     return {"server": summary, **await _clock(line, now), **found}
 

@@ -87,13 +87,15 @@ async def test_nodes_are_named_by_the_uri_of_their_namespace(made: dict[str, Any
 async def test_paths_lead_to_the_same_nodes_as_their_ids(models: Models, made: dict[str, Any]) -> None:
     by_name = await browsed(models.endpoint, None, True, (), (), "p1/hall/l2", True, True)
     block = by_name["collectors"][0]["with"]
-    ids = [n["node"] for n in made["collectors"][0]["with"]["nodes"]]
+    by_id = made["collectors"][0]["with"]
+    ids = [n["node"] for n in by_id["nodes"]] + [a["condition"] for a in by_id["alarms"]]
     assert all(";path=" in n["node"] for n in block["nodes"])
+    assert all(";path=" in a["condition"] for a in block["alarms"])
     line = Line(models.endpoint, timedelta(seconds=5))
     await line.open()
     try:
         uris = await line.namespaces()
-        paths = [n["node"] for n in block["nodes"]]
+        paths = [n["node"] for n in block["nodes"]] + [a["condition"] for a in block["alarms"]]
         assert await located(line, paths, uris) == await located(line, ids, uris)
     finally:
         await line.close()

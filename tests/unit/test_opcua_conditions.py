@@ -38,7 +38,7 @@ def everything(**codes: float) -> Watched:
     return Watched(None, None, "*", codes)
 
 
-def refreshed(conditions: Conditions, *events: list[Any]) -> list[tuple[int, float]]:
+def refreshed(conditions: Conditions, *events: list[Any]) -> list[tuple[int, float | None]]:
     for fields in (mark(REFRESH_START), *events, mark(REFRESH_END)):
         assert not conditions.hear(fields)
     return list(conditions.news())
@@ -102,3 +102,20 @@ def test_lost_events_and_a_server_that_wants_it_ask_for_a_refresh() -> None:
     assert conditions.hear(mark(OVERFLOW))
     assert conditions.hear(mark(REFRESH_REQUIRED))
     assert not conditions.hear([1, 2, 3])
+
+
+def test_of_what_the_server_shows_nothing_of_nobody_says_that_it_does_not_stand() -> None:
+    conditions = Conditions([Watched(HOT, None, "*", {}), Watched(LOW, None, "*", {})], unknown=[0])
+    assert refreshed(conditions) == [(0, None), (1, 0.0)]
+    assert list(conditions.news()) == [], "told once"
+    conditions.hear(event(HOT, active=False))
+    assert list(conditions.news()) == [(0, 0.0)], "it was heard of"
+    conditions.watch([Watched(HOT, None, "*", {}), Watched(LOW, None, "*", {})], unknown=[0])
+    assert not conditions.unknown, "and is not forgotten"
+
+
+def test_what_the_server_shows_later_is_known_from_then_on() -> None:
+    conditions = Conditions([Watched(ua.NodeId(), None, "*", {})], unknown=[0])
+    assert refreshed(conditions, event(HOT)) == [(0, None)]
+    conditions.watch([Watched(HOT, None, "*", {})], unknown=[])
+    assert list(conditions.news()) == [(0, 500.0)]
