@@ -108,6 +108,8 @@ class Edge:
     _over: list[int] = field(default_factory=list)  # bdSeq of sessions before this one
     _birth_heard: float = 0.0
     _death_heard: float | None = None  # one that nobody contradicts yet, with a number of no session known
+    _death_number: int = 0  # of that one
+    _shift: int = 0  # how far its deaths count behind its births: by one with Tahu's Python code
     _once: bool = False  # it is dead, and asked all the same
     complaints: list[str] = field(default_factory=list)  # the caller takes and empties it
 
@@ -267,10 +269,11 @@ class Edge:
     # ------------------------------------------------------------------ deaths
     def _node_death(self, payload: Payload, now: float) -> list[Told]:
         told = _bd_seq(payload)
-        if self.born and None not in (told, self.session) and told != self.session:
-            if told not in self._over:  # of a birth that was lost, or of a node that counts in its own way
+        if self.born and told is not None and self.session is not None and not self._ends(told, self.session):
+            if told not in self._over or now - self._birth_heard >= _WILLS:
+                # of a birth that was lost, or of a node that counts in its own way
                 self._want("a death came with another bdSeq than the birth", now)
-                self._death_heard = now
+                self._death_heard, self._death_number = now, told
             return []  # the will of a session that is over; the node has come back meanwhile
         known, born = self._dead or (self._lost and not self.born), self.born
         self._dead = True
@@ -284,6 +287,11 @@ class Edge:
             self._want("the edge node died soon after its birth", now)
             self._once = True
         return out
+
+    def _ends(self, told: int, session: int) -> bool:
+        if told == session:
+            self._shift = 0
+        return (session - told) % _ROUND == self._shift
 
     def _die(self, why: str) -> list[Told]:
         if self.session is not None:
@@ -343,7 +351,7 @@ class Edge:
         if self.doubt and now - self._doubt_since >= self.patience.ask_every:
             out += self._give_up("messages are missing and no birth came when asked")
         if self._death_heard is not None and now - self._death_heard >= _ANSWERS:
-            self._dead = True
+            self._dead, self._shift = True, ((self.session or 0) - self._death_number) % _ROUND
             out += self._die("the edge node died, and no birth came when asked")
         return out + self._mind_silence(now)
 

@@ -286,6 +286,31 @@ def test_wills_of_sessions_that_were_seen_to_end_ask_for_nothing() -> None:
     assert not [t for t in one.tick(6) if isinstance(t, Stale) and A in t.rows]
 
 
+def test_a_node_whose_deaths_count_one_behind_its_births_dies_in_its_second_session_too() -> None:
+    """As Tahu's Python code numbers them: the same number then as of the session that is over."""
+    one = born()
+    one.take("NDEATH", NODE, death(0), 500)
+    assert stale(one.tick(501.5)) == [A, B, D]
+    for session, at in ((2, 600), (3, 700)):
+        one.take("NBIRTH", NODE, birth(session), at)
+        assert stale(one.take("NDEATH", NODE, death(session - 1), at + 10)) == [A, B, D]
+    one.take("NBIRTH", NODE, birth(4), 800)
+    assert stale(one.take("NDEATH", NODE, death(4), 810)) == [A, B, D]  # it was mended
+    one.take("NBIRTH", NODE, birth(5), 820)
+    assert one.take("NDEATH", NODE, death(4), 830) == []
+
+
+def test_an_old_number_long_after_a_birth_is_a_death_when_no_birth_contradicts_it() -> None:
+    """Of a node that counts its births, not its sessions."""
+    one = born()
+    one.take("NBIRTH", NODE, birth(2), 100)
+    one.take("NBIRTH", NODE, birth(3), 200)
+    one.tick(300)
+    assert one.take("NDEATH", NODE, death(1), 400) == []
+    assert one.ask(400)
+    assert stale(one.tick(401.5)) == [A, B, D]
+
+
 def test_a_device_dies_alone_and_one_that_is_not_born_again_turns_bad() -> None:
     one = born(reorder=2)
     assert stale(one.take("DDEATH", "dev", msg(2), 1)) == [D]
