@@ -20,8 +20,8 @@ BAD_DECODING = 0x80070000  # the message cannot be read at all
 BAD_NO_DATA = 0x809B0000  # it can, and holds nothing for this tag
 BAD_TYPE_MISMATCH = 0x80740000
 _NAME = r"""(?:\w[\w-]*|"[^"\\]+")"""  # in any script, or quoted; JMESPath alone takes no null for a value
-_SIMPLE = re.compile(rf"^(?:{_NAME}|\[\d+\])(?:\.{_NAME}|\[\d+\])*$")
-_STEP = re.compile(rf"\[(\d+)\]|({_NAME})")
+_SIMPLE = re.compile(rf"^(?:{_NAME}|\[-?\d+\])(?:\.{_NAME}|\[-?\d+\])*$")
+_STEP = re.compile(rf"\[(-?\d+)\]|({_NAME})")
 _NUMBER = re.compile(r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
 _WORDS = {"true": 1.0, "false": 0.0}
 _PADDING = " \t\r\n\0"  # a PLC's texts are as long as their room
@@ -94,7 +94,7 @@ def path(expression: str) -> Find:
 def _walked(node: Any, steps: Sequence[str | int]) -> Any:
     for step in steps:
         if isinstance(step, int):
-            if not isinstance(node, list) or step >= len(node):
+            if not isinstance(node, list) or not -len(node) <= step < len(node):
                 return NOTHING
             node = node[step]
         elif isinstance(node, dict) and step in node:

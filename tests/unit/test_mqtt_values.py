@@ -126,13 +126,22 @@ def test_paths_reach_into_documents_and_never_fail() -> None:
     document = {"a": [{"b-c": 1}], "n": None}
     assert path("a[0].b-c")(document) == 1
     assert path("n")(document) is None
-    assert all(path(p)(document) is NOTHING for p in ("a[1]", "a.b", "n.x", "x", "a[?x=='y'] | [0]"))
+    assert all(path(p)(document) is NOTHING for p in ("a[1]", "a[-2]", "a.b", "n.x", "x", "a[?x=='y'] | [0]"))
     with pytest.raises(ValueError, match="is no path"):
         path("a..b")
 
 
 @pytest.mark.parametrize(
-    "place", ["机床1.油温", '"机床1"."oil temp"', "机床1.40001", '"机床1".list[1]', "[0].油温", '"[0]"."a.b"']
+    "place",
+    [
+        "机床1.油温",
+        '"机床1"."oil temp"',
+        "机床1.40001",
+        '"机床1".list[1]',
+        "[0].油温",
+        "[-1].list[-1]",
+        '"[0]"."a.b"',
+    ],
 )
 def test_names_of_any_kind_are_places_and_null_there_is_no_value(place: str) -> None:
     machine = {"油温": None, "oil temp": None, "40001": None, "list": [1, None]}
