@@ -32,6 +32,7 @@ from collectors.modbus_habit import Habit
 from collectors.modbus_lane import Lane
 from collectors.modbus_line import Broken, Denied, ModbusLine, Silent, connected
 from collectors.modbus_probe import probed
+from collectors.modbus_witness import witnesses
 from collectors.named_tags import named_tags
 from hub.errors import SourceUnavailable
 from hub.model.batch import SampleBatch, micros
@@ -39,6 +40,7 @@ from hub.model.sample import BAD_OUT_OF_RANGE, Tag
 from hub.ports import Clock, Sink
 
 _log = logging.getLogger(__name__)
+_Read = tuple[Block, NDArray[np.float64]]  # a row for each of its points
 
 _ASK_AGAIN = 30.0  # seconds until a refused register is tried again: programs get changed
 _ASK_SOON = 5.0  # the same for one that the device could not read just now
@@ -154,7 +156,7 @@ class ModbusCollector:
             if lane.due > self._clock.monotonic():
                 continue
             at = micros(self._clock.now())  # of a whole round: the moment before its first question
-            read: list[tuple[Block, NDArray[np.float64]]] = []
+            read: list[_Read] = []
             for n, block in enumerate(lane.blocks):
                 if n and i:
                     await self._serve(line, sink, lanes[:i])
@@ -167,7 +169,7 @@ class ModbusCollector:
 
     async def _read_or_hunt(
         self, line: ModbusLine, lane: Lane, block: Block, sink: Sink[SampleBatch]
-    ) -> list[tuple[Block, NDArray[np.float64]]]:
+    ) -> list[_Read]:
         try:
             try:
                 return [(block, await self._read(line, block))]
@@ -199,37 +201,33 @@ class ModbusCollector:
         del self._in_question[unit]
         await sink.put(self._batch(at, read, [r for r in lane.refused if r[0].unit == unit]))
 
-    async def _second_try(
-        self, line: ModbusLine, lane: Lane, block: Block
-    ) -> list[tuple[Block, NDArray[np.float64]]]:
-        """It kept silent once. A unit that answers another one is there; only some of it is not."""
-        alive = await self._answers_elsewhere(line, lane, block)
+    async def _second_try(self, line: ModbusLine, lane: Lane, block: Block) -> list[_Read]:
+        """It kept silent once. A unit that answers for another point is there; only some of it is not."""
+        others = [b for a in self._lanes for b in a.blocks if b.unit == block.unit and b is not block]
+        asked = witnesses(block, others, new=lane.is_new(block.unit))
+        answered = await self._first_answer(line, asked)
         try:
             return [(block, await self._read(line, block))]
         except NotHere:
-            alive = True
+            pass
         except Mute:
-            if not alive and (len(block.points) == 1 or not lane.is_new(block.unit)):
+            if not asked:
                 raise
-        return await self._hunt(line, lane, block, alive=alive)
+        return await self._hunt(line, lane, block, answered)
 
-    async def _answers_elsewhere(self, line: ModbusLine, lane: Lane, block: Block) -> bool:
-        """Raises Away where it does not, and is False where there is nothing else to ask it for."""
-        others = [b for a in self._lanes for b in a.blocks if b.unit == block.unit and b is not block]
-        others.sort(key=lambda b: b.table == block.table)
+    async def _first_answer(self, line: ModbusLine, asked: Sequence[Block]) -> list[_Read]:
+        """Nothing where the answer says only that this point is not there. Raises Away where none comes."""
         silence: Mute | None = None
-        for other in others[: 2 if lane.is_new(block.unit) else 1]:
+        for one in asked:
             try:
-                await self._read(line, other)
+                return [(one, await self._read(line, one))]
             except NotHere:
-                return True
+                return []
             except Mute as cause:
                 silence = cause
-            else:
-                return True
         if silence is not None:
             raise silence
-        return False
+        return []
 
     # ---------------------------------------------------------------- several units behind one gateway
     async def _lose(self, unit: int, why: str, sink: Sink[SampleBatch]) -> None:
@@ -272,7 +270,7 @@ class ModbusCollector:
     def _batch(
         self,
         at: int,
-        read: Sequence[tuple[Block, NDArray[np.float64]]],
+        read: Sequence[_Read],
         refused: Sequence[tuple[Block, int]],
     ) -> SampleBatch:
         if self._away:  # what was read of a unit before it went is older than the mark that it is lost
@@ -310,27 +308,26 @@ class ModbusCollector:
             raise SourceUnavailable(f"{self._name}: {self._where}: {cause}") from None
 
     async def _hunt(
-        self, line: ModbusLine, lane: Lane, whole: Block, *, alive: bool = True
-    ) -> list[tuple[Block, NDArray[np.float64]]]:
+        self, line: ModbusLine, lane: Lane, whole: Block, answered: Sequence[_Read] = ()
+    ) -> list[_Read]:
         """The block got no answer: halve it until only points the device does not give are left out.
 
-        `alive`: whether the unit is known to answer anything at all.
+        `answered`: what is known of the unit already; it stays where the hunt does not come to it.
         """
-        good: list[tuple[Block, NDArray[np.float64]]] = []
+        good: list[_Read] = []
         bad: list[tuple[Block, int]] = []
         todo = list(halves(whole)) if len(whole.points) > 1 else [whole]
         silences = 0
         while todo:
-            block = todo.pop(0)  # both halves before a quarter: one of them shows whether it lives
+            block = todo.pop(0)  # wide before deep: large parts that answer are soon found
             try:
                 good.append((block, await self._read(line, block)))
             except (NotHere, Mute) as cause:
                 silences += isinstance(cause, Mute)
-                alive = alive or isinstance(cause, NotHere)
-                if isinstance(cause, Mute) and not alive and not good and silences > 1:
-                    raise
                 if silences >= _SILENCES:  # each costs a timeout: the rest is asked for one by one, later
-                    bad += [(one, BAD_TIMEOUT) for b in (block, *todo) for one in singles(b)]
+                    left = {one.points[0].tag: one for b in (block, *todo) for one in singles(b)}
+                    good += [read for read in answered if left.pop(read[0].points[0].tag, None)]
+                    bad += [(one, BAD_TIMEOUT) for one in left.values()]
                     break
                 if len(block.points) > 1:
                     todo.extend(halves(block))

@@ -10,6 +10,7 @@ from collectors.blocks import Block, Point, decode, halves
 from collectors.modbus_asking import Short, asked
 from collectors.modbus_habit import Habit
 from collectors.modbus_line import Broken, Denied, ModbusLine, Silent, connected
+from collectors.modbus_witness import witnesses
 
 _REMEDIES = {
     1: "illegal function: the device has no such table; correct table:",
@@ -61,7 +62,7 @@ async def _read(
     line: ModbusLine, where: str, blocks: Sequence[Block], names: Mapping[int, str], timeout: float
 ) -> dict[str, str]:
     found: dict[str, str] = {}
-    good, silences, todo = 0, 0, list(reversed(blocks))
+    lives, good, silences, todo = False, 0, 0, list(reversed(blocks))
     silent: Silent | None = None
     wanted = sum(len(block.points) for block in blocks)
     while todo:
@@ -71,8 +72,8 @@ async def _read(
         except (Denied, Short, Silent) as cause:
             if isinstance(cause, Silent):
                 silences, silent = silences + 1, cause
-            if silences > 2 and not good and all("silent" in text for text in found.values()):
-                raise
+                if not lives and not await _lives(line, blocks, block, timeout):
+                    raise
             if silences > _SILENCES:
                 left = sum(len(b.points) for b in (block, *todo))
                 found[_named(block.points[0], names)] = f"{_SAID_NOTHING}; {left} points not looked at"
@@ -84,10 +85,23 @@ async def _read(
         else:
             good += len(block.points)
             found |= _odd(block, answer, names)
+        lives = True
     if silent and not good and all(text == _SAID_NOTHING for text in found.values()):
         raise silent  # the unit, and not one of its addresses
     said = f"{good} of {wanted} points answer, {len(blocks)} questions a round"
     return {where: said, **found}
+
+
+async def _lives(line: ModbusLine, blocks: Sequence[Block], silent: Block, timeout: float) -> bool:
+    for one in witnesses(silent, [b for b in blocks if b is not silent], new=True):
+        try:
+            await asked(line, one, timeout)
+        except (Denied, Short):
+            return True
+        except Silent:
+            continue
+        return True
+    return False
 
 
 _SAID_NOTHING = "✗ keeps silent, while others are answered; correct address: or table:"

@@ -706,19 +706,35 @@ async def test_an_address_that_is_never_answered_is_bad_alone_and_asked_again(mu
     assert f"{len(addresses) - 1} of {len(addresses)} points answer" in " ".join(found.values())
 
 
-@pytest.mark.parametrize("mute", [2, 5, 9])
-async def test_one_address_that_is_never_answered_hides_no_device_with_one_block(mute: int) -> None:
+@pytest.mark.parametrize("mute", [{2}, {5}, {9}, {2, 9}, {4, 6}], ids=str)
+async def test_addresses_that_are_never_answered_hide_no_device_with_one_block(mute: set[int]) -> None:
     device, sink = Picky(), Heard()
-    device.mute = {(1, mute)}
+    device.mute = {(1, address) for address in mute}
     points = [point(n, n) for n in range(2, 10)]
     async with RawServer(device) as server:
         one = collector(HandClock(), server.port, *points, timeout="20ms")
         async with running(one, sink):
             await sink.until(lambda: bool(sink.batches), 2)
         found = await one.probe()
-    assert [key for key, text in found.items() if "✗" in text] == [f"holding {mute} (m/t{mute})"]
-    assert sink.last(mute)[1:] == (None, BAD_TIMEOUT)
-    assert all(sink.last(n).value == n for n in range(2, 10) if n != mute)
+    assert {key for key, text in found.items() if "✗" in text} == {f"holding {n} (m/t{n})" for n in mute}
+    assert all(sink.last(n)[1:] == (None, BAD_TIMEOUT) for n in mute)
+    assert all(sink.last(n).value == n for n in range(2, 10) if n not in mute)
+
+
+async def test_a_device_that_keeps_silent_for_each_hole_between_its_points_is_read_point_by_point() -> None:
+    """None of its blocks is ever answered, nor is a half or a quarter of one."""
+    device, clock, sink = Picky(), HandClock(), Heard()
+    addresses = [*range(2, 34, 2), *range(134, 166, 2)]
+    points = [point(n, address) for n, address in enumerate(addresses, 1)]
+    device.mute = {(1, n) for n in range(1, 200, 2)}
+    async with RawServer(device) as server:
+        one = collector(clock, server.port, *points, timeout="10ms")
+        async with running(one, sink) as task:
+            await sink.until(lambda: bool(sink.batches), 2)
+            for _ in range(9):
+                await ticks(clock, sink, 30)
+            assert not task.done()
+    assert [sink.last(n).value for n in range(1, 33)] == addresses
 
 
 async def test_a_device_that_says_nothing_is_given_up_after_few_questions_and_told_with_the_address() -> None:
