@@ -18,7 +18,7 @@ from collectors.opcua_audit import SETTLED, Audit
 from collectors.opcua_book import Book
 from collectors.opcua_config import OpcUaConfig
 from collectors.opcua_deadband import Deadbands, monitored
-from collectors.opcua_decode import OVERFLOW, UNSAID, Changes, Published, only
+from collectors.opcua_decode import OVERFLOW, Changes, Published, only
 from collectors.opcua_events import Events
 from collectors.opcua_line import Line
 from collectors.opcua_looks import Looks
@@ -36,8 +36,9 @@ from collectors.opcua_security import (
 )
 from collectors.opcua_session import opened, session
 from collectors.opcua_structures import Structures
+from collectors.opcua_times import Times
 from collectors.opcua_words import Words, no_part
-from collectors.source_times import BEHIND, DISORDER, believed, judged, spelled
+from collectors.source_times import BEHIND, DISORDER, believed
 from hub import metrics
 from hub.errors import SourceUnavailable
 from hub.model.batch import SampleBatch, micros
@@ -76,6 +77,7 @@ class OpcUaCollector(Looks):
         self._events = Events(config.alarms, len(config.nodes), self._words, name)
         patience = np.array([t.stale_after.total_seconds() * 1e6 for t in found], np.int64)
         self._book = Book(patience, config.keep_alive.total_seconds())
+        self._times = Times(config.nodes, patience, config.clock_ahead)
         self._record = Record(len(config.nodes))
         self._tried: dict[int, tuple[Any, float]] = {}
         self._places = Places([n.node for n in config.nodes])
@@ -113,6 +115,7 @@ class OpcUaCollector(Looks):
         if (before._config, before.tag_numbers) == (self._config, self.tag_numbers):
             self._left = before if before._held else before._left
             self._book.as_before(before._book)
+            self._times.as_before(before._times)
 
     async def run(self, sink: Sink[SampleBatch]) -> None:
         """Listen until cancelled; raise SourceUnavailable or SourceRefused."""
@@ -337,13 +340,7 @@ class OpcUaCollector(Looks):
             self.overflows += lost
             metrics.source_gaps(self._name, "overflow", lost)
             _log.warning("%s: the server's queue ran over for %d values; make queue larger", self._name, lost)
-        told_at = np.where(changes.times > UNSAID, changes.times, at)
-        now, ahead = micros(self._clock.now()), self._config.clock_ahead // timedelta(microseconds=1)
-        times, statuses, wrong = judged(told_at, statuses, now, ahead)
-        for row in wrong.tolist():
-            handle, said = int(changes.handles[row]), spelled(int(told_at[row]))
-            about = f"{self._config.nodes[handle].tag}: source time {said} cannot be meant; correct the clock"
-            self._words.say(handle, "time", about)
+        times, statuses = self._times.told(changes, statuses, at, micros(self._clock.now()), self._words)
         if not self._is_behind:  # else it was on its way for as long as the line was cut
             self._book.learn(changes.handles, times, at)
         new = self._record.told_once(changes.handles, values, statuses, times)

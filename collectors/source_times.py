@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +38,20 @@ def judged(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.intp]]:
     """The same where all can be meant, and the rows that cannot. Those keep their order."""
     rows = np.flatnonzero((times < EARLIEST) | (times > arrived + ahead))
+    return *of_arrival(times, statuses, rows, arrived), rows
+
+
+def of_arrival(
+    times: NDArray[np.int64], statuses: NDArray[np.uint32], rows: NDArray[np.intp], arrived: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """With the time of arrival for these rows. They keep their order."""
     if not len(rows):
-        return times, statuses, rows
+        return times, statuses
     times, statuses = times.copy(), statuses.copy()
     times[rows] = arrived + np.arange(len(rows))
     good = rows[statuses[rows] == GOOD]
     statuses[good] = UNCERTAIN_LAST_USABLE
-    return times, statuses, rows
+    return times, statuses
 
 
 class SetBack:
@@ -71,6 +78,34 @@ class SetBack:
             by, since = arrived - at, arrived
         self._behind[row] = by, since
         return arrived - since >= max(self._patience[row], _MINUTE * goes_on)
+
+
+class SlowClocks:
+    """Which rows come by a clock that is wrong by more than BEHIND, of many sources at a time: each of them
+    is as far behind as the one before, and none of now came between, for as long as makes the tag stale (a
+    minute at least). A value that stood for long comes once; what was kept comes faster than it happened."""
+
+    def __init__(self, patience: NDArray[np.int64]) -> None:
+        """Microseconds until its silence makes a tag stale."""
+        self._patience = np.maximum(patience, _MINUTE)
+        self._by = np.zeros(len(patience), np.int64)
+        self._since = np.zeros(len(patience), np.int64)  # 0: it is not behind
+        self._any = False
+
+    def rows(self, handles: NDArray[Any], times: NDArray[np.int64], arrived: int) -> NDArray[np.intp]:
+        """Of what came now. Several rows may be of one source, the newest last."""
+        far = times < arrived - BEHIND
+        rows = np.flatnonzero(far)
+        if not (len(rows) or self._any):
+            return rows
+        self._any = True
+        self._since[handles[~far]] = 0
+        who, by = handles[rows], arrived - times[rows]
+        begins = (self._since[who] == 0) | (np.abs(by - self._by[who]) > DISORDER)
+        self._since[who] = np.where(begins, arrived, self._since[who])
+        self._by[who] = np.where(begins, by, self._by[who])
+        wrong: NDArray[np.intp] = rows[arrived - self._since[who] >= self._patience[who]]
+        return wrong
 
 
 def learned(

@@ -12,6 +12,7 @@ import pytest
 
 from collectors.opcua import OpcUaCollector
 from collectors.opcua_decode import Changes, Published
+from collectors.source_times import UNCERTAIN_LAST_USABLE
 from hub.model.batch import SampleBatch, micros
 from hub.model.sample import Tag
 from hub.model.words import Words
@@ -154,6 +155,23 @@ async def test_who_is_further_behind_than_a_tag_may_be_silent_is_told_once(
         server.collector._say_who_is_behind()
         server.collector._say_who_is_behind()
     assert caplog.text.count("1 nodes (m/0: 10 s) are so far behind the server's clock") == 1
+
+
+async def test_of_a_clock_that_is_hours_behind_what_is_told_is_of_now_once_and_nobody_knows_since_when(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server, hours = Server(10), 8 * 3600
+    for at in range(75):
+        await server.says(at, (0, at - hours, at))
+    server.connect_again(75.0)
+    for at in range(76, 80):
+        await server.says(at, (0, at - hours, at))
+    known = [r for r in server.rows.of[0] if r.came >= 60]
+    assert [(r.at, r.value) for r in known if r.came != 76] == [
+        (float(at), at) for at in [*range(60, 75), *range(77, 80)]
+    ]
+    assert {r.status for r in known} == {UNCERTAIN_LAST_USABLE}
+    assert caplog.text.count("is as far behind as the ones before it; correct the clock") == 2, "each line"
 
 
 async def test_a_reconnect_forgets_no_lag_and_tells_what_holds_behind_the_mark_that_it_was_lost() -> None:

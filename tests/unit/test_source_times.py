@@ -7,7 +7,15 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from collectors.source_times import AHEAD, UNCERTAIN_LAST_USABLE, SetBack, believed, judged, learned
+from collectors.source_times import (
+    AHEAD,
+    UNCERTAIN_LAST_USABLE,
+    SetBack,
+    SlowClocks,
+    believed,
+    judged,
+    learned,
+)
 from hub.model.batch import micros
 
 NOW = micros(datetime(2026, 1, 5, 12, tzinfo=UTC))
@@ -76,6 +84,34 @@ def test_a_clock_that_was_always_a_little_slow_is_its_own_measure_and_one_that_i
     assert judged_back(*((n - 500, n) for n in range(90))) == []
     assert judged_back(*((n - 3600, n) for n in range(63))) == [60, 61, 62], "a minute, also after a restart"
     assert judged_back(*((20 * n - 3600, n) for n in range(90))) == [], "what was kept comes faster"
+
+
+def slow(*readings: tuple[float, float], stale_after: float = 10) -> list[int]:
+    """The same of a clock beside one that is right, all that came at once in one go."""
+    clocks, found = SlowClocks(seconds(stale_after, stale_after)), []
+    for came in dict.fromkeys(came for _, came in readings):
+        now = [n for n, (_, at) in enumerate(readings) if at == came]
+        handles = np.array([1, *(0 for _ in now)])
+        times = NOW + seconds(came, *(readings[n][0] for n in now))
+        rows = clocks.rows(handles, times, NOW + int(came * SECOND))
+        found += [now[row - 1] for row in rows]
+    return found
+
+
+def test_a_clock_that_is_hours_behind_is_known_after_a_minute_or_what_makes_a_tag_stale() -> None:
+    each_second = [(n - 3600, n) for n in range(93)]
+    assert slow(*each_second) == list(range(60, 93))
+    assert slow(*each_second, stale_after=90) == [90, 91, 92]
+    assert slow(*((n - 500, n) for n in range(93))) == [], "minutes are no wrong clock"
+    five_at_once = [(n + part - 3605, n) for n in range(0, 70, 5) for part in range(5)]
+    assert slow(*five_at_once) == list(range(60, 70))
+
+
+def test_what_stood_for_long_or_was_kept_is_by_no_slow_clock() -> None:
+    assert slow((-3600, 0), *((n, n) for n in range(1, 93))) == [], "since long ago"
+    assert slow(*((-3600, n) for n in range(93))) == [], "the same word again and again"
+    assert slow(*((10 * n - 3600, n) for n in range(93))) == [], "faster than it happened"
+    assert slow(*(pair for n in range(93) for pair in ((n - 3600, n), (n, n)))) == [], "beside what is newer"
 
 
 def seconds(*given: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
