@@ -6,6 +6,7 @@ Pure: time is an argument, in microseconds since 1970 (`arrived`) and in seconds
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
@@ -31,6 +32,7 @@ from hub.model.sample import BAD_NO_COMMUNICATION, GOOD
 BAD_NODE_UNKNOWN = 0x80340000
 GOOD_ENTRY_INSERTED = 0x00A20000  # put into the history after the fact (OPC UA part 11): good, and no news
 _SECOND = 1_000_000
+_HISTORY = 20_000  # lines of it that are known when they come again
 
 
 class Row(NamedTuple):
@@ -81,6 +83,7 @@ class Rows:
         self._node_wrong = np.zeros(nodes, bool)  # that clock is not to be believed
         self._lines: list[Line] = []
         self._past: list[Line] = []
+        self._history: OrderedDict[Line, None] = OrderedDict()  # what was told of it last
         self.complaints: list[tuple[int, str]] = []  # the caller takes and empties them
 
     def heard(self, node: int, at: int, arrived: int, now: float) -> None:
@@ -138,7 +141,9 @@ class Rows:
             status = UNCERTAIN_LAST_USABLE
             self.complaints.append((row, "has no time that can be meant; correct the node's clock"))
         if told.past:
-            self._past.append(Line(row, at, value, GOOD_ENTRY_INSERTED if status == GOOD else status))
+            line = Line(row, at, value, GOOD_ENTRY_INSERTED if status == GOOD else status)
+            if not (known and self._had(line)):
+                self._past.append(line)
             return
         last = int(self._last[row])
         self._holds[row] = True
@@ -155,6 +160,16 @@ class Rows:
             self._line(row, at, value, status, present)
         else:
             self._overtaken(row, at, value, status, present)
+
+    def _had(self, line: Line) -> bool:
+        """A node whose line broke while it sent its history begins it anew."""
+        key = line if math.isfinite(line.value) else line._replace(value=0.0)
+        if key in self._history:
+            return True
+        self._history[key] = None
+        if len(self._history) > _HISTORY:
+            self._history.popitem(last=False)
+        return False
 
     def _learn(self, row: int, way: int) -> None:
         """How long a word was on its way."""

@@ -428,6 +428,22 @@ def test_history_comes_after_a_newer_word_of_the_present() -> None:
     assert list(present.tags) == [1]
 
 
+def test_history_that_its_node_sends_anew_is_told_once() -> None:
+    one, first = rows(), born_values()[0]
+    nothing = first.metric._replace(null=True)
+    old = [
+        replace_past(first, US - 7200_000_000),
+        replace_past(first, US - 7100_000_000)._replace(metric=nothing),
+    ]
+    timeless = replace_past(first, 0)
+    one.heard(0, US, US, 0)
+    one.put([*old, timeless], 0, US, 0)
+    more = replace_past(first, US - 7000_000_000)
+    one.put([*old, more, timeless], 0, US, 0)
+    past = one.take(0)[-1]
+    assert list(past.source_times - US) == [-7200_000_000, -7100_000_000, 0, -7000_000_000, 0]
+
+
 def change(value: float, at: int) -> Value:
     return Value(A, data(2, value).metrics[0], 10, at)
 
