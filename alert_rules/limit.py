@@ -20,9 +20,9 @@ def contradicts(rule: Rule, active: bool, value: float) -> bool:
     """Whether this value speaks against what the rule holds at present."""
     match rule.condition:
         case Limits(limit, clear, above=True):
-            return value < clear if active else value > limit
+            return value <= clear if active else value > limit
         case Limits(limit, clear, above=False):
-            return value > clear if active else value < limit
+            return value >= clear if active else value < limit
         case Codes(members, inverted):
             return (value in members) == (active if inverted else not active)
     return False
@@ -90,14 +90,14 @@ class _Limit(RuleConfig):
 
 
 class HighLimit(_Limit):
-    """Alarm while the value is above `limit`, until it is below `limit - deadband`."""
+    """Alarm while the value is above `limit`, until it is `limit - deadband` or less."""
 
     def expand(self, plant: Plant, where: str) -> list[Rule]:
         return self._expand(plant, where, above=True)
 
 
 class LowLimit(_Limit):
-    """Alarm while the value is below `limit`, until it is above `limit + deadband`."""
+    """Alarm while the value is below `limit`, until it is `limit + deadband` or more."""
 
     def expand(self, plant: Plant, where: str) -> list[Rule]:
         return self._expand(plant, where, above=False)

@@ -99,7 +99,7 @@ def suspects(table: RuleTable, batch: SampleBatch) -> list[tuple[int, int]]:
         active = table.active[s]
         against = np.where(
             active,
-            (v < table.clear_below[s]) | (v > table.clear_above[s]),
+            (v <= table.clear_below[s]) | (v >= table.clear_above[s]),
             (v > table.raise_above[s]) | (v < table.raise_below[s]),
         )
         against |= table.discrete[s] & (v != table.last[s])

@@ -23,7 +23,7 @@ ZERO = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """True above (or below) `limit`; false again beyond `clear` on the other side of the deadband."""
+    """True above (or below) `limit`; false again at `clear`, on the other side of the deadband."""
 
     limit: float
     clear: float

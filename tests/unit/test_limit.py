@@ -60,11 +60,20 @@ def test_losing_the_device_while_high_is_not_an_over_limit_alarm() -> None:
 
 
 def test_inside_the_deadband_an_alarm_stays() -> None:
-    assert fold(at(0, 76), at(60, 75), start=Watch(active=True)).active
+    assert fold(at(0, 76), at(60, 75.1), at(90, 75.1), start=Watch(active=True)).active
 
 
 def test_below_the_deadband_for_the_off_delay_it_ends() -> None:
     assert not fold(at(0, 74), at(5, 74), start=Watch(active=True)).active
+
+
+@pytest.mark.parametrize(
+    "condition", [Limits(0.0, 0.0, above=True), Limits(0.0, 0.0, above=False), Limits(5.0, 0.0, above=True)]
+)
+def test_what_comes_to_rest_where_the_deadband_ends_is_no_alarm_any_more(condition: Limits) -> None:
+    """A condition of an OPC UA server says 0 when it is over, and nothing else until the next time."""
+    rule = replace(HOT, condition=condition)
+    assert not fold(at(0, 0.0), at(5, 0.0), rule=rule, start=Watch(active=True)).active
 
 
 def test_an_active_alarm_whose_device_is_lost_stays_and_is_blind() -> None:
@@ -79,7 +88,7 @@ def test_sight_comes_back_with_the_first_good_sample() -> None:
 
 def test_a_low_limit_is_the_mirror_image() -> None:
     assert fold(at(0, 9), at(10, 9), rule=COLD).active
-    assert fold(at(0, 11), at(60, 12), rule=COLD, start=Watch(active=True)).active
+    assert fold(at(0, 11), at(60, 11.9), at(90, 11.9), rule=COLD, start=Watch(active=True)).active
     assert not fold(at(0, 12.5), at(5, 13), rule=COLD, start=Watch(active=True)).active
 
 
