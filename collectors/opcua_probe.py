@@ -15,6 +15,7 @@ from collectors.opcua_nodes import NodeBlock, code_word, picked
 from collectors.opcua_places import located
 from collectors.opcua_structures import Structures
 from collectors.opcua_targets import Targets
+from collectors.opcua_words import kind_of
 
 _APART = timedelta(seconds=5)  # clocks that differ by more make values look old, or of tomorrow
 _NUMBERS = (bool, int, float)
@@ -79,7 +80,7 @@ def _complaint(answer: ua.DataValue, block: NodeBlock, structures: Structures) -
             return f"is a text ({value[:40]!r}); give it codes: {{TEXT: number}}"
         return "" if value in codes else f"{value[:40]!r} is not among its codes:; add it"
     if not isinstance(value, _NUMBERS):
-        return f"is a {type(value).__name__}, no number; name a node that holds one, or a part of it by item:"
+        return f"is {kind_of(value)}, no number; name a node that holds one, or a part of it by item:"
     if codes and (word := code_word(float(value))) not in codes:
         return f"{word} is not among its codes:; add it"
     return ""

@@ -6,7 +6,9 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from asyncua import ua
@@ -18,6 +20,9 @@ from hub.model.sample import BAD, BAD_OUT_OF_RANGE
 
 _log = logging.getLogger(__name__)
 _COMPLAINTS = 1000  # in the life of a connection
+_KINDS: dict[type, str] = {
+    list: "an array", dict: "a structure", bytes: "a ByteString", UUID: "a Guid", datetime: "a DateTime",
+}  # fmt: skip
 _MOST_PARTS = 20  # that are named in one complaint
 
 
@@ -70,10 +75,15 @@ def no_part(tag: str, value: Any, item: str) -> str:
             return f"{tag}: item: {item}: {name} is not there{where}; {_parts(value)}"
         value, way = inner, way + step[0]
     if not item and not (isinstance(value, list | tuple | dict) or is_dataclass(value)):
-        return f"{tag} is a {type(value).__name__}, no number and no text; name another node"
+        return f"{tag} is {kind_of(value)}, no number and no text; name another node"
     if not item:
-        return f"{tag} is a {type(value).__name__}; item: names a part of it"
-    return f"{tag}: item: {item} leads to a {type(value).__name__}, no single value; {_parts(value)}"
+        return f"{tag} is {kind_of(value)}; item: names a part of it"
+    return f"{tag}: item: {item} leads to {kind_of(value)}, no single value; {_parts(value)}"
+
+
+def kind_of(value: Any) -> str:
+    """A value that is no number, in the words of OPC UA."""
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
 def _parts(value: Any) -> str:

@@ -130,7 +130,7 @@ async def test_every_node_that_cannot_be_used_is_named_with_the_reason(tmp_path:
         "b": "BadNodeIdUnknown: the server has no such node; correct node:",
         "c": "is a text ('READY'); give it codes: {TEXT: number}",
         "d": "'READY' is not among its codes:; add it",
-        "e": "is a list, no number; name a node that holds one",
+        "e": "is an array, no number; name a node that holds one",
         "f": "the server has no such namespace or path; correct node:",
     }.items():
         assert [s for s in said if f"({PATH}/{tag}): {why}" in s], (tag, said)

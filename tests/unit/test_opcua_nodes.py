@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from uuid import UUID
 
 import pytest
 from asyncua import ua
@@ -29,14 +30,17 @@ AXIS = {"Speed": 1.0, "Limits": [1, 2], "Drive": {"Load": None}}
 @pytest.mark.parametrize(
     ("value", "item", "told"),
     [
-        (AXIS, "", "m/t is a dict; item: names a part of it"),
+        (AXIS, "", "m/t is a structure; item: names a part of it"),
         (AXIS, "Sped", "m/t: item: Sped: Sped is not there; there are: Speed, Limits, Drive"),
         (
             [AXIS], "[0].Limits[2]",
             "m/t: item: [0].Limits[2]: [2] is not there in [0].Limits; there are: [0], [1]",
         ),
-        (AXIS, "Drive", "m/t: item: Drive leads to a dict, no single value; there are: Load"),
+        (AXIS, "Drive", "m/t: item: Drive leads to a structure, no single value; there are: Load"),
         (AXIS, "Drive.Load", "m/t: item: Drive.Load: Load holds nothing in Drive"),
+        ([1.0], "", "m/t is an array; item: names a part of it"),
+        (b"x", "", "m/t is a ByteString, no number and no text; name another node"),
+        (UUID(int=1), "", "m/t is a Guid, no number and no text; name another node"),
         ([], "[0]", "m/t: item: [0]: [0] is not there; it has no parts"),
         (ua.Range(1, 2), "Top", "m/t: item: Top: Top is not there; there are: Low, High"),
         (
