@@ -37,7 +37,7 @@ async def month(house: House, caller: Who, month: Month) -> Response:
     start, end = month_of(house.plant.time_zone, *_year_month(month))
     person = record.person(caller)
     orders, reports = await book.due(start, end)
-    found = delivery([o for o in orders if sees(person, o)], reports, start, end, now)
+    found = delivery([o for o in orders if sees(house, person, o)], reports, start, end, now)
     used = [row for row in await book.issued(start, end) if _sees_line(caller, row["work_center"])]
     stock, elapsed = await book.stock(start, end), min(end, now) - start
     lines = [f for f in found if f.line and caller.may_see(f.line)]
@@ -61,7 +61,7 @@ async def costs(house: House, caller: Who, month: Month, order: Number = "") -> 
     start, end = month_of(house.plant.time_zone, *_year_month(month))
     rows = await book.costs(start, end, order)
     known = await sales_book(house).work_orders([], sorted({row["work_order"] for row in rows}))
-    mine = {o.number: o for o in known if sees(person, o)}
+    mine = {o.number: o for o in known if sees(house, person, o)}
     by_order: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["work_order"] in mine:

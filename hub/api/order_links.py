@@ -129,7 +129,7 @@ async def revoke(link_id: LinkId, house: House, caller: Who, request: Request) -
 async def _mine(house: Deps, caller: Caller, number: str) -> WorkOrder:
     person = record.person(caller)
     found = await sales_book(house).work_orders([], [number])
-    if not found or not sees(person, found[0]) or not _own(house, person, found[0]):
+    if not found or not sees(house, person, found[0]) or not _own(house, person, found[0]):
         raise record.missing()
     return found[0]
 
@@ -152,7 +152,7 @@ def _link(house: Deps, link: OrderLink) -> dict[str, Any]:
 async def sales(house: House, caller: Who, request: Request) -> Response:
     """Open orders of customers, a seller's own ones; the most pressing first."""
     person, book = record.person(caller), sales_book(house)
-    orders = [o for o in await house.ledger.orders() if sees(person, o) and _own(house, person, o)]
+    orders = [o for o in await house.ledger.orders() if sees(house, person, o) and _own(house, person, o)]
     told = {(p.job.order, p.job.operation): p for p in await house.ledger.progress()}
     outlooks, fresh = await _outlooks(request).now(), await freshness(house)
     sold = [s for s in await book.open_sales_orders() if _sells(house, person, s.seller, s.customer)]

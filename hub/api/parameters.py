@@ -95,7 +95,7 @@ async def lot_samples(lot: LotNumber, house: House, caller: Who) -> Response:
 # ------------------------------------------------------------------ what a caller may see
 async def _of_order(house: Deps, caller: Caller, number: str) -> Found:
     orders = await sales_book(house).work_orders([], [number])
-    if not orders or not sees(record.person(caller), orders[0]):
+    if not orders or not sees(house, record.person(caller), orders[0]):
         raise record.missing()
     return _visible(house, caller, await _book(house).spans(number), orders)
 
@@ -103,7 +103,7 @@ async def _of_order(house: Deps, caller: Caller, number: str) -> Found:
 async def _of_lot(house: Deps, caller: Caller, lot: str) -> Found:
     spans = await _book(house).spans_with(lot)
     orders = await sales_book(house).work_orders([], sorted({s.order for s in spans}))
-    mine = [o for o in orders if sees(record.person(caller), o)]
+    mine = [o for o in orders if sees(house, record.person(caller), o)]
     if not mine:
         raise record.missing()
     return _visible(house, caller, spans, mine)

@@ -12,6 +12,7 @@ from hub.api.deps import Deps, House, Who
 from hub.api.errors import json, refused
 from hub.api.fields import Asked, Moment, Note, OrderNumber
 from hub.api.rights import EVERYBODY, RUSHERS, Caller, requires
+from hub.api.standing import sees
 from hub.errors import Conflict
 from hub.model.production import WorkOrder
 from hub.model.rush import Standing
@@ -87,21 +88,16 @@ async def seen(number: OrderNumber, house: House, caller: Who) -> Response:
 async def rushes(house: House, caller: Who, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> Response:
     """The newest first, of orders in the caller's part of the plant."""
     now = house.clock.now()
-    mine = {o.number for o in await house.ledger.orders() if _sees(caller, o)}
+    mine = {o.number for o in await house.ledger.orders() if sees(house, caller, o)}
     found = [s for s in await house.rush.recent(limit) if s.rush.order in mine]
     return json({"at": now, "rushes": [rush_shapes.standing(s, house.plant, now) for s in found]})
 
 
 async def _mine(house: Deps, caller: Caller, number: str) -> WorkOrder:
     order = await house.rush.order(number)
-    if not _sees(caller, order):
+    if not sees(house, caller, order):
         raise record.missing()
     return order
-
-
-def _sees(caller: Caller, order: WorkOrder) -> bool:
-    """As the board shows orders: whoever has a part of the work, or of the plant that it is in."""
-    return any(caller.may_see(job.work_center) for job in order.jobs)
 
 
 def _answer(house: Deps, done: Standing) -> Response:

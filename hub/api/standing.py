@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hub.api.deps import Deps, SalesBook
+from hub.api.rights import Caller
 from hub.errors import NotFound
 from hub.kpi.order_status import LineStatus, OrderStatus, line_statuses, order_status
 from hub.kpi.progress import Outlook, finishes
@@ -74,9 +75,10 @@ def sales_book(house: Deps) -> SalesBook:
     return house.sales
 
 
-def sees(person: Person, order: WorkOrder) -> bool:
-    """As the board shows orders: whoever has a part of the work, or of the plant that it is in."""
-    return any(person.may_see(job.work_center) for job in order.jobs)
+def sees(house: Deps, person: Person | Caller, order: WorkOrder) -> bool:
+    """As the board shows orders: whoever has a part of the work; all of them to whoever has the whole plant,
+    also those whose work has no place in it (yet)."""
+    return person.may_see(house.plant.site.path) or any(person.may_see(job.work_center) for job in order.jobs)
 
 
 async def of_sale(
@@ -85,7 +87,7 @@ async def of_sale(
     """One sales order, or one production order that has none, as far as this person sees it."""
     book = sales_book(house)
     orders = await book.work_orders([sale] if sale else [], [] if sale else [number])
-    mine = [o for o in orders if sees(person, o)]
+    mine = [o for o in orders if sees(house, person, o)]
     sold = await book.sales_orders([sale]) if sale and mine else []
     told = {(p.job.order, p.job.operation): p for p in await book.progress([o.number for o in mine])}
     return mine, lines_of(sold, mine, told, await outlooks.now())
