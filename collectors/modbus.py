@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.blocks import Block, Point, Table, decode, halves, plan, singles
+from collectors.blocks import Block, Table, decode, halves, plan, singles
 from collectors.modbus_asking import Short, asked
 from collectors.modbus_config import ModbusConfig
 from collectors.modbus_faults import (
@@ -25,14 +24,13 @@ from collectors.modbus_faults import (
     Away,
     Mute,
     NotHere,
-    Rest,
     said,
 )
 from collectors.modbus_habit import Habit
-from collectors.modbus_lane import Lane
+from collectors.modbus_lane import Lane, lanes_of
 from collectors.modbus_line import Broken, Denied, ModbusLine, Silent, connected
 from collectors.modbus_probe import probed
-from collectors.modbus_witness import witnesses
+from collectors.modbus_unit import Unit
 from collectors.named_tags import named_tags
 from hub.errors import SourceUnavailable
 from hub.model.batch import SampleBatch, micros
@@ -47,10 +45,8 @@ _ASK_SOON = 5.0  # the same for one that the device could not read just now
 _ASK_AT_MOST = 5  # refused registers asked for in one go
 _ASK_PAUSE = 1.0  # seconds between two goes where there are many
 _SILENCES = 12  # questions without an answer until a hunt through a block is left
-_HEARTBEAT = 1.0  # seconds at most until a fast point that stands still is told again
 _SHORT_REST = 1.0  # seconds: who is gone shows with the next question
 _UNHEARD = 5.0  # seconds at most between two questions, however seldom there is something to tell
-_FIRST_REST, _LONGEST_REST = 2.0, 60.0  # seconds until a unit behind a gateway is asked again
 
 
 class ModbusCollector:
@@ -70,11 +66,11 @@ class ModbusCollector:
         found = named_tags((p.tag for p in config.points), tags, f"collectors.{name}.with.points")
         points = [p.numbered(t.number) for p, t in zip(config.numbered(), found, strict=True)]
         self._tag_numbers = [p.tag for p in points]
-        self._units = {unit: [p.tag for p in points if p.unit == unit] for unit in {p.unit for p in points}}
         patience = min(tags[p.tag].stale_after for p in config.points).total_seconds()
-        self._lanes = _lanes(config, points, patience)
-        self._away: dict[int, Rest] = {}
-        self._in_question: dict[int, tuple[Lane, Block]] = {}  # kept silent once, others have not been asked
+        self._lanes = lanes_of(config, points, patience)
+        tags_of = {unit: [p.tag for p in points if p.unit == unit] for unit in {p.unit for p in points}}
+        self._units = {unit: Unit(unit, some, self._lanes) for unit, some in tags_of.items()}
+        self._absent: list[Unit] = []  # in question or away, in the order in which they are asked
         self._ask_again_at = math.inf
         self._told: set[tuple[int, Table, int]] = set()
         self._habit = Habit()
@@ -86,7 +82,7 @@ class ModbusCollector:
     @property
     def parts(self) -> Mapping[str, Sequence[int]]:
         """Tags of each unit behind the gateway."""
-        return {f"unit {unit}": tags for unit, tags in sorted(self._units.items())}
+        return {f"unit {number}": unit.tags for number, unit in sorted(self._units.items())}
 
     def follow(self, before: ModbusCollector, lost_at: datetime) -> None:
         """The device is the same: how it ends its connections is known."""
@@ -116,13 +112,13 @@ class ModbusCollector:
         while True:
             await self._serve(line, sink, self._lanes)
             if self._clock.monotonic() >= self._ask_again_at:
-                await self._ask_the_refused(line, sink)
-            if self._away:
+                await self._ask_the_refused(line)
+            if self._absent:
                 await self._try_the_away(line)
-            if self._in_question:
-                await self._settle(line, sink)
-                continue
-            due = min([lane.due for lane in self._lanes] + [rest.until for rest in self._away.values()])
+                if doubts := [(unit, *unit.doubt) for unit in self._absent if unit.doubt]:
+                    await self._settle(line, doubts, sink)
+                    continue
+            due = min([lane.due for lane in self._lanes] + [unit.next_try for unit in self._absent])
             seconds = max(0.0, due - self._clock.monotonic())
             if seconds <= _SHORT_REST:
                 await self._clock.sleep(seconds)
@@ -146,7 +142,7 @@ class ModbusCollector:
             await self._still_there(line, sink)
 
     async def _still_there(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
-        here = ((lane, b) for lane in self._lanes for b in lane.blocks if self._is_here(b.unit))
+        here = ((lane, b) for lane in self._lanes for b in lane.blocks if self._units[b.unit].here)
         if found := next(here, None):
             await self._read_or_hunt(line, *found, sink)
 
@@ -160,12 +156,15 @@ class ModbusCollector:
             for n, block in enumerate(lane.blocks):
                 if n and i:
                     await self._serve(line, sink, lanes[:i])
-                if self._is_here(block.unit):
+                if self._units[block.unit].here:
                     read += await self._read_or_hunt(line, lane, block, sink)
             batch = self._batch(at, read, lane.refused)
             if len(batch) and len(batch := lane.news(batch, self._clock.monotonic())):
                 await sink.put(batch)
-            lane.done(self._clock.monotonic(), {u for u in self._units if self._is_here(u)})
+            lane.done(self._clock.monotonic())
+            for unit in self._units.values():
+                if unit.here:
+                    unit.read_through.add(lane)
 
     async def _read_or_hunt(
         self, line: ModbusLine, lane: Lane, block: Block, sink: Sink[SampleBatch]
@@ -177,34 +176,18 @@ class ModbusCollector:
                 return await self._hunt(line, lane, block)
             except Mute:
                 if len(self._units) > 1:  # the others first: each silence costs them a whole timeout
-                    self._in_question[block.unit] = lane, block
+                    unit = self._units[block.unit]
+                    unit.kept_silent(lane, block)
+                    self._absent.append(unit)
                     return []
                 return await self._second_try(line, lane, block)
         except Away as cause:
-            await self._lose(block.unit, str(cause), sink)
+            await self._lose(self._units[block.unit], str(cause), sink)
             return []
-
-    def _is_here(self, unit: int) -> bool:
-        return unit not in self._away and unit not in self._in_question
-
-    async def _settle(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
-        """The second question to one unit that kept silent; the next one after the others' next round."""
-        nobody = not any(map(self._is_here, self._units))
-        unit, (lane, block) = next(iter(self._in_question.items()))
-        at = micros(self._clock.now())
-        try:
-            read = await self._second_try(line, lane, block)
-        except Away as cause:
-            for one in [*self._in_question] if nobody else [unit]:
-                await self._lose(one, str(cause), sink)
-            return
-        del self._in_question[unit]
-        await sink.put(self._batch(at, read, [r for r in lane.refused if r[0].unit == unit]))
 
     async def _second_try(self, line: ModbusLine, lane: Lane, block: Block) -> list[_Read]:
         """It kept silent once. A unit that answers for another point is there; only some of it is not."""
-        others = [b for a in self._lanes for b in a.blocks if b.unit == block.unit and b is not block]
-        asked = witnesses(block, others, new=lane.is_new(block.unit))
+        asked = self._units[block.unit].witnesses(lane, block)
         answered = await self._first_answer(line, asked)
         try:
             return [(block, await self._read(line, block))]
@@ -230,42 +213,54 @@ class ModbusCollector:
         return []
 
     # ---------------------------------------------------------------- several units behind one gateway
-    async def _lose(self, unit: int, why: str, sink: Sink[SampleBatch]) -> None:
+    async def _settle(
+        self, line: ModbusLine, doubts: Sequence[tuple[Unit, Lane, Block]], sink: Sink[SampleBatch]
+    ) -> None:
+        """The second question to one unit that kept silent; the next one after the others' next round."""
+        nobody = len(self._absent) == len(self._units)
+        unit, lane, block = doubts[0]
+        at = micros(self._clock.now())
+        try:
+            read = await self._second_try(line, lane, block)
+        except Away as cause:
+            for one, *_ in doubts if nobody else doubts[:1]:
+                await self._lose(one, str(cause), sink)
+            return
+        unit.answered()
+        self._absent.remove(unit)
+        await sink.put(self._batch(at, read, [r for r in lane.refused if r[0].unit == unit.number]))
+
+    async def _lose(self, unit: Unit, why: str, sink: Sink[SampleBatch]) -> None:
         """This unit's tags turn bad, once; the others go on. Raises where none is left."""
-        self._away[unit] = Rest(_FIRST_REST, self._clock.monotonic() + _FIRST_REST)
-        self._in_question.pop(unit, None)
-        for lane in self._lanes:
-            lane.known.discard(unit)
-        if len(self._away) == len(self._units):
-            all_of_it = f"no unit answers, {unit} for one: {why}" if len(self._units) > 1 else why
+        unit.lost(self._clock.monotonic())
+        self._put_last(unit)
+        if all(one.away for one in self._units.values()):
+            all_of_it = f"no unit answers, {unit.number} for one: {why}" if len(self._units) > 1 else why
             raise SourceUnavailable(f"{self._name}: {self._where}: {all_of_it}")
-        _log.warning("%s: %s: unit %d is away (%s); the others go on", self._name, self._where, unit, why)
-        await sink.put(SampleBatch.lost(self._units[unit], self._clock.now(), self._name))
+        _log.warning(
+            "%s: %s: unit %d is away (%s); the others go on", self._name, self._where, unit.number, why
+        )
+        await sink.put(SampleBatch.lost(unit.tags, self._clock.now(), self._name))
 
     async def _try_the_away(self, line: ModbusLine) -> None:
         """One question to one unit at a time: each may cost the others a whole timeout."""
         now = self._clock.monotonic()
-        unit = next((u for u, rest in self._away.items() if rest.until <= now), None)
+        unit = next((u for u in self._absent if u.away and u.next_try <= now), None)
         if unit is None:
             return
-        rest = self._away[unit]
-        planned = [b for lane in self._lanes for b in lane.planned if b.unit == unit]
-        known = [b for lane in self._lanes for b in lane.blocks if b.unit == unit]
-        block = random.choice(known or planned)
-        if rest.by_one:  # one address that it never answers would keep it away for good
-            block = random.choice(singles(block))
-        rest.by_one = not rest.by_one
         try:
-            await self._read(line, block)
+            await self._read(line, unit.next_question())
         except (Away, NotHere) as cause:
             if not isinstance(cause, NotHere) or cause.code in NOT_NOW:
-                del self._away[unit]
-                rest.pause = min(rest.pause * 2, _LONGEST_REST)
-                rest.until = self._clock.monotonic() + rest.pause * random.uniform(0.8, 1.2)
-                self._away[unit] = rest  # behind the others
+                unit.still_away(self._clock.monotonic())
+                self._put_last(unit)
                 return
-        del self._away[unit]
-        _log.info("%s: %s: unit %d answers again", self._name, self._where, unit)
+        unit.answered()
+        self._absent.remove(unit)
+        _log.info("%s: %s: unit %d answers again", self._name, self._where, unit.number)
+
+    def _put_last(self, unit: Unit) -> None:
+        self._absent = [*(one for one in self._absent if one is not unit), unit]
 
     def _batch(
         self,
@@ -273,9 +268,9 @@ class ModbusCollector:
         read: Sequence[_Read],
         refused: Sequence[tuple[Block, int]],
     ) -> SampleBatch:
-        if self._away:  # what was read of a unit before it went is older than the mark that it is lost
-            read = [(b, v) for b, v in read if b.unit not in self._away]
-            refused = [(b, status) for b, status in refused if b.unit not in self._away]
+        if self._absent:  # what was read of a unit before it went is older than the mark that it is lost
+            read = [(b, v) for b, v in read if not self._units[b.unit].away]
+            refused = [(b, status) for b, status in refused if not self._units[b.unit].away]
         tags, values = [b.tags for b, _ in read], [v for _, v in read]
         good = sum(len(v) for v in values)
         if refused:
@@ -335,18 +330,11 @@ class ModbusCollector:
                     bad.append((block, cause.status))
         lane.remember(whole, [b for b, _ in good], bad)
         self._tell(bad, len(lane.refused))
-        self._give_up(whole.unit)
-        return good
-
-    def _give_up(self, unit: int) -> None:
-        """Raises Away where the unit can read nothing of all that is wanted of it."""
-        if any(b.unit == unit for lane in self._lanes for b in lane.blocks):
-            return
-        refused = [status for lane in self._lanes for b, status in lane.refused if b.unit == unit]
-        if BAD_DEVICE_FAILURE in refused or BAD_TIMEOUT in refused:
-            for lane in self._lanes:
-                lane.forget(unit)
+        unit = self._units[whole.unit]
+        if unit.is_unreadable:
+            unit.forget()
             raise Away("it cannot read any of its points")
+        return good
 
     def _tell(self, bad: Sequence[tuple[Block, int]], many: int) -> None:
         for block, status in bad:
@@ -365,11 +353,11 @@ class ModbusCollector:
         pause = max(_ASK_PAUSE, pause / math.ceil(many / _ASK_AT_MOST))
         self._ask_again_at = min(self._ask_again_at, self._clock.monotonic() + pause)
 
-    async def _ask_the_refused(self, line: ModbusLine, sink: Sink[SampleBatch]) -> None:
+    async def _ask_the_refused(self, line: ModbusLine) -> None:
         """A question each, in turn: where one answers now, its lane is read as configured again."""
         self._ask_again_at = math.inf
         for lane in self._lanes:
-            here = [r for r in lane.refused if self._is_here(r[0].unit)]
+            here = [r for r in lane.refused if self._units[r[0].unit].here]
             for refused in here[:_ASK_AT_MOST]:
                 lane.put_last(refused)
                 block, status = refused
@@ -380,33 +368,16 @@ class ModbusCollector:
                 except Mute:  # it has cost a timeout; a unit that is dead shows with the next round
                     self._ask_again_at = self._clock.monotonic() + _ASK_AGAIN
                     return
-                except Away as cause:
-                    await self._lose(block.unit, str(cause), sink)
-                    break
                 else:
                     if status == BAD_TIMEOUT:  # not everything again: what keeps silent costs too much
                         lane.take_back(refused)
                         continue
                     lane.reset()
+                    for unit in self._units.values():
+                        unit.read_through.discard(lane)
                     break
             if lane.refused and self._ask_again_at == math.inf:
                 self._ask_again(lane.refused[0][1], len(lane.refused))
-
-
-def _lanes(config: ModbusConfig, points: Sequence[Point], patience: float) -> list[Lane]:
-    """One for each interval that has points, the shortest first. `patience`: seconds until a tag is stale."""
-    every = config.every.total_seconds()
-    quick = (config.fast or min(config.every, timedelta(milliseconds=100))).total_seconds()
-    told = min(_HEARTBEAT, patience / 2)
-    intervals = {"fast": (quick, max(quick, min(every, told))), "": (every, every)}
-    intervals |= {n: (s, max(s, told)) for n, d in config.groups.items() if (s := d.total_seconds())}
-    found = []
-    for group, (interval, whole) in sorted(intervals.items(), key=lambda item: item[1][0]):
-        some = [p for p, c in zip(points, config.points, strict=True) if c.group == group]
-        if some:
-            blocks = plan(some, config.hole, config.max_registers, config.max_bits)
-            found.append(Lane(interval, whole, blocks))
-    return found
 
 
 def _joined(columns: list[NDArray[Any]]) -> NDArray[Any]:

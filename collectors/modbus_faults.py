@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hub.model.sample import BAD_OUT_OF_RANGE
 
 BAD_DEVICE_FAILURE = 0x808B0000
@@ -40,15 +38,6 @@ class NotHere(Exception):
     @property
     def status(self) -> int:
         return BAD_DEVICE_FAILURE if self.code in NOT_NOW else BAD_OUT_OF_RANGE
-
-
-@dataclass(slots=True)
-class Rest:
-    """How long a unit that is away is left in peace."""
-
-    pause: float
-    until: float
-    by_one: bool = True  # the next question is for one point, else for a whole block
 
 
 def said(code: int) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from datetime import timedelta
 from itertools import chain
 
-from collectors.blocks import Block, rejoin
+from collectors.blocks import Block, Point, plan, rejoin
 from collectors.deadband import news
+from collectors.modbus_config import ModbusConfig
 from hub.model.batch import SampleBatch
+
+_HEARTBEAT = 1.0  # seconds at most until a fast point that stands still is told again
 
 
 class Lane:
@@ -25,7 +29,6 @@ class Lane:
         """As configured again: whatever was refused is asked for anew."""
         self.blocks: tuple[Block, ...] = self.planned
         self.refused: tuple[tuple[Block, int], ...] = ()  # one point each, and its status
-        self.known: set[int] = set()  # units that were read through: what they have is known
 
     def news(self, batch: SampleBatch, now: float) -> SampleBatch:
         """What of this round is worth telling."""
@@ -35,10 +38,8 @@ class Lane:
         self._whole_due = (math.floor(now / self._whole + 1e-6) + 1) * self._whole
         return batch
 
-    def done(self, now: float, units: Set[int]) -> None:
-        """Next at the grid point after `now`; rounds that were missed meanwhile stay missed. `units`: those
-        that were read through."""
-        self.known.update(units)
+    def done(self, now: float) -> None:
+        """Next at the grid point after `now`; rounds that were missed meanwhile stay missed."""
         self.due = (math.floor(now / self.interval + 1e-6) + 1) * self.interval
 
     def remember(self, whole: Block, good: Sequence[Block], bad: Sequence[tuple[Block, int]]) -> None:
@@ -49,10 +50,6 @@ class Lane:
         rest = (b for b in self.blocks if b is not whole)
         self.blocks = tuple(chain(rest, rejoin(good) if bad else good))
         self.refused += tuple(bad)
-
-    def is_new(self, unit: int) -> bool:
-        """Not read through once since it is there: what the unit has is not known yet."""
-        return unit not in self.known
 
     def put_last(self, refused: tuple[Block, int]) -> None:
         """It was asked for just now; the others first."""
@@ -77,3 +74,19 @@ class Lane:
             *(b for b in self.planned if b.unit == unit),
         )
         self.refused = tuple(r for r in self.refused if r[0].unit != unit)
+
+
+def lanes_of(config: ModbusConfig, points: Sequence[Point], patience: float) -> list[Lane]:
+    """One for each interval that has points, the shortest first. `patience`: seconds until a tag is stale."""
+    every = config.every.total_seconds()
+    quick = (config.fast or min(config.every, timedelta(milliseconds=100))).total_seconds()
+    told = min(_HEARTBEAT, patience / 2)
+    intervals = {"fast": (quick, max(quick, min(every, told))), "": (every, every)}
+    intervals |= {n: (s, max(s, told)) for n, d in config.groups.items() if (s := d.total_seconds())}
+    found = []
+    for group, (interval, whole) in sorted(intervals.items(), key=lambda item: item[1][0]):
+        some = [p for p, c in zip(points, config.points, strict=True) if c.group == group]
+        if some:
+            blocks = plan(some, config.hole, config.max_registers, config.max_bits)
+            found.append(Lane(interval, whole, blocks))
+    return found
