@@ -78,7 +78,7 @@ def delivery(
         o for o in orders
         if start <= o.due_at < min(end, now) and o.state is not WorkOrderState.CANCELLED and o.jobs
     ]  # fmt: skip
-    lines = sorted({job.work_center for order in judged for job in order.jobs})
+    lines = sorted({job.work_center for order in judged for job in order.jobs} - {""})
     return [_figures("", judged, told), *(_figures(line, judged, told) for line in lines)]
 
 

@@ -64,6 +64,12 @@ def test_an_order_belongs_to_the_line_it_leaves_by() -> None:
     assert (of(CUT, found).orders, of(TURN, found).orders) == (0, 1)
 
 
+def test_work_without_a_place_is_of_the_whole_and_of_no_line() -> None:
+    made = order("A")
+    placeless = replace(made, jobs=tuple(replace(j, work_center="") for j in made.jobs))
+    assert [(f.line, f.orders) for f in delivery([placeless], [], START, END, AFTER)] == [("", 1)]
+
+
 def test_what_nobody_can_know_is_neither_good_nor_bad() -> None:
     ended = order("A", state=WorkOrderState.COMPLETED)
     total = of("", delivery([ended], [], START, END, AFTER))
