@@ -42,6 +42,7 @@ MARK_EVERY = timedelta(seconds=5)
 MARK, LEAP = "rules:evaluated", "rules:clock"
 GROUP, STORE = "rules", "store"
 RECALLED = "the record"  # who tells what was stored while nobody listened
+PAGE = timedelta(minutes=10)  # of the record at a time: nobody knows how long nobody listened
 RECENT = 2_000  # ended alarms that a warm start looks at
 
 
@@ -153,12 +154,15 @@ class RuleRunner:
         return now
 
     async def _recall(self, *, evaluated_since_stored: bool = False) -> None:
-        """Samples from the record, as far back as a delay may have begun.
+        """Samples from the record, as far back as a delay may have begun, page by page up to the present.
 
         What is on the way to the record is read before the record is: nothing falls between the two.
         """
         on_the_way = await self._bus.ahead(SAMPLES, GROUP, STORE) if evaluated_since_stored else []
         start = self._upto - self._evaluator.longest_delay() - timedelta(seconds=1)
+        while (end := start + PAGE) < self._clock.now():
+            await self._take_recalled(await self._samples.since(self._evaluator.tags(), start, end))
+            start = end
         await self._take_recalled(await self._samples.since(self._evaluator.tags(), start))
         for body in on_the_way:
             with suppress(ValueError):  # refused in the life before
@@ -204,13 +208,15 @@ class RuleRunner:
             await self._take(SampleBatch.at([], self._clock.now(), []), origin=origin)
 
     async def _miss(self, delivery: Delivery) -> None:
-        """A repeat does no harm. What the bus lost before the rules had it may still be on record."""
-        missing = self._tally.take(delivery.stamp) if delivery.stamp is not None else 0
-        if not missing or delivery.stamp is None:
+        """A repeat does no harm. What the bus lost, or let go, before the rules had it may be on record."""
+        missing = (self._tally.take(delivery.stamp) or 0) if delivery.stamp is not None else 0
+        missing = max(missing, int(delivery.passed_over))  # at least: who fell silent then does not tell
+        if not missing:
             return
         self.lost += missing
         metrics.lost(GROUP, missing)
-        log.error("rules.lost", batches=missing, origin=delivery.stamp.origin)
+        origin = delivery.stamp.origin if delivery.stamp is not None else ""
+        log.error("rules.lost", batches=missing, origin=origin, on_record=delivery.passed_over)
         await self._recall()
 
     def _reached(self, at: datetime | None) -> None:

@@ -43,6 +43,12 @@ _rules = Histogram(
     "andon_rule_evaluation_seconds", "One batch through the rules", buckets=_FAST, registry=REGISTRY
 )
 _lost = Counter("andon_lost_batches", "Batches of samples that never arrived", ["taker"], registry=REGISTRY)
+_let_go = Counter(
+    "andon_let_go_batches",
+    "Batches on record that a full bus did not keep for a taker that stands still",
+    ["taker"],
+    registry=REGISTRY,
+)
 _behind = Gauge("andon_rules_behind_seconds", "How far the rules are behind the bus", registry=REGISTRY)
 _alarms = Gauge("andon_alarms_open", "Alarms that are not normal", ["priority"], registry=REGISTRY)
 _waiting = Gauge("andon_outbox_waiting", "Intents not yet carried out", ["kind"], registry=REGISTRY)
@@ -109,6 +115,11 @@ def rules(seconds: float) -> None:
 def lost(taker: str, batches: int) -> None:
     """Batches were sent that `taker` (store, rules) will never get: the bus lost them."""
     _lost.labels(taker).inc(batches)
+
+
+def let_go(taker: str, batches: int) -> None:
+    """`taker` stands still and the bus is full: what is on record is not kept for it, it reads that there."""
+    _let_go.labels(taker).inc(batches)
 
 
 def rules_behind(seconds: float) -> None:

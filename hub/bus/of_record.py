@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 
 from hub.ports import Bus, Delivery
 
@@ -24,13 +25,16 @@ class OfRecord:
         self.healthy, self.close = bus.healthy, bus.close
 
     async def consume(self, topic: str, group: str) -> AsyncIterator[Delivery]:
+        passed_over = False  # who is refused cannot tell it
         async with aclosing(self._bus.consume(topic, group)) as deliveries:  # type: ignore[type-var]
             async for delivery in deliveries:
+                passed_over |= delivery.passed_over
                 if delivery.stamp is not None and delivery.stamp.record not in ("", self._record):
                     self._refuse(delivery.stamp.origin)
                     await delivery.ack()
                 else:
-                    yield delivery
+                    yield replace(delivery, passed_over=passed_over)
+                    passed_over = False
 
     def _refuse(self, origin: str) -> None:
         self.refused += 1

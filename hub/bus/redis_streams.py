@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
@@ -17,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from hub.bus.standing import Standing
 from hub.errors import Transient
 from hub.model.stamp import Stamp
 from hub.ports import Delivery
@@ -69,11 +71,13 @@ class RedisBus:
         self._prefix = prefix
         self._groups = groups
         self._limit = limit
+        self._standing = Standing()
         self._published = 0
         self._made: set[str] = set()
 
     async def publish(self, topic: str, body: bytes, stamp: Stamp | None = None) -> None:
-        """Waits while the belt is full: a consumer that is away must not make others forget."""
+        """Waits while the belt is full: a consumer that is away must not make others forget. What is on
+        record is not kept for one that stands still, though (see hub.bus.standing)."""
         entry: dict[str, bytes | str | int] = {"b": body}
         if stamp is not None:
             entry |= {"o": stamp.origin, "n": stamp.number}
@@ -88,6 +92,7 @@ class RedisBus:
             if self._published % LOOK_EVERY == 0:
                 while await _told(self._redis.xlen(self._prefix + topic)) >= self._limit:
                     await self._trim(topic)
+                    await self._leave_behind(topic)
                     await asyncio.sleep(0.2)
             if stamp is not None and stamp.follows is not None:
                 await self._add_in_turn(self._prefix + topic, entry, stamp)
@@ -123,12 +128,15 @@ class RedisBus:
                 alone = True
             elif not entries:
                 await self._read(topic, group, ">", SHORT_MS)
+            gone = 0
             if entries:
                 await self._look_at(watch, loop.time())
+                gone = await self._gone(topic, group)
             for number, fields in entries:
                 after = number
                 if b"b" in fields:
-                    yield self._delivery(topic, group, number, fields, watch.at(loop.time()))
+                    yield self._delivery(topic, group, number, fields, watch.at(loop.time()), gone)
+                    gone = 0
                 else:  # deleted while it was pending, or not ours: nobody can do anything with it
                     await self._ack(topic, group, number)
                 given += 1
@@ -165,7 +173,7 @@ class RedisBus:
             watch.set(seconds + micro / 1e6, elapsed)
 
     def _delivery(
-        self, topic: str, group: str, number: str, fields: Mapping[bytes, bytes], server: float
+        self, topic: str, group: str, number: str, fields: Mapping[bytes, bytes], server: float, gone: int
     ) -> Delivery:
         stamp = None
         if b"o" in fields:
@@ -174,11 +182,14 @@ class RedisBus:
         given = _order(number)[0] / 1000
         at = datetime.fromtimestamp(given, UTC)
         age = max(server - given, 0.0) + float(fields.get(b"a", 0))
-        return Delivery(fields[b"b"], number, lambda: self._ack(topic, group, number), stamp, at, age)
+        ack = partial(self._ack, topic, group, number, gone)
+        return Delivery(fields[b"b"], number, ack, stamp, at, age, gone > 0)
 
-    async def _ack(self, topic: str, group: str, number: str) -> None:
+    async def _ack(self, topic: str, group: str, number: str, told: int = 0) -> None:
         try:
             await _told(self._redis.xack(self._prefix + topic, group, number))
+            if told:
+                await _told(self._redis.decrby(self._passed(topic, group), told))
         except RedisError as cause:
             raise _away(cause) from None
 
@@ -195,18 +206,51 @@ class RedisBus:
 
     async def _trim(self, topic: str) -> None:
         """Drop what every group has acknowledged."""
+        await self._drop(topic, self._groups.get(topic, ()))
+
+    async def _leave_behind(self, topic: str) -> None:
+        """After a trim: the belt is still full, and it is not the first group that keeps it so."""
+        stream, names = self._prefix + topic, self._groups.get(topic, ())
+        if (await self.behind(topic)).get(next(iter(names), ""), self._limit) > self._limit // 2:
+            return
+        now, still = asyncio.get_running_loop().time(), []
+        try:
+            for name in names[1:]:
+                if self._standing.still(topic, name, await self._reached(stream, name), now):
+                    still.append(name)
+                    await _told(self._redis.incr(self._passed(topic, name)))  # first: it may end just here
+        except RedisError as cause:
+            raise _away(cause) from None
+        gone = await self._drop(topic, [name for name in names if name not in still]) if still else 0
+        for name in still:
+            self._standing.tell(topic, name, gone)
+
+    def _passed(self, topic: str, group: str) -> str:
+        """How often entries went on without the group, and it does not know yet."""
+        return f"{self._prefix}{topic}:passed:{group}"
+
+    async def _gone(self, topic: str, group: str) -> int:
+        try:
+            return max(int(await _told(self._redis.get(self._passed(topic, group))) or 0), 0)
+        except RedisError as cause:
+            raise _away(cause) from None
+
+    async def _drop(self, topic: str, groups: Sequence[str]) -> int:
+        """What all of these have acknowledged; how many entries."""
         stream = self._prefix + topic
         try:
-            reached = [await self._reached(stream, name) for name in self._groups.get(topic, ())]
+            reached = [await self._reached(stream, name) for name in groups]
             oldest = [pending or delivered for pending, delivered in reached]
             if oldest:
-                await _told(self._redis.xtrim(stream, minid=min(oldest, key=_order), approximate=False))
+                least = min(oldest, key=_order)
+                return int(await _told(self._redis.xtrim(stream, minid=least, approximate=False)))
         except ResponseError as cause:
             if not _groups_gone(cause):
                 raise _away(cause) from None
             await self._make_groups(topic)
         except RedisError as cause:
             raise _away(cause) from None
+        return 0
 
     async def _reached(self, stream: str, group: str) -> tuple[str, str]:
         """(oldest that is handed out and not acknowledged or "", newest that was handed out) of a group."""
@@ -247,10 +291,15 @@ class RedisBus:
                 lag = named.get("lag")
                 if lag is None:  # entries were taken out of the middle: nobody counts them any more
                     lag = await self._count_after(stream, _text(named["last-delivered-id"]))
+                elif lag and _text(named["last-delivered-id"]) == await self._last(stream):
+                    lag = 0  # a server of before counts what went without the group for ever
                 out[_text(named["name"])] = int(lag) + int(named["pending"])
         except RedisError:
             return {}
         return out
+
+    async def _last(self, stream: str) -> str:
+        return _text((await _told(self._redis.xinfo_stream(stream)))["last-generated-id"])
 
     async def _count_after(self, stream: str, number: str) -> int:
         return len(_listed(await _told(self._redis.xrange(stream, f"({number}", "+"))))

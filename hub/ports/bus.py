@@ -28,6 +28,8 @@ class Delivery:
     sender could not know whether it had arrived: `stamp` (as it was published with) is then the same. `at` is
     when the bus took it, None where that is not known. `age`: seconds since it was taken at its
     source: by its sender's clock until the bus had it, then by the bus's; no other clock plays a part.
+    `passed_over`: before it there were entries that this group was not given because it stood still; they are
+    on record. Told until this one is acknowledged.
     """
 
     body: bytes
@@ -36,6 +38,7 @@ class Delivery:
     stamp: Stamp | None = None
     at: datetime | None = None
     age: float = 0.0
+    passed_over: bool = False
 
     @property
     def is_history(self) -> bool:
@@ -65,7 +68,9 @@ class RememberingPublisher(Publisher, Protocol):
 
 
 class Bus(Protocol):
-    """Two promises. `publish`/`consume`: at least once to every group, in order, with back-pressure.
+    """Two promises. `publish`/`consume`: at least once to every group, in order, with back-pressure; but what
+    the first group of a topic has acknowledged is on record, and where the bus is full and another group
+    stands still, it is let go: that group is told so, and reads there what it has missed.
     `shout`/`listen`: to whoever listens now, best effort, newest kept when a listener is slow.
     """
 
@@ -84,7 +89,8 @@ class Bus(Protocol):
         ...
 
     async def behind(self, topic: str) -> Mapping[str, int]:
-        """How many entries each group has not acknowledged; empty when that cannot be told just now."""
+        """How many entries each group has not acknowledged, never 0 where it was passed over without
+        knowing it; empty when that cannot be told just now."""
         ...
 
     async def shout(self, topic: str, body: bytes) -> None: ...

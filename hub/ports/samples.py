@@ -38,8 +38,8 @@ class SampleStore(Protocol):
         """The last sample of each tag that has one."""
         ...
 
-    async def since(self, tags: Sequence[int], start: datetime) -> SampleBatch:
-        """Raw samples of these tags from `start`, ordered by time."""
+    async def since(self, tags: Sequence[int], start: datetime, end: datetime | None = None) -> SampleBatch:
+        """Raw samples of these tags from `start` and before `end` (None: all), ordered by time."""
         ...
 
     async def trend(

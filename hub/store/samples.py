@@ -185,8 +185,8 @@ class PgSampleStore:
     async def newest(self, tags: Sequence[int]) -> SampleBatch:
         return await self._read(NEWEST, {"tags": list(tags)})
 
-    async def since(self, tags: Sequence[int], start: datetime) -> SampleBatch:
-        return await self._read(SINCE, {"tags": list(tags), "start": start})
+    async def since(self, tags: Sequence[int], start: datetime, end: datetime | None = None) -> SampleBatch:
+        return await self._read(SINCE, {"tags": list(tags), "start": start, "end": end})
 
     async def _read(self, query: str, values: dict[str, Any]) -> SampleBatch:
         async with borrowed(self._pool) as connection:
@@ -360,7 +360,8 @@ cross join lateral (
 """
 SINCE = """
 select ts, tag, value, status from samples
-where tag = any (%(tags)s::integer[]) and ts >= %(start)s order by ts
+where tag = any (%(tags)s::integer[]) and ts >= %(start)s
+  and ts < coalesce(%(end)s::timestamptz, 'infinity') order by ts
 """
 _RAW_TREND = """
 select date_bin(%(width)s, ts, %(start)s) as bucket, avg(value) as mean, min(value) as min, max(value) as max

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from hub import metrics
 from hub.bus.memory import MemoryBus
-from hub.bus.redis_streams import BusUnavailable, RedisBus
+from hub.bus.redis_streams import LOOK_EVERY, BusUnavailable, RedisBus
+from hub.bus.standing import Standing
 from hub.model.stamp import Stamp
 from hub.ports import Bus
 from hub.testing.clock import NOON, HandClock
 from tests.buses import MakeBus
+from tests.integration.rule_house import StillClock
 
 pytestmark = pytest.mark.anyio
 GROUPS = {"samples": ("store", "rules")}
@@ -71,6 +74,128 @@ async def test_publishers_wait_while_a_group_is_too_far_behind(bus: Bus) -> None
             await delivery.ack()
     async with asyncio.timeout(PATIENCE):
         await blocked
+
+
+async def test_nothing_waits_for_a_group_that_has_had_the_last_entry(redis_server: str) -> None:
+    """Some servers count what was trimmed before it came as waiting, for ever."""
+    bus = RedisBus(redis_server, GROUPS, prefix="trimmed:")
+    try:
+        for i in range(4):
+            await bus.publish("samples", b"%d" % i)
+        [(last, _)] = await bus._redis.xrevrange("trimmed:samples", count=1)
+        await bus._redis.xgroup_setid("trimmed:samples", "rules", last, entries_read=1)
+        [group] = [g for g in await bus._redis.xinfo_groups("trimmed:samples") if g["name"] == b"rules"]
+        assert group["lag"] == 3
+        assert await bus.behind("samples") == {"store": 4, "rules": 0}
+    finally:
+        await bus.close()
+
+
+async def publish_all(bus: Bus, clock: StillClock, bodies: int) -> None:
+    """Where a publisher waits, time passes: more of it than anybody is waited for."""
+    if isinstance(bus, RedisBus):
+        bus._published = LOOK_EVERY - 3  # the belt's length is looked at with the third
+    for n in range(1, bodies + 1):
+        said = asyncio.create_task(bus.publish("samples", b"%d" % n, Stamp("a", n)))
+        async with asyncio.timeout(PATIENCE):
+            while not said.done():
+                await asyncio.wait({said}, timeout=0.005)
+                if clock.asleep:
+                    clock.turn(5)
+        said.result()
+        if isinstance(bus, RedisBus):
+            bus._published = LOOK_EVERY - 1  # and with each from here on
+
+
+async def test_what_is_on_record_is_not_kept_for_a_group_that_stands_still(
+    make_bus: MakeBus, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One consumer hangs with an entry in hand; the first group gets everything, and it is told later."""
+    before = metrics.value("andon_let_go_batches_total", taker="rules") or 0
+    clock = StillClock()
+    bus = make_bus(GROUPS, limit=5, clock=clock)
+    if isinstance(bus, RedisBus):
+        bus._standing = Standing(0.0)
+    stored: list[bytes] = []
+
+    async def store() -> None:
+        async for delivery in bus.consume("samples", "store"):
+            stored.append(delivery.body)
+            await delivery.ack()
+
+    await bus.publish("samples", b"0", Stamp("b", 1))
+    rules = bus.consume("samples", "rules")
+    [in_hand] = await take(rules, 1)
+    writing = asyncio.create_task(store())
+    await publish_all(bus, clock, 23)
+    async with asyncio.timeout(PATIENCE):
+        while len(stored) < 24:
+            await asyncio.sleep(0.001)
+    assert stored == [b"%d" % n for n in range(24)]
+    left = (metrics.value("andon_let_go_batches_total", taker="rules") or 0) - before
+    assert left >= 15
+    assert [r.levelname for r in caplog.records if "takes nothing" in r.message] == ["ERROR"]
+    assert (await bus.behind("samples"))["rules"] > 0
+    await in_hand.ack()
+    assert (await bus.behind("samples"))["rules"] > 0, "it does not know yet what it missed"
+    if isinstance(bus, RedisBus):
+        await rules.aclose()  # type: ignore[attr-defined]
+        rules = bus.consume("samples", "rules")
+    seen, flags = [], []
+    while not seen or seen[-1] < 23:
+        [delivery] = await take(rules, 1)
+        assert delivery.stamp is not None
+        seen.append(delivery.stamp.number)
+        flags.append(delivery.passed_over)
+        await delivery.ack()
+    assert flags == [True] + [False] * (len(flags) - 1)
+    assert seen == list(range(seen[0], 24)) and len(seen) <= 6, "in order, and no more than may wait"
+    assert await bus.behind("samples") == {"store": 0, "rules": 0}
+    writing.cancel()
+
+
+async def test_a_group_that_gets_on_however_slowly_is_waited_for() -> None:
+    clock = StillClock()
+    bus = MemoryBus(GROUPS, 5, clock)
+    store, rules = bus.consume("samples", "store"), bus.consume("samples", "rules")
+    for n in range(20):
+        said = asyncio.create_task(bus.publish("samples", b"%d" % n))
+        await (await take(store, 1))[0].ack()
+        if n >= 5:
+            async with asyncio.timeout(PATIENCE):
+                while not clock.asleep:
+                    await asyncio.sleep(0)
+            assert not said.done()
+            clock.turn(20)
+            await asyncio.sleep(0)
+            [delivery] = await take(rules, 1)
+            assert (delivery.body, delivery.passed_over) == (b"%d" % (n - 5), False)
+            await delivery.ack()
+        await said
+
+
+async def test_nobody_is_passed_over_while_the_first_group_is_behind_as_well(make_bus: MakeBus) -> None:
+    """As when the database is away."""
+    clock = StillClock()
+    bus = make_bus(GROUPS, limit=5, clock=clock)
+    if isinstance(bus, RedisBus):
+        bus._standing = Standing(0.0)
+        bus._published = LOOK_EVERY - 6
+    for n in range(5):
+        await bus.publish("samples", b"%d" % n)
+    for delivery in await take(bus.consume("samples", "store"), 2):
+        await delivery.ack()
+    waits = asyncio.create_task(bus.publish("samples", b"5"))
+    for _ in range(3):
+        await asyncio.wait({waits}, timeout=0.02)
+        clock.turn(20)
+    assert not waits.done()
+    rules = await take(bus.consume("samples", "rules"), 5)
+    assert [(d.body, d.passed_over) for d in rules] == [(b"%d" % n, False) for n in range(5)]
+    for delivery in rules:
+        await delivery.ack()
+    async with asyncio.timeout(PATIENCE):
+        await waits
 
 
 async def test_who_is_cancelled_ends_whenever_it_happens(bus: Bus) -> None:

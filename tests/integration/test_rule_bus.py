@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from alert_rules.evaluator import Evaluator
 from alert_rules.runner import MARK, RuleRunner
 from hub import metrics
+from hub.bus.redis_streams import LOOK_EVERY, RedisBus
+from hub.bus.standing import Standing
 from hub.model.batch import SampleBatch
 from hub.model.stamp import Stamp
 from hub.ports import SAMPLES
 from hub.store.duty import EVERY, Duty
 from hub.testing.clock import HandClock
 from tests.buses import MakeBus
-from tests.integration.rule_house import HOT, OIL, TICKERS, RuleHouse, at, rule_house, until
+from tests.integration.rule_house import (
+    EXECUTING,
+    FAULTED,
+    HOT,
+    OIL,
+    PRESS,
+    TICKERS,
+    RuleHouse,
+    at,
+    rule_house,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -171,6 +185,83 @@ async def test_a_batch_that_comes_twice_changes_nothing(house: RuleHouse) -> Non
                 await house.say(second, value, stamp=Stamp("a", second))
         assert runner.health()["lost_batches"] == 0
     assert await house.events(await house.only_alarm()) == ["raised", "cleared"]
+
+
+@pytest.mark.parametrize(
+    ("comes_back", "origin"), [("by itself", "a"), ("by itself", "silent since"), ("in another life", "a")]
+)
+async def test_rules_that_hung_while_the_record_went_on_read_there_what_they_missed(
+    house: RuleHouse, monkeypatch: pytest.MonkeyPatch, comes_back: str, origin: str
+) -> None:
+    """What was over by then calls nobody; what stands is raised then; states are as they were, once."""
+    monkeypatch.setattr("alert_rules.runner.PAGE", timedelta(seconds=7))
+    gate = asyncio.Event()
+    house.bus._limit = 5  # type: ignore[attr-defined]
+    if isinstance(house.bus, RedisBus):
+        house.bus._standing = Standing(0.0)
+    writing = asyncio.create_task(write(house))
+    async with house.running() as runner:
+        await house.say(1, EXECUTING, "state", stamp=Stamp("a", 1))
+        monkeypatch.setattr(runner, "_take_in_time", hangs(runner, gate))
+        if isinstance(house.bus, RedisBus):  # by its clock they have come far beyond this day
+            monkeypatch.setattr(runner, "_reached", lambda _: None)
+        await keep_on(house, Stamp("a", 2), "good", 0)  # with this in hand
+        missed: list[tuple[str, float]] = [("oil_temp", 92), ("state", FAULTED), ("oil_temp", 60)]
+        missed += [("state", EXECUTING), *[("oil_temp", 61.0 + n) for n in range(16)], ("oil_temp", 93)]
+        times = [await keep_on(house, Stamp(origin, n), *said) for n, said in enumerate(missed, 3)]
+        house.clock.turn(60)
+        after = 3 + len(missed) if origin == "a" else 3
+        for n in range(3):  # the present: of the hot press nothing more is heard
+            await keep_on(house, Stamp("a", after + n), "good", 0)
+        if comes_back == "by itself":
+            gate.set()
+            await house.turn(1)
+            assert runner.health()["lost_batches"] >= (10 if origin == "a" else 1)
+            await house.turn(1)
+    back = house.clock.now()
+    if comes_back == "in another life":
+        async with house.running():
+            await house.turn(2)
+    alarm = await house.only_alarm()
+    assert alarm.condition and alarm.raised_at is not None and alarm.raised_at > back - timedelta(seconds=3)
+    spans = await house.ledger.states(at(0), house.clock.now())
+    assert [(s.state.name, s.since) for s in spans] == [
+        ("EXECUTING", at(1)), ("FAULT", times[1]), ("EXECUTING", times[3])
+    ]  # fmt: skip
+    writing.cancel()
+
+
+def hangs(runner: RuleRunner, gate: asyncio.Event) -> Callable[..., Awaitable[None]]:
+    goes = runner._take_in_time
+
+    async def take(*args: Any) -> None:
+        await gate.wait()
+        await goes(*args)
+
+    return take
+
+
+async def write(house: RuleHouse) -> None:
+    """The samples are on record before they are on the bus here."""
+    async for delivery in house.bus.consume(SAMPLES, "store"):
+        await delivery.ack()
+
+
+async def keep_on(house: RuleHouse, stamp: Stamp, tag: str, value: float) -> datetime:
+    """One more batch a second, where nobody keeps it waiting; the time it is from."""
+    house.clock.turn(1)
+    if isinstance(house.bus, RedisBus):
+        house.bus._published = LOOK_EVERY - 1
+    batch = SampleBatch.at([house.plant.tags[f"{PRESS}/{tag}"].number], now := house.clock.now(), [value])
+    await house.samples.write([batch])
+    said = asyncio.create_task(house.bus.publish(SAMPLES, batch.to_bytes(), stamp))
+    async with asyncio.timeout(20):
+        while not said.done():
+            await asyncio.wait({said}, timeout=0.01)
+            if not said.done():
+                house.clock.turn(5)
+    said.result()
+    return now
 
 
 # ------------------------------------------------------------------ two hubs

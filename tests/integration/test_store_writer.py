@@ -112,7 +112,7 @@ class Shelf:
     async def newest(self, tags: Sequence[int]) -> SampleBatch:
         raise NotImplementedError
 
-    async def since(self, tags: Sequence[int], start: object) -> SampleBatch:
+    async def since(self, tags: Sequence[int], start: object, end: object = None) -> SampleBatch:
         raise NotImplementedError
 
     async def trend(self, *_: object) -> list[tuple[object, float, float, float]]:
