@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from collectors.mes_events import Event, named, read
 from collectors.mes_faults import Unreadable, reason_of
 from collectors.mes_house import NO_PLACE, House, noted
 from collectors.mes_unknown import Unknown
 from collectors.runner import Shout, book, pass_on
+from hub import patience
+from hub.errors import RecordAway, Undone
 from hub.failpoint import failpoint
 from hub.model.intake import Fault, Reject, Uptake, Verdict
 from hub.model.intent import Intent
@@ -18,6 +23,10 @@ from hub.model.production import JobResponse, Posting, WorkOrder
 from hub.model.words import Words
 from hub.ports import Clock, EventSource, Ledger, Tx
 
+_TRIES = 5
+TURN = 10.0  # seconds that a push or a person waits for the others
+_TURNS: WeakKeyDictionary[Ledger, asyncio.Lock] = WeakKeyDictionary()
+_Done = TypeVar("_Done")
 ANOTHER = Fault(
     "id",
     Words(
@@ -71,13 +80,14 @@ class Intake:
 
     async def take(self, records: Sequence[Any]) -> list[Verdict]:
         found = [(record, self._read(record)) for record in records]
-        touched: set[str] = set()
-        async with self._ledger.begin() as tx:
-            verdicts = [await self._one(tx, record, event, touched) for record, event in found]
-            failpoint("mes.event_before_commit")
-        failpoint("mes.event_after_commit")
-        for order in sorted(touched):
-            await self._shout({"kind": "order", "number": order})
+
+        async def all_of_them(tx: Tx, touched: set[str]) -> list[Verdict]:
+            return [await self._one(tx, record, event, touched) for record, event in found]
+
+        verdicts = await self._written(all_of_them)
+        for (_, event), verdict in zip(found, verdicts, strict=True):
+            if isinstance(event, Event) and verdict.fate is Uptake.TAKEN:
+                self._count(event)
         return verdicts
 
     async def again(self, reject: Reject) -> Verdict:
@@ -91,17 +101,36 @@ class Intake:
             made = read(event, self._clock.now())
         except Unreadable as why:
             return Verdict("", Uptake.REJECTED, why.faults)
-        touched: set[str] = set()
+
+        async def this_one(tx: Tx, touched: set[str]) -> Verdict:
+            verdict = await self._judged(tx, made, touched)
+            if not take:
+                raise _OnlyAsked(verdict)
+            return verdict
+
         try:
-            async with self._ledger.begin() as tx:
-                verdict = await self._judged(tx, made, touched)
-                if not take:
-                    raise _OnlyAsked(verdict)
+            return await self._written(this_one)
         except _OnlyAsked as asked:  # it was undone
             return asked.verdict
+
+    async def _written(self, work: Callable[[Tx, set[str]], Awaitable[_Done]]) -> _Done:
+        """One transaction, and the orders that it touched are told. Two batches that touch the same orders
+        in another order each wait for the other: those of this process take turns, and one that is undone
+        because of another process is taken once more."""
+        for tried in range(1, _TRIES + 1):
+            touched: set[str] = set()
+            try:
+                async with self._turn(), self._ledger.begin() as tx:
+                    done = await work(tx, touched)
+                    failpoint("mes.event_before_commit")
+                break
+            except Undone:
+                if tried == _TRIES:
+                    raise
+        failpoint("mes.event_after_commit")
         for order in sorted(touched):
             await self._shout({"kind": "order", "number": order})
-        return verdict
+        return done
 
     async def _judged(self, tx: Tx, event: Event, touched: set[str]) -> Verdict:
         taken = await self._taken(tx, event, touched)
@@ -130,6 +159,21 @@ class Intake:
         async with self._ledger.begin() as tx:
             return await tx.knows_event(self.name, kind, what)
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Waited for here, where no connection is held and no patience is spent meanwhile. Whoever has any
+        does not wait for ever, for the database may be silent towards the one whose turn it is."""
+        turn = _TURNS.setdefault(self._ledger, asyncio.Lock())
+        try:
+            async with asyncio.timeout(TURN if patience.present() else None):
+                await turn.acquire()
+        except TimeoutError:
+            raise RecordAway(f"others have been writing for {TURN:g} s") from None
+        try:
+            yield
+        finally:
+            turn.release()
+
     def _marked(self, name: str) -> str:
         return f"mes:{self.name}:{name}"
 
@@ -145,11 +189,12 @@ class Intake:
         verdict = await self._judged(tx, event, touched)
         if verdict.fate is Uptake.REJECTED:
             return await self._reject(tx, record, verdict.faults)
-        if verdict.fate is Uptake.TAKEN:
-            self._unknown.count(self.name, event.kind, event.ignored)
-            for field, place in self._house.strange(event.thing):
-                self._unknown.place(self.name, event.kind, field, place)
         return verdict
+
+    def _count(self, event: Event) -> None:
+        self._unknown.count(self.name, event.kind, event.ignored)
+        for field, place in self._house.strange(event.thing):
+            self._unknown.place(self.name, event.kind, field, place)
 
     async def _taken(self, tx: Tx, event: Event, touched: set[str]) -> Uptake:
         taken = Uptake.TAKEN

@@ -8,6 +8,7 @@ AndonError
 │   └── Conflict                   409: somebody was faster, or the state forbids it
 ├── Transient                      try again later (`retry_after`)
 │   ├── RecordAway                 the database does not answer
+│   │   └── Undone                 two met at the same rows: it has not happened, try at once
 │   ├── SourceUnavailable          a collector lost its device
 │   ├── DeliveryDeferred           a carrier is busy, limited or away
 │   └── ErpUnavailable             the ERP is busy or away; `in_doubt` when it may have acted
@@ -67,6 +68,11 @@ class Transient(AndonError):
 
 class RecordAway(Transient):
     """Whether what was asked for has happened is not known: asking again is harmless by design."""
+
+
+class Undone(RecordAway):
+    """The database undid all of it, so that another could go on that held what this one waited for and waited
+    for what it held."""
 
 
 class SourceUnavailable(Transient):

@@ -19,7 +19,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from hub import patience
-from hub.errors import Permanent, RecordAway
+from hub.errors import Permanent, RecordAway, Undone
 from hub.store import half_open
 from hub.store.half_open import cut
 
@@ -96,7 +96,7 @@ async def _check(connection: Connection) -> None:
 
 @asynccontextmanager
 async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection for one piece of work; a database that is away, or a deadlock, becomes RecordAway.
+    """A connection for one piece of work; a database that is away becomes RecordAway, a deadlock Undone.
 
     So does one that keeps silent for longer than the caller's patience (hub.patience). A value it cannot hold
     becomes Permanent.
@@ -108,6 +108,8 @@ async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
                 with _cut_after(connection, present.left()) if present else half_open.watched(connection):
                     yield connection
                 _answered[connection] = asyncio.get_running_loop().time()
+    except psycopg.errors.DeadlockDetected as cause:
+        raise Undone("two wrote to the same rows at once; this one was undone") from cause
     except (psycopg.OperationalError, psycopg.InterfaceError) as cause:
         raise RecordAway(f"the database is away: {_first_line(cause)}") from cause
     except psycopg.DataError as cause:  # it will never be taken: trying again would go on for ever
