@@ -29,12 +29,7 @@ from collectors.opcua_polled import Polled
 from collectors.opcua_portions import Portions
 from collectors.opcua_record import Record
 from collectors.opcua_resume import Held, held, started, taken_up
-from collectors.opcua_security import (
-    SecurityBlock,
-    read_certificate,
-    warn_before_expiry,
-)
-from collectors.opcua_session import opened, session
+from collectors.opcua_session import opened, ours, session, warn
 from collectors.opcua_structures import Structures
 from collectors.opcua_times import Times
 from collectors.opcua_words import Words, no_part
@@ -171,7 +166,7 @@ class OpcUaCollector(Looks):
             if looked := await self._polled.look(line, self._clock.monotonic()):
                 await self._put(sink, looked, at)
             if self._clock.monotonic() >= warn_at:  # a connection may live for months
-                self._warn()
+                warn(self._config, self._clock.now(), self._name)
                 warn_at = self._clock.monotonic() + _DAY
             if self._clock.monotonic() >= ask_again_at:
                 self._look_at_ours()
@@ -215,14 +210,10 @@ class OpcUaCollector(Looks):
         self._server_said = max(told, self._server_said)
         return told
 
-    def _warn(self) -> None:
-        if isinstance(security := self._config.security, SecurityBlock):
-            warn_before_expiry(read_certificate(security.certificate), self._clock.now(), self._name)
-
     def _look_at_ours(self) -> None:
-        """It may have been renewed while the line stood."""
-        if isinstance(security := self._config.security, SecurityBlock):
-            self._saw("own", read_certificate(security.certificate).not_valid_after_utc)
+        """They may have been renewed while the line stood."""
+        if until := ours(self._config, self._clock.now())[0]:
+            self._saw("own", until)
 
     def _say_who_is_behind(self) -> None:
         """Their source times are kept, so that they look stale however well the line is."""

@@ -9,8 +9,8 @@ from typing import Any
 from collectors.opcua_browse import Wanted, document
 from collectors.opcua_config import OpcUaConfig
 from collectors.opcua_probe import probed
-from collectors.opcua_security import SecurityBlock, expiry, make_certificate, read_certificate
-from collectors.opcua_session import ServerBlock, looked
+from collectors.opcua_security import make_certificate
+from collectors.opcua_session import ServerBlock, looked, ours
 from collectors.opcua_tree import shown
 from hub.ports import Clock
 
@@ -28,10 +28,10 @@ class Looks:
         found = await looked(
             config, self._clock, self._name, lambda line: probed(line, config.nodes, config.alarms, now)
         )
-        security = self._config.security
-        if isinstance(security, SecurityBlock):
-            complaint = expiry(read_certificate(security.certificate), self._clock.now())
-            found["certificate"] = f"✗ {complaint}" if complaint else "ours is good for more than 30 days"
+        until, complaints = ours(config, self._clock.now())
+        if until:
+            told = f"✗ {'; '.join(complaints)}" if complaints else "ours is good for more than 30 days"
+            found["certificate"] = told
         return found
 
     @staticmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from collections.abc import Iterable
@@ -27,7 +26,6 @@ from pydantic import Field, SecretStr, model_validator
 from hub.config import Block
 from hub.errors import ConfigError, SourceRefused
 
-_log = logging.getLogger(__name__)
 _WARN_AHEAD = timedelta(days=30)
 OUTDATED = ("Basic256", "Basic128Rsa15")
 
@@ -163,19 +161,16 @@ def application_uri(certificate: x509.Certificate) -> str:
     return next(iter(names.get_values_for_type(x509.UniformResourceIdentifier)), "")
 
 
-def expiry(certificate: x509.Certificate, now: datetime) -> str:
+def expiry(certificate: x509.Certificate, now: datetime, *, of_user: bool = False) -> str:
     """A complaint from thirty days before the end on; "" before that."""
     left = certificate.not_valid_after_utc - now
     if left >= _WARN_AHEAD:
         return ""
+    if of_user:
+        return f"our user certificate ends in {left.days} days; renew it, let the server trust the new one"
     return (
         f"our OPC UA certificate ends in {left.days} days; renew it (andon certificate), let servers trust it"
     )
-
-
-def warn_before_expiry(certificate: x509.Certificate, now: datetime, whose: str) -> None:
-    if complaint := expiry(certificate, now):
-        _log.warning("%s: %s", whose, complaint)
 
 
 @dataclass(frozen=True, slots=True)

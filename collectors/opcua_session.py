@@ -27,10 +27,10 @@ from collectors.opcua_security import (
     SecurityBlock,
     TrustFolder,
     application_uri,
+    expiry,
     read_certificate,
     read_key,
     thumbprint,
-    warn_before_expiry,
 )
 from hub.config import Block, Duration
 from hub.errors import SourceRefused, SourceUnavailable
@@ -156,6 +156,23 @@ def opened(server: ServerBlock) -> str:
     return server.security.policy if server.security.policy in OUTDATED else ""
 
 
+def ours(server: ServerBlock, now: datetime) -> tuple[datetime | None, list[str]]:
+    """When the first of our certificates ends, and the complaints about those that end soon."""
+    if not isinstance(server.security, SecurityBlock):
+        return None, []
+    own = read_certificate(server.security.certificate)
+    user = read_certificate(server.user_certificate) if server.user_certificate else None
+    ends = [one.not_valid_after_utc for one in (own, user) if one]
+    soon = [expiry(own, now), expiry(user, now, of_user=True) if user else ""]
+    return min(ends), [complaint for complaint in soon if complaint]
+
+
+def warn(server: ServerBlock, now: datetime, name: str) -> None:
+    """Of our certificates that end soon."""
+    for complaint in ours(server, now)[1]:
+        _log.warning("%s: %s", name, complaint)
+
+
 def _nobody(whose: str, until: datetime) -> None:
     """Nobody wants to know."""
 
@@ -186,8 +203,9 @@ async def _protect(line: Line, server: ServerBlock, clock: Clock, name: str, saw
         _log.warning("%s: security: none; the line to %s is open", name, server.endpoint)
         return
     own = read_certificate(security.certificate)
-    saw("own", own.not_valid_after_utc)
-    warn_before_expiry(own, clock.now(), name)
+    if until := ours(server, clock.now())[0]:
+        saw("own", until)
+    warn(server, clock.now(), name)
     if security.policy in OUTDATED:
         _log.warning("%s: %s can be broken; the line to %s is open", name, security.policy, server.endpoint)
     trust = TrustFolder.read(security.trust_folder)
@@ -202,7 +220,7 @@ async def _protect(line: Line, server: ServerBlock, clock: Clock, name: str, saw
     client.application_uri = application_uri(own) or client.application_uri
     client.certificate_validator = check
     key = read_key(security.key, security.key_password, own)
-    _log_in(client, server, clock, name)
+    _log_in(client, server)
     try:
         await _secure(client, security, own, key)
     except BadSecurityPolicyRejected:  # it shows its endpoints to nobody without protection
@@ -234,12 +252,11 @@ async def _secure(
     )
 
 
-def _log_in(client: Client, server: ServerBlock, clock: Clock, name: str) -> None:
+def _log_in(client: Client, server: ServerBlock) -> None:
     if server.password:
         client.set_user(server.user)
         client.set_password(server.password.get_secret_value())
     if server.user_certificate and server.user_key:
         user = read_certificate(server.user_certificate)
-        warn_before_expiry(user, clock.now(), name)
         client.user_certificate = user
         client.user_private_key = read_key(server.user_key, server.user_key_password, user)

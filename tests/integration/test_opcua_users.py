@@ -96,6 +96,24 @@ async def test_a_certificate_logs_a_user_in(settings: dict[str, Any]) -> None:
     assert await heard(settings) == 0.5
 
 
+async def test_a_user_certificate_that_ends_first_is_the_one_that_is_told_of(
+    settings: dict[str, Any],
+    owners: dict[str, Owner],
+    caplog: pytest.LogCaptureFixture,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    ending = Owner.make(tmp_path_factory.mktemp("user"), "ending", "urn:user:ending", (-1, 20))
+    one = collector({**settings, **as_user(ending)})
+    with pytest.raises(SourceRefused):
+        await one.run(Heard())
+    assert "cnc: our user certificate ends in 19 days; renew it, let the server trust" in caplog.text
+    assert "our OPC UA certificate ends" not in caplog.text
+    until = read_certificate(ending.certificate).not_valid_after_utc
+    assert one.line.own_until == until < read_certificate(owners["hub"].certificate).not_valid_after_utc
+    one._look_at_ours()
+    assert one.line.own_until == until
+
+
 async def test_a_user_the_server_does_not_know_is_refused_with_the_remedy(
     settings: dict[str, Any], owners: dict[str, Owner]
 ) -> None:
