@@ -15,6 +15,9 @@ from hub.config import Block as ConfigBlock
 from hub.config import Duration, Kept, explain
 
 
+_SHORTEST = timedelta(milliseconds=10)  # below it a poll would hold the loop up for everybody
+
+
 def _from_file(written: object) -> object:
     """`points: {file: map.csv}` as the points in that file."""
     if not isinstance(written, dict):
@@ -50,8 +53,8 @@ class ModbusConfig(ConfigBlock):
         spans = {"every": self.every, "fast": self.fast, "timeout": self.timeout}
         spans |= {f"groups.{name}": span for name, span in self.groups.items()}
         for name, span in spans.items():
-            if span is not None and span < timedelta(milliseconds=1):
-                raise ValueError(f"{name}: is too short; write for example 100ms or 1s")
+            if span is not None and span < _SHORTEST:
+                raise ValueError(f"{name}: is too short; 10ms is the least, 100ms or 1s are usual")
         return self
 
     @model_validator(mode="after")

@@ -213,6 +213,7 @@ def test_the_file_lies_beside_the_configuration_and_is_taken_for_no_secret(tmp_p
         ({}, "no group 'slow'; add it to groups:"),
         ({"groups": {"slow": "9s", "fast": "1s"}}, "groups.fast: is said with fast:"),
         ({"groups": {"slow": "0s"}}, "groups.slow: is too short"),
+        ({"groups": {"slow": "9ms"}}, "groups.slow: is too short; 10ms is the least"),
         ({"groups": {"slow": "9s"}, "max_registers": 1}, "m/b alone has 2 registers"),
     ],
 )
