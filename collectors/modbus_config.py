@@ -14,7 +14,6 @@ from collectors.modbus_points import Asked, PointBlock
 from hub.config import Block as ConfigBlock
 from hub.config import Duration, Kept, explain
 
-
 _SHORTEST = timedelta(milliseconds=10)  # below it a poll would hold the loop up for everybody
 
 
