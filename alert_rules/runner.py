@@ -42,7 +42,8 @@ MARK_EVERY = timedelta(seconds=5)
 MARK, LEAP = "rules:evaluated", "rules:clock"
 GROUP, STORE = "rules", "store"
 RECALLED = "the record"  # who tells what was stored while nobody listened
-PAGE = timedelta(minutes=10)  # of the record at a time: nobody knows how long nobody listened
+# Of the record at a time, since nobody knows how long nobody listened; more behind times that told nothing.
+PAGE, LONGEST_PAGE = timedelta(minutes=10), timedelta(hours=2)
 RECENT = 2_000  # ended alarms that a warm start looks at
 
 
@@ -160,9 +161,12 @@ class RuleRunner:
         """
         on_the_way = await self._bus.ahead(SAMPLES, GROUP, STORE) if evaluated_since_stored else []
         start = self._upto - self._evaluator.longest_delay() - timedelta(seconds=1)
-        while (end := start + PAGE) < self._clock.now():
-            await self._take_recalled(await self._samples.since(self._evaluator.tags(), start, end))
-            start = end
+        page = PAGE
+        while (end := start + page) < self._clock.now():
+            batch = await self._samples.since(self._evaluator.tags(), start, end)
+            await self._take_recalled(batch)
+            # a house that was shut for days is passed over fast
+            start, page = end, PAGE if len(batch) else min(page * 2, LONGEST_PAGE)
         await self._take_recalled(await self._samples.since(self._evaluator.tags(), start))
         for body in on_the_way:
             with suppress(ValueError):  # refused in the life before

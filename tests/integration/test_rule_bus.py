@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,6 +55,27 @@ async def test_what_was_evaluated_and_not_yet_stored_is_known_after_a_crash(hous
         await house.turn(6)
         alarm = await house.only_alarm()
     assert (alarm.raised_at, alarm.condition) == (at(7), True)
+
+
+async def test_a_house_that_was_shut_for_days_is_not_read_minute_by_minute(
+    house: RuleHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house.running():
+        await house.say(1, 60)
+    house.clock.turn(3 * 86_400)
+    await house.say(3 * 86_400 - 100, 92)
+    since, asked = house.samples.since, []
+
+    async def counted(tags: Sequence[int], start: datetime, end: datetime | None = None) -> SampleBatch:
+        asked.append(start)
+        return await since(tags, start, end)
+
+    monkeypatch.setattr(house.samples, "since", counted)
+    async with house.running():
+        assert len(asked) < 50, "pages of ten minutes would be 432"
+        assert asked == sorted(asked)
+        await house.turn(6)
+        assert (await house.only_alarm()).condition
 
 
 async def test_what_is_stored_and_still_on_the_way_is_evaluated_once(house: RuleHouse) -> None:
