@@ -103,6 +103,7 @@ class SpooledBus:
             "spool_fill": round(self._spool.fill / max(self._spool.limit, 1), 4),
             "spool_forgotten": self._spool.forgotten,
             "spool_dropped_samples": self._spool.dropped.total(),
+            "spool_dropped_of": dict(self._spool.dropped),
             "spool_damaged": self._spool.damaged,
             "spool_unwritten": self.bare,
             "replayed": self.replayed,

@@ -484,6 +484,20 @@ def test_many_records_that_were_not_taken_are_found_and_settled_together(visit: 
     seen.see("reject-many-told").get_by_text("已搁置 299 条").wait_for()
 
 
+def test_the_fields_of_the_rejects_page_show_the_whole_of_what_they_ask_for(visit: Any) -> None:
+    cut = """fields => fields.filter(e => e.checkVisibility()).filter(e => {
+        const [look, pen] = [getComputedStyle(e), document.createElement('canvas').getContext('2d')]
+        pen.font = `${look.fontWeight} ${look.fontSize} ${look.fontFamily}`
+        const room = e.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight)
+        return pen.measureText(e.placeholder).width > room
+    }).map(e => e.placeholder)"""
+    for size in (WALLS[0], PHONE):
+        seen = visit("/console?lang=en#rejects", size)
+        seen.see("reject-many-reason")
+        assert seen.page.locator("main input[placeholder]").evaluate_all(cut) == []
+        assert "click a row" in seen.see("reject-hint").inner_text().lower() and seen.overflow() == []
+
+
 def test_a_technician_accepts_arrives_and_repairs_with_cause_and_photo(visit: Any, hub: Hub) -> None:
     v = visit(f"/phone#t={TICKET}")
     for verb, state in (("accept", "已接单"), ("arrive", "已到场")):
@@ -656,6 +670,37 @@ def test_the_status_page_shows_every_runner_the_troubled_ones_first(visit: Any) 
     figures = v.see("figures").inner_text()
     for part in ("最久等待 消息", "4.2 s", "延迟 p99", "418 ms"):
         assert part in figures
+
+
+LOST = "SourceUnavailable: database does not answer: couldn't get a connection after 30.00 sec, and it is cut"
+TELLING = {"rows": 3249, "commits": 197, "refused": 0, "repeats": 5, "lost": 0, "rows_waiting": 1}
+
+
+def test_the_details_of_parts_stay_readable_beside_long_errors(visit: Any, hub: Hub) -> None:
+    way = {"state": "closed", "failures": 0, "next_try": None, "last_error": LOST}
+    hub.parts["mes mes-push"] = {"last_error": LOST, "circuit": way, "detail": {}}
+    hub.parts["writer"] = {"last_error": LOST, "detail": TELLING}
+    v = visit("/console?lang=en#status", WALLS[0])
+    row = v.see("part-writer")
+    assert row.locator("[data-key=detail]").bounding_box()["width"] >= 320
+    assert row.bounding_box()["height"] < 120, "four lines at most"
+    assert v.page.get_by_test_id("parts").bounding_box()["width"] > 0.9 * WALLS[0][0]
+    assert "Connection" in v.page.get_by_test_id("parts").locator("thead").inner_text()
+    assert v.overflow() == []
+
+
+def test_what_a_full_spool_has_dropped_is_said_at_the_head_of_the_status_page(visit: Any, hub: Hub) -> None:
+    hub.parts["collector modbus-l3"] = {}
+    dropped = {"spool_dropped_samples": 1396, "spool_dropped_of": {"mq": 96, "drop": 1300}}
+    hub.parts["spool"] = {"detail": dropped}
+    v = visit("/console?lang=en#status", PHONE)
+    said = v.see("dropped").inner_text()
+    assert "1,396" in said and "Store and forward (drop 1,300, mq 96)" in said
+    assert "but samples were dropped" in v.page.locator(".status-head").inner_text()
+    assert v.see("part-spool").locator("[data-key=up]").inner_text() == "up"
+    assert v.overflow() == []
+    chinese = visit("/console#status", WALLS[0])
+    assert "已丢弃采样 1,396 条：断网缓存（drop 1,300、mq 96）" in chinese.see("dropped").inner_text()
 
 
 def test_the_pages_stand_in_one_line_on_a_desk_and_behind_one_button_on_a_phone(visit: Any, hub: Hub) -> None:

@@ -73,6 +73,7 @@ class Hub:
         self.states: states_scene.Scene | None = None  # made when somebody asks
         self.clock = SystemClock()
         self.rejects = rejects_scene.Desk(self.now())
+        self.parts: dict[str, Json] = {}  # of the status page, beside or instead of those of `status`
 
     def board(self) -> Json:
         board = SCENES[self.scene](self.clock.now())
@@ -401,7 +402,7 @@ class Api:
         queues = {"samples": {"rules": 0, "store": 12}}
         return JSONResponse(
             {
-                "parts": parts,
+                "parts": parts | {n: {"up": True, "since": since, **p} for n, p in self.hub.parts.items()},
                 "queues": queues,
                 "latency": latency,
                 "outbox": outbox,

@@ -3,7 +3,7 @@ import {readdirSync, readFileSync} from 'node:fs'
 import {test} from 'node:test'
 import {hashValues, feedAddress, loginAddress, nextPage, safeNext} from '../../screens/static/lib/route.js'
 import {csv, filtered, sorted} from '../../screens/static/lib/table.js'
-import {detailText, figuresOf, isWell, partKey, partName, partTitle, partsOf, sourcesOf, troubleText, upWord} from '../../screens/static/lib/status.js'
+import {detailText, droppedOf, figuresOf, isWell, partKey, partName, partTitle, partsOf, sourcesOf, troubleText, upWord} from '../../screens/static/lib/status.js'
 import {timelineTraces} from '../../screens/static/lib/charts.js'
 import {fitted} from '../../screens/static/lib/photo.js'
 
@@ -88,6 +88,14 @@ test('a part tells only what it has to tell, moments as people read them', () =>
   assert.equal(partName('mes plan tickets', t), 'MES 接口 plan 维修进度回告')
   assert.deepEqual(['not heard', 'SourceUnavailable: no answer: 10.0.0.7', 'no route', '', undefined].map(text => troubleText(text, t)),
     ['没有消息', '数据源连不上: no answer: 10.0.0.7', 'no route', '', ''])
+})
+
+test('samples that a full spool has dropped are told by part and source, and the part is up', () => {
+  const spool = {name: 'spool', up: true, detail: {spool_dropped_samples: 396, spool_dropped_of: {mq: 96, drop: 300}}}
+  assert.deepEqual(droppedOf([{name: 'web', up: true, detail: {}}, spool]).map(({part, n, of}) => [part.name, n, of]), [['spool', 396, [['drop', 300], ['mq', 96]]]])
+  assert.deepEqual(droppedOf([{name: 'spool', up: true, detail: {spool_dropped_samples: 5}}]).map(({n, of}) => [n, of]), [[5, []]]) // an edge of the release before
+  assert.deepEqual(droppedOf([{name: 'spool', up: true, detail: {spool_dropped_samples: 0, spool_dropped_of: {}}}]), [])
+  assert.deepEqual([upWord(spool), isWell(spool), detailText(spool.detail, key => key)], ['up', false, 'spool_dropped_samples 396'])
 })
 
 test('parts of several processes that have one name are rows of their own', () => {

@@ -77,7 +77,7 @@ async def test_the_gap_is_on_record_and_in_the_audit_trail_once(tmp_path: Path, 
             batch = SampleBatch.at(list(numbers.values()), at, values, "plc")
             await edge.way.publish(SAMPLES, batch.to_bytes())
         dropped = edge.way.detail()["spool_dropped_samples"]
-        assert dropped > 0
+        assert dropped > 0 and edge.way.detail()["spool_dropped_of"] == {"plc": dropped}
         edge.met = True
         await edge.until(edge.drained)
         await edge.until(lambda: _told_twice(edge))

@@ -2,7 +2,7 @@ import {h, keyed, mark, put} from '../lib/dom.js'
 import {dayClock, number} from '../lib/format.js'
 import {say, t} from '../lib/i18n.js'
 import {putIcon} from '../lib/icons.js'
-import {asText, circuitText, detailText, figureName, figuresOf, isWell, lineText, partKey, partTitle, partsOf, sourcesOf, troubleText, upWord} from '../lib/status.js'
+import {asText, circuitText, detailText, droppedOf, figureName, figuresOf, isWell, lineText, partKey, partTitle, partsOf, sourcesOf, troubleText, upWord} from '../lib/status.js'
 import './data-table.js'
 
 /** Each runner with its restarts and last error, and every figure that the hub tells of itself. */
@@ -14,18 +14,21 @@ export class StatusBoard extends HTMLElement {
     this.#parts ??= this.#build(zone)
     const parts = partsOf(status)
     const word = status.status ?? (parts.every(part => upWord(part) === 'up') ? 'ok' : 'degraded')
-    putIcon(this.#parts.sign, word === 'ok' ? 'check' : 'fault')
-    mark(this.#parts.head, 'state', word === 'ok' ? 'executing' : 'fault')
-    put(this.#parts.word, t(`status.${word}`))
+    const dropped = droppedOf(parts)
+    const look = HEADS[word === 'ok' && dropped.length ? 'dropped' : word] ?? HEADS.degraded
+    putIcon(this.#parts.sign, look.icon)
+    mark(this.#parts.head, 'state', look.state)
+    put(this.#parts.word, t(look.word ?? `status.${word}`))
+    put(this.#parts.dropped, dropped.map(({part, n, of}) => t('status.dropped', {n: number(n), part: partTitle(part, parts, t) + sourcesText(of)})).join(' '))
     this.#parts.table.rows = this.#shown = parts
     this.#parts.sources.rows = sourcesOf(status)
     keyed(this.#parts.figures, figuresOf(status), row => row.name, name => h('div', {title: name}, h('dt', figureName(name, t)), h('dd')), (cell, row) => put(cell.lastChild, figure(row)))
   }
 
   #build(zone) {
-    const parts = {sign: h('span'), word: h('b'), table: h('andon-table', {testid: 'parts'}), sources: h('andon-table', {testid: 'sources'}), figures: h('dl.status-figures', {testid: 'figures', ariaLabel: t('status.figures')})}
+    const parts = {sign: h('span'), word: h('b'), dropped: h('p.status-dropped', {testid: 'dropped'}), table: h('andon-table', {testid: 'parts'}), sources: h('andon-table', {testid: 'sources'}), figures: h('dl.status-figures', {testid: 'figures', ariaLabel: t('status.figures')})}
     parts.head = h('p.status-head', parts.sign, parts.word)
-    this.replaceChildren(h('div.status-top', parts.head, parts.figures), h('div.status-pair',
+    this.replaceChildren(h('div.status-top', parts.head, parts.dropped, parts.figures), h('div.status-pair',
       h('section', h('h2', t('status.parts')), parts.table), h('section', h('h2', t('status.sources')), parts.sources)))
     parts.table.setup({file: 'parts', foldOf: isWell, keyOf: partKey, testidOf: part => `part-${part.name}`, columns: [
       {key: 'name', title: t('column.part'), text: part => partTitle(part, this.#shown, t)},
@@ -43,6 +46,11 @@ export class StatusBoard extends HTMLElement {
     return parts
   }
 }
+
+const HEADS = {ok: {icon: 'check', state: 'executing'}, dropped: {icon: 'held', state: 'held', word: 'status.ok-dropped'}, degraded: {icon: 'fault', state: 'fault'}}
+
+/** " (drop 300, mq 96)": of which sources, where that is known. */
+const sourcesText = of => (of.length ? t('status.dropped.of', {of: of.map(([name, n]) => `${name || '—'} ${number(n)}`).join(t('status.dropped.and'))}) : '')
 
 const LOOKS = {up: {word: 'status.up', state: 'executing'}, down: {word: 'status.down', state: 'fault'}, degraded: {word: 'status.part-degraded', state: 'held'}}
 

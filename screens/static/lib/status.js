@@ -30,6 +30,12 @@ export function lineText(source, t, when = iso => iso) {
 /** One row per data source: {name, up, since, error, line, lost}. */
 export const sourcesOf = status => Object.entries(status.sources ?? {}).map(([name, source]) => ({name, error: '', ...source})).sort(troubledFirst)
 
+/** What full spools have dropped since they began: [{part, n, of: [[source, n]]}], the most first. */
+export function droppedOf(parts) {
+  return parts.map(part => ({part, n: part.detail?.spool_dropped_samples ?? 0, of: Object.entries(part.detail?.spool_dropped_of ?? {}).sort(([, a], [, b]) => b - a)}))
+    .filter(({n}) => n).sort((a, b) => b.n - a.n)
+}
+
 /** Every other figure, flattened: [{name: "outbox.oldest_seconds.tell", value: 4.2}]. */
 export function figuresOf(status) {
   return Object.entries(status).filter(([key]) => !['parts', 'sources', 'status', 'at'].includes(key)).flatMap(([key, value]) => flat(key, value))
@@ -54,7 +60,7 @@ export function figureName(name, t) {
 }
 
 export const asText = value => (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '—'))
-const TOLD = new Set(['up', 'last_error', 'degraded']) // in columns of their own
+const TOLD = new Set(['up', 'last_error', 'degraded', 'spool_dropped_of']) // in columns of their own, at the head of the page
 const isEmpty = value => value === null || value === undefined || value === '' || value === false || (Array.isArray(value) && !value.length)
 const isMoment = value => /^\d{4}-\d\d-\d\dT/.test(value)
 const isGroup = value => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -99,8 +105,8 @@ export function detailText(detail, t, when = iso => iso) {
   return [plain, ...groups.map(([name, group]) => `${name}: ${said(Object.entries(group), t, when)}`)].filter(Boolean).join('; ')
 }
 
-/** Nothing of it needs anybody: up, without an error, and so is all that it carries. */
-export const isWell = row => Boolean(row.up && !row.last_error && !row.error && !row.detail?.degraded && !Object.values(row.detail ?? {}).some(value => isGroup(value) && isTroubled(value)))
+/** Nothing of it needs anybody: up, without an error, nothing dropped, and so is all that it carries. */
+export const isWell = row => Boolean(row.up && !row.last_error && !row.error && !row.detail?.degraded && !row.detail?.spool_dropped_samples && !Object.values(row.detail ?? {}).some(value => isGroup(value) && isTroubled(value)))
 
 /** 'up', 'down', or 'degraded': it runs, and does not do all that it is there for. */
 export const upWord = row => (!row.up ? 'down' : row.detail?.degraded ? 'degraded' : 'up')

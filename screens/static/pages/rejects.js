@@ -15,6 +15,7 @@ const KINDS = ['order', 'report', 'posting', 'labour', 'quality', 'material', 's
 
 export function rejectsPage({api, store, orSay}) {
   const [table, trouble, none, card, piles] = [h('andon-table', {testid: 'rejects'}), h('div'), h('p.table-empty'), h('andon-reject', {hidden: true}), h('andon-reject-piles')]
+  const hint = h('p.hint', {testid: 'reject-hint'}, t('reject.hint'))
   const unbound = h('andon-table', {testid: 'unbound'})
   const waitsForOrder = h('section', {hidden: true, testid: 'unbound-section'}, h('h2', t('unbound.heading')), h('p.hint', t('unbound.hint')), unbound)
   const choice = (name, options) => h('select', {name, ariaLabel: t(`reject.${name}`), testid: `reject-${name}`, onchange: () => anew()}, ...options)
@@ -30,7 +31,7 @@ export function rejectsPage({api, store, orSay}) {
   const render = () => {
     const rows = [...first, ...older.filter(r => r.id < (first.at(-1)?.id ?? Infinity))]
     table.rows = rows
-    table.hidden = !rows.length
+    table.hidden = hint.hidden = !rows.length
     put(none, rows.length ? '' : t('reject.none'))
     piles.show({shown: rows.length, count, picked: table.picked.length, waiting: state.value === 'waiting'})
     draw(chosen && (rows.find(r => r.id === chosen.id) ?? chosen))
@@ -98,7 +99,7 @@ export function rejectsPage({api, store, orSay}) {
     draw(detail)
     card.scrollIntoView({block: 'nearest'})
   })
-  const both = h('div.rejects-pair', h('div', none, table), card)
+  const both = h('div.rejects-pair', h('div', none, hint, table), card)
   const head = h('div.rejects-head', h('h2', t('reject.heading')), state, source, kind, words)
   const tick = second => {
     if (soon && second >= soon) {
