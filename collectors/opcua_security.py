@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ from hub.config import Block
 from hub.errors import ConfigError, SourceRefused
 
 _WARN_AHEAD = timedelta(days=30)
+_MOST_REJECTED = 20  # a stranger may show another certificate each time
 OUTDATED = ("Basic256", "Basic128Rsa15")
 
 
@@ -204,9 +206,10 @@ class TrustFolder:
         shown = f"server certificate {thumbprint(server)} ({server.subject.rfc4514_string()})"
         issuers = [c for c in self.trusted if _issued(server, c)]
         if server not in self.trusted and not issuers:
+            offered = _kept(server, self.where / "rejected")
             raise SourceRefused(
                 f"{shown} is not trusted; compare its thumbprint with the server's own screen and, when it is"
-                f" the same, put the certificate into {self.where}"
+                f" the same, {f'move {offered}' if offered else 'put the certificate'} into {self.where}"
             )
         if not server.not_valid_before_utc <= now <= server.not_valid_after_utc:
             raise SourceRefused(
@@ -232,6 +235,19 @@ class TrustFolder:
             if signed and known.get_revoked_certificate_by_serial_number(server.serial_number):
                 return True
         return False
+
+
+def _kept(offered: x509.Certificate, folder: Path) -> Path | None:
+    """Where a person finds the certificate that a stranger showed; None where it cannot be kept."""
+    place = folder / f"{thumbprint(offered)}.der"
+    with contextlib.suppress(OSError):  # a trust folder that we may only read
+        folder.mkdir(exist_ok=True)
+        if place.exists():
+            return place
+        if len(_files(folder)) < _MOST_REJECTED:
+            place.write_bytes(offered.public_bytes(Encoding.DER))
+            return place
+    return None
 
 
 def _files(folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from collectors.opcua import BAD_NODE_UNKNOWN, OpcUaCollector
 from collectors.opcua_decode import BAD_TYPE_MISMATCH, Published
 from collectors.opcua_line import Line as OpcUaLine
 from collectors.opcua_security import (
+    TrustFolder,
     application_uri,
     expiry,
     make_certificate,
@@ -584,6 +585,29 @@ async def test_a_server_that_is_not_to_be_trusted_is_refused_with_the_remedy(
     assert expected[case] in said
     assert server.thumbprint in said
     assert PASSWORD not in said
+
+
+async def test_what_a_stranger_shows_is_kept_for_the_person_who_may_trust_it(
+    safe_plant: OpcUaPlant, owners: Path, hub: Owner, tmp_path: Path
+) -> None:
+    server = Authority.make().issue(owners, "stranger", URI, (-1, 30))
+    settings = config(safe_plant.endpoint, node(1, "load"), **secured(hub, tmp_path))
+    async with shown(safe_plant, server):
+        said = await refused(settings)
+        [offered] = (tmp_path / "rejected").iterdir()
+        assert f"move {offered} into {tmp_path}" in said
+        offered.rename(tmp_path / offered.name)
+        async with listening(settings) as sink:
+            await sink.said(1, 0.5)
+
+
+def test_strangers_fill_no_disk(owners: Path, tmp_path: Path) -> None:
+    authority = Authority.make()
+    for n in range(25):
+        stranger = read_certificate(authority.issue(owners, f"s{n}", URI, (-1, 30)).certificate)
+        with pytest.raises(SourceRefused):
+            TrustFolder.read(tmp_path).check(stranger, URI, SystemClock().now())
+    assert len(list((tmp_path / "rejected").iterdir())) == 20
 
 
 async def test_a_server_of_a_trusted_authority_is_trusted(
