@@ -36,6 +36,14 @@ class OpcUaConfig(ServerBlock):
     nodes: list[NodeBlock] = Field([])
     alarms: list[AlarmBlock] = Field([], description="Alarms & Conditions of the server, as tags")
 
+    def notes(self) -> list[str]:
+        return [
+            f"nodes[{n}].node: {node.node} names a namespace by its number, which the server may give to"
+            " another one at its next start; write nsu=URI instead (andon browse does)"
+            for n, node in enumerate(self.nodes)
+            if node.node.startswith("ns=") and not node.node.startswith("ns=0;")
+        ]
+
     @model_validator(mode="after")
     def _something(self) -> OpcUaConfig:
         if not (self.nodes or self.alarms):

@@ -120,9 +120,11 @@ def tag_classes(settings: Settings, plant: Plant) -> tuple[TagClass, ...]:
 
 def notes(settings: Settings) -> list[str]:
     """What may be meant as it is written, and may be a slip: told, and no reason not to start."""
+    used = readable_plugins(settings, [])
     found = [
-        f"mes[{i}] {use.name}.with.{note}"
-        for i, use in enumerate(readable_plugins(settings, []).mes)
+        f"{block}[{i}] {use.name}.with.{note}"
+        for block, uses in (("collectors", used.collectors), ("mes", used.mes))
+        for i, use in enumerate(uses)
         if hasattr(use.config, "notes")
         for note in use.config.notes()
     ]

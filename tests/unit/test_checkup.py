@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.checkup import checkup
+from hub.checkup import checkup, remarks
 from hub.errors import ConfigError
 from hub.places import located
 from tests.unit.test_settings import KEYS, NODES, SECRET
@@ -144,3 +144,15 @@ def test_no_content_ends_in_a_trace(
         checkup(path, {})
     except ConfigError as said:
         assert said.complaints and all(said.complaints)
+
+
+@pytest.mark.parametrize("node", ["ns=2;s=Load", "nsu=urn:plant;s=Load", "i=2258", "ns=0;i=2258"])
+def test_a_namespace_by_its_number_is_told_and_the_standards_own_is_not(tmp_path: Path, node: str) -> None:
+    document = yaml.safe_load(SOUND)
+    plc = {"endpoint": "opc.tcp://h:4840", "security": "none", "nodes": [{"tag": "p1/a/l/m/t", "node": node}]}
+    document["collectors"] = [{"name": "plc", "kind": "opcua", "with": plc}]
+    path = tmp_path / "plant.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    found = [note.partition(" names")[0] for note in remarks(path, {})]
+    said = f"collectors[0] plc.with.nodes[0].node: {node}"
+    assert [said in note for note in found] == ([True] if node.startswith("ns=2") else [])
