@@ -16,7 +16,7 @@ from collectors.mqtt_filters import Copies, level, meet, partly, widest
 from collectors.mqtt_line import Line, Message
 from collectors.mqtt_protection import Protection
 from collectors.mqtt_topics import Routes, TopicBlock
-from collectors.mqtt_values import Reading, readings
+from collectors.mqtt_values import Reading, left_out, readings
 from collectors.repeats import Repeats
 from collectors.source_times import UNCERTAIN_LAST_USABLE, SetBack
 from collectors.templates import topic_filter
@@ -36,6 +36,8 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 60.0  # seconds of silence until the line is looked at again; it tells us itself when it breaks
 _NOT_OURS = "the broker does not let us have it; allow it there for our user"
 _NOTHING_FOR_US = "held none of its values; if that is so of all its messages, correct value:"
+_TOO_LARGE = "has a message of more than {} bytes, it is left out; make largest: larger"
+_LONG_TOPIC = 200  # characters; MQTT allows 65,535, and so many of those would fill our memory
 _NOT_IN_IT = "its messages do not hold it; correct value:"
 _OVERLAP = (
     'overlap: a broker may send what fits both once for each, which would be stored twice; write version: "5"'
@@ -93,6 +95,8 @@ class MqttCollector:
             raise ConfigError(*(f"collectors.{name}.with.topics: {one}" for one in doubled))
         self._under_way = UnderWay()  # of what a session that lasts may send again
         self._told: set[tuple[int, str]] = set()
+        self._too_large = _TOO_LARGE.format(config.largest)
+        self._left_out: set[str] = set()  # topics
         self.doubles = 0  # values that came again
 
     def _doubled(self) -> list[str]:
@@ -251,12 +255,17 @@ class MqttCollector:
 
     def _read(self, message: Message) -> Iterable[Reading]:
         arrived = micros(self._clock.now())
+        if message.left_out:
+            self._say_left_out(message)
         for plan in self._routes.of(message.topic):
-            found = readings(plan, message.payload, arrived, retained=message.retained)
+            if message.left_out:
+                found = left_out(plan, arrived, self._too_large, retained=message.retained)
+            else:
+                found = readings(plan, message.payload, arrived, retained=message.retained)
             if not found and (plan.keep_retained or not message.retained):
                 self._say(plan.points[0].row, message.topic, _NOTHING_FOR_US)
             for reading in found:
-                if reading.why:
+                if reading.why and not message.left_out:
                     self._say(reading.row, message.topic, reading.why)
                 if plan.time is None:
                     yield reading
@@ -267,6 +276,13 @@ class MqttCollector:
                 else:
                     self.doubles += 1
                 self._repeats.heard(reading.row)
+
+    def _say_left_out(self, message: Message) -> None:
+        """Once for all its tags; also where it has none, for its bytes come over the line all the same."""
+        topic = message.topic[:_LONG_TOPIC]
+        if topic not in self._left_out and len(self._left_out) < 1000:
+            self._left_out.add(topic)
+            _log.warning("%s: %s %s", self._name, topic, self._too_large)
 
     def _in_time(self, reading: Reading, message: Message, arrived: int) -> Reading:
         """As it is, but by a clock that was set back: then it is so now, and since when nobody knows."""

@@ -1,8 +1,9 @@
 """One line to an MQTT broker: paho's packets over the loop's own transport.
 
 Paho reads and writes packets (3.1.1 and 5, QoS 0 to 2); sockets, TLS, limits of time and cancelling are
-asyncio's. What a broker sends is bounded before it is read. A message is acknowledged when `done` is called
-for it: what the house has not taken is sent again by the broker to a session that lasts.
+asyncio's. What a broker sends is bounded before it is read: a message that is too large is told without
+its payload, which is thrown away as it comes. A message is acknowledged when `done` is called for it: what
+the house has not taken is sent again by the broker to a session that lasts.
 """
 
 from __future__ import annotations
@@ -279,10 +280,12 @@ class Line:
         except UnicodeDecodeError:
             return  # not ours: no filter of ours fits a topic that is no text
         filters = tuple(getattr(heard.properties, "SubscriptionIdentifier", ())) if self.tells_filters else ()
+        left_out = self._packets.left_out
+        payload = b"" if left_out else heard.payload
         self._inbox.append(
-            Message(topic, heard.payload, heard.qos, heard.retain, heard.dup, heard.mid, filters)
+            Message(topic, payload, heard.qos, heard.retain, heard.dup, heard.mid, filters, left_out)
         )
-        self._bytes += len(heard.payload)
+        self._bytes += len(payload)
         self._news.set()
 
     def _on_subscribe(self, _c: Any, _u: Any, number: int, reasons: Sequence[ReasonCode], _p: Any) -> None:

@@ -13,6 +13,7 @@ class Message(NamedTuple):
     again: bool  # the broker has sent it before, and does not know whether it arrived
     number: int  # of the packet, for `done`
     filters: tuple[int, ...] = ()  # numbers of those it came for, where they have any
+    left_out: int = 0  # bytes it had, where they were more than we take: its payload was thrown away
 
 
 class Will(NamedTuple):

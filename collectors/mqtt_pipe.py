@@ -16,6 +16,8 @@ from collectors.mqtt_protection import seen_until
 
 _UNHEARD = 1 << 20  # bytes of ours that wait for a broker which does not listen
 _PING = b"\xc0\x00"
+_HEAD = 2 + 65_535 + 2  # bytes: a topic as long as they may be, with its length before and a number behind it
+_THROWN_AWAY = 64 << 20  # bytes of one message at most; who announces more is not waited for
 
 
 class Reader(Protocol):
@@ -35,6 +37,8 @@ class Pipe(asyncio.Protocol):
         self._line, self._largest = line, largest
         self._held = bytearray()
         self._ended = False
+        self._head = 0  # bytes that are read of a message that is left out
+        self._left_out = 0  # and behind them those that are thrown away
         self._transport: asyncio.Transport | None = None
 
     # ---- as asyncio sees it
@@ -51,7 +55,13 @@ class Pipe(asyncio.Protocol):
 
     # ---- as paho sees it
     def recv(self, size: int) -> bytes:
-        if size > self._largest:
+        if self._head:
+            size = min(size, self._head)
+        elif self._left_out:
+            thrown = min(self._left_out, len(self._held))
+            del self._held[:thrown]
+            self._left_out -= thrown
+        elif size > self._largest:
             raise TooLarge
         if not self._held:
             if self._ended:
@@ -59,6 +69,7 @@ class Pipe(asyncio.Protocol):
             raise BlockingIOError
         some = bytes(self._held[:size])
         del self._held[:size]
+        self._head = max(0, self._head - len(some))
         return some
 
     def send(self, data: bytes | bytearray) -> int:
@@ -79,6 +90,11 @@ class Pipe(asyncio.Protocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    # ---- as the packets see it
+    def leave_out(self, head: int, count: int) -> None:
+        """Of what comes `head` bytes are read, however many they are, and `count` behind them are not."""
+        self._head, self._left_out = head, count
 
     # ---- as the line sees it
     def peer_until(self) -> datetime | None:
@@ -111,6 +127,7 @@ class Packets(Client):
     """
 
     pipe: Pipe
+    left_out = 0  # bytes of the message that is handled, where it was too large to be kept
     confirmed = 0  # up to this `said` the broker has heard our acknowledgements
 
     def begin(self, pipe: Pipe) -> None:
@@ -146,6 +163,23 @@ class Packets(Client):
     def _create_socket(self) -> Any:
         return self.pipe
 
+    def _packet_read(self) -> MQTTErrorCode:
+        try:
+            return super()._packet_read()
+        except TooLarge:
+            self._leave_out()
+            return super()._packet_read()
+
+    def _leave_out(self) -> None:
+        """Paho gets the topic and the number of a message that is too large, and its last byte: what it is
+        told of has come as a whole, and may be acknowledged. Else the broker would send it for ever."""
+        size = self._in_packet["to_process"]
+        if self._in_packet["command"] & 0xF0 != PacketTypes.PUBLISH << 4 or size > _THROWN_AWAY:
+            raise TooLarge
+        head = min(_HEAD, size - 1)
+        self.left_out, self._in_packet["to_process"] = size, head + 1
+        self.pipe.leave_out(head, size - head - 1)
+
     def _send_pubrec(self, mid: int) -> MQTTErrorCode:
         return MQTTErrorCode.MQTT_ERR_SUCCESS  # not before the house has it
 
@@ -157,6 +191,7 @@ class Packets(Client):
                 super()._send_pubrec(number)
             else:
                 self._handle_on_message(message)
+        self.left_out = 0
         return code
 
     def _handle_pubrel(self) -> MQTTErrorCode:

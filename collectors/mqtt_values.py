@@ -122,11 +122,18 @@ def readings(plan: Plan, body: bytes, arrived: int, *, retained: bool = False) -
     try:
         documents = _documents(plan, body)
     except Unreadable as cause:
-        return [Reading(p.row, arrived, math.nan, BAD_DECODING, str(cause)) for p in plan.points]
+        return left_out(plan, arrived, str(cause), retained=retained)
     out: list[Reading] = []
     for document in documents:
         out += _of_one(plan, document, arrived, retained=retained)
     return out
+
+
+def left_out(plan: Plan, arrived: int, why: str, *, retained: bool = False) -> list[Reading]:
+    """One message that was not taken in at all."""
+    if retained and not plan.keep_retained:
+        return []
+    return [Reading(p.row, arrived, math.nan, BAD_DECODING, why) for p in plan.points]
 
 
 def _documents(plan: Plan, body: bytes) -> Sequence[Any]:

@@ -323,6 +323,12 @@ class SparkplugCollector:
         if message.retained and (self._config.rebirth or verb not in _BIRTHS):
             self._say(node, _KEPT)
             return
+        if message.left_out:  # its number is missing then, as that of one that was lost
+            self._say(
+                message.topic,
+                f"a message of more than {self._config.largest} bytes is left out; make largest: larger",
+            )
+            return
         if not message.payload and verb in _BIRTHS:  # so a broker is told to keep one no longer
             return
         number, arrived = self._wanted.nodes[node], micros(self._clock.now())

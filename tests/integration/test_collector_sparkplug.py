@@ -202,6 +202,19 @@ async def test_messages_that_overtake_one_another_are_put_in_order(
         assert edge.rebirths == asked
 
 
+async def test_a_message_that_is_too_large_counts_as_lost_and_the_line_goes_on(
+    broker: MqttBroker, edge: EdgeNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(config(broker.port, edge, largest=1024)) as sink:
+        await edge.start()
+        await sink.said(OIL, 123)
+        await edge.show(State="R" * 5000)
+        await edge.show(State="RUN")
+        await edge.show(**{"Oil/Temp": 70.0})
+        await sink.said(OIL, 140)
+    assert "a message of more than 1024 bytes is left out; make largest: larger" in caplog.text
+
+
 async def test_data_without_a_birth_ask_for_one(broker: MqttBroker, edge: EdgeNode) -> None:
     await edge.start(birth=False)
     async with listening(config(broker.port, edge, reorder="1h")) as sink:

@@ -157,9 +157,51 @@ async def test_spoiled_talks_end_the_line_or_are_told_as_they_came(version: str)
     assert min(outcomes.values()) > 50, outcomes
 
 
-async def test_a_message_that_is_too_large_ends_the_line_at_its_first_bytes() -> None:
+def large(first: bytes, head: bytes, size: int) -> bytes:
+    """A packet of a length that is told in three bytes."""
+    told = bytes((size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14))
+    return first + told + head + b"9" * (size - len(head))
+
+
+@pytest.mark.parametrize(("version", "none"), [("3.1.1", b""), ("5", b"\x00")])
+@pytest.mark.parametrize("size", [16_384, 65_539, 65_540, 65_541, 200_000, 2_000_000])
+async def test_a_message_that_is_too_large_is_thrown_away_as_it_comes(
+    version: str, none: bytes, size: int
+) -> None:
+    after = b"\x32" + bytes((8 + len(none),)) + b"\x00\x03a/b\x00\x09" + none + b"5"
+    whole = large(b"\x34", b"\x00\x03a/b\x00\x08" + none, size)
+    for piece in (len(whole) + len(after), 65_536, 60_001):
+        line, pipe, wire = up(version)
+        wire.sent, told, held = b"", whole + after, 0
+        for at in range(0, len(told), piece):
+            pipe.data_received(told[at : at + piece])
+            held = max(held, pipe.waiting + len(line._packets._in_packet["packet"]))
+        left_out, heard = await line.next(0)
+        assert held < 66_000
+        assert left_out == Message("a/b", b"", 2, False, False, 8, left_out=size)
+        assert (heard.payload, heard.left_out, wire.sent) == (b"5", 0, b"")
+        line.done([left_out])
+        assert wire.sent == b"\x50\x02\x00\x08"
+
+
+async def test_a_topic_as_long_as_they_may_be_is_told_of_a_message_that_is_too_large() -> None:
+    line, pipe, _ = up("3.1.1")
+    pipe.data_received(large(b"\x32", b"\xff\xff" + b"t" * 65_535 + b"\x00\x08", 70_000))
+    [heard] = await line.next(0)
+    assert (len(heard.topic), heard.number, heard.left_out) == (65_535, 8, 70_000)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x30\xff\xff\xff\x7f",  # 256 MB to come
+        large(b"\x90", b"\x00\x01", 20_000),  # no message
+        b"\x30\x81\x80\x80\x20",  # one byte more than 64 MB
+    ],
+)
+async def test_what_is_beyond_all_measure_ends_the_line_at_its_first_bytes(said: bytes) -> None:
     line, pipe, wire = up("3.1.1")
-    pipe.data_received(b"\x30\xff\xff\xff\x7f")  # 256 MB to come
+    pipe.data_received(said)
     with pytest.raises(SourceUnavailable, match="more than 4096 bytes"):
         await line.next(0)
     assert wire.closed
