@@ -20,10 +20,10 @@ from collectors import mes_sheets as sheets
 from collectors import mes_tables as tables
 from collectors.mes_faults import Unreadable
 from collectors.mes_folder import DONE, FAILED, FileUnavailable, Folder, Look, look_at, readable
+from collectors.mes_letters import Unfit
 from collectors.mes_map_checks import of_reads
 from collectors.mes_put import GONE, Put, refusal, refused
 from collectors.mes_sheets import SheetBlock
-from collectors.spreadsheet import Unfit
 from hub.config import Block, Duration, TimeZoneName
 from hub.errors import SourceRefused, SourceUnavailable
 from hub.failpoint import failpoint

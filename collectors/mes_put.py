@@ -9,7 +9,7 @@ from typing import Any
 
 from collectors.mes_faults import Unreadable
 from collectors.mes_folder import DONE
-from collectors.spreadsheet import Unfit
+from collectors.mes_letters import Unfit
 from hub.model.intake import Fault
 from hub.model.words import Words
 

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from collectors import mes_tables as tables
 from collectors.mes_faults import Unreadable
+from collectors.mes_letters import CUT, Unfit
 from collectors.mes_tables import Row, TableBlock
-from collectors.spreadsheet import Cells, Unfit, is_formula, rows_of
+from collectors.spreadsheet import Cells, is_formula, rows_of
 from hub.model.intake import Fault
 from hub.model.words import Words
 
@@ -31,6 +32,13 @@ _DIGITS_LOST = Words(
     "was shortened by a spreadsheet program, which keeps 15 digits; make its column text and export again",
 )
 _UNSEEN = "\ufeff\u200b"  # around a name they are no part of it, and nobody can see them
+_HALF = Words("在一个字的中间被截断；请重新导出", "is cut off in the middle of a letter; export it again")
+_TOTALS = re.compile(  # what stands at the head of a row that sums up those above, or says who wrote them
+    r"(本页|本日|当日|本班|本月)?(合计|小计|总计|累计|汇总)数?\s*[:：]?|共\s*\d+\s*[条行笔项]\S*|"
+    r"(制表|审核|复核|打印|导出)(人|员|时间|日期)?\s*[:：].*|((grand|sub)[\s-]*)?totals?\s*:?|sum\s*:?",
+    re.IGNORECASE,
+)
+_NEAR = 30  # rows among which the names of the columns are looked for
 _NO_COUNT = Words("为空；若表示 0，请写 0", "is empty; where that means 0 write 0")
 
 
@@ -81,6 +89,7 @@ def records(read: SheetBlock, name: str, content: bytes, *, whole: bool = True) 
     used = sorted(tables.columns_of(read, columns))
     numbered = list(enumerate(lines[read.header :], read.header + 1))
     rows = [(n, row) for n, cells in numbered if n not in broken and (row := _row(columns, used, cells))]
+    rows = [(n, row) for n, row in rows if not _sums_up(read, row)]
     beside = {} if name.lower().endswith(".xlsx") else dict(_beside(columns, numbered))
     last = 0 if whole else max((n for n, cells in numbered if _filled(cells)), default=0)
     found = [
@@ -92,7 +101,9 @@ def records(read: SheetBlock, name: str, content: bytes, *, whole: bool = True) 
 
 def goes_on(name: str, content: bytes) -> bool:
     """Whether its last row has no end: it may be cut off in the middle of a number."""
-    return not name.lower().endswith(".xlsx") and not content.endswith((b"\n", b"\r", b"\n\x00", b"\r\x00"))
+    if name.lower().endswith(".xlsx"):
+        return False
+    return not content.rstrip(b"\x1a").endswith((b"\n", b"\r", b"\n\x00", b"\r\x00"))
 
 
 def only_begun(reads: Iterable[SheetBlock], name: str, content: bytes) -> bool:
@@ -107,6 +118,8 @@ def event_of(reads: Mapping[str, SheetBlock], zone: Any, record: Any) -> dict[st
     """Raises Unreadable."""
     if record.get("unclosed"):
         raise Unreadable(Fault("row", _UNCLOSED))
+    if record.get("half"):
+        raise Unreadable(Fault(str(record["half"]), _HALF))
     made = tables.event_of(reads, zone, record)
     read = reads[record["table"]]
     for within in (made, *made.get("jobs", ())):
@@ -147,7 +160,12 @@ def _columns(read: SheetBlock, lines: Sequence[Cells]) -> list[str]:
             f"第 {read.header} 行为空，第一个非空行是第 {first} 行，请改正 header:",
         )
     if lost := tables.missing_columns(read, columns):
-        names = ", ".join(lost)
+        names, there = ", ".join(lost), _named_in(read, lines)
+        if there:
+            raise Unfit(
+                f"has its columns named in row {there} and not in row {read.header}; write header: {there}",
+                f"列名在第 {there} 行，不在第 {read.header} 行；请写 header: {there}",
+            )
         raise Unfit(f"has no column {names}; it has {has}", f"缺少列 {names}；现有 {has}")
     used = tables.columns_of(read, columns)
     if twice := [c for c in dict.fromkeys(columns) if c in used and columns.count(c) > 1]:
@@ -158,6 +176,22 @@ def _columns(read: SheetBlock, lines: Sequence[Cells]) -> list[str]:
             f"有多个名为 {twice[0]} 的列（{places}），请改名或删去不用的",
         )
     return columns
+
+
+def _named_in(read: SheetBlock, lines: Sequence[Cells]) -> int:
+    """The row that has all the columns; 0 when none has."""
+    for n, cells in enumerate(lines[:_NEAR], 1):
+        if not tables.missing_columns(read, [str(c).strip(_UNSEEN).strip() for c in cells if c is not None]):
+            return n
+    return 0
+
+
+def _sums_up(read: SheetBlock, row: Row) -> bool:
+    """A total or a signature below the rows: it has nothing of what every row has but a word that says so."""
+    words = [v for v in row.values() if v is not None and str(v).strip()]
+    if not words or not isinstance(words[0], str) or not _TOTALS.fullmatch(words[0].strip()):
+        return False
+    return sum(bool(str(row.get(c) or "").strip()) for c in tables.needed_columns(read)) <= 1
 
 
 def _letters(number: int) -> str:
@@ -200,11 +234,16 @@ def _folded(
 ) -> Iterator[dict[str, Any]]:
     """Without what the row `last` belongs to."""
     line = {id(row): n for n, row in rows}
+    end = max(line.values(), default=0)
     for group in tables.folded(read, [row for _, row in rows]):
         at = [line[id(row)] for row in group]
         if last in at:
             continue
         made = {"table": read.name, "rows": group, "file": name, "line": at[0]}
+        half = next(
+            (n for n, value in group[-1].items() if isinstance(value, str) and value.endswith(CUT)), ""
+        )
         broken = next((n for row in group for n, value in row.items() if is_formula(value)), "")
         extra = next((beside[n] for n in at if n in beside), None)
-        yield made | ({"broken": broken} if broken else {}) | ({"extra": extra} if extra else {})
+        wrong = {"broken": broken, "extra": extra, "half": half if at[-1] == end else ""}
+        yield made | {what: where for what, where in wrong.items() if where}

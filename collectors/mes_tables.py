@@ -95,6 +95,13 @@ def lacking(block: TableBlock, given: Iterable[str]) -> list[str]:
     return [n for n in needed if n not in names]
 
 
+def needed_columns(block: TableBlock) -> list[str]:
+    """Those of what every row has to have, figures aside."""
+    fields = MODELS[block.type].model_fields.items()
+    needed = [n for n, field in fields if field.is_required() and n not in _NUMBERS]
+    return [block.fields.get(n, n) if block.fields else n for n in needed]
+
+
 def known_fields(kind: str) -> list[str]:
     """Fields of this type; two languages and the operations of an order below their own names."""
     names = [*MODELS[kind].model_fields, *(["id"] if kind == "order" else [])]

@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from collectors.mes_letters import Unfit
 from collectors.modbus_points import PointBlock
-from collectors.spreadsheet import LARGEST, Unfit, is_formula, rows_of
+from collectors.spreadsheet import LARGEST, is_formula, rows_of
 from hub import document
 from hub.config import Block, explain
 from hub.errors import ConfigError

@@ -6,7 +6,6 @@ the file, at most 50 MB unpacked and a million cells.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
@@ -19,7 +18,7 @@ from typing import IO, Any
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, iterparse
 
-from hub.model.words import Words
+from collectors.mes_letters import Unfit, decoded
 
 LARGEST = 50 * 1024 * 1024  # bytes, unpacked too
 MOST_CELLS = 1_000_000
@@ -27,25 +26,20 @@ WIDEST = 16_384  # columns of a sheet
 LONGEST = 32_767  # characters of a cell
 LAST_ROW = 1_048_576  # of a sheet
 _MOST_UNCLOSED = 100  # lines of a CSV file with quotes that nothing closes
+_MOST_TOLD = 20  # cells that are named
 _NS = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _PACKAGE = "{http://schemas.openxmlformats.org/package/2006/relationships}"
 _DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 _DATE_LETTERS = re.compile(r"[ymdhs年月日]", re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
+_ZEROS = re.compile(r"0{2,60}")  # a number format that shows 123 as 0000123
 _REFERENCE = re.compile(r"^([A-Z]{1,3})(\d{1,7})$")
 _FORMULA = re.compile(r"^(=|@|[+-](?![\d.,]*\d[\d.,]*(e[+-]?\d+)?$).*[(!|])", re.IGNORECASE)
+_CONSTANT = re.compile(r'="([^"]*)"')  # a text, so that Excel leaves its zeros alone
 _TELLS_DELIMITER = re.compile(r'\s*"?sep=(?P<is>[,;|\t])"?[,;|\t\r ]*', re.IGNORECASE)  # to Excel, in line 1
 _FIRST_DAY = datetime(1899, 12, 30)  # noqa: DTZ001 a sheet's days have no zone
 _FIRST_DAY_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
-
-
-class Unfit(Exception):
-    """A file that is not read; its text says where and what to do."""
-
-    def __init__(self, en: str, zh: str = "") -> None:
-        super().__init__(en)
-        self.words = Words(zh or en, en)
 
 
 Cells = list[Any]  # of one row: text, whole and other numbers, bool, datetime without zone, None
@@ -85,6 +79,7 @@ def _csv(content: bytes, encoding: str, delimiter: str, unclosed: set[int] | Non
     text = decoded(content, encoding)
     if "\x00" in text:
         raise Unfit("contains NUL characters; it is no CSV file", "含有 NUL 字符，不是 CSV 文件")
+    text = text.rstrip("\x1a")  # the end of a file to old programs
     head, _, rest = text.partition("\n")
     if told := _TELLS_DELIMITER.fullmatch(head):
         text, delimiter = rest, delimiter or told["is"]
@@ -96,7 +91,7 @@ def _csv(content: bytes, encoding: str, delimiter: str, unclosed: set[int] | Non
         cells += len(row)
         if cells > MOST_CELLS:
             raise _too_many_cells()
-        made.append(row)
+        made.append([_plain(cell) for cell in row])
         if why and unclosed is None:
             raise Unfit(
                 f"line {len(made)}: {why}; correct its quotes", f"第 {len(made)} 行的引号未闭合，请改正"
@@ -104,6 +99,11 @@ def _csv(content: bytes, encoding: str, delimiter: str, unclosed: set[int] | Non
         if why and unclosed is not None:
             unclosed.add(len(made) - 1)
     return made
+
+
+def _plain(cell: str) -> str:
+    found = _CONSTANT.fullmatch(cell) if cell.startswith('="') else None
+    return found[1] if found else cell
 
 
 def _lines(lines: list[str], delimiter: str) -> Iterator[tuple[Cells, str]]:
@@ -142,44 +142,6 @@ def _swallows(row: Cells, delimiter: str, width: int) -> bool:
 
 def _too_many_cells() -> Unfit:
     return Unfit(f"has more than {MOST_CELLS} cells; split it", f"超过 {MOST_CELLS} 个单元格，请拆分")
-
-
-def decoded(content: bytes, encoding: str = "") -> str:
-    """As the mark at its beginning says, else UTF-8, else GB18030 as spreadsheets in China write. Raises
-    Unfit rather than guess letters."""
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-    ):  # fmt: skip
-        if content.startswith(mark):
-            encoding = name
-            break
-    for name in [encoding] if encoding else ["utf-8", "gb18030"]:
-        if name == "gb18030" and not encoding and (line := _spoilt(content)):
-            raise Unfit(
-                f"is UTF-8, but for line {line}; correct that line, or save it as CSV UTF-8",
-                f"是 UTF-8 编码，但第 {line} 行不是；请改正该行，或另存为 CSV UTF-8",
-            )
-        try:
-            return content.decode(name).removeprefix("\ufeff")  # that of GB18030
-        except UnicodeDecodeError:
-            continue
-    raise Unfit(
-        f"is not written in {encoding or 'UTF-8 or GB18030'}; save it as CSV UTF-8",
-        f"不是 {encoding or 'UTF-8 或 GB18030'} 编码，请另存为 CSV UTF-8",
-    )
-
-
-def _spoilt(content: bytes) -> int:
-    """The first line that is no UTF-8 of a file that is so elsewhere, as where a text was cut off in a letter
-    or programs wrote one behind the other; 0 of another. In GB18030 all its letters would be others."""
-    spoilt: list[int] = []
-    sound = 0
-    for n, line in enumerate(content.splitlines(), 1):
-        try:
-            sound += max(line.decode(), default="") >= "\u0800"  # three bytes, as hardly any line of GB18030
-        except UnicodeDecodeError:
-            spoilt.append(n)
-    return spoilt[0] if spoilt and sound >= len(spoilt) else 0
 
 
 # ------------------------------------------------------------------ XLSX (ECMA-376 part 1, 18.3)
@@ -239,10 +201,11 @@ class _Workbook:
         self._names = set(book.namelist())
         self._first_day = _FIRST_DAY
         self._cells = 0
+        self._wrong: list[str] = []  # cells that hold no value
 
     def rows(self, wanted: str) -> Iterator[Cells]:
         path = self._sheet(wanted)
-        texts, dates = list(self._texts()), self._dates()
+        texts, (dates, zeros) = list(self._texts()), self._formats()
         told = 0
         for row in self._parts(path, f"{_NS}row"):
             number = int(row.get("r") or told + 1)
@@ -258,16 +221,27 @@ class _Workbook:
                 self._cells += 1
                 if self._cells > MOST_CELLS or at >= WIDEST:
                     raise _too_many_cells()
-                if cell.find(f"{_NS}f") is not None:
-                    where = cell.get("r", "")
-                    raise Unfit(
-                        f"cell {where} holds a formula; paste its value instead",
-                        f"单元格 {where} 是公式，请粘贴为数值",
-                    )
                 cells.extend([None] * (at - len(cells)))
-                cells.append(self._value(cell, texts, dates))
+                if cell.find(f"{_NS}f") is not None or cell.get("t") == "e":
+                    self._wrong.append(cell.get("r", ""))
+                    cells.append(None)
+                else:
+                    cells.append(self._value(cell, texts, dates, zeros))
             row.clear()
             yield cells
+        if self._wrong:
+            raise self._no_values()
+
+    def _no_values(self) -> Unfit:
+        """Every one of them, for they are mended in one go."""
+        some, more = self._wrong[:_MOST_TOLD], len(self._wrong) - _MOST_TOLD
+        en, zh = ", ".join(some), "、".join(some)
+        if more > 0:
+            en, zh = f"{en} and {more} more", f"{zh} 等 {len(self._wrong)} 个"
+        return Unfit(
+            f"holds formulas or errors such as #N/A in {en}; paste their values instead",
+            f"单元格 {zh} 是公式或错误值（如 #N/A），请粘贴为数值",
+        )
 
     def _sheet(self, wanted: str) -> str:
         named = self._parts("xl/_rels/workbook.xml.rels", f"{_PACKAGE}Relationship")
@@ -293,21 +267,29 @@ class _Workbook:
                 yield _text(item)
                 item.clear()
 
-    def _dates(self) -> set[int]:
-        """Numbers of the cell formats that show a time."""
+    def _formats(self) -> tuple[set[int], dict[int, int]]:
+        """Numbers of the cell formats that show a time, and of those that show zeros before a number, with
+        how many digits they show."""
         if "xl/styles.xml" not in self._names:
-            return set()
+            return set(), {}
         own: set[int] = set()
+        zeros: dict[int, int] = {}
         formats: list[int] = []
         for part in self._parts("xl/styles.xml", f"{_NS}numFmt", f"{_NS}cellXfs"):
             if part.tag == f"{_NS}numFmt":
-                if _DATE_LETTERS.search(_QUOTED.sub("", part.get("formatCode", ""))):
-                    own.add(int(part.get("numFmtId", "-1")))
+                number, code = int(part.get("numFmtId", "-1")), part.get("formatCode", "")
+                if _DATE_LETTERS.search(_QUOTED.sub("", code)):
+                    own.add(number)
+                if _ZEROS.fullmatch(code):
+                    zeros[number] = len(code)
             else:
                 formats = [int(xf.get("numFmtId", "0")) for xf in part.iterfind(f"{_NS}xf")]
-        return {n for n, number in enumerate(formats) if number in _DATE_FORMATS or number in own}
+        return (
+            {n for n, number in enumerate(formats) if number in _DATE_FORMATS or number in own},
+            {n: zeros[number] for n, number in enumerate(formats) if number in zeros},
+        )
 
-    def _value(self, cell: Any, texts: list[str], dates: set[int]) -> Any:
+    def _value(self, cell: Any, texts: list[str], dates: set[int], zeros: dict[int, int]) -> Any:
         kind, held = cell.get("t", "n"), cell.find(f"{_NS}v")
         if kind == "inlineStr":
             inline = cell.find(f"{_NS}is")
@@ -322,17 +304,13 @@ class _Workbook:
                 return text
             case "b":
                 return text == "1"
-            case "e":
-                where = cell.get("r", "")
-                raise Unfit(
-                    f"cell {where} holds the error {text[:20]}; correct it",
-                    f"单元格 {where} 是错误值 {text[:20]}，请改正",
-                )
-        number = float(text)
-        if int(cell.get("s", "0")) in dates:
+        number, style = float(text), int(cell.get("s", "0"))
+        if style in dates:
             micros = round(number * 86_400_000) * 1000  # sheets count days; below a millisecond is noise
             return self._first_day + timedelta(microseconds=micros)
-        return int(number) if number.is_integer() and abs(number) < 1e15 else number
+        if not number.is_integer() or abs(number) >= 1e15:
+            return number
+        return f"{int(number):0{zeros[style]}d}" if style in zeros else int(number)  # 0000123 is no 123
 
     def _parts(self, path: str, *tags: str) -> Iterator[Any]:
         if path not in self._names:

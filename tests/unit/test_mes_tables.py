@@ -16,11 +16,11 @@ from collectors import mes_tables as tables
 from collectors.mes_events import read
 from collectors.mes_faults import Unreadable
 from collectors.mes_files import MesFilesSource
+from collectors.mes_letters import Unfit
 from collectors.mes_sheets import SheetBlock
 from collectors.mes_sheets import records as sheet_records
 from collectors.mes_sql import MesSqlConfig
 from collectors.mes_tables import TableBlock
-from collectors.spreadsheet import Unfit
 from hub.model.production import JobResponse, JobState, WorkOrder
 from hub.registry import plugins
 from hub.testing.clock import HandClock
@@ -296,6 +296,56 @@ def test_rows_have_the_numbers_that_the_spreadsheet_program_shows() -> None:
     assert found["line"] == 7
     with pytest.raises(Unfit, match="nothing in row 1; its first row that is not empty is 2"):
         sheet_records(read_block.model_copy(update={"header": 1}), "a.xlsx", workbook(cells))
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "合计,,,,15,",
+        ",,,合计：,15,",
+        "小计：,,,,15,\n总计,,,,15,",
+        "共 3 条记录",
+        "制表人：张三,,,,审核：李四,",
+        "Grand total,,,,15,",
+    ],
+)
+def test_totals_and_signatures_below_the_rows_are_none(below: str) -> None:
+    assert told_of(f"{HEAD}\n1,M,10,{TIME},3,王\n\n{below}\n") == ["3 王"]
+
+
+def test_totals_of_orders_are_none_either_nor_is_what_stands_in_no_column() -> None:
+    block = {"name": "o", "type": "order", "pattern": "*"}
+    order = "number,product,product_name,quantity,due_at,\nM,A,B,5,2026-01-06,\n"
+    found = sheet_records(SheetBlock.model_validate(block), "a.csv", f"{order}合计,,,5,,\n,,,,,x\n".encode())
+    assert [r["rows"][0]["number"] for r in found] == ["M", ""]
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (f"合计,M,10,{TIME},15,王", "15 王"),
+        ("合计,M,,,15,王", "operation is missing; add it; at is missing; add it"),
+        ("7,,,,15,合计", "order is missing; add it; operation is missing; add it; at is missing; add it"),
+        ("合计机,,,,15,", "order is missing; add it; operation is missing; add it; at is missing; add it"),
+    ],
+)
+def test_a_row_that_may_be_a_report_is_no_total(row: str, why: str) -> None:
+    assert told_of(f"{HEAD}\n{row}\n") == [why]
+
+
+def test_the_row_that_names_the_columns_is_told_where_another_was_meant() -> None:
+    with pytest.raises(Unfit) as found:
+        told_of(f"日报表\n\n{HEAD}\n1,M,10,{TIME},3,王\n")
+    assert "row 3 and not in row 1; write header: 3" in found.value.words.en
+    assert found.value.words.zh == "列名在第 3 行，不在第 1 行；请写 header: 3"
+
+
+def test_a_row_that_ends_in_half_a_letter_is_told_and_no_other() -> None:
+    content = f"{HEAD}\n1,M,10,{TIME},3,王\n2,M,10,{TIME},4,李".encode()[:-1]
+    assert [r["line"] for r in FILES._records("a.csv", content, whole=False)] == [2]
+    _, cut = FILES._records("a.csv", content)
+    with pytest.raises(Unreadable, match="person is cut off in the middle of a letter"):
+        FILES.event_of(cut)
 
 
 def workbook(rows: list[tuple[int, list[str]]]) -> bytes:

@@ -11,7 +11,8 @@ from datetime import datetime
 import pytest
 
 from collectors import spreadsheet
-from collectors.spreadsheet import Unfit, is_formula, rows_of
+from collectors.mes_letters import Unfit
+from collectors.spreadsheet import is_formula, rows_of
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
@@ -90,8 +91,8 @@ OUTSIDE = '<!DOCTYPE l SYSTEM "file:///etc/passwd">'
 @pytest.mark.parametrize(
     ("made", "why"),
     [
-        (book('<c r="B7"><f>1+1</f><v>2</v></c>'), "cell B7 holds a formula"),
-        (book('<c r="A1" t="e"><v>#REF!</v></c>'), "cell A1 holds the error"),
+        (book('<c r="B7"><f>1+1</f><v>2</v></c>'), "formulas or errors such as #N/A in B7;"),
+        (book('<c r="A1" t="e"><v>#REF!</v></c>'), "errors such as #N/A in A1;"),
         (book("", {"xl/worksheets/sheet1.xml": BOMB + sheet("")}), "entities"),
         (book("", {"xl/sharedStrings.xml": OUTSIDE + "<sst/>"}), "entities"),
         (book("", {"xl/worksheets/sheet1.xml": "<worksheet><row>"}), "damaged"),
@@ -204,3 +205,47 @@ def test_what_a_spreadsheet_would_compute_is_a_formula(text: str) -> None:
 )
 def test_what_is_written_every_day_is_none(text: object) -> None:
     assert not is_formula(text)
+
+
+def test_all_cells_without_a_value_are_told_at_once() -> None:
+    cells = '<c r="A1"><f>1+1</f><v>2</v></c><c r="B1"><v>3</v></c><c r="C1" t="e"><v>#N/A</v></c>'
+    with pytest.raises(Unfit, match="in A1, C1; paste their values") as told:
+        rows_of("a.xlsx", book(cells))
+    assert told.value.words.zh == "单元格 A1、C1 是公式或错误值（如 #N/A），请粘贴为数值"
+    many = "".join(f'<c r="{chr(65 + n)}1"><f>1</f></c>' for n in range(23))
+    with pytest.raises(Unfit, match="S1, T1 and 3 more;") as told:
+        rows_of("a.xlsx", book(many))
+    assert "T1 等 23 个" in told.value.words.zh
+
+
+def test_zeros_that_a_cell_shows_before_a_number_are_part_of_it() -> None:
+    styles = (
+        f'<styleSheet xmlns="{MAIN}"><numFmts><numFmt numFmtId="164" formatCode="0000000"/></numFmts>'
+        '<cellXfs><xf numFmtId="0"/><xf numFmtId="164"/><xf numFmtId="1"/></cellXfs></styleSheet>'
+    )
+    cells = '<c r="A1" s="1"><v>123</v></c><c r="B1" s="2"><v>5</v></c><c r="C1" s="1"><v>2.5</v></c>'
+    assert rows_of("a.xlsx", book(cells, {"xl/styles.xml": styles})) == [["0000123", 5, 2.5]]
+
+
+def test_a_text_that_is_written_as_a_formula_for_excel_is_that_text() -> None:
+    assert rows_of("a.csv", b'="0012","=""007""",="=1+1",=A1\n') == [["0012", "007", "=1+1", "=A1"]]
+
+
+def test_the_end_that_old_programs_write_is_no_row() -> None:
+    assert rows_of("a.csv", b"a,b\n1,2\n\x1a") == [["a", "b"], ["1", "2"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_its_mark_is_read(encoding: str) -> None:
+    text = "工单,工序\r\n一,丁\r\n"
+    assert rows_of("a.csv", text.encode(encoding)) == [["工单", "工序"], ["一", "丁"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_half_a_letter_at_the_end_costs_no_other(encoding: str) -> None:
+    content = "工单,操作工\nMO-1,张\nMO-2,李".encode(encoding)
+    assert rows_of("a.csv", content[:-1]) == [["工单", "操作工"], ["MO-1", "张"], ["MO-2", "\ufffd"]]
+
+
+def test_a_letter_that_might_be_half_of_another_is_the_one_that_it_is() -> None:
+    assert rows_of("a.csv", "a,b\n1,寮".encode("gb18030")) == [["a", "b"], ["1", "寮"]]
