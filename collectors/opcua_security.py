@@ -245,7 +245,8 @@ def _kept(offered: x509.Certificate, folder: Path) -> Path | None:
         if place.exists():
             return place
         if len(_files(folder)) < _MOST_REJECTED:
-            place.write_bytes(offered.public_bytes(Encoding.DER))
+            with place.open("wb") as file:
+                file.write(offered.public_bytes(Encoding.DER))
             return place
     return None
 
