@@ -30,8 +30,23 @@ _WEEKDAY = re.compile(
     re.IGNORECASE,
 )
 _MORNING, _EVENING = ("AM", "凌晨", "早上", "上午"), ("PM", "下午", "晚上")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_WORDED = tuple(
+    re.compile(rf"(?<![\w-]){shape}(?=\D|$)", re.IGNORECASE)
+    for shape in (  # 05-JAN-2026 of Oracle, Jan  5 2026 of SQL Server
+        rf"(?P<day>\d{{1,2}})[-/ .]{{1,2}}{_MONTH}[-/ .,]{{1,2}}(?P<year>\d{{4}})",
+        rf"{_MONTH}\.?\s{{1,2}}(?P<day>\d{{1,2}}),?\s(?P<year>\d{{4}})",
+    )
+)
 _NO_YEAR_FIRST = re.compile(r"\d{1,2}([-/])\d{1,2}\1\d{4}(?:\D.*)?")
-_SHORT_YEAR = re.compile(r"\d{2}([-/.])\d{1,2}\1\d{1,2}(?:\D.*)?|\d{1,2}([-/.])\d{1,2}\2\d{2}(?:\D.*)?")
+_SHORT_YEAR = re.compile(
+    r"\d{2}([-/.])\d{1,2}\1\d{1,2}(?:\D.*)?|\d{1,2}([-/.])\d{1,2}\2\d{2}(?:\D.*)?"
+    r"|\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2}(?:\D.*)?"
+)
 _NO_DAY = re.compile(r"(?:上午|下午)?\s*\d{1,2}[:点时]\d{0,2}.*")
 _TWO = Words(
     "看不出哪个是月、哪个是日；请先写年，例如 2026-01-05 08:30",
@@ -89,8 +104,15 @@ def why_not(value: Any) -> Words | None:
 
 
 def _tidy(value: str | float) -> str:
-    """Full-width digits, colons and blanks are those of others."""
-    return unicodedata.normalize("NFKC", str(value)).strip()
+    """Full-width digits, colons and blanks are those of others; months that are named get their number."""
+    text = unicodedata.normalize("NFKC", str(value)).strip()
+    for shape in _WORDED:
+        if found := shape.search(text):
+            month = _MONTHS.index(found["month"][:3].lower()) + 1
+            return (
+                f"{text[: found.start()]}{found['year']}-{month}-{found['day']}{text[found.end() :]}".strip()
+            )
+    return text
 
 
 def _run(text: str) -> datetime | None:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Literal
 
 from hub.model.words import Words
 
+Decimal = Literal["", ".", ","]
 COMMA = Words(
     "含有逗号等分隔符，看不出是千分位还是小数点；请写成 1200 或 1.2",
     "has a comma or the like, which may stand before thousands or decimals; write 1200, or 1.2",
+)
+COMMA_IN_TABLE = Words(
+    "含有逗号等分隔符，看不出是千分位还是小数点；请写成 1200 或 1.2，或在这张表的配置中写 decimal:",
+    "has a comma or the like, which may stand before thousands or decimals; write 1200, or 1.2, or say "
+    "decimal: at its read",
+)
+NOT_SO = Words(
+    "的写法与配置的 decimal: 不符；请核对小数点与千分位",
+    "is not written as decimal: says; look at its points and commas",
 )
 _LONGEST = 60  # characters of what is looked at
 _NUMERIC = re.compile(r"\s*[+-]?[\d.,'\s]*\d[\d.,'\s]*")
@@ -28,6 +39,19 @@ def plain_number(value: object) -> object:
         return value
     text = text.strip()
     return text.replace(",", "") if _GROUPED.fullmatch(text) else text
+
+
+def declared(value: object, decimal: Decimal) -> object:
+    """The number of a table that says which sign stands before decimals: 1.200,5 where it is the comma. None
+    when it is a number of another writing."""
+    if not decimal or not isinstance(value, str) or len(value) > _LONGEST or not _NUMERIC.fullmatch(value):
+        return value
+    between = "[.'\\s]" if decimal == "," else "[,'\\s]"
+    text = unicodedata.normalize("NFKC", value).strip()
+    shape = rf"[+-]?(?:\d+|\d{{1,3}}(?:{between}\d{{3}})+)(?:[{decimal}]\d+)?"
+    if not re.fullmatch(shape, text):
+        return None
+    return re.sub(between, "", text).replace(",", ".")
 
 
 def doubtful(value: object) -> bool:

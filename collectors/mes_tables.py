@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal as Figure
 from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from collectors.mes_faults import NO_FIGURE, Unreadable
 from collectors.mes_fields import as_word
 from collectors.mes_map_checks import unfit
 from collectors.mes_moments import moment, why_not
-from collectors.mes_numbers import COMMA, doubtful, plain_number
+from collectors.mes_numbers import COMMA_IN_TABLE, NOT_SO, Decimal, declared, doubtful, plain_number
 from hub.config import Block
 from hub.databases import letters
 from hub.model.intake import Fault
@@ -52,6 +52,7 @@ class TableBlock(Block):
     fields: dict[str, str] = Field({}, description="our field -> their column")
     constants: dict[str, str | int | float | bool] = Field({}, description="our field -> always this")
     words: dict[str, dict[str, Any]] = Field({}, description="our field -> {their word: ours}")
+    decimal: Decimal = Field("", description="of numbers that are text: the sign before decimals")
     by_hand: ClassVar[bool] = False  # a sheet: cells may be merged, times be days that are counted
 
     @model_validator(mode="after")
@@ -173,7 +174,7 @@ def plain(value: Any) -> Any:
             return value
         case float():
             return int(value) if value.is_integer() and abs(value) < 1e15 else value
-        case Decimal():
+        case Figure():
             return _figure(value)
         case datetime() | date():
             return value.isoformat()
@@ -184,7 +185,7 @@ def plain(value: Any) -> Any:
             return str(value)
 
 
-def _figure(value: Decimal) -> Any:
+def _figure(value: Figure) -> Any:
     """A whole number with every digit that it has: ids may be longer than a float can tell apart."""
     if value.is_finite() and value.adjusted() < _LONGEST and value == value.to_integral_value():
         return int(value)
@@ -215,9 +216,10 @@ def _read(block: TableBlock, zone: ZoneInfo, name: str, value: Any) -> Any:
             raise Unreadable(Fault(name, why))
         return found
     if name.removeprefix(_JOB) in _NUMBERS:
-        found = plain_number(value)
-        if doubtful(found):
-            raise Unreadable(Fault(name, COMMA))
+        known = declared(value, block.decimal)
+        found = plain_number(known)
+        if known is None or doubtful(found):
+            raise Unreadable(Fault(name, NOT_SO if known is None else COMMA_IN_TABLE))
         return found
     return value
 

@@ -21,7 +21,8 @@ MIDNIGHT = "2026-01-05T00:00:00+08:00"
         ("2026-01-05 08:30", MORNING), ("2026/1/5 8:30", MORNING), ("2026/01/05 08:30:00", MORNING),
         ("2026-1-5  8:30:00.000", MORNING), ("2026.1.5 8:30", MORNING), ("2026年1月5日 8:30", MORNING),
         ("2026年01月05日8时30分", MORNING), ("2026年1月5日 8时30分00秒", MORNING),
-        ("05.01.2026 08:30", MORNING),
+        ("05.01.2026 08:30", MORNING), ("05-JAN-2026 08:30:00", MORNING), ("Jan  5 2026  8:30AM", MORNING),
+        ("5 Jan 2026", MIDNIGHT), ("January 5, 2026 3:05 PM", AFTERNOON), ("Mon, 05 Jan 2026 08:30", MORNING),
         ("5.1.2026 8:30:00", MORNING), ("2026/1/5", MIDNIGHT), ("2026年1月5日", MIDNIGHT),
         ("05.01.2026", MIDNIGHT), (20260105, MIDNIGHT), ("20260105", MIDNIGHT), ("20260105 0830", MORNING),
         (202601050830, MORNING), ("20260105083000", MORNING), ("20260105T083000", MORNING),
@@ -61,6 +62,7 @@ def test_a_time_that_can_mean_one_thing_is_understood(written: Any, meant: str) 
         "2026-01-05 24:01", "2026-01-05 25:00", "2026-01-05 上午15:00", "2026-01-05 晚上12:00", "下午3:05",
         "2026-01-05 13:00 AM", "2026-01-05 0:30 PM", "2026-01-05 星期二", "2026-01-05 上午8:30 PM",
         "1767600000", 1767600000, 2026010508, 19700101, 46027.354, "46027", "", "soon", True, None,
+        "31-Feb-2026", "5-Jan-26", "May 2026", "Tue Jan 5 2026", "12-05-Jan-2026",
     ],
 )  # fmt: skip
 def test_what_may_be_two_times_or_none_is_left_for_the_model_to_refuse(written: Any) -> None:
@@ -83,6 +85,7 @@ def test_in_a_sheet_a_number_counts_days(days: Any, meant: Any) -> None:
     [
         ("05/01/2026", "day or month first"), ("5-1-2026 8:30", "day or month first"),
         ("26/1/5", "year of two digits"), ("05.01.26 08:30", "year of two digits"),
+        ("5-Jan-26 8:30", "year of two digits"), ("31-Feb-2026", "no day or time that there is"),
         ("8:30", "has no day"), ("下午3:05", "has no day"),
         ("2026-01-05 25:00", "no day or time that there is"), ("2026-01-05 星期二", "not on the weekday"),
         ("2026年2月30日", "no day or time that there is"),

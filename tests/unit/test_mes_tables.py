@@ -399,3 +399,27 @@ def _filled(name: str, value: Any) -> Any:
         return [_filled("", v) for v in value]
     secret = isinstance(value, dict) and "env" in value
     return ("redis://h:6379/0" if name == "url" else "correct-horse-battery") if secret else value
+
+
+@pytest.mark.parametrize(
+    ("decimal", "text", "told"),
+    [
+        (",", "12,0", "12"), (",", "1.200", "1200"), (",", "1.200,00", "1200"), (",", "１.２００", "1200"),
+        (",", "1 200", "1200"), (",", "-3", "-3"), (",", "1.5", None), (",", "1,200,000", None),
+        (".", "1,200", "1200"), (".", "1,200.0", "1200"), (".", "1'200", "1200"), (".", "1,5", None),
+        (".", "1.200,0", None), (".", "12.0", "12"),
+    ],
+)  # fmt: skip
+def test_a_table_may_say_which_sign_stands_before_decimals(decimal: str, text: str, told: str | None) -> None:
+    block = {"name": "r", "type": "report", "pattern": "*", "decimal": decimal}
+    files = MesFilesSource(
+        MesFilesSource.Config.model_validate({"folder": "/tmp", "reads": [block]}), HandClock(), "mes"
+    )
+    csv = f"id;order;operation;at;good;corrects\n1;M;10;{TIME};{text};0\n"
+    (record,) = files._records("a.csv", csv.encode())
+    if told is None:
+        with pytest.raises(Unreadable, match="good is not written as decimal: says"):
+            files.event_of(record)
+        return
+    thing: Any = read(files.event_of(record)).thing
+    assert str(thing.good) == told
