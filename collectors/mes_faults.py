@@ -16,6 +16,7 @@ from hub.model.words import Words
 MOST = 10  # faults that are told of one record
 _EMPTY = Words("不能为空", "must not be empty")
 _LONG = Words("最多 {max_length} 个字符", "may have {max_length} characters at most")
+_NO_TEXT = Words("含有不是文字的字符，请去掉", "contains characters that are no text; remove them")
 NO_FIGURE = Words(
     "不能是 NaN 或无穷大；没有数值时请不要写这一项",
     "must not be NaN or infinite; leave it out where there is no number",
@@ -67,7 +68,8 @@ _TEXTS = {
     "enum": Words("须为 {expected} 之一", "must be one of {expected}"),
     "literal": Words("须为 {expected} 之一", "must be one of {expected}"),
     "words": Words("须为文本，或分中英文写：{zh: ..., en: ...}", "must be text, or {zh: .., en: ..}"),
-    "no_text": Words("含有不是文字的字符，请去掉", "contains characters that are no text; remove them"),
+    "string_unicode": _NO_TEXT,
+    "no_text": _NO_TEXT,
     "control": Words("含有控制字符，请去掉", "contains control characters; remove them"),
     "words_long": Words("超过 2000 个字符，请缩短", "is longer than 2000 characters; shorten it"),
     "jobs_twice": Words(

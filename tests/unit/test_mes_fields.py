@@ -204,3 +204,10 @@ def test_what_is_wrong_is_said_in_both_languages(event: dict[str, Any], zh: str,
         read(event)
     told = reason_of(found.value.faults)
     assert (told.zh, told.en) == (zh, en)
+
+
+@pytest.mark.parametrize("field", ["good", "state", "at"])
+def test_half_a_character_is_told_in_both_languages_wherever_it_stands(field: str) -> None:
+    assert (
+        refused({**REPORT, field: "\ud800"}) == f"{field} contains characters that are no text; remove them"
+    )
