@@ -112,10 +112,17 @@ class ReportIn(Record):
     labour_seconds: Amount = 0.0
     rework: Difference = 0
 
+    @field_validator("corrects")
+    @classmethod
+    def _another(cls, value: str, info: ValidationInfo) -> str:
+        if value and value == info.data.get("id"):
+            raise wrong("corrects_itself")
+        return value
+
     @field_validator("good", "scrap", "rework")
     @classmethod
     def _takes_back(cls, value: int, info: ValidationInfo) -> int:
-        if value < 0 and not info.data.get("corrects"):
+        if value < 0 and info.data.get("corrects") == "":  # else it was told what is wrong with that
             raise wrong("taken_back")
         return value
 

@@ -62,6 +62,10 @@ _TEXTS = {
         "不能为负；要冲减以前的报工，请在 corrects 中写明那条报工的编号",
         "must be 0 or more; to take back what was reported, name that report in corrects",
     ),
+    "corrects_itself": Words(
+        "是这条报工自己的编号；请写被冲减的那条报工的编号",
+        "is this report's own id; name the report that it takes something back of",
+    ),
     "greater_than_equal": Words("不能小于 {ge}", "must be {ge} or more"),
     "greater_than": Words("须大于 {gt}", "must be more than {gt}"),
     "less_than_equal": Words("不能大于 {le}", "must be {le} or less"),

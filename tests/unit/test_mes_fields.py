@@ -211,3 +211,8 @@ def test_half_a_character_is_told_in_both_languages_wherever_it_stands(field: st
     assert (
         refused({**REPORT, field: "\ud800"}) == f"{field} contains characters that are no text; remove them"
     )
+
+
+def test_a_report_that_corrects_itself_is_refused() -> None:
+    said = refused({**REPORT, "corrects": " 1 ", "good": -1})
+    assert said == "corrects is this report's own id; name the report that it takes something back of"
