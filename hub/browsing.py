@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,18 @@ def refuse_taken(to: Path) -> None:
         raise ConfigError(f"--to: the folder {to.absolute().parent} is not there; make it, or name another")
 
 
+def _opener(made: Mapping[str, Any]) -> Callable[[str, int], int]:
+    """A file with a password in it is nobody else's."""
+    secret = any("password" in key for key in made["collectors"][0]["with"])
+    return partial(os.open, mode=0o600 if secret else 0o666)
+
+
 def written(made: Mapping[str, Any], to: Path) -> Iterator[str]:
     """Write it; what is in it and what to type next, a line each."""
     [line] = made["plant"]["areas"][0]["lines"]
     if not line["machines"]:
         raise ConfigError("nothing that could be read was found; --only and --leave-out may be too narrow")
-    with to.open("x", encoding="utf-8") as file:
+    with open(to, "x", encoding="utf-8", opener=_opener(made)) as file:
         yaml.safe_dump(dict(made), file, allow_unicode=True, sort_keys=False, width=110)
     for machine in line["machines"]:
         known = f" ({machine['class']})" if "class" in machine else ""

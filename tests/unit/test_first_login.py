@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -77,3 +78,16 @@ def test_lines_that_are_told_for_somebody_unknown_make_them_known(
         out.write(lines[1])
     known = load(file, {}).plant.people["王 wu"]
     assert (known.roles, known.scopes) == ({role}, ("p9",))
+
+
+@pytest.mark.parametrize(("given", "readable"), [({}, True), ({"user": "u", "password": "p"}, False)])
+def test_a_file_with_a_password_in_it_is_nobody_elses(
+    tmp_path: Path, given: dict[str, str], readable: bool
+) -> None:
+    to = tmp_path / "tags.yaml"
+    before = os.umask(0o022)
+    try:
+        list(written({**PLANT, "collectors": [{"name": "o", "kind": "opcua", "with": given}]}, to))
+    finally:
+        os.umask(before)
+    assert bool(to.stat().st_mode & 0o044) is readable
