@@ -243,7 +243,7 @@ def _folded(
         half = next(
             (n for n, value in group[-1].items() if isinstance(value, str) and value.endswith(CUT)), ""
         )
-        broken = next((n for row in group for n, value in row.items() if is_formula(value)), "")
+        broken = ", ".join(dict.fromkeys(n for row in group for n, value in row.items() if is_formula(value)))
         extra = next((beside[n] for n in at if n in beside), None)
         wrong = {"broken": broken, "extra": extra, "half": half if at[-1] == end else ""}
         yield made | {what: where for what, where in wrong.items() if where}

@@ -333,6 +333,10 @@ def test_a_row_that_may_be_a_report_is_no_total(row: str, why: str) -> None:
     assert told_of(f"{HEAD}\n{row}\n") == [why]
 
 
+def test_every_cell_of_a_row_that_holds_a_formula_is_named() -> None:
+    assert told_of(f"{HEAD}\n1,M,10,{TIME},=1+2,=A1\n") == ["good, person holds a formula; write its value"]
+
+
 def test_the_row_that_names_the_columns_is_told_where_another_was_meant() -> None:
     with pytest.raises(Unfit) as found:
         told_of(f"日报表\n\n{HEAD}\n1,M,10,{TIME},3,王\n")
