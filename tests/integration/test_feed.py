@@ -358,7 +358,8 @@ async def _others_are_heard(stage: Stage, seconds: int) -> None:
         await stage.turn(1.0)
 
 
-async def test_what_changed_before_we_listened_is_shown_once_the_record_has_it(stage: Stage) -> None:
+async def test_what_changed_before_we_listened_is_shown_once_the_record_has_it() -> None:
+    stage = Stage()
     async with stage.running(), stage.reader() as reader:
         await _others_are_heard(stage, 5)
         stage.samples.batch = SampleBatch.at([1], NOON - timedelta(seconds=2), [71.0])  # on its way till now
@@ -391,7 +392,8 @@ async def test_what_changed_while_the_bus_was_away_for_a_moment_is_shown_too() -
     assert reader.board["machines"][M1]["values"][TEMP1]["value"] == 72.0
 
 
-async def test_the_record_which_is_behind_hides_nothing_that_was_heard(stage: Stage) -> None:
+async def test_the_record_which_is_behind_hides_nothing_that_was_heard() -> None:
+    stage = Stage()
     async with stage.running(), stage.reader() as reader:
         stage.samples.batch = SampleBatch.lost([1], stage.clock.now())
         await stage.turn(0.5)
